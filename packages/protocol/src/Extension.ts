@@ -1,0 +1,64 @@
+/**
+ * What an extension does on an open connection: the hook through which the session lets it change frames or messages.
+ *
+ * How an extension is offered and accepted is the business of package `extensions`. When the handshake is done, what is
+ * left of each accepted extension is an {@link ExtensionInstance}: the RSV bits and opcodes it claims, and functions
+ * that transform parts in place. An extension that works on messages sees the parts of a message before they are cut
+ * into frames; one that works on frames sees each data frame as it goes over the wire.
+ *
+ * @since 0.1.0
+ */
+import type * as CloseError from "./CloseError.ts"
+import type * as Opcode from "./Opcode.ts"
+
+/**
+ * A piece of a message, or a frame, on its way through the extensions. They change `payload` and `rsv` in place.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Part {
+  /** The opcode of the message (or, at frame level, of the frame). */
+  readonly opcode: Opcode.Opcode
+  /** The bytes. An extension may replace them; it must not write to them. */
+  payload: Uint8Array
+  /** The RSV bits of the message's first frame as they stand in its first byte: 0x40, 0x20, 0x10. */
+  rsv: number
+  /** Whether this part begins its message. Always true at frame level. */
+  readonly first: boolean
+  /** Whether this part ends its message. Always true at frame level. */
+  readonly last: boolean
+  /** Incoming: the most bytes that `payload` may have after the transform. Outgoing: not used. */
+  readonly limit: number
+  /** Outgoing: what the sender said about compressing this message; `undefined` leaves it to the extension. */
+  readonly compress: boolean | undefined
+}
+
+/**
+ * A transform of parts. It changes the part in place and returns nothing, or returns the close to fail with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Transform = (part: Part) => void | CloseError.SendableCloseError
+
+/**
+ * One extension on one connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExtensionInstance {
+  /** The name that was negotiated. */
+  readonly name: string
+  /** The RSV bits that it claims: any of 0x40, 0x20 and 0x10. */
+  readonly rsv: number
+  /** The reserved opcodes that it claims; frames with them are handed to its frame transform. */
+  readonly opcodes: ReadonlyArray<Opcode.Opcode>
+  /** Whether it works on whole messages, before fragmentation, or on each data frame. */
+  readonly level: "message" | "frame"
+  /** Changes what arrived. */
+  readonly decode: Transform
+  /** Changes what is sent. */
+  readonly encode: Transform
+}

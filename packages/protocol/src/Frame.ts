@@ -1,0 +1,213 @@
+/**
+ * A frame: the unit in which RFC 6455 cuts a byte stream (section 5.2).
+ *
+ * Frames here are plain data, with a constructor for each opcode and every field open to be set by hand, which is what
+ * tests and tools want. Programs that exchange messages never see one. The bytes are the business of `FrameParser` and
+ * `FrameWriter`; `FrameCodec` dresses both as Schemas.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Opcode from "./Opcode.ts"
+import * as Utf8 from "./Utf8.ts"
+
+const Key = Schema.Uint8Array.check(
+  Schema.makeFilter((key: Uint8Array) => (key.length === 4 ? undefined : "four bytes"))
+)
+
+/**
+ * A frame as data: header fields and the unmasked payload. A `maskingKey` says that the payload is masked on the wire.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Frame = Schema.Struct({
+  fin: Schema.Boolean,
+  rsv1: Schema.Boolean,
+  rsv2: Schema.Boolean,
+  rsv3: Schema.Boolean,
+  opcode: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 15 })),
+  maskingKey: Schema.optionalKey(Key),
+  payload: Schema.Uint8Array
+})
+
+/**
+ * A frame as data: header fields and the unmasked payload. A `maskingKey` says that the payload is masked on the wire.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Frame {
+  readonly fin: boolean
+  readonly rsv1: boolean
+  readonly rsv2: boolean
+  readonly rsv3: boolean
+  readonly opcode: Opcode.Opcode
+  readonly maskingKey?: Uint8Array
+  readonly payload: Uint8Array
+}
+
+/**
+ * What a constructor of frames may be told beside the payload.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FrameOptions {
+  /** Whether this is the last fragment of its message. Default: true. */
+  readonly fin?: boolean | undefined
+  /** The first reserved bit. Default: false. */
+  readonly rsv1?: boolean | undefined
+  /** The second reserved bit. Default: false. */
+  readonly rsv2?: boolean | undefined
+  /** The third reserved bit. Default: false. */
+  readonly rsv3?: boolean | undefined
+  /** Four bytes to mask the payload with on the wire. Default: none, the frame is not masked. */
+  readonly maskingKey?: Uint8Array | undefined
+}
+
+/**
+ * Creates a frame from an opcode and a payload; text is encoded as UTF-8.
+ *
+ * **Details**
+ *
+ * Nothing is checked: a frame that breaks RFC 6455 can be built, and is refused by whoever receives it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  opcode: Opcode.Opcode,
+  payload: Uint8Array | string = new Uint8Array(0),
+  options?: FrameOptions
+): Frame => {
+  const frame = {
+    fin: options?.fin ?? true,
+    rsv1: options?.rsv1 ?? false,
+    rsv2: options?.rsv2 ?? false,
+    rsv3: options?.rsv3 ?? false,
+    opcode,
+    payload: typeof payload === "string" ? Utf8.encode(payload) : payload
+  }
+  return options?.maskingKey === undefined ? frame : { ...frame, maskingKey: options.maskingKey }
+}
+
+/**
+ * Creates a text frame.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const text = (payload: string, options?: FrameOptions): Frame => make(Opcode.Text, payload, options)
+
+/**
+ * Creates a binary frame.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const binary = (payload: Uint8Array, options?: FrameOptions): Frame => make(Opcode.Binary, payload, options)
+
+/**
+ * Creates a frame that continues a message.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const continuation = (payload: Uint8Array | string, options?: FrameOptions): Frame =>
+  make(Opcode.Continuation, payload, options)
+
+/**
+ * Creates a ping.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ping = (payload?: Uint8Array | string, options?: FrameOptions): Frame =>
+  make(Opcode.Ping, payload, options)
+
+/**
+ * Creates a pong.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const pong = (payload?: Uint8Array | string, options?: FrameOptions): Frame =>
+  make(Opcode.Pong, payload, options)
+
+/**
+ * Creates a close frame from a payload that `CloseFrame.encode` made, or any other.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const close = (payload?: Uint8Array, options?: FrameOptions): Frame => make(Opcode.Close, payload, options)
+
+/**
+ * Cuts a data frame into frames of at most `size` bytes of payload: RSV bits stay on the first, FIN goes to the last.
+ *
+ * **Details**
+ *
+ * Control frames and frames that fit are returned as they are, since RFC 6455 5.5 forbids fragmented control frames.
+ * The payloads are views into the original. A masking key is kept on every fragment. `size` below 1 counts as 1.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const fragment = (self: Frame, size: number): ReadonlyArray<Frame> => {
+  if (Opcode.isControl(self.opcode) || self.payload.length <= size) return [self]
+  const step = Math.max(1, Math.floor(size))
+  const frames: Array<Frame> = []
+  for (let at = 0; at < self.payload.length; at += step) {
+    const first = at === 0
+    const last = at + step >= self.payload.length
+    frames.push({
+      ...self,
+      fin: last && self.fin,
+      rsv1: first && self.rsv1,
+      rsv2: first && self.rsv2,
+      rsv3: first && self.rsv3,
+      opcode: first ? self.opcode : Opcode.Continuation,
+      payload: self.payload.subarray(at, at + step)
+    })
+  }
+  return frames
+}
+
+/**
+ * Renders a frame as one line for logs: `TEXT fin "hello" [5 bytes]`, `PING fin 01 02 [2 bytes, masked]`.
+ *
+ * **Details**
+ *
+ * Payloads are cut after 32 bytes. Text is quoted with control characters escaped, so that a line stays a line.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const render = (self: Frame): string => {
+  const flags = [
+    self.fin ? "fin" : "more",
+    self.rsv1 ? "rsv1" : "",
+    self.rsv2 ? "rsv2" : "",
+    self.rsv3 ? "rsv3" : ""
+  ].filter((flag) => flag !== "")
+  const size = `${self.payload.length} ${self.payload.length === 1 ? "byte" : "bytes"}`
+  const masked = self.maskingKey === undefined ? "" : ", masked"
+  return `${Opcode.name(self.opcode)} ${flags.join(" ")} ${renderPayload(self)}[${size}${masked}]`
+}
+
+const shown = 32
+
+const renderPayload = (self: Frame): string => {
+  if (self.payload.length === 0) return ""
+  const cut = self.payload.length > shown ? "... " : " "
+  if (self.opcode === Opcode.Text && !self.rsv1) {
+    // A character cut in half at the end of the excerpt is left out: up to three bytes.
+    for (let end = Math.min(shown, self.payload.length), tries = 0; tries < 4 && end > 0; end--, tries++) {
+      const text = Utf8.decode(self.payload.subarray(0, end))
+      if (text !== undefined) return `${JSON.stringify(text)}${cut}`
+    }
+  }
+  const bytes = Array.from(self.payload.subarray(0, shown), (byte) => byte.toString(16).padStart(2, "0"))
+  return `${bytes.join(" ")}${cut}`
+}

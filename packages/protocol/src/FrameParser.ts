@@ -1,0 +1,274 @@
+/**
+ * The frame parser: bytes in, frames out, in whatever pieces the bytes arrive.
+ *
+ * It has two faces. `push` gives complete frames as plain data and is all that a tool or a test needs. The cursor under
+ * it (`feed`, `readHeader`, `readPart`) hands out a header as soon as it is known and a payload as it arrives, with no
+ * object for each frame; the session uses that, so that it can refuse a frame by its header, check UTF-8 before a frame
+ * is complete, and stream.
+ *
+ * The parser owns the chunks that it is fed: it unmasks payloads in place, and what it hands out are views into them. A
+ * payload that lies within one chunk is never copied. It checks only what makes a header readable (lengths); whether a
+ * frame is allowed here and now is the session's question.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import { Assembly } from "./Assembly.ts"
+import type * as Frame from "./Frame.ts"
+import * as Mask from "./Mask.ts"
+import type * as Opcode from "./Opcode.ts"
+import * as Violation from "./Violation.ts"
+
+/**
+ * What a frame parser may be told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FrameParserOptions {
+  /** The most bytes of payload that `push` takes in one frame. Default: 16 MiB. */
+  readonly maxFrameSize?: number | undefined
+}
+
+const empty = new Uint8Array(0)
+const LONGEST_HEADER = 14
+const TWO_TO_32 = 2 ** 32
+
+/**
+ * Cuts a byte stream into frames.
+ *
+ * **Gotchas**
+ *
+ * The parser writes to the chunks it is fed, and payloads are views into them: do not reuse a chunk. After a violation
+ * the parser is spent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class FrameParser {
+  // The header of the current frame; valid from `readHeader` returning true until the payload is read.
+  /** Whether the current frame is the last of its message. */
+  fin = false
+  /** The RSV bits of the current frame as they stand in its first byte: 0x40, 0x20, 0x10. */
+  rsv = 0
+  /** The opcode of the current frame. */
+  opcode: Opcode.Opcode = 0
+  /** Whether the current frame is masked. */
+  masked = false
+  /** The masking key of the current frame, packed as module `Mask` does; 0 where it is not masked. */
+  key = 0
+  /** The payload length that the current frame's header announced. */
+  length = 0
+
+  private chunk: Uint8Array = empty
+  private words: Int32Array | undefined = undefined
+  private at = 0
+  private inPayload = false
+  private consumed = 0
+
+  // A header that straddles chunks is collected here; allocated only then, since most connections never need it.
+  private carry: Uint8Array | undefined = undefined
+  private carried = 0
+
+  private assembly: Assembly | undefined = undefined
+  private violation: Violation.Violation | undefined = undefined
+  private readonly maxFrameSize: number
+
+  constructor(options?: FrameParserOptions) {
+    this.maxFrameSize = options?.maxFrameSize ?? 16 * 1024 * 1024
+  }
+
+  /** Takes the next chunk. What was fed before must have been read to its end. */
+  feed(chunk: Uint8Array): void {
+    this.chunk = chunk
+    this.words = undefined
+    this.at = 0
+  }
+
+  /** Drops what is left of the current chunk, and the reference to it. */
+  discard(): void {
+    this.chunk = empty
+    this.words = undefined
+    this.at = 0
+  }
+
+  /** Whether bytes of the current chunk are unread. */
+  get hasInput(): boolean {
+    return this.at < this.chunk.length
+  }
+
+  /** Whether a header was read and its payload was not read to the end. */
+  get isInPayload(): boolean {
+    return this.inPayload
+  }
+
+  /** Whether the parser stands between two frames, with nothing of a next one seen. */
+  get isIdle(): boolean {
+    return !this.inPayload && this.carried === 0
+  }
+
+  /** How many bytes of the current frame's payload were not read yet. */
+  get remaining(): number {
+    return this.inPayload ? this.length - this.consumed : 0
+  }
+
+  /**
+   * Reads the next header into the fields above. Returns false when it is not complete, and a violation when its length
+   * is not one that RFC 6455 allows.
+   */
+  readHeader(): boolean | Violation.Violation {
+    if (this.carried > 0) return this.readCarriedHeader()
+    const available = this.chunk.length - this.at
+    if (available >= 2) {
+      const size = headerSize(this.chunk[this.at + 1]!)
+      if (available >= size) {
+        const violation = this.decodeHeader(this.chunk, this.at)
+        this.at += size
+        return violation ?? true
+      }
+    }
+    if (available > 0) {
+      this.carry ??= new Uint8Array(LONGEST_HEADER)
+      this.carry.set(this.chunk.subarray(this.at))
+      this.carried = available
+    }
+    this.discard()
+    return false
+  }
+
+  private readCarriedHeader(): boolean | Violation.Violation {
+    const carry = this.carry!
+    for (;;) {
+      const size = this.carried < 2 ? 2 : headerSize(carry[1]!)
+      while (this.carried < size && this.at < this.chunk.length) carry[this.carried++] = this.chunk[this.at++]!
+      if (this.carried < size) {
+        this.discard()
+        return false
+      }
+      if (size === headerSize(carry[1]!)) break
+    }
+    this.carried = 0
+    return this.decodeHeader(carry, 0) ?? true
+  }
+
+  private decodeHeader(bytes: Uint8Array, offset: number): Violation.Violation | undefined {
+    // RFC 6455 5.2: FIN, RSV1-3 and the opcode; then MASK and the length in 7, 7+16 or 7+64 bits; then the key.
+    const first = bytes[offset]!
+    const second = bytes[offset + 1]!
+    this.fin = (first & 0x80) !== 0
+    this.rsv = first & 0x70
+    this.opcode = first & 0x0f
+    this.masked = (second & 0x80) !== 0
+    let at = offset + 2
+    let length = second & 0x7f
+    if (length === 126) {
+      length = (bytes[at]! << 8) | bytes[at + 1]!
+      at += 2
+      // RFC 6455 5.2: "the minimal number of bytes MUST be used to encode the length"
+      if (length < 126) return Violation.make("NonMinimalLength", `a length of ${length} in 16 bits`)
+    } else if (length === 127) {
+      const high = uint32(bytes, at)
+      length = high * TWO_TO_32 + uint32(bytes, at + 4)
+      at += 8
+      // RFC 6455 5.2: "the most significant bit MUST be 0"
+      if (high >= 0x80000000) return Violation.make("LengthTopBitSet", "a 64-bit length with its top bit set")
+      if (length < 65536) return Violation.make("NonMinimalLength", `a length of ${length} in 64 bits`)
+    }
+    this.length = length
+    this.key = this.masked ? Mask.keyFromBytes(bytes, at) : 0
+    this.inPayload = true
+    this.consumed = 0
+    return undefined
+  }
+
+  /**
+   * Returns the part of the current payload that has arrived and was not read yet, unmasked, as a view; `undefined`
+   * when nothing has. The payload is complete when {@link remaining} is 0, which a payload of no bytes is at once.
+   */
+  readPart(): Uint8Array | undefined {
+    const wanted = this.length - this.consumed
+    const start = this.at
+    const available = this.chunk.length - start
+    if (available >= wanted) {
+      this.at = start + wanted
+      this.inPayload = false
+    } else {
+      if (available === 0) return undefined
+      this.at = this.chunk.length
+    }
+    const end = this.at
+    if (this.key !== 0) {
+      // One view of the chunk as words serves all frames in it.
+      if (end - start >= 128) this.words ??= Mask.wordsOf(this.chunk)
+      Mask.applyInPlace(this.chunk, start, end, Mask.advance(this.key, this.consumed), this.words)
+    }
+    this.consumed += end - start
+    return this.chunk.subarray(start, end)
+  }
+
+  /**
+   * Takes a chunk and returns the frames that it completes, or the violation that makes the stream unreadable.
+   *
+   * **Details**
+   *
+   * Frames that were complete before a violation are returned; the call after that gives the violation.
+   */
+  push(chunk: Uint8Array): Result.Result<ReadonlyArray<Frame.Frame>, Violation.Violation> {
+    if (this.violation !== undefined) return Result.fail(this.violation)
+    this.feed(chunk)
+    const frames: Array<Frame.Frame> = []
+    for (;;) {
+      const violation = this.pushOne(frames)
+      if (violation === undefined) return Result.succeed(frames)
+      if (violation !== true) {
+        this.violation = violation
+        this.discard()
+        return frames.length > 0 ? Result.succeed(frames) : Result.fail(violation)
+      }
+    }
+  }
+
+  // Returns true when a frame was read and another may follow.
+  private pushOne(frames: Array<Frame.Frame>): true | undefined | Violation.Violation {
+    if (!this.inPayload) {
+      const header = this.readHeader()
+      if (header === false) return undefined
+      if (header !== true) return header
+      if (this.length > this.maxFrameSize) {
+        return Violation.make("FrameTooBig", `a frame of ${this.length} bytes, the limit is ${this.maxFrameSize}`)
+      }
+    }
+    const part = this.readPart()
+    if (part === undefined) return undefined
+    if (this.inPayload || this.assembly !== undefined) {
+      this.assembly ??= new Assembly(this.length)
+      this.assembly.append(part, this.length)
+      if (this.inPayload) return undefined
+    }
+    const payload = this.assembly === undefined ? part : this.assembly.take()
+    this.assembly = undefined
+    frames.push(this.frame(payload))
+    return true
+  }
+
+  /** Makes plain data of the current header and a payload. */
+  frame(payload: Uint8Array): Frame.Frame {
+    const frame = {
+      fin: this.fin,
+      rsv1: (this.rsv & 0x40) !== 0,
+      rsv2: (this.rsv & 0x20) !== 0,
+      rsv3: (this.rsv & 0x10) !== 0,
+      opcode: this.opcode,
+      payload
+    }
+    return this.masked ? { ...frame, maskingKey: Mask.keyToBytes(this.key) } : frame
+  }
+}
+
+const headerSize = (second: number): number => {
+  const length = second & 0x7f
+  return 2 + (length < 126 ? 0 : length === 126 ? 2 : 8) + (second >= 0x80 ? 4 : 0)
+}
+
+const uint32 = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0

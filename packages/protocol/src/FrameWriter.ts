@@ -1,0 +1,211 @@
+/**
+ * The frame writer: frames in, bytes out, gathered so that everything that one event caused leaves in one write.
+ *
+ * Headers and payloads up to 16 KiB are copied into a slab; a larger payload is handed on by reference, between the
+ * slices of slabs that hold its neighbours. A client's frames are masked where they lie in the slab, so the
+ * application's own bytes are never changed.
+ *
+ * @since 0.1.0
+ */
+import type * as Frame from "./Frame.ts"
+import * as Mask from "./Mask.ts"
+import * as Slab from "./Slab.ts"
+import * as Utf8 from "./Utf8.ts"
+
+const COPY_UP_TO = 16 * 1024
+const LONGEST_HEADER = 14
+// Below this length a loop over characters beats a call into the encoder.
+const LOOP_UP_TO = 24
+
+const encoder = new TextEncoder()
+
+/**
+ * Gathers encoded frames until somebody takes them.
+ *
+ * **Gotchas**
+ *
+ * A payload above 16 KiB is not copied: it must not change until it was written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class FrameWriter {
+  /** Bytes that were written and not taken yet. */
+  pendingBytes = 0
+
+  private slab: Slab.Slab | undefined = undefined
+  private start = 0
+  private full: Array<Slab.Slab> | undefined = undefined
+  private chunks: Array<Uint8Array> | undefined = undefined
+  private readonly pool: Slab.SlabPool
+
+  constructor(pool: Slab.SlabPool) {
+    this.pool = pool
+  }
+
+  /**
+   * Writes a frame. `first` is its first byte: FIN, RSV bits and opcode. `key` is its masking key, packed as module
+   * `Mask` does, or `undefined` for a frame that is not masked.
+   */
+  writeBytes(first: number, payload: Uint8Array, key: number | undefined): void {
+    const length = payload.length
+    if (length <= COPY_UP_TO) {
+      const slab = this.reserve(LONGEST_HEADER + length)
+      const at = writeHeader(slab.bytes, slab.used, first, length, key)
+      slab.bytes.set(payload, at)
+      if (key !== undefined) Mask.applyInPlace(slab.bytes, at, at + length, key)
+      this.advance(slab, at + length)
+    } else {
+      this.writeReference(first, key === undefined ? payload : Mask.apply(payload, key), key)
+    }
+  }
+
+  /** Writes a frame whose payload is text. */
+  writeText(first: number, text: string, key: number | undefined): void {
+    const length = text.length
+    // A UTF-16 code unit takes at most three bytes of UTF-8.
+    if (length * 3 > COPY_UP_TO) {
+      const payload = Utf8.encode(text)
+      if (payload.length <= COPY_UP_TO) return this.writeBytes(first, payload, key)
+      if (key !== undefined) Mask.applyInPlace(payload, 0, payload.length, key)
+      return this.writeReference(first, payload, key)
+    }
+    const slab = this.reserve(LONGEST_HEADER + length * 3)
+    const bytes = slab.bytes
+    // The header's size depends on the payload's; as good a guess as any is that the text is ASCII.
+    const guess = slab.used + headerSize(length, key)
+    let written = 0
+    if (length <= LOOP_UP_TO) {
+      while (written < length) {
+        const unit = text.charCodeAt(written)
+        if (unit >= 0x80) break
+        bytes[guess + written++] = unit
+      }
+    }
+    if (written < length || length > LOOP_UP_TO) {
+      written = encoder.encodeInto(text, bytes.subarray(guess)).written
+    }
+    const at = slab.used + headerSize(written, key)
+    if (at !== guess) bytes.copyWithin(at, guess, guess + written)
+    writeHeader(bytes, slab.used, first, written, key)
+    if (key !== undefined) Mask.applyInPlace(bytes, at, at + written, key)
+    this.advance(slab, at + written)
+  }
+
+  private writeReference(first: number, payload: Uint8Array, key: number | undefined): void {
+    const slab = this.reserve(LONGEST_HEADER)
+    this.advance(slab, writeHeader(slab.bytes, slab.used, first, payload.length, key))
+    this.cut(slab)
+    this.chunks!.push(payload)
+    this.pendingBytes += payload.length
+  }
+
+  private reserve(size: number): Slab.Slab {
+    let slab = this.slab
+    if (slab !== undefined) {
+      if (slab.bytes.length - slab.used >= size) return slab
+      this.cut(slab)
+      this.full ??= []
+      this.full.push(slab)
+    }
+    slab = this.pool.acquire(size)
+    this.slab = slab
+    this.start = slab.used
+    return slab
+  }
+
+  private advance(slab: Slab.Slab, end: number): void {
+    this.pendingBytes += end - slab.used
+    slab.used = end
+  }
+
+  private cut(slab: Slab.Slab): void {
+    this.chunks ??= []
+    if (slab.used > this.start) this.chunks.push(slab.bytes.subarray(this.start, slab.used))
+    this.start = slab.used
+  }
+
+  /**
+   * Takes everything that was written, in order, to be handed to a transport at once. Follow it with
+   * {@link release} when the transport has it.
+   */
+  take(): ReadonlyArray<Uint8Array> {
+    if (this.slab !== undefined) this.cut(this.slab)
+    const chunks = this.chunks
+    this.chunks = undefined
+    this.pendingBytes = 0
+    return chunks ?? []
+  }
+
+  /**
+   * Gives the slabs back to the pool; `reusable` says that the transport kept no reference to what it was given.
+   * Nothing may have been written since {@link take}.
+   */
+  release(reusable: boolean): void {
+    if (this.slab !== undefined) this.pool.release(this.slab, reusable)
+    if (this.full !== undefined) {
+      for (const slab of this.full) this.pool.release(slab, reusable)
+    }
+    this.slab = undefined
+    this.full = undefined
+  }
+}
+
+const headerSize = (length: number, key: number | undefined): number =>
+  (length < 126 ? 2 : length < 65536 ? 4 : 10) + (key === undefined ? 0 : 4)
+
+const writeHeader = (
+  bytes: Uint8Array,
+  start: number,
+  first: number,
+  length: number,
+  key: number | undefined
+): number => {
+  let at = start
+  const mask = key === undefined ? 0 : 0x80
+  bytes[at++] = first
+  // RFC 6455 5.2: "the minimal number of bytes MUST be used to encode the length"
+  if (length < 126) {
+    bytes[at++] = mask | length
+  } else if (length < 65536) {
+    bytes[at++] = mask | 126
+    bytes[at++] = length >>> 8
+    bytes[at++] = length
+  } else {
+    bytes[at++] = mask | 127
+    const high = Math.floor(length / 2 ** 32)
+    for (let shift = 24; shift >= 0; shift -= 8) bytes[at++] = high >>> shift
+    for (let shift = 24; shift >= 0; shift -= 8) bytes[at++] = length >>> shift
+  }
+  if (key !== undefined) {
+    bytes[at++] = key
+    bytes[at++] = key >>> 8
+    bytes[at++] = key >>> 16
+    bytes[at++] = key >>> 24
+  }
+  return at
+}
+
+/**
+ * Returns the first byte of a frame: FIN, RSV bits and opcode.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const firstByte = (frame: Omit<Frame.Frame, "payload" | "maskingKey">): number =>
+  (frame.fin ? 0x80 : 0) | (frame.rsv1 ? 0x40 : 0) | (frame.rsv2 ? 0x20 : 0) | (frame.rsv3 ? 0x10 : 0) | frame.opcode
+
+/**
+ * Encodes one frame, masked where it has a masking key, into bytes of its own.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (frame: Frame.Frame): Uint8Array => {
+  const key = frame.maskingKey === undefined ? undefined : Mask.keyFromBytes(frame.maskingKey)
+  const bytes = new Uint8Array(headerSize(frame.payload.length, key) + frame.payload.length)
+  const at = writeHeader(bytes, 0, firstByte(frame), frame.payload.length, key)
+  bytes.set(frame.payload, at)
+  if (key !== undefined) Mask.applyInPlace(bytes, at, bytes.length, key)
+  return bytes
+}

@@ -1,0 +1,336 @@
+/**
+ * The receiving half of a session: from chunks to messages, fragments or frames, and everything that a peer can get
+ * wrong on the way.
+ *
+ * It delivers data events itself and hands each complete control frame to the session, which owns the conversation.
+ *
+ * @internal
+ */
+import { Assembly } from "./Assembly.ts"
+import type * as CloseError from "./CloseError.ts"
+import type * as Event from "./Event.ts"
+import type * as Extension from "./Extension.ts"
+import { FrameParser } from "./FrameParser.ts"
+import type * as Limits from "./Limits.ts"
+import * as Opcode from "./Opcode.ts"
+import * as SessionState from "./SessionState.ts"
+import * as Utf8 from "./Utf8.ts"
+import * as Violation from "./Violation.ts"
+
+/**
+ * How the data of the peer is delivered: whole messages, fragments as they arrive, or frames.
+ *
+ * Frames are delivered as they are on the wire, before message-level extensions.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Delivery = "message" | "fragment" | "frame"
+
+/** A step was made and another may follow. @internal */
+export const more = 0
+/** The chunk is used up. @internal */
+export const starved = 1
+/** A control frame is complete: `controlOpcode`, `controlPayload`. @internal */
+export const control = 2
+
+/** What a step of {@link Inbound.next} can end in. @internal */
+export type Step = typeof more | typeof starved | typeof control | Violation.Violation | CloseError.SendableCloseError
+
+const noBytes = new Uint8Array(0)
+
+/** @internal */
+export class Inbound {
+  /** The RSV bits that extensions claim. */
+  readonly rsvAllowed: number
+  controlOpcode: Opcode.Opcode = 0
+  controlPayload: Uint8Array = noBytes
+
+  private readonly parser: FrameParser
+  private readonly expectsMask: boolean
+  private readonly limits: Limits.Limits
+  private readonly opcodes: ReadonlyArray<Opcode.Opcode>
+  // Decoding undoes what the peer did last first, so the order of the handshake is reversed.
+  private readonly messageLevel: ReadonlyArray<Extension.ExtensionInstance>
+  private readonly frameLevel: ReadonlyArray<Extension.ExtensionInstance>
+
+  // A frame that must be whole before it is looked at and spans chunks: control frames, and some data frames.
+  private frame: Assembly | undefined = undefined
+
+  private delivery: Delivery = "message"
+  // The message in progress; opcode 0 when there is none.
+  private opcode: Opcode.Opcode = 0
+  private rsv = 0
+  private fragments = 0
+  private wireSize = 0
+  private size = 0
+  private isFirst = false
+  private current: Delivery = "message"
+  private collected: Assembly | undefined = undefined
+  private validator: Utf8.Validator | undefined = undefined
+  private text: TextDecoder | undefined = undefined
+
+  constructor(role: SessionState.Role, limits: Limits.Limits, extensions: ReadonlyArray<Extension.ExtensionInstance>) {
+    this.parser = new FrameParser()
+    this.expectsMask = !SessionState.roles[role].masks
+    this.limits = limits
+    this.rsvAllowed = extensions.reduce((bits, extension) => bits | extension.rsv, 0)
+    this.opcodes = extensions.length === 0 ? [] : extensions.flatMap((extension) => extension.opcodes)
+    this.messageLevel =
+      extensions.length === 0 ? [] : extensions.filter((extension) => extension.level === "message").reverse()
+    this.frameLevel =
+      extensions.length === 0 ? [] : extensions.filter((extension) => extension.level === "frame").reverse()
+  }
+
+  get bufferedBytes(): number {
+    return (this.collected?.length ?? 0) + (this.frame?.length ?? 0)
+  }
+
+  claims(opcode: Opcode.Opcode): boolean {
+    return this.opcodes.includes(opcode)
+  }
+
+  feed(chunk: Uint8Array): void {
+    this.parser.feed(chunk)
+  }
+
+  discard(): void {
+    this.parser.discard()
+    this.frame = undefined
+    this.collected = undefined
+  }
+
+  setDelivery(delivery: Delivery): Array<Event.Event> {
+    this.delivery = delivery
+    const events: Array<Event.Event> = []
+    if (delivery === "fragment" && this.current === "message" && this.opcode !== 0) {
+      this.current = "fragment"
+      const collected = this.collected
+      this.collected = undefined
+      // For whoever reads the fragments, what was collected is the first of them.
+      if (collected !== undefined) this.deliverFragment(collected.take(), true, false, events)
+    }
+    return events
+  }
+
+  next(events: Array<Event.Event>): Step {
+    const parser = this.parser
+    if (!parser.isInPayload) {
+      const header = parser.readHeader()
+      if (header === false) return starved
+      const violation = header === true ? this.checkHeader() : header
+      if (violation !== undefined) return violation
+    }
+    const part = parser.readPart()
+    if (part === undefined) return starved
+    if (Opcode.isControl(parser.opcode)) {
+      const payload = this.whole(part)
+      if (payload === undefined) return starved
+      if (Opcode.isReserved(parser.opcode)) return this.onFrame(payload, events)
+      this.controlOpcode = parser.opcode
+      this.controlPayload = payload
+      return control
+    }
+    if (this.current === "frame" || this.frameLevel.length > 0) {
+      const payload = this.whole(part)
+      return payload === undefined ? starved : this.onFrame(payload, events)
+    }
+    return this.onData(part, !parser.isInPayload, events)
+  }
+
+  // Returns the payload when it is complete, and collects it until then.
+  private whole(part: Uint8Array): Uint8Array | undefined {
+    const parser = this.parser
+    if (this.frame === undefined && !parser.isInPayload) return part
+    this.frame ??= new Assembly(parser.length)
+    this.frame.append(part, parser.length)
+    if (parser.isInPayload) return undefined
+    const payload = this.frame.take()
+    this.frame = undefined
+    return payload
+  }
+
+  private checkHeader(): Violation.Violation | undefined {
+    const { fin, length, masked, opcode, rsv } = this.parser
+    if (masked !== this.expectsMask) {
+      // RFC 6455 5.1: "The server MUST close the connection upon receiving a frame that is not masked."
+      // RFC 6455 5.1: "A client MUST close a connection if it detects a masked frame."
+      return this.expectsMask
+        ? Violation.make("UnmaskedClientFrame", "a frame without a mask")
+        : Violation.make("MaskedServerFrame", "a masked frame")
+    }
+    if ((rsv & ~this.rsvAllowed) !== 0) {
+      return Violation.make("UnnegotiatedRsvBit", `RSV bits ${(rsv >>> 4).toString(2).padStart(3, "0")}`)
+    }
+    if (Opcode.isReserved(opcode) && !this.claims(opcode)) {
+      return Violation.make("ReservedOpcode", `opcode ${Opcode.name(opcode)}`)
+    }
+    if (Opcode.isControl(opcode)) {
+      // RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+      if (!fin) return Violation.make("FragmentedControlFrame", `a ${Opcode.name(opcode)} frame without FIN`)
+      if (length > 125) return Violation.make("ControlFrameTooLong", `a control frame of ${length} bytes`)
+      // An RSV bit on a control frame belongs to no extension of ours: they work on data frames.
+      return rsv !== 0 ? Violation.make("UnnegotiatedRsvBit", "an RSV bit on a control frame") : undefined
+    }
+    if (opcode === Opcode.Continuation) {
+      if (this.opcode === 0) return Violation.make("UnexpectedContinuation", "a continuation frame")
+      this.fragments++
+    } else {
+      if (this.opcode !== 0) return Violation.make("InterruptedMessage", `a ${Opcode.name(opcode)} frame in a message`)
+      this.beginMessage(opcode, rsv)
+    }
+    return this.checkSize(length)
+  }
+
+  private beginMessage(opcode: Opcode.Opcode, rsv: number): void {
+    this.opcode = opcode
+    this.rsv = rsv
+    this.fragments = 1
+    this.wireSize = 0
+    this.size = 0
+    this.isFirst = true
+    this.current = this.delivery
+  }
+
+  private checkSize(length: number): Violation.Violation | undefined {
+    const { maxFragments, maxFrameSize, maxMessageSize } = this.limits
+    if (length > maxFrameSize) {
+      return Violation.make("FrameTooBig", `a frame of ${length} bytes, the limit is ${maxFrameSize}`)
+    }
+    if (this.fragments > maxFragments) {
+      return Violation.make("TooManyFragments", `more than ${maxFragments} fragments`)
+    }
+    this.wireSize += length
+    // What extensions make of the bytes is measured when they have done so.
+    return this.rsv === 0 && this.wireSize > maxMessageSize ? this.tooBig(this.wireSize) : undefined
+  }
+
+  private tooBig(size: number): Violation.Violation {
+    return Violation.make(
+      "MessageTooBig",
+      `a message of ${size} bytes or more, the limit is ${this.limits.maxMessageSize}`
+    )
+  }
+
+  // A whole data frame, where frames are delivered or an extension works on frames.
+  private onFrame(payload: Uint8Array, events: Array<Event.Event>): Step {
+    const parser = this.parser
+    const part: Extension.Part = {
+      opcode: parser.opcode,
+      payload,
+      rsv: parser.rsv,
+      first: true,
+      last: true,
+      limit: this.limits.maxMessageSize - this.size,
+      compress: undefined
+    }
+    for (const extension of this.frameLevel) {
+      const failure = extension.decode(part)
+      if (failure !== undefined) return failure
+    }
+    if (Opcode.isReserved(parser.opcode)) {
+      events.push({ _tag: "Frame", frame: parser.frame(part.payload) })
+      return more
+    }
+    if (this.isFirst) this.rsv = part.rsv
+    if (this.current !== "frame") return this.onData(part.payload, true, events)
+    events.push({ _tag: "Frame", frame: parser.frame(part.payload) })
+    this.isFirst = false
+    if (parser.fin) this.opcode = 0
+    return more
+  }
+
+  private onData(payload: Uint8Array, frameDone: boolean, events: Array<Event.Event>): Step {
+    const last = frameDone && this.parser.fin
+    const first = this.isFirst
+    this.isFirst = false
+    if (first && last && this.messageLevel.length === 0 && this.current === "message") {
+      // The common case: a message in one frame in one chunk.
+      return this.deliverMessage(payload, events)
+    }
+    if (this.messageLevel.length > 0) {
+      const part: Extension.Part = {
+        opcode: this.opcode,
+        payload,
+        rsv: this.rsv,
+        first,
+        last,
+        limit: this.limits.maxMessageSize - this.size,
+        compress: undefined
+      }
+      for (const extension of this.messageLevel) {
+        const failure = extension.decode(part)
+        if (failure !== undefined) return failure
+      }
+      payload = part.payload
+    }
+    this.size += payload.length
+    if (this.size > this.limits.maxMessageSize) return this.tooBig(this.size)
+    if (this.current === "fragment") return this.checkAndDeliverFragment(payload, first, last, events)
+    return this.collect(payload, first, last, events)
+  }
+
+  private collect(payload: Uint8Array, first: boolean, last: boolean, events: Array<Event.Event>): Step {
+    if (first && last) return this.deliverMessage(payload, events)
+    const violation = this.checkText(payload, last)
+    if (violation !== undefined) return violation
+    const announced = this.size + (this.messageLevel.length === 0 ? this.parser.remaining : 0)
+    this.collected ??= new Assembly(announced)
+    this.collected.append(payload, announced)
+    if (last) {
+      const whole = this.collected.take()
+      this.collected = undefined
+      return this.deliverMessage(whole, events)
+    }
+    return this.parser.isInPayload ? starved : more
+  }
+
+  // RFC 6455 8.1: text that is not UTF-8 fails the connection; we do so at the first byte that makes it impossible.
+  private checkText(payload: Uint8Array, last: boolean): Violation.Violation | undefined {
+    if (this.opcode !== Opcode.Text) return undefined
+    this.validator ??= new Utf8.Validator()
+    const at = this.validator.push(payload)
+    if (at >= 0) return Violation.make("InvalidUtf8", `byte 0x${payload[at]!.toString(16).padStart(2, "0")} in a text`)
+    const isComplete = this.validator.isComplete
+    if (last) this.validator = undefined
+    return last && !isComplete
+      ? Violation.make("InvalidUtf8", "a text that ends in the middle of a character")
+      : undefined
+  }
+
+  private deliverMessage(payload: Uint8Array, events: Array<Event.Event>): Step {
+    const opcode = this.opcode
+    this.opcode = 0
+    if (opcode === Opcode.Binary) {
+      events.push({ _tag: "Binary", data: payload })
+      return more
+    }
+    const data = Utf8.decode(payload)
+    if (data === undefined) return Violation.make("InvalidUtf8", "a text with bytes that are not UTF-8")
+    events.push({ _tag: "Text", data })
+    return more
+  }
+
+  private checkAndDeliverFragment(
+    payload: Uint8Array,
+    first: boolean,
+    last: boolean,
+    events: Array<Event.Event>
+  ): Step {
+    const violation = this.checkText(payload, last)
+    if (violation !== undefined) return violation
+    this.deliverFragment(payload, first, last, events)
+    if (last) this.opcode = 0
+    return this.parser.isInPayload ? starved : more
+  }
+
+  private deliverFragment(payload: Uint8Array, first: boolean, last: boolean, events: Array<Event.Event>): void {
+    if (this.opcode === Opcode.Binary) {
+      events.push({ _tag: "Fragment", type: "Binary", data: payload, first, last })
+      return
+    }
+    // The decoder keeps the bytes of a character that the next piece completes.
+    this.text ??= new TextDecoder("utf-8", { ignoreBOM: true })
+    events.push({ _tag: "Fragment", type: "Text", data: this.text.decode(payload, { stream: !last }), first, last })
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * What one end of a connection accepts from its peer: one home for the bounds that the session enforces.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The bounds on what a peer may send.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  /** The most bytes in a message, after decompression. More fails the connection with 1009. Default: 16 MiB. */
+  readonly maxMessageSize: number
+  /** The most bytes in one frame, as it is on the wire. More fails with 1009. Default: `maxMessageSize`. */
+  readonly maxFrameSize: number
+  /** The most frames in one message; empty ones count. More fails with 1008. Default: 16384. */
+  readonly maxFragments: number
+  /** The most pings of ours that may wait for their pong; the oldest is forgotten then. Default: 16. */
+  readonly maxPendingPings: number
+}
+
+/**
+ * Fills in the defaults of the limits that are not given.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options?: { readonly [K in keyof Limits]?: Limits[K] | undefined }): Limits => {
+  const maxMessageSize = options?.maxMessageSize ?? 16 * 1024 * 1024
+  return {
+    maxMessageSize,
+    maxFrameSize: options?.maxFrameSize ?? maxMessageSize,
+    maxFragments: options?.maxFragments ?? 16_384,
+    maxPendingPings: options?.maxPendingPings ?? 16
+  }
+}

@@ -1,0 +1,527 @@
+/**
+ * The session: one end of an open WebSocket as a state machine that does no I/O.
+ *
+ * Bytes that arrived go in and events come out; what the application wants sent goes in and bytes to write gather in
+ * `output`. Every rule of RFC 6455 sections 5 to 7 is decided here, once, for clients and servers and for every kind of
+ * server. The session has no clock, no socket and no fiber: its owner writes the output, arms the timers, and calls
+ * {@link Session.answerClose} when the application is done with what came before the peer's close.
+ *
+ * Chunks that are handed to a session belong to it: payloads are unmasked in place, and binary messages are views into
+ * the chunk they arrived in.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as CloseCode from "./CloseCode.ts"
+import * as CloseError from "./CloseError.ts"
+import * as CloseFrame from "./CloseFrame.ts"
+import type * as Event from "./Event.ts"
+import type * as Extension from "./Extension.ts"
+import type * as Frame from "./Frame.ts"
+import { firstByte, FrameWriter } from "./FrameWriter.ts"
+import * as Inbound from "./Inbound.ts"
+import * as Limits from "./Limits.ts"
+import * as Mask from "./Mask.ts"
+import * as Misuse from "./Misuse.ts"
+import * as Opcode from "./Opcode.ts"
+import * as SessionState from "./SessionState.ts"
+import { SlabPool } from "./Slab.ts"
+import * as Utf8 from "./Utf8.ts"
+import type * as Violation from "./Violation.ts"
+
+/**
+ * What a session is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SessionOptions {
+  /** Which end this is. */
+  readonly role: SessionState.Role
+  /** What the peer may send. Default: see `Limits`. */
+  readonly limits?: { readonly [K in keyof Limits.Limits]?: Limits.Limits[K] | undefined } | undefined
+  /** The extensions that were negotiated, in the order of the handshake. Default: none. */
+  readonly extensions?: ReadonlyArray<Extension.ExtensionInstance> | undefined
+  /**
+   * Makes a masking key for a client's next frame, packed as module `Mask` does. RFC 6455 5.3 wants keys from a strong
+   * source of entropy. A client needs it, a server never asks.
+   */
+  readonly maskingKey?: (() => number) | undefined
+  /** Where output is gathered. Default: a pool of its own. */
+  readonly slabs?: SlabPool | undefined
+}
+
+/**
+ * Options for sending a message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SendOptions {
+  /** The most bytes of payload in a frame. Default: the message leaves in one frame. */
+  readonly fragmentSize?: number | undefined
+  /** Whether to compress, where an extension can. Default: as the extension decides. */
+  readonly compress?: boolean | undefined
+}
+
+/**
+ * Why something was not sent: the caller asked for what RFC 6455 forbids, or the connection is closed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SendFailure = Misuse.Misuse | CloseError.CloseError
+
+/**
+ * How a session ended, or how far its end has come.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Closure {
+  /** Who began: this end, the peer, or the transport by breaking off. */
+  readonly initiator: "local" | "remote" | "transport"
+  /** The close frame that we sent. */
+  readonly sent: CloseFrame.CloseFrame | undefined
+  /** The close frame that the peer sent. */
+  readonly received: CloseFrame.CloseFrame | undefined
+  /** Whether both ends sent a close frame (RFC 6455 7.1.4). */
+  readonly clean: boolean
+  /** The rule that the peer broke, where that was the reason. */
+  readonly violation: Violation.Violation | undefined
+  /** The end as an error: the peer's code, ours where we began, 1006 where the stream broke off. */
+  readonly error: CloseError.CloseError
+}
+
+/**
+ * One end of an open WebSocket connection.
+ *
+ * **Details**
+ *
+ * `receive`, `receiveEnd` and `setDelivery` return events; `send*`, `ping`, `pong`, `close` return why nothing was sent,
+ * or `undefined`. After each call, `output` holds what is to be written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Session {
+  /** What is to be written to the transport. */
+  readonly output: FrameWriter
+
+  private state: SessionState.State = "Open"
+  private readonly role: SessionState.Role
+  private readonly inbound: Inbound.Inbound
+  private readonly limits: Limits.Limits
+  private readonly makeKey: (() => number) | undefined
+  private readonly extensions: ReadonlyArray<Extension.ExtensionInstance>
+
+  private initiator: Closure["initiator"] | undefined = undefined
+  private sent: CloseFrame.CloseFrame | undefined = undefined
+  private received: CloseFrame.CloseFrame | undefined = undefined
+  private violation: Violation.Violation | undefined = undefined
+  private closeError: CloseError.CloseError | undefined = undefined
+
+  // The message that is being sent in fragments; 0 when there is none.
+  private sendingOpcode: Opcode.Opcode = 0
+  // The first half of a surrogate pair that a piece of text ended with.
+  private heldSurrogate = ""
+
+  private backedUp = false
+  private owedPong: Uint8Array | undefined = undefined
+  private pings: Array<{ readonly id: number; readonly payload: Uint8Array }> | undefined = undefined
+  private lastPing = 0
+
+  constructor(options: SessionOptions) {
+    this.role = options.role
+    this.limits = Limits.make(options.limits)
+    this.extensions = options.extensions ?? []
+    this.output = new FrameWriter(options.slabs ?? new SlabPool())
+    this.makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
+    this.inbound = new Inbound.Inbound(options.role, this.limits, this.extensions)
+  }
+
+  /** Whether data may be sent. */
+  get canSend(): boolean {
+    return SessionState.canSend(this.state)
+  }
+
+  /** Whether what the peer sends still means anything. */
+  get canReceive(): boolean {
+    return SessionState.canReceive(this.state)
+  }
+
+  /** Whether a close frame is due as soon as the application is done with the events so far. */
+  get owesClose(): boolean {
+    return SessionState.owesClose(this.state)
+  }
+
+  /** Whether we sent a close frame and wait for the peer's. */
+  get isClosing(): boolean {
+    return this.state === "Closing"
+  }
+
+  /** Whether nothing more will be sent or received. */
+  get isClosed(): boolean {
+    return this.state === "Closed"
+  }
+
+  /** Whether the byte stream is ours to end now: the session is closed, and this role ends it first or it failed. */
+  get endsStream(): boolean {
+    return this.isClosed && (SessionState.roles[this.role].closesStreamFirst || this.received === undefined)
+  }
+
+  /** Bytes that were received and belong to a message which is not complete. */
+  get bufferedBytes(): number {
+    return this.inbound.bufferedBytes
+  }
+
+  /** How the session ends, or `undefined` while neither end has begun to close. */
+  get closure(): Closure | undefined {
+    if (this.initiator === undefined) return undefined
+    return {
+      initiator: this.initiator,
+      sent: this.sent,
+      received: this.received,
+      clean: this.sent !== undefined && this.received !== undefined,
+      violation: this.violation,
+      error: this.endError()
+    }
+  }
+
+  // -- what arrives --------------------------------------------------------------------------------------------------
+
+  /** Takes bytes from the peer, and with them the ownership of the chunk. */
+  receive(chunk: Uint8Array): Array<Event.Event> {
+    const events: Array<Event.Event> = []
+    if (!this.canReceive) return events
+    const inbound = this.inbound
+    inbound.feed(chunk)
+    for (;;) {
+      const step = inbound.next(events)
+      if (step === Inbound.more) continue
+      if (step === Inbound.starved) return events
+      if (step === Inbound.control) {
+        if (this.onControl(inbound.controlOpcode, inbound.controlPayload, events)) continue
+      } else {
+        this.fail(step, events)
+      }
+      // What follows a close frame, or a violation, is ignored.
+      inbound.discard()
+      return events
+    }
+  }
+
+  /** Tells that the peer ended its stream: no more bytes will come. */
+  receiveEnd(): void {
+    this.endWith("EndOfStream")
+  }
+
+  /** Gives up: a timeout, or an error of the transport. Nothing more is sent. */
+  abort(): void {
+    this.endWith("Abort")
+  }
+
+  private endWith(trigger: "EndOfStream" | "Abort"): void {
+    this.initiator ??= "transport"
+    this.state = SessionState.next(this.state, trigger)
+    this.inbound.discard()
+  }
+
+  /**
+   * Chooses how the data of the peer is delivered: whole messages (the default), fragments as they arrive, or frames.
+   *
+   * A change takes effect with the next message, but for one: a message that is being collected is handed out in
+   * fragments at once, beginning with what is there, which is returned.
+   */
+  setDelivery(delivery: Inbound.Delivery): Array<Event.Event> {
+    return this.inbound.setDelivery(delivery)
+  }
+
+  private onControl(opcode: Opcode.Opcode, payload: Uint8Array, events: Array<Event.Event>): boolean {
+    switch (opcode) {
+      case Opcode.Ping: {
+        // RFC 6455 5.5.2: "an endpoint MUST send a Pong frame in response, unless it already received a Close frame"
+        if (this.state === "Open") {
+          // RFC 6455 5.5.3: an endpoint may answer only the newest ping; while the transport is backed up we do.
+          if (this.backedUp) this.owedPong = payload.slice()
+          else this.writeControl(Opcode.Pong, payload)
+        }
+        events.push({ _tag: "Ping", data: payload })
+        return true
+      }
+      case Opcode.Pong: {
+        events.push({ _tag: "Pong", data: payload, ping: this.matchPing(payload) })
+        return true
+      }
+      default: {
+        const close = CloseFrame.decode(payload)
+        if (Result.isFailure(close)) {
+          this.fail(close.failure, events)
+          return false
+        }
+        this.received = close.success
+        this.initiator ??= "remote"
+        this.state = SessionState.next(this.state, "ReceiveClose")
+        events.push({ _tag: "PeerClose", code: close.success.code, reason: close.success.reason })
+        return false
+      }
+    }
+  }
+
+  private fail(violation: Violation.Violation | CloseError.SendableCloseError, events: Array<Event.Event>): void {
+    const error = violation._tag === "Violation" ? violationError(violation) : violation
+    if (violation._tag === "Violation") this.violation = violation
+    // Once we have sent our close frame its code stands; the peer's violation only ends the wait for the answer.
+    if (this.initiator === undefined) {
+      this.initiator = "local"
+      this.closeError = error
+    }
+    this.state = SessionState.next(this.state, "Violation")
+    events.push({ _tag: "Failed", error, violation: this.violation })
+  }
+
+  /**
+   * Sends the close frame that is due after the peer's, or after a violation. Does nothing where none is due.
+   *
+   * The owner calls it when the application is done with everything that came before.
+   */
+  answerClose(): void {
+    if (this.state === "Answering") {
+      // RFC 6455 5.5.1: "the endpoint typically echos the status code it received"
+      const { code } = this.received!
+      this.writeClose(code === undefined ? { reason: "" } : { code, reason: "" })
+    } else if (this.state === "Failing") {
+      const { code, reason } = this.closeError!
+      // RFC 6455 7.1.7: "an endpoint MUST NOT continue to attempt to process data"; the peer is told why
+      this.writeClose({ code, reason })
+    }
+  }
+
+  // -- what is sent --------------------------------------------------------------------------------------------------
+
+  /** Sends a message: a string as text, bytes as binary. */
+  send(data: string | Uint8Array, options?: SendOptions): SendFailure | undefined {
+    if (!this.canSend) return this.endError()
+    if (this.sendingOpcode !== 0) return Misuse.make("MessageInProgress", "sending a message")
+    const isText = typeof data === "string"
+    const opcode = isText ? Opcode.Text : Opcode.Binary
+    if (this.extensions.length === 0 && options?.fragmentSize === undefined) {
+      if (isText) this.output.writeText(0x80 | opcode, data, this.makeKey?.())
+      else this.output.writeBytes(0x80 | opcode, data, this.makeKey?.())
+      return undefined
+    }
+    return this.sendPart(opcode, isText ? Utf8.encode(data) : data, true, true, options)
+  }
+
+  /**
+   * Sends a piece of a message; `type` says which kind of message the first piece begins, and is ignored afterwards.
+   *
+   * A piece of text may end in the middle of a surrogate pair: the rest is expected to follow.
+   */
+  sendFragment(
+    type: "Text" | "Binary",
+    data: string | Uint8Array,
+    last: boolean,
+    options?: SendOptions
+  ): SendFailure | undefined {
+    if (!this.canSend) return this.endError()
+    const first = this.sendingOpcode === 0
+    if (first) this.sendingOpcode = type === "Text" ? Opcode.Text : Opcode.Binary
+    const payload = typeof data === "string" ? Utf8.encode(this.wholeCharacters(data, last)) : data
+    const failure = this.sendPart(this.sendingOpcode, payload, first, last, options)
+    if (last || failure !== undefined) this.sendingOpcode = 0
+    return failure
+  }
+
+  /** Whether a message was begun by {@link sendFragment} and not ended. */
+  get isSendingMessage(): boolean {
+    return this.sendingOpcode !== 0
+  }
+
+  private wholeCharacters(data: string, last: boolean): string {
+    const text = this.heldSurrogate + data
+    this.heldSurrogate = ""
+    const unit = text.charCodeAt(text.length - 1)
+    if (last || !(unit >= 0xd800 && unit <= 0xdbff)) return text
+    this.heldSurrogate = text.slice(-1)
+    return text.slice(0, -1)
+  }
+
+  private sendPart(
+    opcode: Opcode.Opcode,
+    payload: Uint8Array,
+    first: boolean,
+    last: boolean,
+    options: SendOptions | undefined
+  ): SendFailure | undefined {
+    const part: Extension.Part = { opcode, payload, rsv: 0, first, last, limit: Infinity, compress: options?.compress }
+    for (const extension of this.extensions) {
+      if (extension.level !== "message") continue
+      const failure = extension.encode(part)
+      if (failure !== undefined) return failure
+    }
+    const size = Math.max(1, Math.floor(options?.fragmentSize ?? Infinity))
+    let at = 0
+    do {
+      const end = Math.min(at + size, part.payload.length)
+      const begins = first && at === 0
+      const failure = this.writeData(
+        begins ? opcode : Opcode.Continuation,
+        at === 0 && end === part.payload.length ? part.payload : part.payload.subarray(at, end),
+        begins ? part.rsv : 0,
+        last && end === part.payload.length
+      )
+      if (failure !== undefined) return failure
+      at = end
+    } while (at < part.payload.length)
+    return undefined
+  }
+
+  private writeData(opcode: Opcode.Opcode, payload: Uint8Array, rsv: number, fin: boolean): SendFailure | undefined {
+    const part: Extension.Part = { opcode, payload, rsv, first: true, last: true, limit: Infinity, compress: undefined }
+    for (const extension of this.extensions) {
+      if (extension.level !== "frame") continue
+      const failure = extension.encode(part)
+      if (failure !== undefined) return failure
+    }
+    this.output.writeBytes((fin ? 0x80 : 0) | part.rsv | opcode, part.payload, this.makeKey?.())
+    return undefined
+  }
+
+  /**
+   * Sends a frame as it is, past the extensions. A client's frame without a masking key gets one.
+   *
+   * Unless `unchecked`, a frame that would make this end break RFC 6455 is refused. A close frame starts or answers the
+   * closing handshake like {@link close}.
+   */
+  sendFrame(frame: Frame.Frame, options?: { readonly unchecked?: boolean | undefined }): SendFailure | undefined {
+    if (!this.canSend) return this.endError()
+    if (options?.unchecked !== true) {
+      const misuse = this.checkFrame(frame)
+      if (misuse !== undefined) return misuse
+      if (frame.opcode === Opcode.Close) {
+        const close = CloseFrame.decode(frame.payload)
+        if (Result.isFailure(close)) return Misuse.make("UnsendableCloseCode", close.failure.found)
+        this.recordClose(close.success)
+      } else if (!Opcode.isControl(frame.opcode)) {
+        if (frame.opcode !== Opcode.Continuation) this.sendingOpcode = frame.opcode
+        if (frame.fin) this.sendingOpcode = 0
+      }
+    }
+    const key = frame.maskingKey === undefined ? this.makeKey?.() : Mask.keyFromBytes(frame.maskingKey)
+    this.output.writeBytes(firstByte(frame), frame.payload, key)
+    return undefined
+  }
+
+  private checkFrame(frame: Frame.Frame): Misuse.Misuse | undefined {
+    const { opcode } = frame
+    const asked = `sending a frame with opcode ${Opcode.name(opcode)}`
+    if ((firstByte(frame) & 0x70 & ~this.inbound.rsvAllowed) !== 0) return Misuse.make("UnnegotiatedRsvBit", asked)
+    if (Opcode.isReserved(opcode) && !this.inbound.claims(opcode)) return Misuse.make("ReservedOpcode", asked)
+    if (Opcode.isControl(opcode)) {
+      if (!frame.fin) return Misuse.make("FragmentedControlFrame", asked)
+      return frame.payload.length > 125 ? Misuse.make("ControlPayloadTooLong", asked) : undefined
+    }
+    if (opcode === Opcode.Continuation) {
+      return this.sendingOpcode === 0 ? Misuse.make("NoMessageInProgress", asked) : undefined
+    }
+    return this.sendingOpcode !== 0 ? Misuse.make("MessageInProgress", asked) : undefined
+  }
+
+  /**
+   * Sends a ping and returns its number, which the pong's event will carry. Without a payload the number is the payload.
+   */
+  ping(payload?: Uint8Array): number | SendFailure {
+    if (this.state !== "Open") return this.endError()
+    const id = this.lastPing + 1
+    const data = payload === undefined ? Utf8.encode(String(id)) : payload.slice()
+    if (data.length > 125) return Misuse.make("ControlPayloadTooLong", `a ping with ${data.length} bytes`)
+    this.lastPing = id
+    this.pings ??= []
+    this.pings.push({ id, payload: data })
+    if (this.pings.length > this.limits.maxPendingPings) this.pings.shift()
+    this.writeControl(Opcode.Ping, data)
+    return id
+  }
+
+  /** Sends a pong that nobody asked for: a heartbeat in one direction (RFC 6455 5.5.3). */
+  pong(payload: Uint8Array): SendFailure | undefined {
+    if (this.state !== "Open") return this.endError()
+    if (payload.length > 125) return Misuse.make("ControlPayloadTooLong", `a pong with ${payload.length} bytes`)
+    this.writeControl(Opcode.Pong, payload)
+    return undefined
+  }
+
+  private matchPing(payload: Uint8Array): number | undefined {
+    const pings = this.pings
+    if (pings === undefined) return undefined
+    for (let at = pings.length - 1; at >= 0; at--) {
+      if (sameBytes(pings[at]!.payload, payload)) {
+        const { id } = pings[at]!
+        pings.splice(0, at + 1)
+        return id
+      }
+    }
+    return undefined
+  }
+
+  /** Tells whether the transport takes more. While it does not, only the newest ping is remembered for an answer. */
+  setBackedUp(backedUp: boolean): void {
+    this.backedUp = backedUp
+    if (!backedUp && this.owedPong !== undefined) {
+      if (this.state === "Open") this.writeControl(Opcode.Pong, this.owedPong)
+      this.owedPong = undefined
+    }
+  }
+
+  /** Starts the closing handshake, or answers the peer's close with a code of our own. */
+  close(code: number = CloseCode.registered.NormalClosure, reason = ""): SendFailure | undefined {
+    if (!this.canSend) return this.endError()
+    if (!CloseCode.isSendable(code)) return Misuse.make("UnsendableCloseCode", `close code ${code}`)
+    const bytes = Utf8.encode(reason).length
+    if (bytes > CloseError.maxReasonBytes) return Misuse.make("CloseReasonTooLong", `a close reason of ${bytes} bytes`)
+    if (this.state === "Failing") this.answerClose()
+    else this.writeClose({ code, reason })
+    return undefined
+  }
+
+  private writeClose(close: CloseFrame.CloseFrame): void {
+    this.recordClose(close)
+    this.writeControl(Opcode.Close, CloseFrame.encode(close.code, close.reason))
+  }
+
+  private recordClose(close: CloseFrame.CloseFrame): void {
+    this.sent = close
+    this.initiator ??= "local"
+    this.owedPong = undefined
+    this.sendingOpcode = 0
+    this.state = SessionState.next(this.state, "SendClose")
+  }
+
+  private writeControl(opcode: Opcode.Opcode, payload: Uint8Array): void {
+    this.output.writeBytes(0x80 | opcode, payload, this.makeKey?.())
+  }
+
+  private endError(): CloseError.CloseError {
+    this.closeError ??=
+      this.initiator === "remote"
+        ? CloseError.fromCode(this.received?.code ?? CloseCode.registered.NoStatusReceived, this.received?.reason)
+        : this.initiator === "local"
+          ? CloseError.fromCode(this.sent?.code ?? CloseCode.registered.NoStatusReceived, this.sent?.reason)
+          : new CloseError.AbnormalClosure({ reason: "the stream broke off without a close frame" })
+    return this.closeError
+  }
+}
+
+const violationError = (violation: Violation.Violation): CloseError.CloseError & CloseError.SendableCloseError =>
+  CloseError.fromCode(
+    violation.closeCode,
+    Utf8.truncate(violation.message, CloseError.maxReasonBytes)
+  ) as CloseError.SendableCloseError
+
+const missingKeySource = (): number => {
+  throw new Error("a client's session needs a source of masking keys: option maskingKey")
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, index) => byte === b[index])
