@@ -1,0 +1,101 @@
+/**
+ * Hosts with ports, as the `Host` and `Origin` headers carry them (RFC 3986 3.2, RFC 6454 7). Comparing them is what
+ * the same-origin check rests on, so it is done on parsed values: case and default ports must not make a difference,
+ * and nothing that only looks alike may be taken for equal.
+ */
+
+/**
+ * A host in lower case, brackets of an IPv6 address included, and the port if one was given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Authority {
+  readonly host: string
+  readonly port: number | undefined
+}
+
+/**
+ * An origin that consists of a scheme, a host and a port: every one but `null`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Origin extends Authority {
+  readonly scheme: string
+}
+
+// RFC 3986 3.2.2: reg-name = *( unreserved / pct-encoded / sub-delims ), which includes IPv4 addresses
+const registeredName = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
+const ipv6Address = /^\[[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]$/
+const portNumber = /^[0-9]{1,5}$/
+const schemeName = /^[A-Za-z][A-Za-z0-9+\-.]*$/
+
+/**
+ * Parses `host[:port]`, or returns `undefined` if it is malformed or has no host.
+ *
+ * **Details**
+ *
+ * User information is malformed here. An empty port, as in `example.com:`, means the default one.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (value: string): Authority | undefined => {
+  const colon = value.lastIndexOf(":")
+  const hasPort = colon > value.lastIndexOf("]")
+  const host = hasPort ? value.slice(0, colon) : value
+  if (!(host.startsWith("[") ? ipv6Address : registeredName).test(host)) return undefined
+  const digits = hasPort ? value.slice(colon + 1) : ""
+  if (digits === "") return { host: host.toLowerCase(), port: undefined }
+  const port = Number(digits)
+  return portNumber.test(digits) && port <= 65535 ? { host: host.toLowerCase(), port } : undefined
+}
+
+/**
+ * Parses the serialization of an origin, `scheme://host[:port]`, or returns `undefined` if it is anything else.
+ *
+ * **Details**
+ *
+ * The opaque origin `null` is not parsed: it equals nothing, not even itself.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parseOrigin = (value: string): Origin | undefined => {
+  const end = value.indexOf("://")
+  if (end < 0) return undefined
+  const scheme = value.slice(0, end)
+  const authority = parse(value.slice(end + 3))
+  return authority === undefined || !schemeName.test(scheme)
+    ? undefined
+    : { scheme: scheme.toLowerCase(), host: authority.host, port: authority.port }
+}
+
+/**
+ * Returns the port that a scheme uses where none is written, for the schemes of HTTP and WebSocket.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const defaultPort = (scheme: string): number | undefined => {
+  switch (scheme) {
+    case "http":
+    case "ws":
+      return 80
+    case "https":
+    case "wss":
+      return 443
+    default:
+      return undefined
+  }
+}
+
+/**
+ * Tests whether two origins have the same scheme, host and port, default ports counted as written.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const equalsOrigin = (a: Origin, b: Origin): boolean =>
+  a.scheme === b.scheme && a.host === b.host && (a.port ?? defaultPort(a.scheme)) === (b.port ?? defaultPort(b.scheme))
