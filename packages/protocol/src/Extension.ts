@@ -35,12 +35,28 @@ export interface Part {
 }
 
 /**
- * A transform of parts. It changes the part in place and returns nothing, or returns the close to fail with.
+ * Work that a transform cannot finish in this turn, such as compressing a long payload on another thread.
+ *
+ * The owner of the session starts it, once, and it calls `done` once, later, with nothing or with the close to fail
+ * with; by then it has changed the part. Until then nothing that comes behind this part in the same direction is
+ * transformed, so order is kept. An owner that loses interest never hears from `done` again and need not wait.
  *
  * @category models
  * @since 0.1.0
  */
-export type Transform = (part: Part) => void | CloseError.SendableCloseError
+export interface Pending {
+  readonly _tag: "Pending"
+  readonly start: (done: (failure?: CloseError.SendableCloseError) => void) => void
+}
+
+/**
+ * A transform of parts. It changes the part in place and returns nothing, returns the close to fail with, or returns
+ * work that is still to be done.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Transform = (part: Part) => void | CloseError.SendableCloseError | Pending
 
 /**
  * One extension on one connection.
@@ -61,4 +77,24 @@ export interface ExtensionInstance {
   readonly decode: Transform
   /** Changes what is sent. */
   readonly encode: Transform
+  /** Lets go of what the instance holds. Called once, when the session is over; pending work may still be under way. */
+  readonly close?: (() => void) | undefined
+}
+
+/**
+ * Runs a part through transforms in order; suspends where one leaves work to be done.
+ *
+ * @internal
+ */
+export function* transform(
+  part: Part,
+  transforms: ReadonlyArray<Transform>
+): Generator<Pending, CloseError.SendableCloseError | undefined, CloseError.SendableCloseError | undefined> {
+  for (const apply of transforms) {
+    const outcome = apply(part)
+    if (outcome === undefined) continue
+    const failure = outcome._tag === "Pending" ? yield outcome : outcome
+    if (failure !== undefined) return failure
+  }
+  return undefined
 }

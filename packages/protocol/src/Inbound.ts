@@ -9,7 +9,7 @@
 import { Assembly } from "./Assembly.ts"
 import type * as CloseError from "./CloseError.ts"
 import type * as Event from "./Event.ts"
-import type * as Extension from "./Extension.ts"
+import * as Extension from "./Extension.ts"
 import { FrameParser } from "./FrameParser.ts"
 import type * as Limits from "./Limits.ts"
 import * as Opcode from "./Opcode.ts"
@@ -34,10 +34,22 @@ export const starved = 1
 /** A control frame is complete: `controlOpcode`, `controlPayload`. @internal */
 export const control = 2
 
+/** An extension has work to be done first: `pending`. Go on with `resume`. @internal */
+export const suspended = 3
+
 /** What a step of {@link Inbound.next} can end in. @internal */
-export type Step = typeof more | typeof starved | typeof control | Violation.Violation | CloseError.SendableCloseError
+export type Step =
+  | typeof more
+  | typeof starved
+  | typeof control
+  | typeof suspended
+  | Violation.Violation
+  | CloseError.SendableCloseError
+
+type Transforming = Generator<Extension.Pending, Step, CloseError.SendableCloseError | undefined>
 
 const noBytes = new Uint8Array(0)
+const none: ReadonlyArray<never> = []
 
 /** @internal */
 export class Inbound {
@@ -51,8 +63,14 @@ export class Inbound {
   private readonly limits: Limits.Limits
   private readonly opcodes: ReadonlyArray<Opcode.Opcode>
   // Decoding undoes what the peer did last first, so the order of the handshake is reversed.
-  private readonly messageLevel: ReadonlyArray<Extension.ExtensionInstance>
-  private readonly frameLevel: ReadonlyArray<Extension.ExtensionInstance>
+  private readonly messageLevel: ReadonlyArray<Extension.Transform>
+  private readonly frameLevel: ReadonlyArray<Extension.Transform>
+  // The RSV bits that stand on the first frame of a message only.
+  private readonly rsvFirstOnly: number
+
+  private transforming: Transforming | undefined = undefined
+  /** The work that an extension left to be done, while a step is suspended. */
+  pending: Extension.Pending | undefined = undefined
 
   // A frame that must be whole before it is looked at and spans chunks: control frames, and some data frames.
   private frame: Assembly | undefined = undefined
@@ -75,11 +93,14 @@ export class Inbound {
     this.expectsMask = !SessionState.roles[role].masks
     this.limits = limits
     this.rsvAllowed = extensions.reduce((bits, extension) => bits | extension.rsv, 0)
-    this.opcodes = extensions.length === 0 ? [] : extensions.flatMap((extension) => extension.opcodes)
-    this.messageLevel =
-      extensions.length === 0 ? [] : extensions.filter((extension) => extension.level === "message").reverse()
+    this.opcodes = extensions.length === 0 ? none : extensions.flatMap((extension) => extension.opcodes)
+    const isMessageLevel = (extension: Extension.ExtensionInstance): boolean => extension.level === "message"
+    const decoders = (level: ReadonlyArray<Extension.ExtensionInstance>): ReadonlyArray<Extension.Transform> =>
+      level.map((extension) => extension.decode).reverse()
+    this.messageLevel = extensions.length === 0 ? none : decoders(extensions.filter(isMessageLevel))
     this.frameLevel =
-      extensions.length === 0 ? [] : extensions.filter((extension) => extension.level === "frame").reverse()
+      extensions.length === 0 ? none : decoders(extensions.filter((extension) => !isMessageLevel(extension)))
+    this.rsvFirstOnly = extensions.filter(isMessageLevel).reduce((bits, extension) => bits | extension.rsv, 0)
   }
 
   get bufferedBytes(): number {
@@ -96,6 +117,8 @@ export class Inbound {
 
   discard(): void {
     this.parser.discard()
+    this.transforming = undefined
+    this.pending = undefined
     this.frame = undefined
     this.collected = undefined
   }
@@ -126,16 +149,30 @@ export class Inbound {
     if (Opcode.isControl(parser.opcode)) {
       const payload = this.whole(part)
       if (payload === undefined) return starved
-      if (Opcode.isReserved(parser.opcode)) return this.onFrame(payload, events)
+      if (Opcode.isReserved(parser.opcode)) return this.run(this.onFrame(payload, events))
       this.controlOpcode = parser.opcode
       this.controlPayload = payload
       return control
     }
     if (this.current === "frame" || this.frameLevel.length > 0) {
       const payload = this.whole(part)
-      return payload === undefined ? starved : this.onFrame(payload, events)
+      return payload === undefined ? starved : this.run(this.onFrame(payload, events))
     }
-    return this.onData(part, !parser.isInPayload, events)
+    return this.messageLevel.length > 0
+      ? this.run(this.onPart(part, !parser.isInPayload, events))
+      : this.onData(part, !parser.isInPayload, events)
+  }
+
+  /** Goes on with a suspended step; `failure` is what the pending work came to. */
+  resume(failure: CloseError.SendableCloseError | undefined): Step {
+    return this.run(this.transforming!, failure)
+  }
+
+  private run(transforming: Transforming, failure?: CloseError.SendableCloseError): Step {
+    const step = transforming.next(failure)
+    this.transforming = step.done === true ? undefined : transforming
+    this.pending = step.done === true ? undefined : step.value
+    return step.done === true ? step.value : suspended
   }
 
   // Returns the payload when it is complete, and collects it until then.
@@ -174,6 +211,9 @@ export class Inbound {
     }
     if (opcode === Opcode.Continuation) {
       if (this.opcode === 0) return Violation.make("UnexpectedContinuation", "a continuation frame")
+      if ((rsv & this.rsvFirstOnly) !== 0) {
+        return Violation.make("UnnegotiatedRsvBit", "an RSV bit of a message on its continuation")
+      }
       this.fragments++
     } else {
       if (this.opcode !== 0) return Violation.make("InterruptedMessage", `a ${Opcode.name(opcode)} frame in a message`)
@@ -213,7 +253,7 @@ export class Inbound {
   }
 
   // A whole data frame, where frames are delivered or an extension works on frames.
-  private onFrame(payload: Uint8Array, events: Array<Event.Event>): Step {
+  private *onFrame(payload: Uint8Array, events: Array<Event.Event>): Transforming {
     const parser = this.parser
     const part: Extension.Part = {
       opcode: parser.opcode,
@@ -224,54 +264,52 @@ export class Inbound {
       limit: this.limits.maxMessageSize - this.size,
       compress: undefined
     }
-    for (const extension of this.frameLevel) {
-      const failure = extension.decode(part)
-      if (failure !== undefined) return failure
-    }
+    const failure = yield* Extension.transform(part, this.frameLevel)
+    if (failure !== undefined) return failure
     if (Opcode.isReserved(parser.opcode)) {
       events.push({ _tag: "Frame", frame: parser.frame(part.payload) })
       return more
     }
     if (this.isFirst) this.rsv = part.rsv
-    if (this.current !== "frame") return this.onData(part.payload, true, events)
+    if (this.current !== "frame") return yield* this.onPart(part.payload, true, events)
+    // A compressed text is not text yet; any other is checked here too.
+    const violation = this.rsv === 0 ? this.checkText(part.payload, parser.fin) : undefined
+    if (violation !== undefined) return violation
     events.push({ _tag: "Frame", frame: parser.frame(part.payload) })
     this.isFirst = false
     if (parser.fin) this.opcode = 0
     return more
   }
 
+  // A piece of a message on its way through the extensions that work on messages.
+  private *onPart(payload: Uint8Array, frameDone: boolean, events: Array<Event.Event>): Transforming {
+    if (this.messageLevel.length === 0) return this.onData(payload, frameDone, events)
+    const part: Extension.Part = {
+      opcode: this.opcode,
+      payload,
+      rsv: this.rsv,
+      first: this.isFirst,
+      last: frameDone && this.parser.fin,
+      limit: this.limits.maxMessageSize - this.size,
+      compress: undefined
+    }
+    const failure = yield* Extension.transform(part, this.messageLevel)
+    return failure ?? this.onData(part.payload, frameDone, events)
+  }
+
   private onData(payload: Uint8Array, frameDone: boolean, events: Array<Event.Event>): Step {
     const last = frameDone && this.parser.fin
     const first = this.isFirst
     this.isFirst = false
-    if (first && last && this.messageLevel.length === 0 && this.current === "message") {
-      // The common case: a message in one frame in one chunk.
-      return this.deliverMessage(payload, events)
-    }
-    if (this.messageLevel.length > 0) {
-      const part: Extension.Part = {
-        opcode: this.opcode,
-        payload,
-        rsv: this.rsv,
-        first,
-        last,
-        limit: this.limits.maxMessageSize - this.size,
-        compress: undefined
-      }
-      for (const extension of this.messageLevel) {
-        const failure = extension.decode(part)
-        if (failure !== undefined) return failure
-      }
-      payload = part.payload
-    }
     this.size += payload.length
     if (this.size > this.limits.maxMessageSize) return this.tooBig(this.size)
     if (this.current === "fragment") return this.checkAndDeliverFragment(payload, first, last, events)
-    return this.collect(payload, first, last, events)
+    // The common case: a message in one frame in one chunk.
+    if (first && last) return this.deliverMessage(payload, events)
+    return this.collect(payload, last, events)
   }
 
-  private collect(payload: Uint8Array, first: boolean, last: boolean, events: Array<Event.Event>): Step {
-    if (first && last) return this.deliverMessage(payload, events)
+  private collect(payload: Uint8Array, last: boolean, events: Array<Event.Event>): Step {
     const violation = this.checkText(payload, last)
     if (violation !== undefined) return violation
     const announced = this.size + (this.messageLevel.length === 0 ? this.parser.remaining : 0)

@@ -24,6 +24,7 @@ import * as Limits from "./Limits.ts"
 import * as Mask from "./Mask.ts"
 import * as Misuse from "./Misuse.ts"
 import * as Opcode from "./Opcode.ts"
+import { Outbound } from "./Outbound.ts"
 import * as SessionState from "./SessionState.ts"
 import { SlabPool } from "./Slab.ts"
 import * as Utf8 from "./Utf8.ts"
@@ -112,8 +113,7 @@ export class Session {
   private readonly role: SessionState.Role
   private readonly inbound: Inbound.Inbound
   private readonly limits: Limits.Limits
-  private readonly makeKey: (() => number) | undefined
-  private readonly extensions: ReadonlyArray<Extension.ExtensionInstance>
+  private readonly outbound: Outbound
 
   private initiator: Closure["initiator"] | undefined = undefined
   private sent: CloseFrame.CloseFrame | undefined = undefined
@@ -126,6 +126,9 @@ export class Session {
   // The first half of a surrogate pair that a piece of text ended with.
   private heldSurrogate = ""
 
+  // Chunks that arrived while an extension has work to be done for an earlier one.
+  private held: Array<Uint8Array> | undefined = undefined
+
   private backedUp = false
   private owedPong: Uint8Array | undefined = undefined
   private pings: Array<{ readonly id: number; readonly payload: Uint8Array }> | undefined = undefined
@@ -134,10 +137,11 @@ export class Session {
   constructor(options: SessionOptions) {
     this.role = options.role
     this.limits = Limits.make(options.limits)
-    this.extensions = options.extensions ?? []
+    const extensions = options.extensions ?? none
+    const makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
     this.output = new FrameWriter(options.slabs ?? new SlabPool())
-    this.makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
-    this.inbound = new Inbound.Inbound(options.role, this.limits, this.extensions)
+    this.inbound = new Inbound.Inbound(options.role, this.limits, extensions)
+    this.outbound = new Outbound(this.output, makeKey, extensions)
   }
 
   /** Whether data may be sent. */
@@ -167,7 +171,11 @@ export class Session {
 
   /** Whether the byte stream is ours to end now: the session is closed, and this role ends it first or it failed. */
   get endsStream(): boolean {
-    return this.isClosed && (SessionState.roles[this.role].closesStreamFirst || this.received === undefined)
+    return (
+      this.isClosed &&
+      this.outbound.pending === undefined &&
+      (SessionState.roles[this.role].closesStreamFirst || this.received === undefined)
+    )
   }
 
   /** Bytes that were received and belong to a message which is not complete. */
@@ -194,20 +202,49 @@ export class Session {
   receive(chunk: Uint8Array): Array<Event.Event> {
     const events: Array<Event.Event> = []
     if (!this.canReceive) return events
+    if (this.inbound.pending !== undefined) {
+      this.held ??= []
+      this.held.push(chunk)
+      return events
+    }
+    this.inbound.feed(chunk)
+    this.receiveFrom(this.inbound.next(events), events)
+    return events
+  }
+
+  /**
+   * The work that an extension has to do before more can be received: start it, and call {@link resumeReceive} when it
+   * is done. What is received until then is held, so stop reading.
+   */
+  get pendingDecode(): Extension.Pending | undefined {
+    return this.inbound.pending
+  }
+
+  /** Goes on receiving after {@link pendingDecode}. */
+  resumeReceive(failure?: CloseError.SendableCloseError): Array<Event.Event> {
+    const events: Array<Event.Event> = []
+    if (!this.canReceive || this.inbound.pending === undefined) return events
+    this.receiveFrom(this.inbound.resume(failure), events)
+    while (this.inbound.pending === undefined && this.canReceive && this.held !== undefined) {
+      const chunk = this.held.shift()!
+      if (this.held.length === 0) this.held = undefined
+      this.inbound.feed(chunk)
+      this.receiveFrom(this.inbound.next(events), events)
+    }
+    return events
+  }
+
+  private receiveFrom(first: Inbound.Step, events: Array<Event.Event>): void {
     const inbound = this.inbound
-    inbound.feed(chunk)
-    for (;;) {
-      const step = inbound.next(events)
+    for (let step = first; ; step = inbound.next(events)) {
       if (step === Inbound.more) continue
-      if (step === Inbound.starved) return events
-      if (step === Inbound.control) {
-        if (this.onControl(inbound.controlOpcode, inbound.controlPayload, events)) continue
-      } else {
-        this.fail(step, events)
-      }
+      if (step === Inbound.starved || step === Inbound.suspended) return
+      if (step !== Inbound.control) this.fail(step, events)
+      else if (this.onControl(inbound.controlOpcode, inbound.controlPayload, events)) continue
       // What follows a close frame, or a violation, is ignored.
       inbound.discard()
-      return events
+      this.held = undefined
+      return
     }
   }
 
@@ -225,6 +262,8 @@ export class Session {
     this.initiator ??= "transport"
     this.state = SessionState.next(this.state, trigger)
     this.inbound.discard()
+    this.outbound.discard()
+    this.held = undefined
   }
 
   /**
@@ -305,12 +344,54 @@ export class Session {
     if (this.sendingOpcode !== 0) return Misuse.make("MessageInProgress", "sending a message")
     const isText = typeof data === "string"
     const opcode = isText ? Opcode.Text : Opcode.Binary
-    if (this.extensions.length === 0 && options?.fragmentSize === undefined) {
-      if (isText) this.output.writeText(0x80 | opcode, data, this.makeKey?.())
-      else this.output.writeBytes(0x80 | opcode, data, this.makeKey?.())
+    if (this.outbound.isDirect && options?.fragmentSize === undefined) {
+      if (isText) this.outbound.writeText(data)
+      else this.outbound.writeFrame(0x80 | opcode, data)
       return undefined
     }
-    return this.sendPart(opcode, isText ? Utf8.encode(data) : data, true, true, options)
+    return this.sendPiece(opcode, isText ? Utf8.encode(data) : data, true, true, options)
+  }
+
+  private sendPiece(
+    opcode: Opcode.Opcode,
+    payload: Uint8Array,
+    first: boolean,
+    last: boolean,
+    options: SendOptions | undefined
+  ): SendFailure | undefined {
+    const fragmentSize = options?.fragmentSize
+    return this.settle(this.outbound.send({ opcode, payload, first, last, fragmentSize, compress: options?.compress }))
+  }
+
+  // What could not be encoded cannot be sent, nor can anything after it: the connection closes with the extension's code.
+  private settle(failure: CloseError.SendableCloseError | undefined): SendFailure | undefined {
+    if (failure === undefined) return undefined
+    if (this.state === "Open") {
+      this.outbound.discard()
+      this.initiator = "local"
+      this.closeError = failure
+      this.state = SessionState.next(this.state, "Violation")
+      this.answerClose()
+    }
+    return failure
+  }
+
+  /**
+   * The work that an extension has to do before more is encoded: start it, and call {@link resumeSend} when it is done.
+   * What is sent until then waits, which {@link queuedBytes} counts.
+   */
+  get pendingEncode(): Extension.Pending | undefined {
+    return this.outbound.pending
+  }
+
+  /** Bytes of payload that wait behind {@link pendingEncode}. */
+  get queuedBytes(): number {
+    return this.outbound.queuedBytes
+  }
+
+  /** Goes on sending after {@link pendingEncode}. */
+  resumeSend(failure?: CloseError.SendableCloseError): SendFailure | undefined {
+    return this.settle(this.outbound.resume(failure))
   }
 
   /**
@@ -328,7 +409,7 @@ export class Session {
     const first = this.sendingOpcode === 0
     if (first) this.sendingOpcode = type === "Text" ? Opcode.Text : Opcode.Binary
     const payload = typeof data === "string" ? Utf8.encode(this.wholeCharacters(data, last)) : data
-    const failure = this.sendPart(this.sendingOpcode, payload, first, last, options)
+    const failure = this.sendPiece(this.sendingOpcode, payload, first, last, options)
     if (last || failure !== undefined) this.sendingOpcode = 0
     return failure
   }
@@ -345,47 +426,6 @@ export class Session {
     if (last || !(unit >= 0xd800 && unit <= 0xdbff)) return text
     this.heldSurrogate = text.slice(-1)
     return text.slice(0, -1)
-  }
-
-  private sendPart(
-    opcode: Opcode.Opcode,
-    payload: Uint8Array,
-    first: boolean,
-    last: boolean,
-    options: SendOptions | undefined
-  ): SendFailure | undefined {
-    const part: Extension.Part = { opcode, payload, rsv: 0, first, last, limit: Infinity, compress: options?.compress }
-    for (const extension of this.extensions) {
-      if (extension.level !== "message") continue
-      const failure = extension.encode(part)
-      if (failure !== undefined) return failure
-    }
-    const size = Math.max(1, Math.floor(options?.fragmentSize ?? Infinity))
-    let at = 0
-    do {
-      const end = Math.min(at + size, part.payload.length)
-      const begins = first && at === 0
-      const failure = this.writeData(
-        begins ? opcode : Opcode.Continuation,
-        at === 0 && end === part.payload.length ? part.payload : part.payload.subarray(at, end),
-        begins ? part.rsv : 0,
-        last && end === part.payload.length
-      )
-      if (failure !== undefined) return failure
-      at = end
-    } while (at < part.payload.length)
-    return undefined
-  }
-
-  private writeData(opcode: Opcode.Opcode, payload: Uint8Array, rsv: number, fin: boolean): SendFailure | undefined {
-    const part: Extension.Part = { opcode, payload, rsv, first: true, last: true, limit: Infinity, compress: undefined }
-    for (const extension of this.extensions) {
-      if (extension.level !== "frame") continue
-      const failure = extension.encode(part)
-      if (failure !== undefined) return failure
-    }
-    this.output.writeBytes((fin ? 0x80 : 0) | part.rsv | opcode, part.payload, this.makeKey?.())
-    return undefined
   }
 
   /**
@@ -408,8 +448,12 @@ export class Session {
         if (frame.fin) this.sendingOpcode = 0
       }
     }
-    const key = frame.maskingKey === undefined ? this.makeKey?.() : Mask.keyFromBytes(frame.maskingKey)
-    this.output.writeBytes(firstByte(frame), frame.payload, key)
+    const { maskingKey } = frame
+    this.outbound.writeFrame(
+      firstByte(frame),
+      frame.payload,
+      maskingKey === undefined ? undefined : Mask.keyFromBytes(maskingKey)
+    )
     return undefined
   }
 
@@ -487,7 +531,8 @@ export class Session {
 
   private writeClose(close: CloseFrame.CloseFrame): void {
     this.recordClose(close)
-    this.writeControl(Opcode.Close, CloseFrame.encode(close.code, close.reason))
+    // What was sent before and is still being encoded goes first.
+    this.outbound.afterwards(() => this.writeControl(Opcode.Close, CloseFrame.encode(close.code, close.reason)))
   }
 
   private recordClose(close: CloseFrame.CloseFrame): void {
@@ -499,7 +544,7 @@ export class Session {
   }
 
   private writeControl(opcode: Opcode.Opcode, payload: Uint8Array): void {
-    this.output.writeBytes(0x80 | opcode, payload, this.makeKey?.())
+    this.outbound.writeFrame(0x80 | opcode, payload)
   }
 
   private endError(): CloseError.CloseError {
@@ -518,6 +563,8 @@ const violationError = (violation: Violation.Violation): CloseError.CloseError &
     violation.closeCode,
     Utf8.truncate(violation.message, CloseError.maxReasonBytes)
   ) as CloseError.SendableCloseError
+
+const none: ReadonlyArray<Extension.ExtensionInstance> = []
 
 const missingKeySource = (): number => {
   throw new Error("a client's session needs a source of masking keys: option maskingKey")
