@@ -1,0 +1,241 @@
+/**
+ * The load itself: raw TCP sockets that shake hands once and then do as little as possible, so that the server is what
+ * gets measured. It runs in a process of its own (see `generator.ts`).
+ *
+ * All sockets read into one shared buffer (`onread`), so a read allocates nothing; what is sent is a view of bytes
+ * prepared before the run; one write answers everything that one read completed.
+ */
+import * as Net from "node:net"
+import { EchoReader, encodeHeader, encodeMasked, type Kind, makePayload, repeat } from "./Frames.ts"
+import { cpuSeconds } from "./Proc.ts"
+
+/** Where the load goes. */
+export interface Target {
+  readonly port: number
+  /** The server's process, for its processor time. */
+  readonly pid: number
+}
+
+/** Every connection keeps `depth` messages of `bytes` under way. */
+export interface EchoLoad {
+  readonly mode: "echo"
+  readonly connections: number
+  readonly depth: number
+  readonly bytes: number
+  readonly kind: Kind
+}
+
+/** Connections that are opened and say nothing. */
+export interface IdleLoad {
+  readonly mode: "idle"
+  readonly connections: number
+}
+
+/** Opening handshakes, `connections` of them at a time; each is reset once it is answered. */
+export interface HandshakeLoad {
+  readonly mode: "handshakes"
+  readonly connections: number
+}
+
+/** How long a measurement takes, in seconds; the warm-up comes first and does not count. */
+export interface Window {
+  readonly warmup: number
+  readonly seconds: number
+}
+
+/** What was counted in the window. */
+export interface Throughput {
+  /** Messages (or handshakes) completed; for large messages the fraction under way at either end counts too. */
+  readonly count: number
+  /** The real length of the window. */
+  readonly seconds: number
+  /** Processor time of the server in the window, all threads. */
+  readonly serverCpuSeconds: number | undefined
+  /** The share of the window in which the generator itself was busy: near 1, the generator is the bottleneck. */
+  readonly generatorBusy: number
+}
+
+const key = "dGhlIHNhbXBsZSBub25jZQ=="
+const accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+const mask = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d)
+const maxHead = 4096
+const dialling = 100
+
+// One buffer for every socket: `onread` hands it over and the bytes are used before the next read.
+const shared = new Uint8Array(256 * 1024)
+
+interface Handlers {
+  readonly onOpen: (socket: Net.Socket) => void
+  readonly onBytes: (length: number) => void
+  readonly onFailure: (error: Error) => void
+}
+
+const checkHead = (head: string): void => {
+  if (!head.startsWith("HTTP/1.1 101") || !head.includes(accept)) {
+    throw new Error(`the server refused the handshake: ${JSON.stringify(head.slice(0, 200))}`)
+  }
+  if (!head.endsWith("\r\n\r\n")) throw new Error("the server sent bytes right behind the handshake")
+}
+
+/** Opens a WebSocket to the target; once it is open, every read is announced by its length in the shared buffer. */
+const dial = (target: Target, handlers: Handlers): Net.Socket => {
+  let head = ""
+  let open = false
+  const onBytes = (length: number): boolean => {
+    try {
+      if (open) {
+        handlers.onBytes(length)
+        return true
+      }
+      head += Buffer.from(shared.buffer, 0, length).toString("latin1")
+      if (head.length > maxHead) throw new Error(`the response head is longer than ${maxHead} bytes`)
+      if (head.includes("\r\n\r\n")) {
+        checkHead(head)
+        open = true
+        head = ""
+        handlers.onOpen(socket)
+      }
+    } catch (error) {
+      handlers.onFailure(error as Error)
+    }
+    return true
+  }
+  const socket = Net.connect({
+    host: "127.0.0.1",
+    port: target.port,
+    noDelay: true,
+    onread: { buffer: shared, callback: onBytes }
+  })
+  socket.on("connect", () =>
+    socket.write(
+      `GET / HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`
+    )
+  )
+  socket.on("error", handlers.onFailure)
+  socket.on("end", () => handlers.onFailure(new Error("the server closed a connection")))
+  return socket
+}
+
+/** Counts over a window: `total` is read at its start and at its end. */
+const measure = (target: Target, window: Window, total: () => number, done: (result: Throughput) => void): void => {
+  const begin = (): void => {
+    const started = performance.now()
+    const count = total()
+    const server = cpuSeconds(target.pid)
+    const own = process.cpuUsage()
+    setTimeout(() => {
+      const seconds = (performance.now() - started) / 1000
+      const used = process.cpuUsage(own)
+      const after = cpuSeconds(target.pid)
+      done({
+        count: total() - count,
+        seconds,
+        serverCpuSeconds: server === undefined || after === undefined ? undefined : after - server,
+        generatorBusy: (used.user + used.system) / 1e6 / seconds
+      })
+    }, window.seconds * 1000)
+  }
+  setTimeout(begin, window.warmup * 1000)
+}
+
+/** Opens connections, at most a hundred at a time, and calls `ready` with all of them. */
+const openAll = (
+  target: Target,
+  connections: number,
+  handle: (index: number) => (length: number) => void,
+  onFailure: (error: Error) => void,
+  ready: (sockets: ReadonlyArray<Net.Socket>) => void
+): void => {
+  const sockets: Array<Net.Socket> = []
+  let started = 0
+  let opened = 0
+  const next = (): void => {
+    const index = started++
+    dial(target, {
+      onOpen: (socket) => {
+        sockets[index] = socket
+        if (++opened === connections) ready(sockets)
+        else if (started < connections) next()
+      },
+      onBytes: handle(index),
+      onFailure
+    })
+  }
+  for (let i = Math.min(dialling, connections); i > 0; i--) next()
+}
+
+/** Runs an echo load and gives what was counted. */
+export const echo = (target: Target, load: EchoLoad, window: Window): Promise<Throughput> =>
+  new Promise((resolve, reject) => {
+    const payload = makePayload(load.kind, load.bytes)
+    const frame = encodeMasked(load.kind, payload, mask)
+    // Small frames are laid out side by side and sent as views of one another; large ones go out one by one.
+    const together = Math.max(1, Math.min(load.depth, Math.floor(65536 / frame.length)))
+    const block = repeat(frame, together)
+    const views = Array.from({ length: together + 1 }, (_, n) => block.subarray(0, n * frame.length))
+    const echoLength = encodeHeader(load.kind, load.bytes).length + load.bytes
+    const readers = Array.from({ length: load.connections }, () => new EchoReader(load.kind, payload))
+    let bytes = 0
+    let sockets: ReadonlyArray<Net.Socket> = []
+    const send = (socket: Net.Socket, count: number): void => {
+      while (count > together) {
+        socket.write(block)
+        count -= together
+      }
+      if (count > 0) socket.write(views[count]!)
+    }
+    const handle = (index: number): ((length: number) => void) => {
+      const reader = readers[index]!
+      return (length) => {
+        bytes += length
+        const completed = reader.read(shared, length)
+        if (completed > 0) send(sockets[index]!, completed)
+      }
+    }
+    openAll(target, load.connections, handle, reject, (opened) => {
+      sockets = opened
+      for (const socket of opened) send(socket, load.depth)
+      // Bytes, not frames: what has come of a frame that is still under way counts as its fraction.
+      measure(target, window, () => bytes / echoLength, resolve)
+    })
+  })
+
+/** Opens idle connections and resolves once all are open; they stay open as long as the process lives. */
+export const idle = (target: Target, load: IdleLoad): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const handle = () => () => reject(new Error("the server sent bytes on an idle connection"))
+    openAll(target, load.connections, handle, reject, () => resolve())
+  })
+
+/** Shakes hands over and over and gives the number of handshakes. */
+export const handshakes = (target: Target, load: HandshakeLoad, window: Window): Promise<Throughput> =>
+  new Promise((resolve, reject) => {
+    let completed = 0
+    let stopped = false
+    const fail = (error: Error): void => {
+      if (!stopped) reject(error)
+    }
+    const next = (): void => {
+      dial(target, {
+        onOpen: (socket) => {
+          completed++
+          // A reset leaves nothing in TIME_WAIT, where some ten thousand handshakes would use up the local ports.
+          socket.resetAndDestroy()
+          if (!stopped) next()
+        },
+        onBytes: () => fail(new Error("the server sent bytes behind the handshake")),
+        onFailure: fail
+      })
+    }
+    for (let i = load.connections; i > 0; i--) next()
+    measure(
+      target,
+      window,
+      () => completed,
+      (result) => {
+        stopped = true
+        resolve(result)
+      }
+    )
+  })

@@ -1,0 +1,116 @@
+/**
+ * One sample: a fresh server, a fresh generator, one load, one figure. Both processes are gone when it is taken.
+ */
+import * as Effect from "effect/Effect"
+import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import type * as Scope from "effect/Scope"
+import { fileURLToPath } from "node:url"
+import * as Child from "./Child.ts"
+import type { Job } from "./generator.ts"
+import type { Throughput, Window } from "./Load.ts"
+import type { Peer } from "./Peer.ts"
+import { type Pinning, pinned } from "./Pinning.ts"
+import { rssKiB } from "./Proc.ts"
+import type { Row } from "./Row.ts"
+
+/** What was measured once. */
+export interface Sample {
+  /** The figure of the row: messages or handshakes a second, or KiB of resident memory per idle connection. */
+  readonly value: number | undefined
+  /** The server's processor time in microseconds per message or handshake. */
+  readonly cpuMicros?: number | undefined
+  /** The share of the window in which the server, and the generator, were running. */
+  readonly serverBusy?: number | undefined
+  readonly generatorBusy?: number | undefined
+  /** KiB of JavaScript heap per idle connection, after a collection. */
+  readonly heapKiB?: number | undefined
+}
+
+/** How a sample is taken. */
+export interface Conditions {
+  readonly window: Window
+  readonly pinning: Pinning | undefined
+}
+
+const startSeconds = 15
+const answerSeconds = 15
+const openSeconds = 60
+
+const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+const startServer = Effect.fnUntraced(function* (
+  peer: Peer,
+  pinning: Pinning | undefined,
+  flags: ReadonlyArray<string>
+) {
+  const command = [peer.program, ...flags, file(`servers/${peer.file}`)]
+  const child = yield* Child.spawn(peer.name, pinned(pinning?.server, command), peer.env)
+  const line = yield* child.line(startSeconds)
+  const port = Number(/^listening (\d+)$/.exec(line)?.[1])
+  if (Number.isNaN(port)) {
+    return yield* new Child.BenchError({ message: `${peer.name} said ${JSON.stringify(line)}, not "listening PORT"` })
+  }
+  return { child, port }
+})
+
+const startGenerator = (job: Job, pinning: Pinning | undefined) =>
+  Child.spawn(
+    "the generator",
+    pinned(pinning?.generator, [process.execPath, file("generator.ts"), JSON.stringify(job)])
+  )
+
+const heapKiB = Effect.fnUntraced(function* (server: Child.Child) {
+  yield* server.tell("heap")
+  const line = yield* server.line(answerSeconds)
+  const bytes = /^heap (\d+)$/.exec(line)?.[1]
+  return bytes === undefined ? undefined : Number(bytes) / 1024
+})
+
+const throughput = Effect.fnUntraced(function* (peer: Peer, row: Row, conditions: Conditions) {
+  const server = yield* startServer(peer, conditions.pinning, [])
+  const job = { port: server.port, pid: server.child.pid, load: row.load, window: conditions.window }
+  const generator = yield* startGenerator(job, conditions.pinning)
+  const line = yield* generator.line(conditions.window.warmup + conditions.window.seconds + openSeconds)
+  const result = JSON.parse(line) as Throughput
+  if (result.count <= 0) {
+    return yield* new Child.BenchError({ message: `${peer.name} answered nothing in ${result.seconds.toFixed(1)} s` })
+  }
+  const cpu = result.serverCpuSeconds
+  return {
+    value: result.count / result.seconds,
+    cpuMicros: cpu === undefined ? undefined : (cpu / result.count) * 1e6,
+    serverBusy: cpu === undefined ? undefined : cpu / result.seconds,
+    generatorBusy: result.generatorBusy
+  }
+})
+
+const growth = (before: number | undefined, after: number | undefined, connections: number): number | undefined =>
+  before === undefined || after === undefined ? undefined : (after - before) / connections
+
+const memory = Effect.fnUntraced(function* (peer: Peer, row: Row, conditions: Conditions) {
+  const server = yield* startServer(peer, conditions.pinning, ["--expose-gc"])
+  const pid = server.child.pid
+  const connections = row.load.connections
+  const heapBefore = yield* heapKiB(server.child)
+  const rssBefore = rssKiB(pid)
+  const job = { port: server.port, pid, load: row.load, window: conditions.window }
+  const generator = yield* startGenerator(job, conditions.pinning)
+  yield* generator.line(openSeconds)
+  yield* Effect.sleep(`${conditions.window.seconds} seconds`)
+  const rssAfter = rssKiB(pid)
+  const heapAfter = yield* heapKiB(server.child)
+  return {
+    value: growth(rssBefore, rssAfter, connections),
+    heapKiB: growth(heapBefore, heapAfter, connections)
+  }
+})
+
+/** Takes one sample of a row from a server. */
+export const take = (
+  peer: Peer,
+  row: Row,
+  conditions: Conditions
+): Effect.Effect<Sample, Child.BenchError, ChildProcessSpawner.ChildProcessSpawner> =>
+  Effect.scoped<Sample, Child.BenchError, ChildProcessSpawner.ChildProcessSpawner | Scope.Scope>(
+    row.load.mode === "idle" ? memory(peer, row, conditions) : throughput(peer, row, conditions)
+  )

@@ -1,0 +1,39 @@
+/**
+ * The little statistics that the table needs. Servers are compared round by round, because what disturbs a machine
+ * (other load, clock speed) lasts longer than one round and then cancels out; of the rounds' ratios the median counts.
+ */
+
+/** A ratio within this factor of 1 is a tie. */
+export const tieFactor = 1.1
+
+/** Gives the middle value, or the mean of the two middle ones; `undefined` for none. */
+export const median = (values: ReadonlyArray<number>): number | undefined => {
+  if (values.length === 0) return undefined
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/**
+ * Gives the median of the ratios `values[i] / base[i]` over the rounds in which both were measured, or `undefined` if
+ * there is no such round.
+ */
+export const medianRatio = (
+  values: ReadonlyArray<number | undefined>,
+  base: ReadonlyArray<number | undefined>
+): number | undefined => {
+  const ratios: Array<number> = []
+  for (let i = 0; i < Math.min(values.length, base.length); i++) {
+    const value = values[i]
+    const other = base[i]
+    if (value !== undefined && other !== undefined && other > 0) ratios.push(value / other)
+  }
+  return median(ratios)
+}
+
+/** Tells whether a ratio is too close to 1 to mean anything: a gap under 10 % in either direction. */
+export const isTie = (ratio: number): boolean => ratio < tieFactor && ratio > 1 / tieFactor
+
+/** Orders the peers of one round: forwards in even rounds, backwards in odd ones, so that no peer always goes first. */
+export const interleave = <A>(peers: ReadonlyArray<A>, round: number): ReadonlyArray<A> =>
+  round % 2 === 0 ? peers : peers.toReversed()

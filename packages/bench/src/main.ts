@@ -1,0 +1,111 @@
+/**
+ * The command line of the benchmark: `bench [ROW]... [--peers a,b] [--rounds N] [--seconds S] [--json FILE]`.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { BenchError } from "./Child.ts"
+import * as Environment from "./Environment.ts"
+import * as Peer from "./Peer.ts"
+import * as Pinning from "./Pinning.ts"
+import * as Report from "./Report.ts"
+import * as Row from "./Row.ts"
+import * as Sample from "./Sample.ts"
+import { interleave } from "./Statistics.ts"
+
+const found = Peer.discover()
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const between =
+  (min: number, max: number) =>
+  (value: number): number => {
+    if (!(value >= min && value <= max)) throw new Error(`a number from ${min} to ${max}`)
+    return value
+  }
+
+const rows = Argument.String("row").pipe(
+  Argument.withDescription(`CONNECTIONSxDEPTHxBYTES[K|M][-text], idle or handshakes; all of ${Row.standard.join(" ")}`),
+  Argument.mapTryCatch(Row.parse, messageOf),
+  Argument.variadic()
+)
+
+const peers = Flag.String("peers").pipe(
+  Flag.withDescription(`Servers, with commas between them: ${found.available.map((peer) => peer.name).join(",")}`),
+  Flag.mapTryCatch((names) => Peer.select(found, names.split(",")), messageOf),
+  Flag.withDefault(found.available)
+)
+
+const rounds = Flag.Int("rounds").pipe(
+  Flag.withDescription("How often each server is measured in each row"),
+  Flag.mapTryCatch(between(1, 100), messageOf),
+  Flag.withDefault(3)
+)
+
+const seconds = Flag.Finite("seconds").pipe(
+  Flag.withDescription("How long one measurement takes, after a warm-up of at most one second"),
+  Flag.mapTryCatch(between(0.1, 60), messageOf),
+  Flag.withDefault(2)
+)
+
+const json = Flag.String("json").pipe(
+  Flag.withDescription("Also write everything that was measured to this file"),
+  Flag.optional
+)
+
+const measureRow = Effect.fnUntraced(function* (
+  row: Row.Row,
+  peers: ReadonlyArray<Peer.Peer>,
+  rounds: number,
+  conditions: Sample.Conditions
+) {
+  const samples = new Map(peers.map((peer) => [peer.name, new Array<Sample.Sample | undefined>()]))
+  const failures = new Map(peers.map((peer) => [peer.name, new Array<string>()]))
+  for (let round = 0; round < rounds; round++) {
+    for (const peer of interleave(peers, round)) {
+      const result = yield* Effect.result(Sample.take(peer, row, conditions))
+      samples.get(peer.name)!.push(Result.isSuccess(result) ? result.success : undefined)
+      if (Result.isFailure(result)) failures.get(peer.name)!.push(`round ${round + 1}: ${result.failure.message}`)
+    }
+  }
+  return Report.summarize(
+    row,
+    peers.map(({ name }) => ({ peer: name, samples: samples.get(name)!, failures: failures.get(name)! }))
+  )
+})
+
+const bench = Command.make(
+  "bench",
+  { rows, peers, rounds, seconds, json },
+  Effect.fnUntraced(function* (options) {
+    const pinning = Pinning.find()
+    const window = { warmup: Math.min(1, options.seconds), seconds: options.seconds }
+    const conditions = { window, pinning: typeof pinning === "string" ? undefined : pinning }
+    const environment = Environment.describe(options.peers, found, pinning)
+    yield* Console.log(Report.renderHeader(environment, options.rounds, options.seconds))
+
+    const fs = yield* FileSystem.FileSystem
+    const tables: Array<Report.Table> = []
+    for (const row of options.rows.length === 0 ? Row.standard.map(Row.parse) : options.rows) {
+      const table = yield* measureRow(row, options.peers, options.rounds, conditions)
+      tables.push(table)
+      yield* Console.log(`\n${Report.renderTable(table)}`)
+      // Written after every row, so that a run that is cut short leaves what it had.
+      if (Option.isSome(options.json)) {
+        const report: Report.Report = { environment, rounds: options.rounds, seconds: options.seconds, rows: tables }
+        yield* fs.writeFileString(options.json.value, `${JSON.stringify(report, undefined, 2)}\n`)
+      }
+    }
+    const failed = tables.flatMap((table) => table.entries.flatMap((entry) => entry.failures)).length
+    if (failed > 0) return yield* new BenchError({ message: `${failed} measurements failed` })
+  })
+).pipe(Command.withDescription("Measures WebSocket servers side by side and prints ratios"))
+
+bench.pipe(Command.run({ version: "0.0.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain)

@@ -1,0 +1,23 @@
+/**
+ * What every measured server has in common besides echoing: it says which port it got, tells its heap when asked, and
+ * ends when its standard input does, so that none outlives the runner. Nothing of this runs while load does.
+ */
+
+const collect = (): void => {
+  const collector = (globalThis as { readonly gc?: () => void }).gc
+  if (collector !== undefined) for (let i = 0; i < 4; i++) collector()
+}
+
+// Bun counts differently, what its sockets hold outside the heap included or not; no figure is better than that one.
+const heapUsed = (): number | undefined =>
+  process.versions["bun"] === undefined ? process.memoryUsage().heapUsed : undefined
+
+/** Announces the port and serves the runner's questions. */
+export const announce = (port: number): void => {
+  process.stdin.on("data", () => {
+    collect()
+    process.stdout.write(`heap ${heapUsed() ?? "unknown"}\n`)
+  })
+  process.stdin.on("end", () => process.exit(0))
+  process.stdout.write(`listening ${port}\n`)
+}

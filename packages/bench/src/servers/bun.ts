@@ -1,0 +1,39 @@
+/** Bun's built-in server, run by Bun itself. */
+import { announce } from "./Control.ts"
+
+interface BunSocket {
+  readonly send: (data: string | Uint8Array) => number
+}
+
+interface BunServer {
+  readonly port: number
+  readonly upgrade: (request: Request) => boolean
+}
+
+interface Bun {
+  readonly serve: (options: {
+    readonly hostname: string
+    readonly port: number
+    readonly fetch: (request: Request, server: BunServer) => Response | undefined
+    readonly websocket: {
+      readonly perMessageDeflate: boolean
+      readonly maxPayloadLength: number
+      readonly message: (socket: BunSocket, data: string | Uint8Array) => void
+    }
+  }) => BunServer
+}
+
+const server = (globalThis as unknown as { readonly Bun: Bun }).Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  fetch: (request, server) => (server.upgrade(request) ? undefined : new Response(null, { status: 426 })),
+  websocket: {
+    perMessageDeflate: false,
+    maxPayloadLength: 64 * 1024 * 1024,
+    message: (socket, data) => {
+      socket.send(data)
+    }
+  }
+})
+
+announce(server.port)

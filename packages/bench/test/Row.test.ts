@@ -1,0 +1,49 @@
+import { assert, describe, it } from "@effect/vitest"
+import { parse, standard } from "../src/Row.ts"
+
+describe("parse", () => {
+  it("reads echo rows", () => {
+    assert.deepStrictEqual(parse("64x16x64").load, {
+      mode: "echo",
+      connections: 64,
+      depth: 16,
+      bytes: 64,
+      kind: "binary"
+    })
+    assert.deepStrictEqual(parse("8x4x1M").load, {
+      mode: "echo",
+      connections: 8,
+      depth: 4,
+      bytes: 1048576,
+      kind: "binary"
+    })
+    assert.deepStrictEqual(parse("1x1x16K-text").load, {
+      mode: "echo",
+      connections: 1,
+      depth: 1,
+      bytes: 16384,
+      kind: "text"
+    })
+  })
+
+  it("reads the other rows", () => {
+    assert.deepStrictEqual(parse("idle").load, { mode: "idle", connections: 5000 })
+    assert.deepStrictEqual(parse("handshakes-8").load, { mode: "handshakes", connections: 8 })
+  })
+
+  it("knows its own standard rows", () => {
+    assert.deepStrictEqual(
+      standard.map((name) => parse(name).name),
+      standard
+    )
+  })
+
+  it("says what is allowed", () => {
+    assert.throws(() => parse("fast"), /CONNECTIONSxDEPTHxBYTES/)
+    assert.throws(() => parse("64x16"), /CONNECTIONSxDEPTHxBYTES/)
+    assert.throws(() => parse("0x1x1"), /connections from 1 to 15000/)
+    assert.throws(() => parse("1x1025x1"), /depth from 1 to 1024/)
+    assert.throws(() => parse("1x1x17M"), /bytes from 0 to 16777216/)
+    assert.throws(() => parse("idle-15001"), /connections/)
+  })
+})
