@@ -1,0 +1,98 @@
+/**
+ * Proves that what would be published works for someone who has nothing else: packs each published package, installs
+ * the tarballs with npm into an empty folder together with `effect` and `@effect/platform-node`, checks the declarations,
+ * and imports every module as JavaScript, on the workspace's Node and on the machine's own where that is another one.
+ *
+ * Run it after `build`.
+ */
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { delimiter, join } from "node:path"
+import { publishedPackages, root } from "./Packages.ts"
+import type { PublishedPackage } from "./Packages.ts"
+
+const run = (folder: string, command: string, ...args: ReadonlyArray<string>): string => {
+  const result = spawnSync(command, args, { cwd: folder, encoding: "utf8", timeout: 180_000 })
+  if (result.error !== undefined) throw new Error(`${command} could not run: ${result.error.message}`)
+  if (result.status !== 0) {
+    throw new Error(
+      `${[command, ...args].join(" ")} ended with ${result.status ?? result.signal}\n${result.stdout}${result.stderr}`
+    )
+  }
+  return result.stdout
+}
+
+/** Packs as publishing does, which replaces `workspace:` and `catalog:` by versions and applies `publishConfig`. */
+const pack = (self: PublishedPackage, folder: string): string => {
+  if (!existsSync(join(self.directory, "dist/index.js"))) {
+    throw new Error(`${self.name} has no dist/index.js: run the build script first`)
+  }
+  const before = new Set(readdirSync(folder))
+  run(self.directory, "npx", "-y", "pnpm@12", "pack", "--pack-destination", folder)
+  const tarball = readdirSync(folder).find((name) => !before.has(name))
+  if (tarball === undefined) throw new Error(`packing ${self.name} left no tarball in ${folder}`)
+  const manifest = run(folder, "tar", "-xzOf", tarball, "package/package.json")
+  const unresolved = /"(?:workspace|catalog):[^"]*"|"\.\/src\/[^"]*\.ts"/.exec(manifest)
+  if (unresolved !== null) throw new Error(`the packed package.json of ${self.name} still says ${unresolved[0]}`)
+  const files = run(folder, "tar", "-tzf", tarball).split("\n")
+  if (!files.includes("package/LICENSE")) throw new Error(`the tarball of ${self.name} has no LICENSE`)
+  return tarball
+}
+
+/** Every module that the package's exports offer: the root, and each file of dist that is not closed off. */
+const modulesOf = (self: PublishedPackage): ReadonlyArray<string> => {
+  const exports = self.publishConfig.exports
+  return [
+    self.name,
+    ...readdirSync(join(self.directory, "dist"))
+      .filter((name) => name.endsWith(".js"))
+      .map((name) => name.slice(0, -".js".length))
+      .filter((name) => exports[`./${name}`] !== null)
+      .map((name) => `${self.name}/${name}`)
+  ]
+}
+
+const installedVersion = (name: string): string =>
+  (JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")) as { version: string }).version
+
+/** The first Node on the PATH that is not the workspace's. */
+const systemNode = (): string | undefined =>
+  (process.env.PATH ?? "")
+    .split(delimiter)
+    .filter((folder) => !folder.includes("node_modules"))
+    .map((folder) => join(folder, "node"))
+    .find((file) => existsSync(file))
+
+const folder = mkdtempSync(join(tmpdir(), "effect-ws-smoke-"))
+try {
+  const packages = publishedPackages()
+  const dependencies: Record<string, string> = {}
+  for (const self of packages) dependencies[self.name] = `file:${pack(self, folder)}`
+  for (const name of ["effect", "@effect/platform-node", "@types/node"]) dependencies[name] = installedVersion(name)
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }))
+  run(folder, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error")
+  process.stdout.write(`installed ${packages.map(({ name, version }) => `${name}@${version}`).join(", ")}\n`)
+
+  const modules = packages.flatMap(modulesOf)
+  writeFileSync(join(folder, "imports.mjs"), modules.map((name) => `await import("${name}")\n`).join(""))
+
+  writeFileSync(
+    join(folder, "types.ts"),
+    modules
+      .map((name, index) => `import * as m${index} from "${name}"\nexport type T${index} = typeof m${index}\n`)
+      .join("")
+  )
+  const compilerOptions = { noEmit: true, strict: true, module: "nodenext", target: "es2024", types: ["node"] }
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["types.ts"] }))
+  run(folder, join(root, "node_modules/.bin/tsc"), "-p", ".")
+  process.stdout.write(`types of ${modules.length} modules resolve\n`)
+
+  for (const node of new Set([process.execPath, systemNode() ?? process.execPath])) {
+    const version = run(folder, node, "--version").trim()
+    run(folder, node, "imports.mjs")
+    process.stdout.write(`node ${version}: ${modules.length} modules import\n`)
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
