@@ -50,7 +50,7 @@ export const PeerTypeId = "~@effect-ws/transport/Push/Peer"
 export interface ByteSink {
   /** Takes ownership of a chunk, which is never empty. */
   onChunk(bytes: Uint8Array): void
-  /** Tells that what was written after `writeUnsafe` gave `false` has been handed on: write again. */
+  /** Tells that what was written until `writeUnsafe` gave `false` has been handed on: write again. Not after `shutdown`. */
   onDrain(): void
   /** Tells that the peer sent FIN: no more bytes will come, writing may still work. */
   onEnd(): void

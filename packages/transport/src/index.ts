@@ -1,3 +1,6 @@
 export * as Dialer from "./Dialer.ts"
+export * as Memory from "./Memory.ts"
+export * as NodeDuplex from "./NodeDuplex.ts"
 export * as Push from "./Push.ts"
 export * as PushSocketServer from "./PushSocketServer.ts"
+export * as Tcp from "./Tcp.ts"

@@ -1,0 +1,212 @@
+/**
+ * A network inside the process: servers listen by port or name, dialers find them in a Map, and bytes travel through
+ * bounded pipes. For tests, which it makes exact and fast, and for parts of one process that speak WebSocket to each
+ * other. There is no clock in it: bytes arrive in later microtasks, in the order in which they were written, so that a
+ * program runs the same way each time, under `TestClock` too.
+ *
+ * Bytes are copied when they are written. It knows half-close and reset, but no TLS.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import type * as Scope from "effect/Scope"
+import type { SocketError } from "effect/socket/Socket"
+import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
+import { Dialer, formatAddress, hostPort } from "./Dialer.ts"
+import type { DialAddress } from "./Dialer.ts"
+import { Acceptor, defaultMaxPending, makeServices } from "./internal/Acceptor.ts"
+import { makeDialed } from "./internal/dial.ts"
+import { listenError, openError, systemError } from "./internal/errors.ts"
+import { makePair, Turns } from "./internal/MemoryDuplex.ts"
+import type { PushSocket } from "./Push.ts"
+import type { PushSocketServer } from "./PushSocketServer.ts"
+
+/**
+ * Where a server of the memory network listens: a port, on one host name or on all of them, or a name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ListenAddress =
+  | {
+      /** The port; 0 takes the next free one from 49152 up. */
+      readonly port: number
+      /** The only host name that reaches the server, compared as it is written. Default: any host name does. */
+      readonly host?: string | undefined
+    }
+  | {
+      /** Dialled as `{ path: name }`. */
+      readonly name: string
+    }
+
+/**
+ * Options of the memory network.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NetworkOptions {
+  /**
+   * How many bytes a pipe holds in each direction, as the kernel does for a real socket: what is written beyond that is
+   * pending, and writers wait. Default: 65536.
+   */
+  readonly pipeSize?: number | undefined
+  /** How many bytes are read ahead of `pull`, give or take one write. Default: 65536. */
+  readonly readAhead?: number | undefined
+}
+
+/**
+ * Options of a server in the memory network.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ServerOptions = ListenAddress & {
+  /** How many connections wait for `run` or `accept`; what comes above that is reset. Default: 1024. */
+  readonly maxPending?: number | undefined
+}
+
+/**
+ * Holds the servers that listen, by address.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class MemoryNetwork extends Context.Service<
+  MemoryNetwork,
+  {
+    readonly listen: (
+      options: ServerOptions
+    ) => Effect.Effect<Context.Context<SocketServer | PushSocketServer>, SocketServerError, Scope.Scope>
+    readonly dial: Dialer["Service"]["dial"]
+  }
+>()("@effect-ws/transport/MemoryNetwork") {}
+
+/**
+ * Makes an empty network.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeNetwork = (options?: NetworkOptions): MemoryNetwork["Service"] => {
+  const listeners = new Map<string, Listener>()
+  const turns = new Turns()
+  const settings = { pipeSize: options?.pipeSize ?? 65536, readAhead: options?.readAhead ?? 65536, turns }
+  let nextPort = 49152
+
+  const listen: MemoryNetwork["Service"]["listen"] = (server) =>
+    Effect.acquireRelease(
+      Effect.suspend(() => {
+        const address = "name" in server ? server : { ...server, port: server.port === 0 ? freePort() : server.port }
+        const key = keyOf(address)
+        if (listeners.has(key)) {
+          return Effect.fail(listenError(key, systemError("EADDRINUSE", "listen", "address already in use")))
+        }
+        const listener: Listener = {
+          acceptor: new Acceptor(server.maxPending ?? defaultMaxPending),
+          address: "name" in address ? NetAddress.unixPathAddress(address.name) : loopback(address.port)
+        }
+        listeners.set(key, listener)
+        const stop = Effect.sync(() => {
+          if (listeners.get(key) === listener) listeners.delete(key)
+          listener.acceptor.stop()
+        })
+        return Effect.succeed({ listener, stop })
+      }),
+      ({ stop }) => stop
+    ).pipe(Effect.map(({ listener, stop }) => makeServices(listener.acceptor, listener.address, stop)))
+
+  const freePort = (): number => {
+    while (listeners.has(keyOf({ port: nextPort }))) nextPort++
+    return nextPort++
+  }
+
+  const find = (address: DialAddress): Listener | undefined => {
+    if ("path" in address) return listeners.get(keyOf({ name: address.path }))
+    const { host, port } = hostPort(address)
+    return listeners.get(keyOf({ host, port })) ?? listeners.get(keyOf({ port }))
+  }
+
+  const connect = (address: DialAddress): Effect.Effect<PushSocket, SocketError, Scope.Scope> =>
+    Effect.acquireRelease(
+      Effect.suspend(() => {
+        const listener = find(address)
+        if (listener === undefined) {
+          return Effect.fail(
+            openError(formatAddress(address), systemError("ECONNREFUSED", "connect", "nobody listens there"))
+          )
+        }
+        const [near, far] = makePair(settings, loopback(freePort()), listener.address)
+        // Not from within the dial: the taker may run a handler there and then.
+        turns.later(() => listener.acceptor.offer(far))
+        return Effect.succeed(near)
+      }),
+      (socket) => Effect.sync(() => socket.close())
+    )
+
+  return { listen, dial: (address) => Effect.succeed(makeDialed(connect(address))) }
+}
+
+/**
+ * Provides an empty network, for servers and dialers to share.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerNetwork = (options?: NetworkOptions): Layer.Layer<MemoryNetwork> =>
+  Layer.sync(MemoryNetwork, () => makeNetwork(options))
+
+/**
+ * Listens in the memory network, as `Tcp.layerServer` does on a port.
+ *
+ * **Details**
+ *
+ * An address in use fails with a `SocketServerError` that names it. `SocketServer.address` is 127.0.0.1 with the port,
+ * or a path that is the name.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServer = (
+  options: ServerOptions
+): Layer.Layer<SocketServer | PushSocketServer, SocketServerError, MemoryNetwork> =>
+  Layer.effectContext(Effect.flatMap(MemoryNetwork, (network) => network.listen(options)))
+
+/**
+ * Dials in the memory network.
+ *
+ * **Details**
+ *
+ * Connecting is immediate, so `connectTimeout` means nothing here.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDialer: Layer.Layer<Dialer, never, MemoryNetwork> = Layer.effect(
+  Dialer,
+  Effect.map(MemoryNetwork, (network) => ({ dial: network.dial }))
+)
+
+/**
+ * Provides a server and a dialer over a network of their own: what `Tcp.layer` provides, without the system.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: ServerOptions & NetworkOptions
+): Layer.Layer<SocketServer | PushSocketServer | Dialer | MemoryNetwork, SocketServerError> =>
+  Layer.merge(layerServer(options), layerDialer).pipe(Layer.provideMerge(layerNetwork(options)))
+
+interface Listener {
+  readonly acceptor: Acceptor
+  readonly address: NetAddress.SocketAddress
+}
+
+const keyOf = (address: ListenAddress): string =>
+  "name" in address ? address.name : `${address.host ?? "*"}:${address.port}`
+
+const loopback = (port: number): NetAddress.SocketAddress => NetAddress.inetAddressUnsafe(NetAddress.ipv4Loopback, port)

@@ -1,0 +1,94 @@
+/**
+ * Stands between a listening socket and whoever takes its connections: keeps those that arrive early, hands them to the
+ * newest taker, and makes Effect's `SocketServer` and our `PushSocketServer` out of that.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as NetAddress from "effect/net/NetAddress"
+import * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+import { SocketServer } from "effect/socket/SocketServer"
+import type { PushSocket } from "../Push.ts"
+import { PushSocketServer } from "../PushSocketServer.ts"
+
+type Taker = (socket: PushSocket) => void
+
+/** How many accepted connections wait for a taker, by default. */
+export const defaultMaxPending = 1024
+
+export class Acceptor {
+  private readonly _takers: Array<Taker> = []
+  private _pending: Array<PushSocket> = []
+  private _maxPending: number
+
+  constructor(maxPending: number) {
+    this._maxPending = maxPending
+  }
+
+  /** Hands a connection over, keeps it for later, or drops it. */
+  offer(socket: PushSocket): void {
+    const taker = this._takers.at(-1)
+    if (taker !== undefined) return taker(socket)
+    if (this._pending.length >= this._maxPending) this._pending = this._pending.filter((waiting) => !waiting.isClosed)
+    if (this._pending.length >= this._maxPending) socket.writerUnsafe.destroy()
+    else this._pending.push(socket)
+  }
+
+  /** Takes connections until interrupted. */
+  take(taker: Taker): Effect.Effect<never> {
+    return Effect.callback<never>(() => {
+      this._takers.push(taker)
+      const pending = this._pending
+      this._pending = []
+      for (const socket of pending) if (!socket.isClosed) taker(socket)
+      return Effect.sync(() => {
+        this._takers.splice(this._takers.lastIndexOf(taker), 1)
+      })
+    })
+  }
+
+  /** Drops the connections that nobody took, and keeps none from now on. */
+  stop(): void {
+    this._maxPending = 0
+    const pending = this._pending
+    this._pending = []
+    for (const socket of pending) socket.writerUnsafe.destroy()
+  }
+
+  /** Takes connections, each into a fiber of its own; interrupting it interrupts them and closes the sockets. */
+  run<R, E, A>(handler: (socket: Socket.Socket) => Effect.Effect<A, E, R>): Effect.Effect<never, never, R> {
+    return Effect.flatMap(Effect.context<R>(), (context) => {
+      const scope = Scope.makeUnsafe()
+      const track = Fiber.runIn(scope)
+      // A handler opens its own Scope: the caller's would keep every connection that ever was.
+      const runFork = Effect.runForkWith(Context.omit(Scope.Scope)(context) as Context.Context<R>)
+      return Effect.ensuring(
+        this.take((socket) => {
+          track(runFork(serve(socket, handler)))
+        }),
+        Scope.close(scope, Exit.void)
+      )
+    })
+  }
+}
+
+const serve = <R, E, A>(
+  socket: PushSocket,
+  handler: (socket: Socket.Socket) => Effect.Effect<A, E, R>
+): Effect.Effect<void, never, R> =>
+  Effect.suspend(() => handler(socket)).pipe(
+    Effect.ignoreCause({ log: "Unhandled", message: "Unhandled error in SocketServer" }),
+    Effect.ensuring(Effect.sync(() => socket.close()))
+  )
+
+/** Both services over one acceptor. */
+export const makeServices = (
+  acceptor: Acceptor,
+  address: NetAddress.SocketAddress,
+  stopAccepting: Effect.Effect<void>
+): Context.Context<SocketServer | PushSocketServer> =>
+  Context.make(SocketServer, { address, run: (handler) => acceptor.run(handler) }).pipe(
+    Context.add(PushSocketServer, { address, accept: (onSocket) => acceptor.take(onSocket), stopAccepting })
+  )

@@ -1,0 +1,142 @@
+/**
+ * A dialled socket connects when its reader is acquired, each time anew. Here is the part that is the same for every
+ * network, and the part that is the same for every network of Node.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import type * as Net from "node:net"
+import { NodeDuplex } from "../NodeDuplex.ts"
+import type { NodeDuplexSettings } from "../NodeDuplex.ts"
+import { PeerTypeId } from "../Push.ts"
+import type { PeerInfo, PushSocket } from "../Push.ts"
+import { openError, openTimeout } from "./errors.ts"
+
+/** How long connecting may take, by default. */
+export const defaultConnectTimeout: Duration.Input = "10 seconds"
+
+/** Makes a socket of an effect that connects; closing the effect's Scope must close the connection. */
+export const makeDialed = (connect: Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>): Socket.Socket =>
+  new DialedSocket(connect)
+
+class DialedSocket implements Socket.Socket {
+  private _current: PushSocket | undefined = undefined
+  private readonly _open = Latch.makeUnsafe(false)
+  private readonly _connect: Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>
+
+  constructor(connect: Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>) {
+    this._connect = connect
+  }
+
+  get [Socket.TypeId](): typeof Socket.TypeId {
+    return Socket.TypeId
+  }
+
+  get [PeerTypeId](): PeerInfo | undefined {
+    return this._current?.[PeerTypeId]
+  }
+
+  get reader(): Socket.Socket["reader"] {
+    return Effect.flatMap(Effect.scope, (scope) =>
+      Effect.flatMap(this._connect, (socket) => {
+        this._current = socket
+        this._open.openUnsafe()
+        return Effect.as(
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => this._forget(socket))
+          ),
+          socket.readerUnsafe
+        )
+      })
+    )
+  }
+
+  get writer(): Socket.Socket["writer"] {
+    return Effect.suspend(() =>
+      this._current !== undefined && !this._current.isClosed
+        ? this._current.writer
+        : Effect.acquireRelease(Effect.succeed(this._detached), () =>
+            Effect.sync(() => this._current?.writerUnsafe.shutdown())
+          )
+    )
+  }
+
+  private _forget(socket: PushSocket): void {
+    if (this._current !== socket) return
+    this._current = undefined
+    this._open.closeUnsafe()
+  }
+
+  private get _detached(): Socket.Writer {
+    const whenOpen = (write: (writer: Socket.Writer) => Effect.Effect<void, Socket.SocketError>) => {
+      const attempt: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() =>
+        this._current === undefined ? this._open.whenOpen(attempt) : write(this._current.writerUnsafe)
+      )
+      return attempt
+    }
+    return {
+      write: (chunk) => whenOpen((writer) => writer.write(chunk)),
+      writeAll: (chunks) => whenOpen((writer) => writer.writeAll(chunks))
+    }
+  }
+}
+
+export interface NodeDialOptions {
+  readonly open: () => Net.Socket
+  readonly event: "connect" | "secureConnect"
+  /** How messages name the address. */
+  readonly name: string
+  readonly timeout: Duration.Input
+  readonly duplex: NodeDuplexSettings
+}
+
+/** Connects a socket of Node; it belongs to the Scope from its first moment on. */
+export const connectNode = (options: NodeDialOptions): Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) =>
+    Effect.suspend(() => {
+      let duplex: NodeDuplex | undefined
+      const connected = Effect.callback<PushSocket, Socket.SocketError>((resume) => {
+        const fail = (cause: unknown): void => resume(Effect.fail(openError(options.name, cause)))
+        try {
+          const stream = options.open()
+          const socket = (duplex = new NodeDuplex(stream, options.duplex))
+          const onOpen = (): void => {
+            stream.off("error", fail)
+            resume(Effect.succeed(socket))
+          }
+          stream.once(options.event, onOpen)
+          stream.once("error", fail)
+          return Effect.sync(() => {
+            stream.off(options.event, onOpen)
+            stream.off("error", fail)
+            stream.destroy()
+          })
+        } catch (cause) {
+          return fail(cause)
+        }
+      })
+      return Effect.andThen(
+        Scope.addFinalizer(
+          scope,
+          Effect.sync(() => duplex?.close())
+        ),
+        withConnectTimeout(connected, options.name, options.timeout)
+      )
+    })
+  )
+
+/** Fails with a `SocketOpenError` of kind `Timeout` when connecting takes too long. */
+export const withConnectTimeout = <A>(
+  connect: Effect.Effect<A, Socket.SocketError>,
+  name: string,
+  timeout: Duration.Input
+): Effect.Effect<A, Socket.SocketError> => {
+  const duration = Duration.fromInputUnsafe(timeout)
+  return Effect.timeoutOrElse(connect, {
+    duration,
+    orElse: () => Effect.fail(openTimeout(name, Duration.toMillis(duration)))
+  })
+}

@@ -1,0 +1,67 @@
+/**
+ * The errors of all transports, in Effect's own types: same tags and classes, with messages that name the address.
+ */
+import * as Socket from "effect/socket/Socket"
+import * as SocketServer from "effect/socket/SocketServer"
+
+const describe = (cause: unknown): string =>
+  // Node tries each address of a host, and says nothing in the message of the sum.
+  cause instanceof AggregateError
+    ? cause.errors.map(describe).join("; ")
+    : cause instanceof Error
+      ? cause.message
+      : String(cause)
+
+class ConnectError extends Socket.SocketOpenError {
+  readonly address: string
+  constructor(address: string, kind: "Unknown" | "Timeout", cause: unknown) {
+    super({ kind, cause })
+    this.address = address
+  }
+  // The base class types its message as two literals; `never` is the only way past that.
+  override get message(): never {
+    return `cannot connect to ${this.address}: ${describe(this.cause)}` as never
+  }
+}
+
+class ListenError extends SocketServer.SocketServerOpenError {
+  readonly address: string
+  constructor(address: string, cause: unknown) {
+    super({ cause })
+    this.address = address
+  }
+  override get message(): string {
+    return `cannot listen on ${this.address}: ${describe(this.cause)}`
+  }
+}
+
+/** An error such as Node makes of a failed system call. */
+export const systemError = (code: string, syscall: string, text: string): Error =>
+  Object.assign(new Error(`${syscall} ${code}: ${text}`), { code, syscall })
+
+export const openError = (address: string, cause: unknown): Socket.SocketError =>
+  new Socket.SocketError({ reason: new ConnectError(address, "Unknown", cause) })
+
+export const openTimeout = (address: string, millis: number): Socket.SocketError =>
+  new Socket.SocketError({
+    reason: new ConnectError(address, "Timeout", systemError("ETIMEDOUT", "connect", `nobody answered in ${millis} ms`))
+  })
+
+export const listenError = (address: string, cause: unknown): SocketServer.SocketServerError =>
+  new SocketServer.SocketServerError({ reason: new ListenError(address, cause) })
+
+export const closeError = (code: number, closeReason?: string): Socket.SocketError =>
+  new Socket.SocketError({ reason: new Socket.SocketCloseError({ code, closeReason }) })
+
+export const readError = (cause: unknown): Socket.SocketError =>
+  new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
+
+export const writeError = (cause: unknown): Socket.SocketError =>
+  new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
+
+export const upgradeError = (cause: unknown): Socket.SocketError =>
+  new Socket.SocketError({ reason: new Socket.SocketUpgradeError({ cause }) })
+
+/** The typed form of what a Node socket emitted as `error`. */
+export const fromNode = (cause: Error): Socket.SocketError =>
+  "syscall" in cause && cause.syscall === "write" ? writeError(cause) : readError(cause)

@@ -1,0 +1,67 @@
+/**
+ * A listening socket of Node as a scoped pair of services: what Tcp, Unix and Tls have in common on the server's side.
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Scope from "effect/Scope"
+import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
+import type * as Net from "node:net"
+import { NodeDuplex } from "../NodeDuplex.ts"
+import type { NodeDuplexSettings } from "../NodeDuplex.ts"
+import type { PushSocketServer } from "../PushSocketServer.ts"
+import { Acceptor, makeServices } from "./Acceptor.ts"
+import { listenError } from "./errors.ts"
+
+export interface NodeServerOptions {
+  readonly createServer: () => Net.Server
+  readonly event: "connection" | "secureConnection"
+  readonly listen: Net.ListenOptions
+  /** How messages name the address. */
+  readonly name: string
+  readonly maxPending: number
+  readonly duplex: NodeDuplexSettings
+}
+
+export const makeNodeServer = (
+  options: NodeServerOptions
+): Effect.Effect<Context.Context<SocketServer | PushSocketServer>, SocketServerError, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) =>
+    Effect.suspend(() => {
+      const acceptor = new Acceptor(options.maxPending)
+      let server: Net.Server | undefined
+      let stopped = false
+      const stopAccepting = Effect.sync(() => {
+        stopped = true
+        // The port is free when this returns. Node's callback would come only after the last connection.
+        if (server?.listening === true) server.close()
+        acceptor.stop()
+      })
+      const listen = Effect.callback<NetAddress.SocketAddress, SocketServerError>((resume) => {
+        const fail = (cause: unknown): void => resume(Effect.fail(listenError(options.name, cause)))
+        try {
+          server = options.createServer()
+          server.on(options.event, (stream: Net.Socket) => acceptor.offer(new NodeDuplex(stream, options.duplex)))
+          // Stays for good: a failed accept, as when descriptors run out, must not end the process.
+          server.on("error", fail)
+          server.listen(options.listen, () => {
+            // Looking up the host may outlive the fiber that asked for it.
+            if (stopped) server!.close()
+            else resume(Effect.succeed(boundAddress(server!)))
+          })
+        } catch (cause) {
+          fail(cause)
+        }
+      })
+      return Effect.as(Scope.addFinalizer(scope, stopAccepting), listen).pipe(
+        Effect.flatten,
+        Effect.map((address) => makeServices(acceptor, address, stopAccepting))
+      )
+    })
+  )
+
+const boundAddress = (server: Net.Server): NetAddress.SocketAddress => {
+  const address = server.address()
+  if (address === null || typeof address === "string") return NetAddress.unixPathAddress(address ?? "")
+  return NetAddress.inetAddressFromNativeUnsafe(address.address, address.port)
+}
