@@ -18,7 +18,7 @@ import * as Utf8 from "./Utf8.ts"
 import * as Violation from "./Violation.ts"
 
 /**
- * How the data of the peer is delivered: whole messages, fragments as they arrive, or frames.
+ * How the data of the peer is delivered: whole messages; for one message, fragments as they arrive; or frames.
  *
  * Frames are delivered as they are on the wire, before message-level extensions.
  *
@@ -358,7 +358,11 @@ export class Inbound {
     const violation = this.checkText(payload, last)
     if (violation !== undefined) return violation
     this.deliverFragment(payload, first, last, events)
-    if (last) this.opcode = 0
+    if (last) {
+      this.opcode = 0
+      // Fragments are asked for one message at a time.
+      if (this.delivery === "fragment") this.delivery = "message"
+    }
     return this.parser.isInPayload ? starved : more
   }
 

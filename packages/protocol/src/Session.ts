@@ -269,8 +269,9 @@ export class Session {
   /**
    * Chooses how the data of the peer is delivered: whole messages (the default), fragments as they arrive, or frames.
    *
-   * A change takes effect with the next message, but for one: a message that is being collected is handed out in
-   * fragments at once, beginning with what is there, which is returned.
+   * Fragments are for one message; the ones after it are whole again. A change takes effect with the next message, but
+   * for one: a message that is being collected is handed out in fragments at once, beginning with what is there, which
+   * is returned.
    */
   setDelivery(delivery: Inbound.Delivery): Array<Event.Event> {
     return this.inbound.setDelivery(delivery)
