@@ -3,9 +3,6 @@
  * (other load, clock speed) lasts longer than one round and then cancels out; of the rounds' ratios the median counts.
  */
 
-/** A ratio within this factor of 1 is a tie. */
-export const tieFactor = 1.1
-
 /** Gives the middle value, or the mean of the two middle ones; `undefined` for none. */
 export const median = (values: ReadonlyArray<number>): number | undefined => {
   if (values.length === 0) return undefined
@@ -32,7 +29,7 @@ export const medianRatio = (
 }
 
 /** Tells whether a ratio is too close to 1 to mean anything: a gap under 10 % in either direction. */
-export const isTie = (ratio: number): boolean => ratio < tieFactor && ratio > 1 / tieFactor
+export const isTie = (ratio: number): boolean => ratio > 0.9 && ratio < 1.1
 
 /** Orders the peers of one round: forwards in even rounds, backwards in odd ones, so that no peer always goes first. */
 export const interleave = <A>(peers: ReadonlyArray<A>, round: number): ReadonlyArray<A> =>

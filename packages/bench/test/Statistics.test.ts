@@ -25,7 +25,7 @@ describe("medianRatio", () => {
 
 describe("isTie", () => {
   it("is a gap under 10 % in either direction", () => {
-    assert.deepStrictEqual([0.9, 0.92, 1, 1.09, 1.1, 1.2].map(isTie), [false, true, true, true, false, false])
+    assert.deepStrictEqual([0.9, 0.91, 1, 1.09, 1.1, 1.2].map(isTie), [false, true, true, true, false, false])
   })
 })
 
