@@ -5,13 +5,12 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Net from "node:net"
-import { Dialer, formatAddress, hostPort } from "./Dialer.ts"
+import { Dialer, formatAddress } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
-import { connectNode, defaultConnectTimeout, makeDialed } from "./internal/dial.ts"
+import { makePlainDialer } from "./internal/dial.ts"
 import { makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./NodeDuplex.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
@@ -97,25 +96,7 @@ export const layerServer = (
  * @since 0.1.0
  */
 export const layerDialer = (options?: DialerOptions): Layer.Layer<Dialer> =>
-  Layer.succeed(Dialer, {
-    dial: (address, dialOptions) =>
-      Effect.succeed(
-        makeDialed(
-          connectNode({
-            open: () =>
-              Net.connect({
-                ...("path" in address ? { path: address.path } : hostPort(address)),
-                allowHalfOpen: true,
-                noDelay: options?.noDelay ?? true
-              }),
-            event: "connect",
-            name: formatAddress(address),
-            timeout: dialOptions?.connectTimeout ?? options?.connectTimeout ?? defaultConnectTimeout,
-            duplex: duplexSettings(options, false)
-          })
-        )
-      )
-  })
+  Layer.succeed(Dialer, makePlainDialer(options ?? {}))
 
 /**
  * Provides a TCP server and a dialer: what `Memory.layer` provides, for the same program over the real network.

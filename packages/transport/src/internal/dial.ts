@@ -7,9 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import type * as Net from "node:net"
-import { NodeDuplex } from "../NodeDuplex.ts"
-import type { NodeDuplexSettings } from "../NodeDuplex.ts"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Net from "node:net"
+import { formatAddress, hostPort } from "../Dialer.ts"
+import type { Dialer } from "../Dialer.ts"
+import { duplexSettings, NodeDuplex } from "../NodeDuplex.ts"
+import type { NodeDuplexOptions, NodeDuplexSettings } from "../NodeDuplex.ts"
 import { PeerTypeId } from "../Push.ts"
 import type { PeerInfo, PushSocket } from "../Push.ts"
 import { openError, openTimeout } from "./errors.ts"
@@ -127,6 +130,35 @@ export const connectNode = (options: NodeDialOptions): Effect.Effect<PushSocket,
       )
     })
   )
+
+/** Dials hosts and ports by TCP, and paths as Unix sockets. */
+export const makePlainDialer = (
+  options: {
+    readonly connectTimeout?: Duration.Input | undefined
+    readonly noDelay?: boolean | undefined
+  } & NodeDuplexOptions
+): Dialer["Service"] => ({
+  dial: (address, dialOptions) =>
+    Effect.succeed(
+      makeDialed(
+        connectNode({
+          open: () =>
+            Net.connect({
+              ...("path" in address ? { path: address.path } : hostPort(address)),
+              allowHalfOpen: true,
+              noDelay: options.noDelay ?? true
+            }),
+          event: "connect",
+          name: formatAddress(address),
+          timeout: dialOptions?.connectTimeout ?? options.connectTimeout ?? defaultConnectTimeout,
+          duplex: {
+            ...duplexSettings(options, false),
+            remoteAddress: "path" in address ? NetAddress.unixPathAddress(address.path) : undefined
+          }
+        })
+      )
+    )
+})
 
 /** Fails with a `SocketOpenError` of kind `Timeout` when connecting takes too long. */
 export const withConnectTimeout = <A>(

@@ -17,6 +17,8 @@ export interface NodeServerOptions {
   readonly createServer: () => Net.Server
   readonly event: "connection" | "secureConnection"
   readonly listen: Net.ListenOptions
+  /** Runs when the server listens; what it throws fails the server. */
+  readonly onListening?: (() => void) | undefined
   /** How messages name the address. */
   readonly name: string
   readonly maxPending: number
@@ -46,8 +48,13 @@ export const makeNodeServer = (
           server.on("error", fail)
           server.listen(options.listen, () => {
             // Looking up the host may outlive the fiber that asked for it.
-            if (stopped) server!.close()
-            else resume(Effect.succeed(boundAddress(server!)))
+            if (stopped) return void server!.close()
+            try {
+              options.onListening?.()
+              resume(Effect.succeed(boundAddress(server!)))
+            } catch (cause) {
+              fail(cause)
+            }
           })
         } catch (cause) {
           fail(cause)

@@ -1,0 +1,97 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Scope } from "effect"
+import { Effect, Layer } from "effect"
+import { SocketServer } from "effect/socket"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import * as Unix from "../src/Unix.ts"
+import { transportSuite } from "./transportSuite.ts"
+
+const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-ws-"))
+process.once("exit", () => Fs.rmSync(directory, { recursive: true, force: true }))
+let count = 0
+const freshPath = (): string => Path.join(directory, `${++count}.sock`)
+
+transportSuite({
+  name: "Unix",
+  layer: Layer.unwrap(Effect.sync(() => Unix.layer({ path: freshPath() }))),
+  listenAgain: (address) => Unix.layerServer({ path: "path" in address ? address.path : "" }),
+  unused: { path: Path.join(directory, "nobody.sock") },
+  resets: false,
+  pushes: true,
+  connects: 2000,
+  transferBytes: 16 << 20
+})
+
+/** A socket file whose process is gone. */
+const leaveStale = (path: string): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const server = Net.createServer()
+    server.listen({ path: `${path}.alive` }, () => {
+      Fs.renameSync(`${path}.alive`, path)
+      server.close(() => resume(Effect.void))
+    })
+  })
+
+const failure = (path: string): Effect.Effect<string, unknown, Scope.Scope> =>
+  Effect.map(Effect.flip(Layer.build(Unix.layerServer({ path }))), (error) => error.message)
+
+describe("Unix socket files", () => {
+  it.live("clears away a stale file, and removes its own on close", () =>
+    Effect.gen(function* () {
+      const path = freshPath()
+      yield* leaveStale(path)
+      assert.isTrue(Fs.lstatSync(path).isSocket())
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const context = yield* Layer.build(Unix.layerServer({ path }))
+          assert.deepStrictEqual(
+            yield* Effect.provide(
+              SocketServer.SocketServer.useSync((server) => server.address._tag),
+              context
+            ),
+            "UnixPathAddress"
+          )
+        })
+      )
+      assert.isFalse(Fs.existsSync(path))
+    })
+  )
+
+  it.live("does not touch a file that is no socket", () =>
+    Effect.gen(function* () {
+      const path = freshPath()
+      Fs.writeFileSync(path, "precious")
+      assert.match(yield* failure(path), /is no socket/)
+      assert.strictEqual(Fs.readFileSync(path, "utf8"), "precious")
+      const link = freshPath()
+      Fs.symlinkSync(path, link)
+      assert.match(yield* failure(link), /is no socket/)
+    })
+  )
+
+  it.live("does not touch the file of a live server", () =>
+    Effect.gen(function* () {
+      const path = freshPath()
+      yield* Layer.build(Unix.layerServer({ path }))
+      assert.match(yield* failure(path), /live process/)
+      assert.isTrue(Fs.existsSync(path))
+    })
+  )
+
+  it.live("sets the mode", () =>
+    Effect.gen(function* () {
+      const path = freshPath()
+      yield* Layer.build(Unix.layerServer({ path, mode: 0o600 }))
+      assert.strictEqual(Fs.statSync(path).mode & 0o777, 0o600)
+    })
+  )
+
+  it.live("fails with the path where the directory does not exist", () =>
+    Effect.gen(function* () {
+      assert.match(yield* failure("/nonexistent/x.sock"), /^cannot listen on \/nonexistent\/x\.sock: /)
+    })
+  )
+})
