@@ -27,7 +27,7 @@ export interface Origin extends Authority {
 
 // RFC 3986 3.2.2: reg-name = *( unreserved / pct-encoded / sub-delims ), which includes IPv4 addresses
 const registeredName = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
-const ipv6Address = /^\[[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]$/
+const ipv6Characters = /^\[[0-9A-Fa-f:.]{2,45}\]$/
 const portNumber = /^[0-9]{1,5}$/
 const schemeName = /^[A-Za-z][A-Za-z0-9+\-.]*$/
 
@@ -45,12 +45,15 @@ export const parse = (value: string): Authority | undefined => {
   const colon = value.lastIndexOf(":")
   const hasPort = colon > value.lastIndexOf("]")
   const host = hasPort ? value.slice(0, colon) : value
-  if (!(host.startsWith("[") ? ipv6Address : registeredName).test(host)) return undefined
+  if (!(isIpv6Literal(host) || registeredName.test(host))) return undefined
   const digits = hasPort ? value.slice(colon + 1) : ""
   if (digits === "") return { host: host.toLowerCase(), port: undefined }
   const port = Number(digits)
   return portNumber.test(digits) && port <= 65535 ? { host: host.toLowerCase(), port } : undefined
 }
+
+// whether the groups make an address is not asked: one that does not equals no host that exists
+const isIpv6Literal = (host: string): boolean => ipv6Characters.test(host) && host.includes(":")
 
 /**
  * Parses the serialization of an origin, `scheme://host[:port]`, or returns `undefined` if it is anything else.

@@ -5,7 +5,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Extension } from "./ExtensionHeader.ts"
+import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import * as ExtensionHeader from "./ExtensionHeader.ts"
 import { checkExtensions, checkHeaders, fail, quote } from "./HandshakeMisuse.ts"
 import type { HandshakeMisuse } from "./HandshakeMisuse.ts"
@@ -45,7 +45,7 @@ export interface RequestOptions {
   /** The subprotocols to offer, by preference. Default none. */
   readonly subprotocols?: ReadonlyArray<string> | undefined
   /** The extensions to offer, by preference. Default none. */
-  readonly extensions?: ReadonlyArray<Extension> | undefined
+  readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
   /** The `Origin` header. Default none. */
   readonly origin?: string | undefined
   /** Further headers, such as `Authorization`; not those that the handshake sets. Default none. */
@@ -169,7 +169,7 @@ export interface SentRequest {
   /** The subprotocols offered. Default none. */
   readonly subprotocols?: ReadonlyArray<string> | undefined
   /** The extensions offered. Default none. */
-  readonly extensions?: ReadonlyArray<Extension> | undefined
+  readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
   readonly sha1: Sha1
 }
 
@@ -182,7 +182,7 @@ export interface SentRequest {
 export interface AcceptedHandshake {
   readonly subprotocol: string | undefined
   /** The extensions in use, in the order in which they work on data; each checks its own parameters. */
-  readonly extensions: ReadonlyArray<Extension>
+  readonly extensions: ReadonlyArray<ExtensionOffer>
   readonly headers: HeaderFields
 }
 
@@ -235,7 +235,7 @@ export const checkResponse = (
     return failure("WrongAccept", `expected Sec-WebSocket-Accept: ${expected}, found ${quote(accepts.join(", "))}`)
   }
 
-  let extensions: ReadonlyArray<Extension> = []
+  let extensions: ReadonlyArray<ExtensionOffer> = []
   const extensionValues = Fields.getAll(headers, "Sec-WebSocket-Extensions")
   if (extensionValues.length > 0) {
     const parsed = ExtensionHeader.parse(extensionValues.join(", "))

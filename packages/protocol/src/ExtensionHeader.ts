@@ -29,7 +29,7 @@ export interface ExtensionParam {
  * @category models
  * @since 0.1.0
  */
-export interface Extension {
+export interface ExtensionOffer {
   readonly name: string
   readonly params: ReadonlyArray<ExtensionParam>
 }
@@ -90,9 +90,9 @@ class Cursor {
  * @category decoding
  * @since 0.1.0
  */
-export const parse = (value: string): Result.Result<ReadonlyArray<Extension>, HeaderSyntaxError> => {
+export const parse = (value: string): Result.Result<ReadonlyArray<ExtensionOffer>, HeaderSyntaxError> => {
   const cursor = new Cursor(value)
-  const extensions: Array<Extension> = []
+  const extensions: Array<ExtensionOffer> = []
   while (true) {
     while (cursor.peek() === COMMA) cursor.offset++
     if (cursor.offset === value.length && extensions.length > 0) return Result.succeed(extensions)
@@ -137,9 +137,9 @@ const fail = (cursor: Cursor, expected: string): Result.Result<never, HeaderSynt
  * @category encoding
  * @since 0.1.0
  */
-export const render = (extensions: ReadonlyArray<Extension>): string => extensions.map(renderExtension).join(", ")
+export const render = (extensions: ReadonlyArray<ExtensionOffer>): string => extensions.map(renderExtension).join(", ")
 
-const renderExtension = (extension: Extension): string => {
+const renderExtension = (extension: ExtensionOffer): string => {
   let text = extension.name
   for (const param of extension.params) {
     text += param.value === undefined ? `; ${param.name}` : `; ${param.name}=${param.value}`
@@ -153,7 +153,7 @@ const renderExtension = (extension: Extension): string => {
  * @category schemas
  * @since 0.1.0
  */
-export const Extension: Schema.Codec<Extension> = Schema.Struct({
+export const ExtensionOffer: Schema.Codec<ExtensionOffer> = Schema.Struct({
   name: Token,
   params: Schema.Array(Schema.Struct({ name: Token, value: Schema.UndefinedOr(Token) }))
 })
@@ -164,7 +164,9 @@ export const Extension: Schema.Codec<Extension> = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const Extensions: Schema.Codec<ReadonlyArray<Extension>> = Schema.Array(Extension).check(Schema.isMinLength(1))
+export const ExtensionOffers: Schema.Codec<ReadonlyArray<ExtensionOffer>> = Schema.Array(ExtensionOffer).check(
+  Schema.isMinLength(1)
+)
 
 /**
  * Codec between the value of `Sec-WebSocket-Extensions` and the list of its extensions.
@@ -172,10 +174,10 @@ export const Extensions: Schema.Codec<ReadonlyArray<Extension>> = Schema.Array(E
  * @category schemas
  * @since 0.1.0
  */
-export const ExtensionsFromString: Schema.Codec<ReadonlyArray<Extension>, string> = Schema.String.pipe(
+export const ExtensionOffersFromString: Schema.Codec<ReadonlyArray<ExtensionOffer>, string> = Schema.String.pipe(
   Schema.decodeTo(
-    Extensions,
-    SchemaTransformation.transformEffect<ReadonlyArray<Extension>, string>({
+    ExtensionOffers,
+    SchemaTransformation.transformEffect<ReadonlyArray<ExtensionOffer>, string>({
       decode: (value, options) =>
         Effect.fromResult(
           Result.mapError(

@@ -5,7 +5,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Extension } from "./ExtensionHeader.ts"
+import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import type { HeaderFields } from "./HeaderFields.ts"
 import { isFieldValue, isToken } from "./HeaderGrammar.ts"
 
@@ -62,7 +62,7 @@ export const checkHeaders = (
 
 /** Finds an extension that cannot be written. @internal */
 export const checkExtensions = (
-  extensions: ReadonlyArray<Extension>
+  extensions: ReadonlyArray<ExtensionOffer>
 ): Result.Result<never, HandshakeMisuse> | undefined => {
   for (const { name, params } of extensions) {
     if (!isToken(name)) return fail("InvalidExtension", `expected a token as an extension, found ${quote(name)}`)

@@ -5,7 +5,7 @@
  */
 import * as Result from "effect/Result"
 import * as Authority from "./Authority.ts"
-import type { Extension } from "./ExtensionHeader.ts"
+import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import { HandshakeRejection } from "./HandshakeRejection.ts"
 import type { UpgradeRequest } from "./ServerHandshake.ts"
 import * as Subprotocol from "./Subprotocol.ts"
@@ -24,7 +24,7 @@ export type Origins = "same-origin" | "any" | ReadonlyArray<string>
  * @category models
  * @since 0.1.0
  */
-export type NegotiateExtensions = (offers: ReadonlyArray<Extension>) => ReadonlyArray<Extension>
+export type NegotiateExtensions = (offers: ReadonlyArray<ExtensionOffer>) => ReadonlyArray<ExtensionOffer>
 
 /**
  * What a server accepts.
@@ -51,7 +51,7 @@ export interface HandshakePolicy {
  */
 export interface Agreement {
   readonly subprotocol: string | undefined
-  readonly extensions: ReadonlyArray<Extension>
+  readonly extensions: ReadonlyArray<ExtensionOffer>
 }
 
 /**

@@ -12,7 +12,14 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import type { HeaderField } from "./HeaderFields.ts"
 import { characterClasses, isSpaceCode, TARGET, TOKEN, trim, VALUE } from "./HeaderGrammar.ts"
 import type { HttpVersion } from "./HttpHead.ts"
-import { encodeRequest, encodeResponse, isBodyLengthAmbiguous, RequestHead, ResponseHead } from "./HttpHead.ts"
+import {
+  encodeRequest,
+  encodeResponse,
+  isBodyLengthAmbiguous,
+  maxMethodLength,
+  RequestHead,
+  ResponseHead
+} from "./HttpHead.ts"
 
 /**
  * Bounds on a head.
@@ -113,7 +120,6 @@ const LF = 0x0a
 const SPACE = 0x20
 const COLON = 0x3a
 
-const maxMethodBytes = 32
 const maxVersionBytes = 8
 
 const State = {
@@ -201,9 +207,9 @@ export class HeadParser<Kind extends keyof HeadByKind> {
     switch (this.state) {
       case State.Method: {
         const end = skipWhile(chunk, start, TOKEN)
-        const room = maxMethodBytes - this.partial.length
+        const room = maxMethodLength - this.partial.length
         if (end - start > room) {
-          return this.fail(start + room, "MethodTooLong", 501, `expected a method of at most ${maxMethodBytes} bytes`)
+          return this.fail(start + room, "MethodTooLong", 501, `expected a method of at most ${maxMethodLength} bytes`)
         }
         if (end === chunk.length) return this.keep(chunk, start)
         this.method = this.take(chunk, start, end)

@@ -64,6 +64,14 @@ export const isBodyLengthAmbiguous = (headers: HeaderFields): boolean => {
   return lengths.length > 1 || !/^[0-9]{1,15}$/.test(lengths[0]!) || Fields.has(headers, "Transfer-Encoding")
 }
 
+/**
+ * The most characters of a method; those registered have at most 16.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxMethodLength = 32
+
 const Headers: Schema.Codec<HeaderFields> = Fields.HeaderFields.check(
   Schema.makeFilter((headers) => !isBodyLengthAmbiguous(headers), { expected: "an unambiguous body length" })
 )
@@ -77,7 +85,7 @@ const Version: Schema.Codec<HttpVersion> = Schema.Literals(["HTTP/1.0", "HTTP/1.
  * @since 0.1.0
  */
 export const RequestHead: Schema.Codec<RequestHead> = Schema.Struct({
-  method: Token,
+  method: Token.check(Schema.isMaxLength(maxMethodLength)),
   target: Schema.String.check(Schema.isPattern(/^[\x21-\x7e]+$/, { expected: "visible ASCII" })),
   version: Version,
   headers: Headers
@@ -128,7 +136,9 @@ export class HeadEncodeError extends Schema.TaggedError<HeadEncodeError>("@effec
  * @since 0.1.0
  */
 export const encodeRequest = (head: RequestHead): Result.Result<Uint8Array, HeadEncodeError> => {
-  if (!isToken(head.method)) return fail("Method", "the method must be a token", head.method)
+  if (!isToken(head.method) || head.method.length > maxMethodLength) {
+    return fail("Method", `the method must be a token of at most ${maxMethodLength} characters`, head.method)
+  }
   if (!isTarget(head.target)) return fail("Target", "the request target must be visible ASCII", head.target)
   return encodeHead(`${head.method} ${head.target} ${head.version}\r\n`, head.headers)
 }

@@ -5,7 +5,7 @@
  */
 import * as Result from "effect/Result"
 import * as Authority from "./Authority.ts"
-import type { Extension } from "./ExtensionHeader.ts"
+import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import * as ExtensionHeader from "./ExtensionHeader.ts"
 import { checkExtensions, checkHeaders, fail, quote } from "./HandshakeMisuse.ts"
 import type { HandshakeMisuse } from "./HandshakeMisuse.ts"
@@ -38,7 +38,7 @@ export interface UpgradeRequest {
   /** The subprotocols offered, by preference of the client, without duplicates. */
   readonly subprotocols: ReadonlyArray<string>
   /** The extensions offered, by preference of the client. */
-  readonly extensions: ReadonlyArray<Extension>
+  readonly extensions: ReadonlyArray<ExtensionOffer>
   /** All header fields of the request, those read into the properties above included. */
   readonly headers: HeaderFields
   /** Whether the request came over TLS, where that is known. */
@@ -219,7 +219,7 @@ export interface AcceptOptions {
   /** The subprotocol chosen, one of those offered. Default none. */
   readonly subprotocol?: string | undefined
   /** The extensions in use, in the order in which they work on data, each offered by name. Default none. */
-  readonly extensions?: ReadonlyArray<Extension> | undefined
+  readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
   /** Further headers, such as `Set-Cookie`; not those that the handshake sets. Default none. */
   readonly headers?: HeaderFields | undefined
   readonly sha1: Sha1
