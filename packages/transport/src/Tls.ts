@@ -1,0 +1,251 @@
+/**
+ * TLS from the first byte: a server that shows certificates, one for each name it goes by, and may demand them of its
+ * clients; and a dialer that checks the server's. A socket that becomes TLS halfway, as behind a proxy, is `upgrade` of
+ * the plain socket's reader instead.
+ *
+ * Private keys and passphrases are `Redacted`, so that they do not end up in logs.
+ *
+ * @since 0.1.0
+ */
+import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
+import type * as Net from "node:net"
+import { isIP } from "node:net"
+import * as Tls from "node:tls"
+import { Dialer, formatAddress, hostPort } from "./Dialer.ts"
+import { defaultMaxPending } from "./internal/Acceptor.ts"
+import { connectNode, defaultConnectTimeout, makeDialed } from "./internal/dial.ts"
+import { makeNodeServer } from "./internal/nodeServer.ts"
+import { duplexSettings } from "./NodeDuplex.ts"
+import type { PushSocketServer } from "./PushSocketServer.ts"
+import type * as Tcp from "./Tcp.ts"
+
+/**
+ * PEM text, or its bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Pem = string | Uint8Array
+
+/**
+ * A certificate and its private key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Identity {
+  /** The certificate, followed by those that lead from it to the root. */
+  readonly cert: Pem
+  readonly key: Redacted.Redacted<Pem>
+  /** What the key is encrypted with. Default: nothing. */
+  readonly passphrase?: Redacted.Redacted<string> | undefined
+}
+
+/**
+ * Options of a TLS server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerOptions extends Tcp.ServerOptions, Identity {
+  /**
+   * Identities by server name, for clients that ask for one (SNI); a name may begin with `*.`. Others see `cert`.
+   * Default: none.
+   */
+  readonly names?: Readonly<Record<string, Identity>> | undefined
+  /**
+   * The authorities whose certificates clients must show; a client without one is dropped in the handshake. Default:
+   * clients need none.
+   */
+  readonly clientCa?: Pem | ReadonlyArray<Pem> | undefined
+  /** The protocols offered to ALPN, best first; a client that asks for none of them is refused. Default: "http/1.1". */
+  readonly alpnProtocols?: ReadonlyArray<string> | undefined
+  /** How long a client may take from its connection to the end of its handshake. Default: 10 seconds. */
+  readonly handshakeTimeout?: Duration.Input | undefined
+  /** The oldest version spoken. Default: "TLSv1.2". */
+  readonly minVersion?: Tls.SecureVersion | undefined
+}
+
+/**
+ * Options of a TLS dialer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DialerOptions extends Tcp.DialerOptions {
+  /** The authorities trusted to vouch for servers. Default: those that Node trusts. */
+  readonly ca?: Pem | ReadonlyArray<Pem> | undefined
+  /** What to show to a server that demands a certificate. Default: nothing. */
+  readonly identity?: Identity | undefined
+  /** The name to ask for and to find in the server's certificate. Default: the host dialled. */
+  readonly servername?: string | undefined
+  /** The protocols to offer by ALPN, best first. Default: "http/1.1". */
+  readonly alpnProtocols?: ReadonlyArray<string> | undefined
+  /** Whether a server must show a certificate that verifies, and for this name. Default: true. Tests alone say false. */
+  readonly rejectUnauthorized?: boolean | undefined
+  /** The oldest version spoken. Default: "TLSv1.2". */
+  readonly minVersion?: Tls.SecureVersion | undefined
+}
+
+/**
+ * Listens on a TCP port and speaks TLS.
+ *
+ * **Details**
+ *
+ * A connection is handed over when its handshake is done; `peerInfo` tells what came of it. One that fails, or takes too
+ * long, is dropped, and nobody else notices. A bad certificate or key fails the Layer with a `SocketServerError`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServer = (
+  options: ServerOptions
+): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> => {
+  const host = options.host ?? "127.0.0.1"
+  return Layer.effectContext(
+    makeNodeServer({
+      createServer: () => createServer(options),
+      event: "secureConnection",
+      listen: {
+        port: options.port,
+        host,
+        backlog: options.backlog ?? 511,
+        reusePort: options.reusePort ?? false
+      },
+      name: formatAddress({ host, port: options.port }),
+      maxPending: options.maxPending ?? defaultMaxPending,
+      duplex: duplexSettings(options, true)
+    })
+  )
+}
+
+/**
+ * Dials by TCP, or a Unix socket where the address is a path, and speaks TLS.
+ *
+ * **Details**
+ *
+ * Acquiring the reader includes the handshake; a certificate that does not verify fails with a `SocketOpenError`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDialer = (options?: DialerOptions): Layer.Layer<Dialer> =>
+  Layer.succeed(Dialer, {
+    dial: (address, dialOptions) =>
+      Effect.succeed(
+        makeDialed(
+          connectNode({
+            open: () => connect("path" in address ? { path: address.path } : hostPort(address), options ?? {}),
+            event: "secureConnect",
+            name: formatAddress(address),
+            timeout: dialOptions?.connectTimeout ?? options?.connectTimeout ?? defaultConnectTimeout,
+            duplex: duplexSettings(options, false)
+          })
+        )
+      )
+  })
+
+/**
+ * Provides a TLS server and a dialer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: {
+  readonly server: ServerOptions
+  readonly dialer?: DialerOptions | undefined
+}): Layer.Layer<SocketServer | PushSocketServer | Dialer, SocketServerError> =>
+  Layer.merge(layerServer(options.server), layerDialer(options.dialer))
+
+const createServer = (options: ServerOptions): Tls.Server => {
+  const millis = Duration.toMillis(options.handshakeTimeout ?? "10 seconds")
+  const clientCa = options.clientCa === undefined ? undefined : { ca: pems(options.clientCa) }
+  const minVersion = options.minVersion ?? "TLSv1.2"
+  const server = Tls.createServer({
+    ...secrets(options),
+    ...clientCa,
+    minVersion,
+    requestCert: clientCa !== undefined,
+    rejectUnauthorized: clientCa !== undefined,
+    ALPNProtocols: [...(options.alpnProtocols ?? ["http/1.1"])],
+    handshakeTimeout: millis,
+    allowHalfOpen: true,
+    pauseOnConnect: true,
+    noDelay: options.noDelay ?? true
+  })
+  for (const [name, identity] of Object.entries(options.names ?? {})) {
+    server.addContext(name, Tls.createSecureContext({ ...secrets(identity), ...clientCa, minVersion }))
+  }
+  server.on("tlsClientError", (_error, stream) => {
+    stream.destroy()
+  })
+  limitHandshakes(server, millis)
+  return server
+}
+
+/**
+ * Drops whoever has not finished the handshake in time. Node's own timeout starts again with each byte that arrives, so
+ * a client that drips would hold its connection for ever.
+ */
+const limitHandshakes = (server: Tls.Server, millis: number): void => {
+  // The TLS socket does not know the raw one: the address of the peer is what they have in common.
+  const deadlines = new Map<string, NodeJS.Timeout>()
+  const finish = (peer: string): void => {
+    clearTimeout(deadlines.get(peer))
+    deadlines.delete(peer)
+  }
+  server.on("connection", (raw: Net.Socket) => {
+    const peer = peerOf(raw)
+    finish(peer)
+    deadlines.set(
+      peer,
+      setTimeout(() => {
+        deadlines.delete(peer)
+        raw.destroy()
+      }, millis)
+    )
+    raw.once("close", () => finish(peer))
+  })
+  server.on("secureConnection", (stream) => finish(peerOf(stream)))
+}
+
+const peerOf = (stream: Net.Socket): string => `${stream.remoteAddress} ${stream.remotePort}`
+
+const connect = (
+  target: { readonly path: string } | { readonly host: string; readonly port: number },
+  options: DialerOptions
+): Tls.TLSSocket => {
+  const name = options.servername ?? ("host" in target ? target.host : undefined)
+  const settings: Tls.ConnectionOptions & Net.SocketConstructorOpts = {
+    ...target,
+    ...(options.identity === undefined ? undefined : secrets(options.identity)),
+    ...(options.ca === undefined ? undefined : { ca: pems(options.ca) }),
+    ...(name === undefined ? undefined : { checkServerIdentity: (_, cert) => Tls.checkServerIdentity(name, cert) }),
+    // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted": they are found in the certificate all the same.
+    ...(name === undefined || isIP(name) !== 0 ? undefined : { servername: name }),
+    minVersion: options.minVersion ?? "TLSv1.2",
+    ALPNProtocols: [...(options.alpnProtocols ?? ["http/1.1"])],
+    rejectUnauthorized: options.rejectUnauthorized ?? true,
+    allowHalfOpen: true
+  }
+  const stream = Tls.connect(settings)
+  if (options.noDelay ?? true) stream.setNoDelay(true)
+  return stream
+}
+
+const secrets = (identity: Identity): Tls.SecureContextOptions => ({
+  cert: pem(identity.cert),
+  key: pem(Redacted.value(identity.key)),
+  ...(identity.passphrase === undefined ? undefined : { passphrase: Redacted.value(identity.passphrase) })
+})
+
+const pem = (input: Pem): string | Buffer =>
+  typeof input === "string" ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength)
+
+const pems = (input: Pem | ReadonlyArray<Pem>): Array<string | Buffer> =>
+  (typeof input === "string" || input instanceof Uint8Array ? [input] : Arr.fromIterable(input)).map(pem)

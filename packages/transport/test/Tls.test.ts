@@ -1,0 +1,209 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Redacted } from "effect"
+import { Effect, Fiber, Layer, Queue } from "effect"
+import type * as NetAddress from "effect/net/NetAddress"
+import type { Socket } from "effect/socket"
+import * as Net from "node:net"
+import { Dialer, hostPort } from "../src/Dialer.ts"
+import type { PushSocket } from "../src/Push.ts"
+import { isPushReader, isPushWriter, peerInfo } from "../src/Push.ts"
+import { PushSocketServer } from "../src/PushSocketServer.ts"
+import * as Tcp from "../src/Tcp.ts"
+import * as Tls from "../src/Tls.ts"
+import { ca, client, other, server, stranger } from "./certificates.ts"
+import { Recorder } from "./Recorder.ts"
+import { transportSuite } from "./transportSuite.ts"
+
+transportSuite({
+  name: "Tls",
+  layer: Tls.layer({ server: { ...server, port: 0 }, dialer: { ca } }),
+  listenAgain: (address) => Tls.layerServer({ ...server, ...hostPort(address as NetAddress.InetAddress) }),
+  unused: { host: "127.0.0.1", port: 9 },
+  resets: false,
+  pushes: true,
+  connects: 300,
+  transferBytes: 32 << 20
+})
+
+const listen = (options?: Partial<Tls.ServerOptions>) => Tls.layerServer({ ...server, port: 0, ...options })
+
+/** Dials the server of the context; gives both ends. */
+const connect = Effect.fnUntraced(function* (options: Tls.DialerOptions) {
+  const { address, accept } = yield* PushSocketServer
+  const accepted = yield* Queue.unbounded<PushSocket>()
+  yield* Effect.forkScoped(accept((socket) => Queue.offerUnsafe(accepted, socket)))
+  const socket = yield* Effect.provide(
+    Dialer.use((dialer) => dialer.dial(address)),
+    Tls.layerDialer({ ca, ...options })
+  )
+  const reader = yield* socket.reader
+  const far = yield* Queue.take(accepted)
+  yield* Effect.addFinalizer(() => Effect.sync(() => far.writerUnsafe.destroy()))
+  return { near: peerInfo(reader)!, far: peerInfo(far)!, reader, socket }
+})
+
+/** Dials the server of the context in vain; gives the message. */
+const refusal = (options: Tls.DialerOptions) =>
+  Effect.map(Effect.flip(Effect.scoped(connect(options))), (error) => (error as Socket.SocketError).message)
+
+const rawConnection = Effect.gen(function* () {
+  const { address } = yield* PushSocketServer
+  const socket = Net.connect(hostPort(address as NetAddress.InetAddress))
+  yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+  const closed = Effect.callback<void>((resume) => {
+    socket.on("error", () => {})
+    socket.on("close", () => resume(Effect.void))
+    socket.resume()
+  })
+  return { socket, closed }
+})
+
+describe("Tls, in particular", () => {
+  it.live("tells of ALPN, SNI and certificates", () =>
+    Effect.gen(function* () {
+      const { near, far } = yield* connect({ servername: "localhost", alpnProtocols: ["x", "h2", "http/1.1"] })
+      assert.isTrue(near.secure)
+      assert.strictEqual(near.alpnProtocol, "h2")
+      assert.strictEqual(far.alpnProtocol, "h2")
+      assert.strictEqual(far.serverName, "localhost")
+      assert.isTrue(near.authorized)
+      assert.strictEqual(near.peerCertificate?.subject.CN, "server")
+      assert.isTrue(far.secure)
+      assert.isFalse(far.authorized)
+      assert.isUndefined(far.peerCertificate)
+    }).pipe(Effect.provide(listen({ alpnProtocols: ["h2", "http/1.1"] })))
+  )
+
+  it.live("shows the certificate of the name that was asked for", () =>
+    Effect.gen(function* () {
+      const { near, far } = yield* connect({ servername: "other.example" })
+      assert.strictEqual(near.peerCertificate?.subject.CN, "other")
+      assert.strictEqual(far.serverName, "other.example")
+      assert.strictEqual((yield* connect({})).near.peerCertificate?.subject.CN, "server")
+    }).pipe(Effect.provide(listen({ names: { "other.example": other } })))
+  )
+
+  it.live("refuses a server that does not verify, and says why", () =>
+    Effect.gen(function* () {
+      assert.match(yield* refusal({ servername: "wrong.example" }), /wrong\.example/)
+      assert.match(yield* refusal({ ca: stranger.cert }), /certificate|issuer/)
+      assert.isFalse((yield* connect({ ca: stranger.cert, rejectUnauthorized: false })).near.authorized)
+      assert.match(yield* refusal({ alpnProtocols: ["spdy"] }), /ALPN|no application protocol|alert/i)
+    }).pipe(Effect.provide(listen()))
+  )
+
+  it.live("demands a certificate of its clients", () =>
+    Effect.gen(function* () {
+      const { far } = yield* connect({ identity: client })
+      assert.isTrue(far.authorized)
+      assert.strictEqual(far.peerCertificate?.subject.CN, "client")
+      const { address, accept } = yield* PushSocketServer
+      let accepted = 0
+      yield* Effect.forkScoped(accept(() => void accepted++))
+      for (const identity of [undefined, stranger]) {
+        const error = yield* Effect.gen(function* () {
+          const dialer = yield* Dialer
+          const socket = yield* dialer.dial(address)
+          const { pull } = yield* socket.reader
+          yield* pull
+        }).pipe(Effect.scoped, Effect.provide(Tls.layerDialer({ ca, identity })), Effect.flip)
+        // In TLS 1.3 the client is done before the server has seen its certificate.
+        assert.include(
+          ["SocketOpenError", "SocketReadError", "SocketCloseError"],
+          (error as Socket.SocketError).reason._tag
+        )
+      }
+      assert.strictEqual(accepted, 0)
+    }).pipe(Effect.provide(listen({ clientCa: ca })))
+  )
+
+  it.live("drops a client that says nothing, one that drips, and one that speaks no TLS", () =>
+    Effect.gen(function* () {
+      const silent = yield* rawConnection
+      const dripping = yield* rawConnection
+      // The start of a ClientHello, byte by byte.
+      const hello = Buffer.from("16030100c8010000c40303", "hex")
+      let sent = 0
+      yield* Effect.sync(() => dripping.socket.write(hello.subarray(sent, ++sent))).pipe(
+        Effect.andThen(Effect.sleep("60 millis")),
+        Effect.forever,
+        Effect.forkScoped
+      )
+      const plain = yield* rawConnection
+      plain.socket.write("GET / HTTP/1.1\r\n\r\n")
+      yield* Effect.all([silent.closed, dripping.closed, plain.closed], { concurrency: 3 })
+      assert.isAtLeast(sent, 3)
+      yield* connect({})
+    }).pipe(Effect.provide(listen({ handshakeTimeout: "300 millis" })))
+  )
+
+  it.live("keeps a connection whose handshake was in time", () =>
+    Effect.gen(function* () {
+      const { reader } = yield* connect({})
+      const pull = yield* Effect.timeoutOption(reader.pull, "400 millis")
+      assert.strictEqual(pull._tag, "None")
+    }).pipe(Effect.provide(listen({ handshakeTimeout: "200 millis" })))
+  )
+
+  it.live("fails with the address where key and certificate do not belong together", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Layer.build(listen({ key: other.key })))
+      assert.match(error.message, /^cannot listen on 127\.0\.0\.1:0: /)
+      assert.notInclude(JSON.stringify(error), "PRIVATE KEY")
+    })
+  )
+
+  it.live("starts TLS on an open plain socket, whose early bytes are TLS too, and pushes over it", () =>
+    Effect.gen(function* () {
+      const listening = yield* PushSocketServer
+      const accepted = yield* Queue.unbounded<PushSocket>()
+      yield* Effect.forkScoped(listening.accept((socket) => Queue.offerUnsafe(accepted, socket)))
+      const dialer = yield* Dialer
+      const socket = yield* dialer.dial(listening.address)
+      const reader = yield* socket.reader
+      const writer = yield* socket.writer
+      const far = yield* Queue.take(accepted)
+      yield* writer.write("STARTTLS")
+      yield* far.readerUnsafe.pull
+      const upgrading = yield* Effect.forkChild(
+        reader.upgrade({ servername: "localhost", ca, alpnProtocols: ["http/1.1"] })
+      )
+      // Time for the ClientHello to be read ahead as if it were plain.
+      yield* Effect.sleep("50 millis")
+      yield* far.readerUnsafe.upgrade({
+        cert: server.cert,
+        key: server.key as Redacted.Redacted<string>,
+        alpnProtocols: ["http/1.1"]
+      })
+      yield* Fiber.join(upgrading)
+      assert.isTrue(peerInfo(socket)?.secure)
+      assert.strictEqual(peerInfo(socket)?.alpnProtocol, "http/1.1")
+      assert.strictEqual(peerInfo(far)?.serverName, "localhost")
+      if (!isPushReader(reader) || !isPushWriter(writer)) return assert.fail("no push")
+      const sink = new Recorder()
+      reader.subscribe(sink)
+      far.writerUnsafe.writeUnsafe(new TextEncoder().encode("secret"))
+      yield* sink.until((self) => self.text === "secret")
+      const again = yield* Effect.flip(far.readerUnsafe.upgrade({}))
+      assert.strictEqual(again.reason._tag, "SocketUpgradeError")
+      far.writerUnsafe.shutdown()
+      writer.shutdown()
+      yield* sink.closed
+      assert.deepStrictEqual(sink.log, ["chunk", "end", "close"])
+    }).pipe(Effect.provide(Tcp.layer({ port: 0 })))
+  )
+
+  it.live("fails an upgrade that cannot be, with a typed error", () =>
+    Effect.gen(function* () {
+      const listening = yield* PushSocketServer
+      yield* Effect.forkScoped(
+        listening.accept((socket) => void socket.writerUnsafe.writeUnsafe(new TextEncoder().encode("no TLS here")))
+      )
+      const dialer = yield* Dialer
+      const socket = yield* dialer.dial(listening.address)
+      const reader = yield* socket.reader
+      const error = yield* Effect.flip(reader.upgrade({ servername: "localhost", ca }))
+      assert.strictEqual(error.reason._tag, "SocketUpgradeError")
+    }).pipe(Effect.provide(Tcp.layer({ port: 0 })))
+  )
+})
