@@ -17,12 +17,12 @@ export const ca = root.cert
 const issue = async (
   name: string,
   altNames: ReadonlyArray<{ type: 2; value: string } | { type: 7; ip: string }>,
-  authority: { readonly private: string; readonly cert: string } | undefined = root
+  authority: { readonly private: string; readonly cert: string } | null = root
 ): Promise<Identity> => {
   const made = await generate([{ name: "commonName", value: name }], {
     keyType: "ec",
     algorithm: "sha256",
-    ...(authority === undefined ? undefined : { ca: { key: authority.private, cert: authority.cert } }),
+    ...(authority === null ? undefined : { ca: { key: authority.private, cert: authority.cert } }),
     extensions: [
       { name: "basicConstraints", cA: false },
       { name: "keyUsage", digitalSignature: true },
@@ -39,4 +39,4 @@ export const server = await issue("server", [
 ])
 export const other = await issue("other", [{ type: 2, value: "other.example" }])
 export const client = await issue("client", [{ type: 2, value: "client.example" }])
-export const stranger = await issue("stranger", [{ type: 2, value: "localhost" }], undefined)
+export const stranger = await issue("stranger", [{ type: 2, value: "localhost" }], null)
