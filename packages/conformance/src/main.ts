@@ -1,0 +1,73 @@
+/** `conformance`: the Autobahn cases against our server, or against any server that `--url` names. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Option from "effect/Option"
+import * as Cases from "./Cases.ts"
+import { CasesFailed, ConformanceError } from "./ConformanceError.ts"
+import * as Kosoku from "./Kosoku.ts"
+import * as Report from "./Report.ts"
+import * as Subject from "./Subject.ts"
+
+/** Takes `HOST:PORT` from a URL; the suite speaks plain ws to the root of a server and nothing else. */
+const addressOf = Effect.fnUntraced(function* (text: string) {
+  const url = URL.parse(text)
+  if (url === null || url.protocol !== "ws:" || url.pathname !== "/" || url.search !== "") {
+    return yield* new ConformanceError({ message: `--url is to be ws://HOST:PORT, not ${text}` })
+  }
+  return `${url.hostname}:${url.port === "" ? 80 : url.port}`
+})
+
+const conformance = Command.make(
+  "conformance",
+  {
+    role: Flag.Literals("role", ["server"]).pipe(
+      Flag.withDefault("server"),
+      Flag.withDescription("which of our ends is tested")
+    ),
+    server: Flag.Literals("server", ["fiber", "queue"]).pipe(
+      Flag.withDefault("fiber"),
+      Flag.withDescription("which of our servers is tested")
+    ),
+    cases: Flag.String("cases").pipe(
+      Flag.atLeast(0),
+      Flag.withMetavar("GLOB"),
+      Flag.withDescription(
+        `cases to run, such as 1.* or 6.4.1; may be repeated (default: ${Cases.defaultGlobs.join(" ")})`
+      )
+    ),
+    url: Flag.String("url").pipe(
+      Flag.optional,
+      Flag.withDescription("test the echo server at ws://HOST:PORT and start none")
+    )
+  },
+  Effect.fnUntraced(function* ({ cases, server, url }) {
+    const globs = cases.length > 0 ? cases : Cases.defaultGlobs
+    const expected = Cases.matching(globs)
+    if (expected.length === 0) {
+      return yield* new ConformanceError({
+        message: `no case is named by ${globs.join(" ")}; cases are 1.1.1 to 13.7.18`
+      })
+    }
+    yield* Kosoku.install
+    const address = Option.isSome(url) ? yield* addressOf(url.value) : yield* Subject.start(server)
+    const subject = Option.isSome(url) ? "url" : server
+    yield* Console.log(`${expected.length} cases against ${Option.isSome(url) ? address : `the ${server} server`}`)
+    const results = yield* Kosoku.fuzzServer({
+      address,
+      globs,
+      reports: `${import.meta.dirname}/../reports/server-${subject}`,
+      timeout: "5 minutes"
+    })
+    const verdicts = Report.judge(expected, results)
+    yield* Console.log(`reports: packages/conformance/reports/server-${subject}\n`)
+    yield* Console.log(Report.render(verdicts))
+    const failed = verdicts.filter((verdict) => !verdict.passed).length
+    if (failed > 0) return yield* new CasesFailed({ failed })
+  }, Effect.scoped)
+).pipe(Command.withDescription("Run the Autobahn cases and say which pass"))
+
+conformance.pipe(Command.run({ version: "0.1.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain)
