@@ -3,7 +3,8 @@
  *
  * Many small frames that one received chunk caused leave in one write, and an idle connection holds no memory. A slab's
  * bytes are written once and never rewritten while anybody may still read them: a writer gives a slab back either as
- * free (the transport has copied everything) or as used up to a point, and then only what lies behind is used.
+ * free again from where it took it (its transport has copied everything) or as used up to a point. Connections share
+ * slabs, so what one of them left in use stays so, whatever the next says of its own part.
  *
  * @since 0.1.0
  */
@@ -17,6 +18,8 @@
 export interface Slab {
   readonly bytes: Uint8Array
   used: number
+  /** What lies below was written by earlier holders, and somebody may still read it. */
+  kept: number
 }
 
 /**
@@ -59,12 +62,13 @@ export class SlabPool {
   acquire(room: number): Slab {
     const slab = this.free.pop()
     if (slab !== undefined && slab.bytes.length - slab.used >= room) return slab
-    return { bytes: this.allocate(Math.max(room, this.slabSize)), used: 0 }
+    return { bytes: this.allocate(Math.max(room, this.slabSize)), used: 0, kept: 0 }
   }
 
-  /** Gives a slab back; `reusable` says that nobody reads any of its bytes any more. */
+  /** Gives a slab back; `reusable` says that nobody reads what was written since it was acquired. */
   release(slab: Slab, reusable: boolean): void {
-    if (reusable) slab.used = 0
+    if (reusable) slab.used = slab.kept
+    else slab.kept = slab.used
     if (this.free.length < this.maxFree && slab.bytes.length - slab.used >= WORTH_KEEPING) this.free.push(slab)
   }
 }
