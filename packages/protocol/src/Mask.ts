@@ -77,7 +77,7 @@ export const applyInPlace = (
       view[word + 3] = view[word + 3]! ^ aligned
     }
     for (; word < wordEnd; word++) view[word] = view[word]! ^ aligned
-    at = (word << 2) - base
+    at = word * 4 - base
   }
   const k0 = key & 0xff
   const k1 = (key >>> 8) & 0xff
@@ -110,7 +110,8 @@ export const wordsOf = (bytes: Uint8Array): Int32Array =>
  * @since 0.1.0
  */
 export const apply = (payload: Uint8Array, key: number): Uint8Array => {
-  const copy = payload.slice()
+  // Not `slice`: for a Node `Buffer` that is a view.
+  const copy = new Uint8Array(payload)
   applyInPlace(copy, 0, copy.length, key)
   return copy
 }
