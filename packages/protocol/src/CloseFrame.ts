@@ -72,7 +72,8 @@ export const decode = (payload: Uint8Array): Result.Result<CloseFrame, Violation
  */
 export const CloseFrame = Schema.Union([
   Schema.Struct({ code: CloseCode.SendableCode, reason: CloseError.Reason }),
-  Schema.Struct({ reason: Schema.Literal("") })
+  // `code` is forbidden and not ignored: a code that may not be sent must not turn into no code.
+  Schema.Struct({ code: Schema.optionalKey(Schema.Never), reason: Schema.Literal("") })
 ])
 
 /**
