@@ -251,13 +251,13 @@ export class FrameParser {
     return true
   }
 
-  /** Makes plain data of the current header and a payload. */
-  frame(payload: Uint8Array): Frame.Frame {
+  /** Makes plain data of the current header and a payload; `rsv` says which RSV bits an extension has left. */
+  frame(payload: Uint8Array, rsv: number = this.rsv): Frame.Frame {
     const frame = {
       fin: this.fin,
-      rsv1: (this.rsv & 0x40) !== 0,
-      rsv2: (this.rsv & 0x20) !== 0,
-      rsv3: (this.rsv & 0x10) !== 0,
+      rsv1: (rsv & 0x40) !== 0,
+      rsv2: (rsv & 0x20) !== 0,
+      rsv3: (rsv & 0x10) !== 0,
       opcode: this.opcode,
       payload
     }

@@ -65,8 +65,8 @@ export class Inbound {
   // Decoding undoes what the peer did last first, so the order of the handshake is reversed.
   private readonly messageLevel: ReadonlyArray<Extension.Transform>
   private readonly frameLevel: ReadonlyArray<Extension.Transform>
-  // The RSV bits that stand on the first frame of a message only.
-  private readonly rsvFirstOnly: number
+  /** Those of them that stand on the first frame of a message only. */
+  readonly rsvFirstOnly: number
 
   private transforming: Transforming | undefined = undefined
   /** The work that an extension left to be done, while a step is suspended. */
@@ -146,10 +146,13 @@ export class Inbound {
     }
     const part = parser.readPart()
     if (part === undefined) return starved
+    if (Opcode.isReserved(parser.opcode)) {
+      const payload = this.whole(part)
+      return payload === undefined ? starved : this.run(this.onOwnKind(payload, events))
+    }
     if (Opcode.isControl(parser.opcode)) {
       const payload = this.whole(part)
       if (payload === undefined) return starved
-      if (Opcode.isReserved(parser.opcode)) return this.run(this.onFrame(payload, events))
       this.controlOpcode = parser.opcode
       this.controlPayload = payload
       return control
@@ -209,6 +212,8 @@ export class Inbound {
       // An RSV bit on a control frame belongs to no extension of ours: they work on data frames.
       return rsv !== 0 ? Violation.make("UnnegotiatedRsvBit", "an RSV bit on a control frame") : undefined
     }
+    // A frame of an extension's own kind is no part of a message: it may stand between messages and inside one.
+    if (Opcode.isReserved(opcode)) return this.checkFrameSize(length)
     if (opcode === Opcode.Continuation) {
       if (this.opcode === 0) return Violation.make("UnexpectedContinuation", "a continuation frame")
       if ((rsv & this.rsvFirstOnly) !== 0) {
@@ -233,16 +238,22 @@ export class Inbound {
   }
 
   private checkSize(length: number): Violation.Violation | undefined {
-    const { maxFragments, maxFrameSize, maxMessageSize } = this.limits
-    if (length > maxFrameSize) {
-      return Violation.make("FrameTooBig", `a frame of ${length} bytes, the limit is ${maxFrameSize}`)
-    }
+    const frameTooBig = this.checkFrameSize(length)
+    if (frameTooBig !== undefined) return frameTooBig
+    const { maxFragments, maxMessageSize } = this.limits
     if (this.fragments > maxFragments) {
       return Violation.make("TooManyFragments", `more than ${maxFragments} fragments`)
     }
     this.wireSize += length
     // What extensions make of the bytes is measured when they have done so.
     return this.rsv === 0 && this.wireSize > maxMessageSize ? this.tooBig(this.wireSize) : undefined
+  }
+
+  private checkFrameSize(length: number): Violation.Violation | undefined {
+    const { maxFrameSize } = this.limits
+    return length > maxFrameSize
+      ? Violation.make("FrameTooBig", `a frame of ${length} bytes, the limit is ${maxFrameSize}`)
+      : undefined
   }
 
   private tooBig(size: number): Violation.Violation {
@@ -252,30 +263,32 @@ export class Inbound {
     )
   }
 
+  private framePart(payload: Uint8Array, limit: number): Extension.Part {
+    const { opcode, rsv } = this.parser
+    return { opcode, payload, rsv, first: true, last: true, limit, compress: undefined }
+  }
+
+  // A whole frame with a reserved opcode that an extension claims.
+  private *onOwnKind(payload: Uint8Array, events: Array<Event.Event>): Transforming {
+    const part = this.framePart(payload, this.limits.maxMessageSize)
+    const failure = yield* Extension.transform(part, this.frameLevel)
+    if (failure !== undefined) return failure
+    events.push({ _tag: "Frame", frame: this.parser.frame(part.payload, part.rsv) })
+    return more
+  }
+
   // A whole data frame, where frames are delivered or an extension works on frames.
   private *onFrame(payload: Uint8Array, events: Array<Event.Event>): Transforming {
     const parser = this.parser
-    const part: Extension.Part = {
-      opcode: parser.opcode,
-      payload,
-      rsv: parser.rsv,
-      first: true,
-      last: true,
-      limit: this.limits.maxMessageSize - this.size,
-      compress: undefined
-    }
+    const part = this.framePart(payload, this.limits.maxMessageSize - this.size)
     const failure = yield* Extension.transform(part, this.frameLevel)
     if (failure !== undefined) return failure
-    if (Opcode.isReserved(parser.opcode)) {
-      events.push({ _tag: "Frame", frame: parser.frame(part.payload) })
-      return more
-    }
     if (this.isFirst) this.rsv = part.rsv
     if (this.current !== "frame") return yield* this.onPart(part.payload, true, events)
     // A compressed text is not text yet; any other is checked here too.
     const violation = this.rsv === 0 ? this.checkText(part.payload, parser.fin) : undefined
     if (violation !== undefined) return violation
-    events.push({ _tag: "Frame", frame: parser.frame(part.payload) })
+    events.push({ _tag: "Frame", frame: parser.frame(part.payload, part.rsv) })
     this.isFirst = false
     if (parser.fin) this.opcode = 0
     return more

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 const rules = {
   ControlPayloadTooLong: "a control frame takes at most 125 bytes of payload (RFC 6455 5.5)",
   UnsendableCloseCode: "a close frame takes the codes 1000-1003, 1007-1014 and 3000-4999 (RFC 6455 7.4)",
+  InvalidCloseReason: "a close reason is UTF-8 (RFC 6455 5.5.1)",
   CloseReasonTooLong: "a close reason takes at most 123 bytes of UTF-8 (RFC 6455 5.5)",
   MessageInProgress: "a message that is sent in fragments must end before another begins (RFC 6455 5.4)",
   NoMessageInProgress: "a continuation needs a message that was begun and not ended (RFC 6455 5.4)",

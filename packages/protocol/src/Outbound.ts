@@ -21,6 +21,13 @@ export interface Piece {
   readonly compress: boolean | undefined
 }
 
+/** A data frame to send as it is. @internal */
+export interface RawFrame {
+  readonly firstByte: number
+  readonly payload: Uint8Array
+  readonly key: number | undefined
+}
+
 type Sending = Generator<
   Extension.Pending,
   CloseError.SendableCloseError | undefined,
@@ -42,7 +49,7 @@ export class Outbound {
   private readonly frameLevel: ReadonlyArray<Extension.Transform>
 
   private current: Sending | undefined = undefined
-  private queue: Array<Piece | (() => void)> | undefined = undefined
+  private queue: Array<Piece | RawFrame | (() => void)> | undefined = undefined
   // The message whose pieces are being written: whether its first frame was, and the RSV bits that frame carries.
   private begun = false
   private rsv = 0
@@ -77,8 +84,13 @@ export class Outbound {
   send(piece: Piece): CloseError.SendableCloseError | undefined {
     if (this.current === undefined) return this.run(this.encode(piece), undefined)
     this.enqueue(piece)
-    this.queuedBytes += piece.payload.length
     return undefined
+  }
+
+  /** Sends a data frame as it is, now or behind what is pending: it must not cut into a message. */
+  sendFrame(frame: RawFrame): void {
+    if (this.current === undefined) this.writeFrame(frame.firstByte, frame.payload, frame.key)
+    else this.enqueue(frame)
   }
 
   /** Does something when everything that was sent before is written: at once where nothing is pending. */
@@ -87,9 +99,10 @@ export class Outbound {
     else this.enqueue(action)
   }
 
-  private enqueue(item: Piece | (() => void)): void {
+  private enqueue(item: Piece | RawFrame | (() => void)): void {
     this.queue ??= []
     this.queue.push(item)
+    if (typeof item !== "function") this.queuedBytes += item.payload.length
   }
 
   /** Goes on after pending work; `failure` is what it came to. Returns the close that an extension fails with. */
@@ -103,7 +116,9 @@ export class Outbound {
       else {
         this.queuedBytes -= item.payload.length
         // Behind a message that could not be encoded no other is sent; only what was to happen afterwards does.
-        outcome ??= this.run(this.encode(item), undefined)
+        if (outcome !== undefined) continue
+        if ("firstByte" in item) this.sendFrame(item)
+        else outcome = this.run(this.encode(item), undefined)
       }
     }
     return outcome
@@ -138,7 +153,7 @@ export class Outbound {
     }
     // An empty fragment tells the peer nothing, unless it is the one that ends the message.
     if (part.payload.length === 0 && !last) return undefined
-    const size = Math.max(1, Math.floor(piece.fragmentSize ?? Infinity))
+    const size = Math.max(1, Math.floor(piece.fragmentSize ?? Infinity) || 1)
     let at = 0
     do {
       const end = Math.min(at + size, part.payload.length)

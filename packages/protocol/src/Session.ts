@@ -90,7 +90,7 @@ export interface Closure {
   readonly clean: boolean
   /** The rule that the peer broke, where that was the reason. */
   readonly violation: Violation.Violation | undefined
-  /** The end as an error: the peer's code, ours where we began, 1006 where the stream broke off. */
+  /** The end as an error: the code of the end that began, or 1006 where the stream broke off before the peer's close. */
   readonly error: CloseError.CloseError
 }
 
@@ -123,11 +123,14 @@ export class Session {
 
   // The message that is being sent in fragments; 0 when there is none.
   private sendingOpcode: Opcode.Opcode = 0
+  // Whether that message was begun by `sendFrame`, and is therefore not an extension's business.
+  private sendingFrames = false
   // The first half of a surrogate pair that a piece of text ended with.
   private heldSurrogate = ""
 
   // Chunks that arrived while an extension has work to be done for an earlier one.
   private held: Array<Uint8Array> | undefined = undefined
+  private endHeld = false
 
   private backedUp = false
   private owedPong: Uint8Array | undefined = undefined
@@ -231,6 +234,7 @@ export class Session {
       this.inbound.feed(chunk)
       this.receiveFrom(this.inbound.next(events), events)
     }
+    if (this.endHeld && this.inbound.pending === undefined) this.endWith("EndOfStream")
     return events
   }
 
@@ -248,22 +252,30 @@ export class Session {
     }
   }
 
-  /** Tells that the peer ended its stream: no more bytes will come. */
+  /** Tells that the peer ended its stream: no more bytes will come. It takes effect behind {@link pendingDecode}. */
   receiveEnd(): void {
-    this.endWith("EndOfStream")
+    if (this.inbound.pending === undefined) this.endWith("EndOfStream")
+    else this.endHeld = true
   }
 
-  /** Gives up: a timeout, or an error of the transport. Nothing more is sent. */
-  abort(): void {
-    this.endWith("Abort")
+  /** Gives up: a timeout, or an error of the transport; `why` becomes the reason of the 1006. Nothing more is sent. */
+  abort(why?: string): void {
+    this.endWith("Abort", why)
   }
 
-  private endWith(trigger: "EndOfStream" | "Abort"): void {
-    this.initiator ??= "transport"
+  private endWith(trigger: "EndOfStream" | "Abort", why = "the stream broke off without a close frame"): void {
+    if (this.canReceive) {
+      this.initiator ??= "transport"
+      // RFC 6455 7.1.5: without a close frame from the peer the code is 1006, whatever we sent.
+      this.closeError = new CloseError.AbnormalClosure({ reason: Utf8.truncate(why, CloseError.maxReasonBytes) })
+      this.outbound.discard()
+    }
     this.state = SessionState.next(this.state, trigger)
     this.inbound.discard()
-    this.outbound.discard()
     this.held = undefined
+    this.endHeld = false
+    // A peer that ends its stream after its close frame may still read what is being encoded.
+    if (trigger === "Abort") this.outbound.discard()
   }
 
   /**
@@ -283,7 +295,8 @@ export class Session {
         // RFC 6455 5.5.2: "an endpoint MUST send a Pong frame in response, unless it already received a Close frame"
         if (this.state === "Open") {
           // RFC 6455 5.5.3: an endpoint may answer only the newest ping; while the transport is backed up we do.
-          if (this.backedUp) this.owedPong = payload.slice()
+          // Not `slice`: for a Node `Buffer` that is a view.
+          if (this.backedUp) this.owedPong = new Uint8Array(payload)
           else this.writeControl(Opcode.Pong, payload)
         }
         events.push({ _tag: "Ping", data: payload })
@@ -327,9 +340,8 @@ export class Session {
    */
   answerClose(): void {
     if (this.state === "Answering") {
-      // RFC 6455 5.5.1: "the endpoint typically echos the status code it received"
-      const { code } = this.received!
-      this.writeClose(code === undefined ? { reason: "" } : { code, reason: "" })
+      // RFC 6455 5.5.1: "the endpoint typically echos the status code it received"; we echo the reason too
+      this.writeClose(this.received!)
     } else if (this.state === "Failing") {
       const { code, reason } = this.closeError!
       // RFC 6455 7.1.7: "an endpoint MUST NOT continue to attempt to process data"; the peer is told why
@@ -367,13 +379,15 @@ export class Session {
   // What could not be encoded cannot be sent, nor can anything after it: the connection closes with the extension's code.
   private settle(failure: CloseError.SendableCloseError | undefined): SendFailure | undefined {
     if (failure === undefined) return undefined
+    if (!this.canSend) return failure
+    this.outbound.discard()
     if (this.state === "Open") {
-      this.outbound.discard()
       this.initiator = "local"
       this.closeError = failure
       this.state = SessionState.next(this.state, "Violation")
-      this.answerClose()
     }
+    if (this.state === "Answering") this.writeClose({ code: failure.code, reason: failure.reason })
+    else this.answerClose()
     return failure
   }
 
@@ -398,7 +412,8 @@ export class Session {
   /**
    * Sends a piece of a message; `type` says which kind of message the first piece begins, and is ignored afterwards.
    *
-   * A piece of text may end in the middle of a surrogate pair: the rest is expected to follow.
+   * A piece of text may end in the middle of a surrogate pair: the rest is expected to follow. The pieces of one message
+   * are all strings or all bytes.
    */
   sendFragment(
     type: "Text" | "Binary",
@@ -408,7 +423,11 @@ export class Session {
   ): SendFailure | undefined {
     if (!this.canSend) return this.endError()
     const first = this.sendingOpcode === 0
-    if (first) this.sendingOpcode = type === "Text" ? Opcode.Text : Opcode.Binary
+    if (first) {
+      this.sendingOpcode = type === "Text" ? Opcode.Text : Opcode.Binary
+      this.sendingFrames = false
+      this.heldSurrogate = ""
+    } else if (this.sendingFrames) return Misuse.make("MessageInProgress", "sending a piece of a message")
     const payload = typeof data === "string" ? Utf8.encode(this.wholeCharacters(data, last)) : data
     const failure = this.sendPiece(this.sendingOpcode, payload, first, last, options)
     if (last || failure !== undefined) this.sendingOpcode = 0
@@ -430,45 +449,64 @@ export class Session {
   }
 
   /**
-   * Sends a frame as it is, past the extensions. A client's frame without a masking key gets one.
+   * Sends a frame as it is, past the extensions. A client's frame without a masking key gets one, a server's loses it, so
+   * that a frame can be sent on as it was received.
    *
-   * Unless `unchecked`, a frame that would make this end break RFC 6455 is refused. A close frame starts or answers the
-   * closing handshake like {@link close}.
+   * A frame that would make this end break RFC 6455 is refused; only that text is UTF-8 is left to the caller. A close
+   * frame starts or answers the closing handshake like {@link close}.
+   *
+   * `unchecked` writes whatever it is given, for tests and tools: a server's masking key stays, and the session does not
+   * notice a close frame, or the beginning of a message.
    */
   sendFrame(frame: Frame.Frame, options?: { readonly unchecked?: boolean | undefined }): SendFailure | undefined {
     if (!this.canSend) return this.endError()
-    if (options?.unchecked !== true) {
-      const misuse = this.checkFrame(frame)
-      if (misuse !== undefined) return misuse
-      if (frame.opcode === Opcode.Close) {
-        const close = CloseFrame.decode(frame.payload)
-        if (Result.isFailure(close)) return Misuse.make("UnsendableCloseCode", close.failure.found)
-        this.recordClose(close.success)
-      } else if (!Opcode.isControl(frame.opcode)) {
-        if (frame.opcode !== Opcode.Continuation) this.sendingOpcode = frame.opcode
-        if (frame.fin) this.sendingOpcode = 0
-      }
+    const { maskingKey, opcode, payload } = frame
+    const isUnchecked = options?.unchecked === true
+    const mayMask = isUnchecked || SessionState.roles[this.role].masks
+    const key = mayMask && maskingKey !== undefined ? Mask.keyFromBytes(maskingKey) : undefined
+    if (isUnchecked) {
+      this.outbound.writeFrame(firstByte(frame), payload, key)
+      return undefined
     }
-    const { maskingKey } = frame
-    this.outbound.writeFrame(
-      firstByte(frame),
-      frame.payload,
-      maskingKey === undefined ? undefined : Mask.keyFromBytes(maskingKey)
-    )
+    const misuse = this.checkFrame(frame)
+    if (misuse !== undefined) return misuse
+    if (opcode === Opcode.Close) {
+      const close = CloseFrame.decode(payload)
+      if (Result.isFailure(close)) {
+        const rule = close.failure.rule === "InvalidCloseReason" ? "InvalidCloseReason" : "UnsendableCloseCode"
+        return Misuse.make(rule, close.failure.found)
+      }
+      this.recordClose(close.success)
+      this.outbound.afterwards(() => this.outbound.writeFrame(firstByte(frame), payload, key))
+    } else if (Opcode.isControl(opcode) || Opcode.isReserved(opcode)) {
+      this.outbound.writeFrame(firstByte(frame), payload, key)
+    } else {
+      this.sendingFrames = true
+      this.sendingOpcode = frame.fin ? 0 : opcode === Opcode.Continuation ? this.sendingOpcode : opcode
+      this.outbound.sendFrame({ firstByte: firstByte(frame), payload, key })
+    }
     return undefined
   }
 
   private checkFrame(frame: Frame.Frame): Misuse.Misuse | undefined {
     const { opcode } = frame
     const asked = `sending a frame with opcode ${Opcode.name(opcode)}`
-    if ((firstByte(frame) & 0x70 & ~this.inbound.rsvAllowed) !== 0) return Misuse.make("UnnegotiatedRsvBit", asked)
+    const { rsvAllowed, rsvFirstOnly } = this.inbound
+    const allowed = Opcode.isControl(opcode)
+      ? 0
+      : opcode === Opcode.Continuation
+        ? rsvAllowed & ~rsvFirstOnly
+        : rsvAllowed
+    if ((firstByte(frame) & 0x70 & ~allowed) !== 0) return Misuse.make("UnnegotiatedRsvBit", asked)
     if (Opcode.isReserved(opcode) && !this.inbound.claims(opcode)) return Misuse.make("ReservedOpcode", asked)
     if (Opcode.isControl(opcode)) {
       if (!frame.fin) return Misuse.make("FragmentedControlFrame", asked)
       return frame.payload.length > 125 ? Misuse.make("ControlPayloadTooLong", asked) : undefined
     }
+    if (Opcode.isReserved(opcode)) return undefined
     if (opcode === Opcode.Continuation) {
-      return this.sendingOpcode === 0 ? Misuse.make("NoMessageInProgress", asked) : undefined
+      if (this.sendingOpcode === 0) return Misuse.make("NoMessageInProgress", asked)
+      return this.sendingFrames ? undefined : Misuse.make("MessageInProgress", asked)
     }
     return this.sendingOpcode !== 0 ? Misuse.make("MessageInProgress", asked) : undefined
   }
@@ -479,7 +517,7 @@ export class Session {
   ping(payload?: Uint8Array): number | SendFailure {
     if (this.state !== "Open") return this.endError()
     const id = this.lastPing + 1
-    const data = payload === undefined ? Utf8.encode(String(id)) : payload.slice()
+    const data = payload === undefined ? Utf8.encode(String(id)) : new Uint8Array(payload)
     if (data.length > 125) return Misuse.make("ControlPayloadTooLong", `a ping with ${data.length} bytes`)
     this.lastPing = id
     this.pings ??= []
@@ -513,10 +551,12 @@ export class Session {
   /** Tells whether the transport takes more. While it does not, only the newest ping is remembered for an answer. */
   setBackedUp(backedUp: boolean): void {
     this.backedUp = backedUp
-    if (!backedUp && this.owedPong !== undefined) {
-      if (this.state === "Open") this.writeControl(Opcode.Pong, this.owedPong)
-      this.owedPong = undefined
-    }
+    if (!backedUp) this.writeOwedPong()
+  }
+
+  private writeOwedPong(): void {
+    if (this.owedPong !== undefined && this.canSend) this.writeControl(Opcode.Pong, this.owedPong)
+    this.owedPong = undefined
   }
 
   /** Starts the closing handshake, or answers the peer's close with a code of our own. */
@@ -537,9 +577,9 @@ export class Session {
   }
 
   private recordClose(close: CloseFrame.CloseFrame): void {
+    this.writeOwedPong()
     this.sent = close
     this.initiator ??= "local"
-    this.owedPong = undefined
     this.sendingOpcode = 0
     this.state = SessionState.next(this.state, "SendClose")
   }
