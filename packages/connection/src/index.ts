@@ -1,1 +1,6 @@
-export {}
+export * as Accept from "./Accept.ts"
+export * as Connect from "./Connect.ts"
+export * as Connection from "./Connection.ts"
+export * as ConnectionOptions from "./ConnectionOptions.ts"
+export * as Conversation from "./Conversation.ts"
+export * as MaskingKeys from "./MaskingKeys.ts"

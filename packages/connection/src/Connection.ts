@@ -1,0 +1,147 @@
+/**
+ * One end of an open WebSocket, as a program holds it: messages in, messages out, and how it all ends.
+ *
+ * The same interface serves clients and servers, over any transport. How a conversation ends is part of the types:
+ * `messages` ends when the peer closed normally (1000, 1001, or no code) or this end closed, and fails with the peer's
+ * close as a typed error otherwise; `closed` tells the whole story and never fails.
+ *
+ * Reading is paused by not pulling: what waits for the program is bounded, and beyond that the peer's writes stop.
+ *
+ * @since 0.1.0
+ */
+import type * as CloseError from "@effect-ws/protocol/CloseError"
+import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
+import type * as Frame from "@effect-ws/protocol/Frame"
+import type * as Message from "@effect-ws/protocol/Message"
+import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as NetAddress from "effect/net/NetAddress"
+import * as Predicate from "effect/Predicate"
+import type * as Stream from "effect/Stream"
+
+/**
+ * Marks connections.
+ *
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const TypeId = "~@effect-ws/connection/Connection"
+
+/**
+ * A message in pieces: a text as strings, a binary message as bytes, each as it arrives or is made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MessageStream<E = CloseError.CloseError, R = never> =
+  | { readonly _tag: "Text"; readonly chunks: Stream.Stream<string, E, R> }
+  | { readonly _tag: "Binary"; readonly chunks: Stream.Stream<Uint8Array, E, R> }
+
+/**
+ * One end of an open WebSocket.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Connection {
+  readonly [TypeId]: typeof TypeId
+  /** A number that tells the connections of a process apart in logs. */
+  readonly id: number
+  /** The opening handshake's request: path, query, host, origin and headers. */
+  readonly request: UpgradeRequest
+  /** The subprotocol that was agreed on, if any. */
+  readonly subprotocol: string | undefined
+  /** The extensions that were agreed on, with their parameters. */
+  readonly extensions: ReadonlyArray<ExtensionOffer>
+  /** Where the peer is, as far as the transport knows. */
+  readonly remoteAddress: NetAddress.SocketAddress | undefined
+
+  /**
+   * The messages of the peer, in order. Ends after an ordinary close and fails with the typed close otherwise.
+   *
+   * **Gotchas**
+   *
+   * The bytes of a binary message are a view of the chunk it arrived in: copy what you keep.
+   */
+  readonly messages: Stream.Stream<Message.Message, CloseError.CloseError>
+  /** Waits for the next message. Fails with the typed close when there is none, also after an ordinary one. */
+  readonly receive: Effect.Effect<Message.Message, CloseError.CloseError>
+  /**
+   * Waits for the next message and gives it piece by piece, as it arrives: memory stays at one piece.
+   *
+   * **Details**
+   *
+   * What of it was not read when the next message is asked for is skipped. `maxMessageSize` holds here too.
+   */
+  readonly receiveStream: Effect.Effect<MessageStream, CloseError.CloseError>
+
+  /**
+   * Sends a message: a string as text, bytes as binary.
+   *
+   * **Details**
+   *
+   * Completes when the bytes that wait for the peer are below `outboundBuffer`, which is at once as long as the peer
+   * reads. See `flushed` for more.
+   *
+   * **Gotchas**
+   *
+   * Bytes above 16 KiB are not copied: they must not change before `flushed`.
+   */
+  readonly send: (
+    data: string | Uint8Array | Message.Message,
+    options?: SendOptions
+  ) => Effect.Effect<void, CloseError.CloseError | Misuse>
+  /**
+   * Sends one message piece by piece. Other messages wait until it is complete; control frames do not.
+   *
+   * **Gotchas**
+   *
+   * A message cannot be taken back: where the stream fails, or is interrupted, the connection closes with 1011.
+   */
+  readonly sendStream: <E, R>(
+    message: MessageStream<E, R>,
+    options?: SendOptions
+  ) => Effect.Effect<void, E | CloseError.CloseError | Misuse, R>
+  /** Waits until everything that was sent is handed to the system. */
+  readonly flushed: Effect.Effect<void, CloseError.CloseError>
+
+  /** Sends a ping and waits for its pong: the round-trip time. A payload has at most 125 bytes. */
+  readonly ping: (payload?: Uint8Array) => Effect.Effect<Duration.Duration, CloseError.CloseError | Misuse>
+  /** Sends a pong that nobody asked for: a heartbeat in one direction. */
+  readonly pong: (payload?: Uint8Array) => Effect.Effect<void, CloseError.CloseError | Misuse>
+  /** The round-trip time of the last ping that was answered. */
+  readonly latency: Duration.Duration | undefined
+
+  /**
+   * Closes the connection and waits for the end, at most `closeTimeout`. Gives the record of it, as `closed` does.
+   *
+   * **Details**
+   *
+   * The default is code 1000 without a reason. On a connection that is closing already it only waits.
+   */
+  readonly close: (code?: number, reason?: string) => Effect.Effect<Closure, Misuse>
+  /** Waits for the end: who began, what each end sent, whether it was clean. */
+  readonly closed: Effect.Effect<Closure>
+
+  /** The data frames of the peer, as they are on the wire, in place of `messages`. */
+  readonly frames: Stream.Stream<Frame.Frame, CloseError.CloseError>
+  /**
+   * Sends a frame with every field set by hand, past the extensions. A client's frame without a masking key gets one.
+   * A frame that would break RFC 6455 is refused, unless `unchecked`.
+   */
+  readonly sendFrame: (
+    frame: Frame.Frame,
+    options?: { readonly unchecked?: boolean | undefined }
+  ) => Effect.Effect<void, CloseError.CloseError | Misuse>
+}
+
+/**
+ * Returns whether a value is a connection.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isConnection = (u: unknown): u is Connection => Predicate.hasProperty(u, TypeId)

@@ -1,0 +1,71 @@
+/**
+ * The bounds and waits of one connection, the same for clients and servers: one home for every number that a user may
+ * want to change once the handshake is done.
+ *
+ * @since 0.1.0
+ */
+import type * as Limits from "@effect-ws/protocol/Limits"
+import * as Duration from "effect/Duration"
+
+/**
+ * What a connection may be told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConnectionOptions extends Partial<{
+  readonly [K in keyof Limits.Limits]: Limits.Limits[K] | undefined
+}> {
+  /**
+   * The most bytes of received messages that wait for the program, beside the message in progress. Above it the socket
+   * is not read. Default: 64 KiB.
+   */
+  readonly inboundBuffer?: number | undefined
+  /**
+   * The bytes that may wait for the peer to read them before `send` waits. A transport's own high-water mark is the
+   * least that works. Default: 64 KiB.
+   */
+  readonly outboundBuffer?: number | undefined
+  /** How long `send` waits for the peer before the connection is given up with 1006. Default: for ever. */
+  readonly writeTimeout?: Duration.Input | undefined
+  /**
+   * How long the peer may take to answer our close frame, and to end its stream, before the socket is dropped.
+   * Default: 10 seconds.
+   */
+  readonly closeTimeout?: Duration.Input | undefined
+  /**
+   * How long the answer to the peer's close frame waits for a program that is still busy with a message that came
+   * before it, so that its replies can go first. Default: 1 second.
+   */
+  readonly replyGrace?: Duration.Input | undefined
+}
+
+/**
+ * The options with their defaults filled in. One value serves all connections of a server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings {
+  readonly limits: { readonly [K in keyof Limits.Limits]?: Limits.Limits[K] | undefined }
+  readonly inboundBuffer: number
+  readonly outboundBuffer: number
+  readonly writeTimeout: Duration.Duration | undefined
+  readonly closeTimeout: Duration.Duration
+  readonly replyGrace: Duration.Duration
+}
+
+/**
+ * Fills in the defaults.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const settings = (options: ConnectionOptions = {}): Settings => ({
+  limits: options,
+  inboundBuffer: options.inboundBuffer ?? 64 * 1024,
+  outboundBuffer: options.outboundBuffer ?? 64 * 1024,
+  writeTimeout: options.writeTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.writeTimeout),
+  closeTimeout: Duration.fromInputUnsafe(options.closeTimeout ?? "10 seconds"),
+  replyGrace: Duration.fromInputUnsafe(options.replyGrace ?? "1 second")
+})

@@ -1,0 +1,57 @@
+/**
+ * How a conversation ends: what a program's exit becomes on the wire.
+ *
+ * A handler that returns closes with 1000; one that fails with a typed close closes with that; any other failure or
+ * defect closes with 1011, says nothing of its cause to the peer, and is logged; interruption closes with 1001.
+ *
+ * @since 0.1.0
+ */
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import type { Closure } from "@effect-ws/protocol/Session"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import type { Connection } from "./Connection.ts"
+
+/**
+ * A program for one connection. It may fail with a close to close with; any other failure becomes 1011.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handler<E = unknown, R = never> = (connection: Connection) => Effect.Effect<unknown, E, R>
+
+/**
+ * Runs a handler on a connection, closes the connection as the handler's exit says, and waits for its end.
+ *
+ * **Details**
+ *
+ * Never fails: everything that a handler can do wrong ends in a close code and, where nobody asked for it, a log entry.
+ * The wait is bounded by the connection's `closeTimeout`. Interruption interrupts the handler and then closes with 1001.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const run = <E, R>(connection: Connection, handler: Handler<E, R>): Effect.Effect<Closure, never, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.exit(restore(Effect.suspend(() => handler(connection)))), (exit) =>
+      conclude(connection, exit)
+    )
+  )
+
+const conclude = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effect.Effect<Closure> => {
+  if (exit._tag === "Success") return close(connection, 1000)
+  const error = Cause.findError(exit.cause)
+  if (Result.isSuccess(error) && CloseError.isCloseError(error.success)) {
+    // The connection's own end, which the handler let through, needs no words; where it is open, it closes so.
+    return CloseError.isSendable(error.success)
+      ? close(connection, error.success.code, error.success.reason)
+      : close(connection, 1011)
+  }
+  if (Cause.hasInterruptsOnly(exit.cause)) return close(connection, 1001)
+  return Effect.andThen(Effect.logError("The handler failed", exit.cause), close(connection, 1011))
+}
+
+const close = (connection: Connection, code: number, reason?: string): Effect.Effect<Closure> =>
+  Effect.orDie(connection.close(code, reason))

@@ -1,0 +1,240 @@
+/**
+ * What a connection received and nobody took yet, and the shapes in which it can be taken: messages, pieces of one
+ * message, or frames.
+ *
+ * In the ordinary case it holds whole messages and is taken whole. The other shapes mix only when a program changes how
+ * it reads, and then nothing is lost: a message that was asked for in pieces and then not read as such is joined again.
+ */
+import type * as Event from "@effect-ws/protocol/Event"
+import * as Frame from "@effect-ws/protocol/Frame"
+import * as Message from "@effect-ws/protocol/Message"
+import * as Opcode from "@effect-ws/protocol/Opcode"
+import * as Utf8 from "@effect-ws/protocol/Utf8"
+
+type Batch<A> = readonly [A, ...Array<A>]
+
+/** What a connection delivers one by one. */
+export type Item = Message.Message | Event.Ping | Event.Pong
+
+type Held = Message.Message | Event.Fragment | Event.DataFrame | Event.Ping | Event.Pong
+
+const none: Array<Held> = []
+
+export class Inbox {
+  /** Bytes of payload in here. */
+  bytes = 0
+  /** Whether pings and pongs are kept for {@link takeItems}. */
+  keepsControl = false
+
+  private held: Array<Held> = none
+  // How many of the first of them were taken.
+  private taken = 0
+  // Whether there may be something else than messages.
+  private mixed = false
+  private joining: Joining | undefined = undefined
+  // Counts the messages that were begun in pieces, so that a reader knows whether it is still the one.
+  private reading = 0
+
+  get isEmpty(): boolean {
+    return this.taken === this.held.length
+  }
+
+  add(events: ReadonlyArray<Event.Event>): void {
+    for (let at = 0; at < events.length; at++) {
+      const event = events[at]!
+      switch (event._tag) {
+        case "Text":
+        case "Binary":
+          this.bytes += event.data.length
+          break
+        case "Fragment":
+          this.mixed = true
+          this.bytes += event.data.length
+          break
+        case "Frame":
+          this.mixed = true
+          this.bytes += event.frame.payload.length
+          break
+        case "Ping":
+        case "Pong":
+          if (!this.keepsControl) continue
+          break
+        default:
+          continue
+      }
+      if (this.held === none) this.held = [event]
+      else this.held.push(event)
+    }
+  }
+
+  clear(): void {
+    this.held = none
+    this.taken = 0
+    this.bytes = 0
+    this.mixed = false
+    this.joining = undefined
+  }
+
+  /** Takes all messages. */
+  takeMessages(): Batch<Message.Message> | undefined {
+    if (this.isEmpty) return undefined
+    if (!this.mixed && !this.keepsControl && this.taken === 0) {
+      const batch = this.held as Array<Message.Message>
+      this.clear()
+      return batch as unknown as Batch<Message.Message>
+    }
+    const batch: Array<Message.Message> = []
+    for (let message = this.takeMessage(); message !== undefined; message = this.takeMessage()) batch.push(message)
+    return batch.length === 0 ? undefined : (batch as unknown as Batch<Message.Message>)
+  }
+
+  /** Takes the next message. */
+  takeMessage(): Message.Message | undefined {
+    for (let item = this.shift(); item !== undefined; item = this.shift()) {
+      const message = item._tag === "Ping" || item._tag === "Pong" ? undefined : this.toMessage(item)
+      if (message !== undefined) return message
+    }
+    return undefined
+  }
+
+  /** Takes everything, messages, pings and pongs. */
+  takeItems(): Batch<Item> | undefined {
+    const batch: Array<Item> = []
+    for (let held = this.shift(); held !== undefined; held = this.shift()) {
+      const item = held._tag === "Ping" || held._tag === "Pong" ? held : this.toMessage(held)
+      if (item !== undefined) batch.push(item)
+    }
+    return batch.length === 0 ? undefined : (batch as unknown as Batch<Item>)
+  }
+
+  /** Takes all frames. */
+  takeFrames(): Batch<Frame.Frame> | undefined {
+    const batch: Array<Frame.Frame> = []
+    for (let item = this.shift(); item !== undefined; item = this.shift()) {
+      if (item._tag !== "Ping" && item._tag !== "Pong") batch.push(toFrame(item))
+    }
+    return batch.length === 0 ? undefined : (batch as unknown as Batch<Frame.Frame>)
+  }
+
+  /** Begins to read the next message in pieces, and skips what is left of one that was read so before. */
+  beginStream(): Beginning | undefined {
+    for (let item = this.peek(); item !== undefined; item = this.peek()) {
+      if (item._tag === "Fragment" && item.first && this.joining === undefined) {
+        return { _tag: "Pieces", type: item.type, reading: ++this.reading }
+      }
+      this.shift()
+      const message = item._tag === "Ping" || item._tag === "Pong" ? undefined : this.toMessage(item)
+      if (message !== undefined) return { _tag: "Whole", message }
+    }
+    return undefined
+  }
+
+  /** Takes the pieces that are there of the message that {@link beginStream} gave the number of. */
+  takePieces(reading: number): Batch<Event.Fragment> | undefined {
+    if (reading !== this.reading) throw new Error("the rest of this message was skipped when a later one was asked for")
+    const batch: Array<Event.Fragment> = []
+    for (let item = this.peek(); item !== undefined; item = this.peek()) {
+      if (item._tag === "Fragment") batch.push(item)
+      else if (item._tag !== "Ping" && item._tag !== "Pong") break
+      this.shift()
+      if (item._tag === "Fragment" && item.last) break
+    }
+    return batch.length === 0 ? undefined : (batch as unknown as Batch<Event.Fragment>)
+  }
+
+  private peek(): Held | undefined {
+    return this.isEmpty ? undefined : this.held[this.taken]
+  }
+
+  private shift(): Held | undefined {
+    if (this.isEmpty) return undefined
+    const item = this.held[this.taken++]!
+    this.bytes -= sizeOf(item)
+    if (this.isEmpty) {
+      this.held = none
+      this.taken = 0
+      this.mixed = false
+    }
+    return item
+  }
+
+  // Gives a message when it is whole. Pieces whose beginning went to a reader of pieces are what that reader left.
+  private toMessage(item: Exclude<Held, Event.Ping | Event.Pong>): Message.Message | undefined {
+    if (item._tag === "Text" || item._tag === "Binary") return item
+    const { data, first, last, type } = item._tag === "Fragment" ? item : toFragment(item.frame)
+    if (first) {
+      this.joining = { type, pieces: [] }
+      // Nobody reads the pieces of an earlier message any more.
+      this.reading++
+    }
+    const joining = this.joining
+    if (joining === undefined) return undefined
+    joining.pieces.push(data)
+    if (!last) return undefined
+    this.joining = undefined
+    return join(joining)
+  }
+}
+
+/** How the next message is there: whole, or in pieces that are read by number. */
+export type Beginning =
+  | { readonly _tag: "Whole"; readonly message: Message.Message }
+  | { readonly _tag: "Pieces"; readonly type: "Text" | "Binary"; readonly reading: number }
+
+interface Joining {
+  readonly type: "Text" | "Binary"
+  readonly pieces: Array<string | Uint8Array>
+}
+
+const sizeOf = (item: Held): number => {
+  switch (item._tag) {
+    case "Ping":
+    case "Pong":
+      return 0
+    case "Frame":
+      return item.frame.payload.length
+    default:
+      return item.data.length
+  }
+}
+
+const toFrame = (item: Exclude<Held, Event.Ping | Event.Pong>): Frame.Frame => {
+  switch (item._tag) {
+    case "Frame":
+      return item.frame
+    case "Text":
+      return Frame.text(item.data)
+    case "Binary":
+      return Frame.binary(item.data)
+    case "Fragment": {
+      const opcode = !item.first ? Opcode.Continuation : item.type === "Text" ? Opcode.Text : Opcode.Binary
+      return Frame.make(opcode, item.data, { fin: item.last })
+    }
+  }
+}
+
+const toFragment = (
+  frame: Frame.Frame
+): {
+  readonly type: "Text" | "Binary"
+  readonly data: Uint8Array
+  readonly first: boolean
+  readonly last: boolean
+} => ({
+  type: frame.opcode === Opcode.Text ? "Text" : "Binary",
+  data: frame.payload,
+  first: frame.opcode !== Opcode.Continuation,
+  last: frame.fin
+})
+
+const join = ({ pieces, type }: Joining): Message.Message => {
+  if (pieces.every((piece) => typeof piece === "string")) return Message.text(pieces.join(""))
+  const parts = pieces.map((piece) => (typeof piece === "string" ? Utf8.encode(piece) : piece))
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return type === "Binary" ? Message.binary(whole) : Message.text(Utf8.decode(whole) ?? "")
+}

@@ -1,0 +1,588 @@
+/**
+ * The connection over a socket that pushes: it binds a session (which decides) to a transport (which moves bytes) and a
+ * program (which pulls messages).
+ *
+ * The data path is synchronous. A chunk is decoded into one batch of events; a program that waits for messages runs
+ * inside this very callback, its sends gather in the session's output, and one write carries them all. Sends that come
+ * from elsewhere are written at the end of their turn.
+ *
+ * A class with prototype methods and few fields: a server holds one of these for each idle connection.
+ */
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
+import type * as Frame from "@effect-ws/protocol/Frame"
+import type * as Message from "@effect-ws/protocol/Message"
+import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import type * as Event from "@effect-ws/protocol/Event"
+import type { Closure, SendFailure, SendOptions, Session } from "@effect-ws/protocol/Session"
+import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as NetAddress from "effect/net/NetAddress"
+import * as Semaphore from "effect/Semaphore"
+import type { SocketError } from "effect/socket/Socket"
+import * as Stream from "effect/Stream"
+import { TypeId } from "../Connection.ts"
+import type { Connection, MessageStream } from "../Connection.ts"
+import type { Settings } from "../ConnectionOptions.ts"
+import { flushSoon } from "./flushing.ts"
+import { Inbox } from "./Inbox.ts"
+import type { Item } from "./Inbox.ts"
+import { Takers } from "./Takers.ts"
+
+/** What a connection is made of. */
+export interface Parts {
+  readonly session: Session
+  readonly reader: PushReader
+  readonly writer: PushWriter
+  /** Ends the byte stream in order. Default: half-close. */
+  readonly endStream: () => void
+  readonly settings: Settings
+  readonly context: Context.Context<never>
+  readonly request: UpgradeRequest
+  readonly subprotocol: string | undefined
+  readonly extensions: ReadonlyArray<ExtensionOffer>
+  readonly remoteAddress: NetAddress.SocketAddress | undefined
+}
+
+/** What the end of a connection is to whoever waits for data. */
+type End = CloseError.CloseError | Cause.Done
+
+let lastId = 0
+
+export class SocketConnection implements Connection, ByteSink {
+  readonly id: number = ++lastId
+  private readonly parts: Parts
+  private readonly session: Session
+  private readonly inbox = new Inbox()
+  private readonly takers = new Takers()
+
+  // Whether a callback of ours is on the stack that flushes when it is done.
+  private busy = false
+  private flushing = false
+  private paused = false
+  private blocked = false
+  private everTaken = false
+  private streamEnded = false
+  private over = false
+
+  private drainWaiters: Array<() => void> | undefined = undefined
+  private closeWaiters: Array<(closure: Closure) => void> | undefined = undefined
+  private timer: Fiber.Fiber<void> | undefined = undefined
+  private draining: { readonly code: number; readonly reason: string } | undefined = undefined
+  private pings: Map<number, PendingPing> | undefined = undefined
+  private messageLock: Semaphore.Semaphore | undefined = undefined
+  private roundTrip: Duration.Duration | undefined = undefined
+
+  constructor(parts: Parts) {
+    this.parts = parts
+    this.session = parts.session
+  }
+
+  get [TypeId](): typeof TypeId {
+    return TypeId
+  }
+  get request(): UpgradeRequest {
+    return this.parts.request
+  }
+  get subprotocol(): string | undefined {
+    return this.parts.subprotocol
+  }
+  get extensions(): ReadonlyArray<ExtensionOffer> {
+    return this.parts.extensions
+  }
+  get remoteAddress(): NetAddress.SocketAddress | undefined {
+    return this.parts.remoteAddress
+  }
+  get latency(): Duration.Duration | undefined {
+    return this.roundTrip
+  }
+
+  /** Starts reading; `early` is what came behind the handshake. */
+  start(early: ReadonlyArray<Uint8Array>): void {
+    for (const chunk of early) if (chunk.length > 0) this.onChunk(chunk)
+    this.parts.reader.subscribe(this)
+  }
+
+  /** Lets go of everything. The owner of the Scope does not care any more; the peer sees the stream end. */
+  release(): void {
+    if (this.over) return
+    this.session.abort("this end let go of the connection")
+    this.streamEnded = true
+    this.settle()
+  }
+
+  /** Delivers pings and pongs among the data, to whoever pulls {@link items}. */
+  observeControl(): void {
+    this.inbox.keepsControl = true
+  }
+
+  // -- what the transport tells ----------------------------------------------------------------------------------------
+
+  onChunk(bytes: Uint8Array): void {
+    this.busy = true
+    this.accept(this.session.receive(bytes))
+    this.settle()
+  }
+
+  onDrain(): void {
+    this.blocked = false
+    this.session.setBackedUp(false)
+    this.wakeSenders()
+    this.flush()
+  }
+
+  onEnd(): void {
+    this.session.receiveEnd()
+    this.streamEnded = true
+    this.settle()
+  }
+
+  onClose(error: SocketError | undefined): void {
+    this.streamEnded = true
+    this.session.abort(error === undefined || error.reason._tag === "SocketCloseError" ? undefined : describe(error))
+    this.settle()
+  }
+
+  private accept(events: Array<Event.Event>): void {
+    for (let at = 0; at < events.length; at++) {
+      const event = events[at]!
+      if (event._tag === "Pong") this.onPong(event)
+    }
+    // What comes after our close frame has nobody left to read it.
+    if (!this.session.isClosing) this.inbox.add(events)
+    const pending = this.session.pendingDecode
+    if (pending !== undefined) {
+      pending.start((failure) => {
+        this.busy = true
+        this.accept(this.session.resumeReceive(failure))
+        this.settle()
+      })
+    }
+  }
+
+  // Brings everything in line after something happened: the program, the closing handshake, the wire, the reading.
+  private settle(): void {
+    this.busy = true
+    this.wakeTakers()
+    this.busy = false
+    if (this.session.owesClose) this.answerOrWait()
+    else if (this.draining !== undefined && this.isIdle) this.closeDrained(this.draining)
+    this.flush()
+    this.regulate()
+  }
+
+  private wakeTakers(): void {
+    while (this.takers.isWaiting && (!this.inbox.isEmpty || this.end() !== undefined)) this.takers.wake()
+  }
+
+  // The answer to a close waits for the replies to what came before it, but not for a program that reads nothing.
+  private answerOrWait(): void {
+    if (this.isIdle) this.session.answerClose()
+    else if (this.timer === undefined) this.arm(this.parts.settings.replyGrace, () => this.session.answerClose())
+  }
+
+  // Whether the program has nothing more to do with what was received.
+  private get isIdle(): boolean {
+    return this.inbox.isEmpty && (this.takers.isWaiting || !this.everTaken)
+  }
+
+  private closeDrained({ code, reason }: { readonly code: number; readonly reason: string }): void {
+    this.draining = undefined
+    this.session.close(code, reason)
+    this.wakeTakers()
+  }
+
+  private regulate(): void {
+    const { reader, settings } = this.parts
+    const held =
+      this.draining !== undefined ||
+      this.session.pendingDecode !== undefined ||
+      (!this.takers.isWaiting &&
+        this.session.canReceive &&
+        !this.session.isClosing &&
+        this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer)
+    if (held === this.paused || this.over) return
+    this.paused = held
+    if (held) reader.pause()
+    else reader.resume()
+  }
+
+  // -- what is written -------------------------------------------------------------------------------------------------
+
+  /** Writes what has gathered, and ends the stream where the session is done. */
+  flush(): void {
+    this.flushing = false
+    this.writeOut()
+    if (!this.session.isClosed) {
+      if (this.session.isClosing && this.timer === undefined) this.armClose()
+      return
+    }
+    if (this.session.endsStream || this.streamEnded) this.finish()
+    else if (this.timer === undefined) this.armClose()
+  }
+
+  private writeOut(): void {
+    const { output } = this.session
+    if (output.pendingBytes === 0) return
+    const { writer } = this.parts
+    const chunks = output.take()
+    let accepted = true
+    if (chunks.length === 1) {
+      accepted = writer.writeUnsafe(chunks[0]!)
+    } else {
+      writer.cork()
+      for (let at = 0; at < chunks.length; at++) accepted = writer.writeUnsafe(chunks[at]!)
+      writer.uncork()
+      accepted = accepted && writer.pendingBytes === 0
+    }
+    output.release(writer.copies && writer.pendingBytes === 0)
+    if (!accepted && !this.blocked) {
+      this.blocked = true
+      this.session.setBackedUp(true)
+    }
+  }
+
+  private flushAfterTurn(): void {
+    if (this.busy || this.flushing) return
+    this.flushing = true
+    flushSoon(this)
+  }
+
+  private get waitingBytes(): number {
+    return this.parts.writer.pendingBytes + this.session.output.pendingBytes + this.session.queuedBytes
+  }
+
+  private get isAboveLimit(): boolean {
+    const limit = this.parts.settings.outboundBuffer
+    if (this.session.output.pendingBytes > limit) this.writeOut()
+    return (this.blocked || this.session.queuedBytes > 0) && this.waitingBytes > limit
+  }
+
+  private wakeSenders(): void {
+    const waiters = this.drainWaiters
+    if (waiters === undefined || (!this.over && this.isAboveLimit)) return
+    this.drainWaiters = undefined
+    for (const resume of waiters) resume()
+  }
+
+  private encodePending(): void {
+    const pending = this.session.pendingEncode
+    if (pending === undefined) return
+    pending.start((failure) => {
+      this.session.resumeSend(failure)
+      this.encodePending()
+      this.wakeSenders()
+      this.flush()
+    })
+  }
+
+  // -- how it ends -----------------------------------------------------------------------------------------------------
+
+  private arm(after: Duration.Duration, action: () => void): void {
+    this.timer = Effect.runForkWith(this.parts.context)(
+      Effect.andThen(
+        Effect.sleep(after),
+        Effect.sync(() => {
+          this.timer = undefined
+          action()
+          this.settle()
+        })
+      )
+    )
+  }
+
+  private armClose(): void {
+    this.arm(this.parts.settings.closeTimeout, () => {
+      this.session.abort("the peer did not finish the closing handshake in time")
+      this.streamEnded = true
+      this.parts.writer.destroy()
+    })
+  }
+
+  private finish(): void {
+    if (this.over) return
+    this.over = true
+    if (this.timer !== undefined) {
+      Effect.runForkWith(this.parts.context)(Fiber.interrupt(this.timer))
+      this.timer = undefined
+    }
+    this.parts.endStream()
+    const closure = this.session.closure!
+    const waiters = this.closeWaiters
+    this.closeWaiters = undefined
+    if (waiters !== undefined) for (const resume of waiters) resume(closure)
+    const pings = this.pings
+    this.pings = undefined
+    if (pings !== undefined) for (const ping of pings.values()) ping.fail(closure.error)
+    this.wakeSenders()
+    this.wakeTakers()
+  }
+
+  // The end as whoever waits for data sees it, or undefined as long as data may come.
+  private end(): End | undefined {
+    const { closure } = this.session
+    if (closure === undefined) return undefined
+    const isOurs = closure.initiator === "local" && closure.violation === undefined
+    return isOurs || CloseError.isOrdinary(closure.error) ? Cause.Done() : closure.error
+  }
+
+  get closed(): Effect.Effect<Closure> {
+    return Effect.callback((resume) => {
+      if (this.over) return resume(Effect.succeed(this.session.closure!))
+      const waiter = (closure: Closure): void => resume(Effect.succeed(closure))
+      this.closeWaiters ??= []
+      this.closeWaiters.push(waiter)
+      return Effect.sync(() => remove(this.closeWaiters, waiter))
+    })
+  }
+
+  close(code?: number, reason?: string): Effect.Effect<Closure, Misuse> {
+    return Effect.suspend(() => {
+      const failure = this.session.close(code, reason)
+      if (failure !== undefined && failure._tag === "Misuse") return Effect.fail(failure)
+      // Nobody will read what was received and not pulled.
+      this.inbox.clear()
+      this.settle()
+      return this.closed
+    })
+  }
+
+  // -- what the program takes ------------------------------------------------------------------------------------------
+
+  // Gives what `take` finds, or parks the fiber until there is more.
+  private demand<A>(take: () => A | undefined): Effect.Effect<A, End> {
+    const attempt: Effect.Effect<A, End> = Effect.withFiber((fiber) => {
+      this.everTaken = true
+      const taken = take()
+      if (taken !== undefined) {
+        if (this.paused) this.regulate()
+        return Effect.succeed(taken)
+      }
+      if (this.session.owesClose) {
+        this.session.answerClose()
+        this.flushAfterTurn()
+      } else if (this.draining !== undefined) {
+        this.closeDrained(this.draining)
+        this.flushAfterTurn()
+      }
+      const end = this.end()
+      if (end !== undefined) return Effect.fail(end)
+      return Effect.callback<A, End>((resume) => {
+        this.takers.add(fiber, () => resume(attempt))
+        if (this.paused) this.regulate()
+      })
+    })
+    return attempt
+  }
+
+  private streamOf<A>(take: () => readonly [A, ...Array<A>] | undefined): Stream.Stream<A, CloseError.CloseError> {
+    return Stream.fromPull(Effect.sync(() => this.demand(take)))
+  }
+
+  get messages(): Stream.Stream<Message.Message, CloseError.CloseError> {
+    return this.streamOf(() => this.inbox.takeMessages())
+  }
+
+  /** Everything that arrives, one by one: messages, and pings and pongs where they are observed. */
+  get items(): Stream.Stream<Item, CloseError.CloseError> {
+    return this.streamOf(() => this.inbox.takeItems())
+  }
+
+  get receive(): Effect.Effect<Message.Message, CloseError.CloseError> {
+    return this.orClosed(this.demand(() => this.inbox.takeMessage()))
+  }
+
+  get receiveStream(): Effect.Effect<MessageStream, CloseError.CloseError> {
+    return this.orClosed(
+      this.demand(() => {
+        if (this.inbox.isEmpty) this.inbox.add(this.session.setDelivery("fragment"))
+        const beginning = this.inbox.beginStream()
+        if (beginning === undefined) return undefined
+        return beginning._tag === "Whole"
+          ? wholeStream(beginning.message)
+          : this.streamOfPieces(beginning.type, beginning.reading)
+      })
+    )
+  }
+
+  private streamOfPieces(type: "Text" | "Binary", reading: number): MessageStream {
+    const chunks = this.streamOf(() => this.inbox.takePieces(reading)).pipe(Stream.takeUntil((piece) => piece.last))
+    return type === "Text"
+      ? { _tag: "Text", chunks: Stream.map(chunks, (piece) => piece.data as string) }
+      : { _tag: "Binary", chunks: Stream.map(chunks, (piece) => piece.data as Uint8Array) }
+  }
+
+  get frames(): Stream.Stream<Frame.Frame, CloseError.CloseError> {
+    return Stream.unwrap(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          this.session.setDelivery("frame")
+          return this.streamOf(() => this.inbox.takeFrames())
+        }),
+        () => Effect.sync(() => this.session.setDelivery("message"))
+      )
+    )
+  }
+
+  private orClosed<A>(effect: Effect.Effect<A, End>): Effect.Effect<A, CloseError.CloseError> {
+    return Effect.catchIf(effect, Cause.isDone, () => Effect.fail(this.session.closure!.error))
+  }
+
+  // -- what the program sends ------------------------------------------------------------------------------------------
+
+  send(
+    data: string | Uint8Array | Message.Message,
+    options?: SendOptions
+  ): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    const sending = Effect.suspend(() => {
+      const payload = typeof data === "object" && "_tag" in data ? data.data : data
+      return this.sent(this.session.send(payload, options))
+    })
+    return this.messageLock === undefined ? sending : Semaphore.withPermit(this.messageLock, sending)
+  }
+
+  sendStream<E, R>(
+    message: MessageStream<E, R>,
+    options?: SendOptions
+  ): Effect.Effect<void, E | CloseError.CloseError | Misuse, R> {
+    return Effect.suspend(() => {
+      this.messageLock ??= Semaphore.makeUnsafe(1)
+      const chunks: Stream.Stream<string | Uint8Array, E, R> = message.chunks
+      const piece = (data: string | Uint8Array, last: boolean): Effect.Effect<void, CloseError.CloseError | Misuse> =>
+        Effect.suspend(() => this.sent(this.session.sendFragment(message._tag, data, last, options)))
+      return Stream.runForEach(chunks, (chunk) => piece(chunk, false)).pipe(
+        Effect.andThen(piece("", true)),
+        Effect.onError(() => Effect.sync(() => this.breakOff())),
+        Semaphore.withPermit(this.messageLock)
+      )
+    })
+  }
+
+  // RFC 6455 has no way to take back half a message, so a stream that fails takes the connection with it.
+  private breakOff(): void {
+    this.session.close(1011, "a message broke off")
+    this.settle()
+  }
+
+  sendFrame(
+    frame: Frame.Frame,
+    options?: { readonly unchecked?: boolean | undefined }
+  ): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    return Effect.suspend(() => this.sent(this.session.sendFrame(frame, options)))
+  }
+
+  private sent(failure: SendFailure | undefined): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    if (failure !== undefined) return Effect.fail(failure)
+    this.encodePending()
+    this.flushAfterTurn()
+    return this.isAboveLimit ? this.drained : Effect.void
+  }
+
+  private get drained(): Effect.Effect<void, CloseError.CloseError> {
+    const waiting = Effect.callback<void, CloseError.CloseError>((resume) => {
+      const waiter = (): void =>
+        resume(this.session.canSend || !this.over ? Effect.void : Effect.fail(this.session.closure!.error))
+      this.drainWaiters ??= []
+      this.drainWaiters.push(waiter)
+      return Effect.sync(() => remove(this.drainWaiters, waiter))
+    })
+    const { writeTimeout } = this.parts.settings
+    return writeTimeout === undefined
+      ? waiting
+      : Effect.timeoutOrElse(waiting, {
+          duration: writeTimeout,
+          orElse: () =>
+            Effect.suspend(() => {
+              this.giveUp("the peer did not read in time")
+              return Effect.fail(this.session.closure!.error)
+            })
+        })
+  }
+
+  /**
+   * Closes as soon as the program is done with what it received so far; nothing more is read until then.
+   */
+  drain(code: number, reason: string): void {
+    if (!this.session.canReceive || this.session.isClosing) return
+    this.draining = { code, reason }
+    this.settle()
+  }
+
+  /** Drops the socket at once: 1006. */
+  giveUp(why: string): void {
+    this.session.abort(why)
+    this.streamEnded = true
+    this.parts.writer.destroy()
+    this.settle()
+  }
+
+  get flushed(): Effect.Effect<void, CloseError.CloseError> {
+    return Effect.suspend(() => {
+      this.writeOut()
+      return this.parts.writer.pendingBytes === 0 && this.session.queuedBytes === 0 ? Effect.void : this.drained
+    })
+  }
+
+  ping(payload?: Uint8Array): Effect.Effect<Duration.Duration, CloseError.CloseError | Misuse> {
+    return Effect.callback((resume) => {
+      const id = this.session.ping(payload)
+      if (typeof id !== "number") return resume(Effect.fail(id))
+      this.pings ??= new Map()
+      this.pings.set(id, {
+        sentAt: this.now(),
+        succeed: (roundTrip) => resume(Effect.succeed(roundTrip)),
+        fail: (error) => resume(Effect.fail(error))
+      })
+      this.flushAfterTurn()
+      return Effect.sync(() => this.pings?.delete(id))
+    })
+  }
+
+  pong(payload: Uint8Array = new Uint8Array(0)): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    return Effect.suspend(() => this.sent(this.session.pong(payload)))
+  }
+
+  private onPong(pong: Event.Pong): void {
+    if (pong.ping === undefined || this.pings === undefined) return
+    const now = this.now()
+    for (const [id, pending] of this.pings) {
+      // RFC 6455 5.5.3: a pong answers the newest ping, and with it the ones before.
+      if (id > pong.ping) break
+      this.pings.delete(id)
+      this.roundTrip = Duration.nanos(now - pending.sentAt)
+      pending.succeed(this.roundTrip)
+    }
+  }
+
+  private now(): bigint {
+    return Context.get(this.parts.context, Clock.Clock).currentTimeNanosUnsafe()
+  }
+}
+
+interface PendingPing {
+  readonly sentAt: bigint
+  readonly succeed: (roundTrip: Duration.Duration) => void
+  readonly fail: (error: CloseError.CloseError) => void
+}
+
+const wholeStream = (message: Message.Message): MessageStream =>
+  message._tag === "Text"
+    ? { _tag: "Text", chunks: Stream.succeed(message.data) }
+    : { _tag: "Binary", chunks: Stream.succeed(message.data) }
+
+const remove = <A>(list: Array<A> | undefined, item: A): void => {
+  const at = list?.indexOf(item) ?? -1
+  if (at >= 0) list!.splice(at, 1)
+}
+
+const describe = (error: SocketError): string => {
+  const { reason } = error
+  const cause: unknown = "cause" in reason ? reason.cause : undefined
+  return cause instanceof Error ? cause.message : reason.message
+}
