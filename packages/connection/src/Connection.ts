@@ -123,6 +123,13 @@ export interface Connection {
    * The default is code 1000 without a reason. On a connection that is closing already it only waits.
    */
   readonly close: (code?: number, reason?: string) => Effect.Effect<Closure, Misuse>
+  /**
+   * Closes like {@link close}, but lets the program finish first: what was received is still delivered, nothing more is
+   * read, and the close frame goes out when the program has taken everything and comes back for more.
+   */
+  readonly drain: (code?: number, reason?: string) => Effect.Effect<Closure, Misuse>
+  /** Drops the socket at once, without a close frame: the peer sees 1006. `why` is for our own record. */
+  readonly abort: (why?: string) => Effect.Effect<void>
   /** Waits for the end: who began, what each end sent, whether it was clean. */
   readonly closed: Effect.Effect<Closure>
 

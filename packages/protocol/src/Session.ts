@@ -562,9 +562,8 @@ export class Session {
   /** Starts the closing handshake, or answers the peer's close with a code of our own. */
   close(code: number = CloseCode.registered.NormalClosure, reason = ""): SendFailure | undefined {
     if (!this.canSend) return this.endError()
-    if (!CloseCode.isSendable(code)) return Misuse.make("UnsendableCloseCode", `close code ${code}`)
-    const bytes = Utf8.encode(reason).length
-    if (bytes > CloseError.maxReasonBytes) return Misuse.make("CloseReasonTooLong", `a close reason of ${bytes} bytes`)
+    const misuse = checkClose(code, reason)
+    if (misuse !== undefined) return misuse
     if (this.state === "Failing") this.answerClose()
     else this.writeClose({ code, reason })
     return undefined
@@ -597,6 +596,20 @@ export class Session {
           : new CloseError.AbnormalClosure({ reason: "the stream broke off without a close frame" })
     return this.closeError
   }
+}
+
+/**
+ * Returns why a close frame cannot say this, or `undefined` where it can.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkClose = (code: number, reason: string): Misuse.Misuse | undefined => {
+  if (!CloseCode.isSendable(code)) return Misuse.make("UnsendableCloseCode", `close code ${code}`)
+  const bytes = Utf8.encode(reason).length
+  return bytes > CloseError.maxReasonBytes
+    ? Misuse.make("CloseReasonTooLong", `a close reason of ${bytes} bytes`)
+    : undefined
 }
 
 const violationError = (violation: Violation.Violation): CloseError.CloseError & CloseError.SendableCloseError =>

@@ -1,1 +1,1 @@
-export {}
+export * as WebSocketServer from "./WebSocketServer.ts"

@@ -15,6 +15,7 @@ import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type * as Event from "@effect-ws/protocol/Event"
+import { checkClose } from "@effect-ws/protocol/Session"
 import type { Closure, SendFailure, SendOptions, Session } from "@effect-ws/protocol/Session"
 import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
 import * as Cause from "effect/Cause"
@@ -353,6 +354,18 @@ export class SocketConnection implements Connection, ByteSink {
     })
   }
 
+  drain(code = 1000, reason = ""): Effect.Effect<Closure, Misuse> {
+    return Effect.suspend(() => {
+      const misuse = checkClose(code, reason)
+      if (misuse !== undefined) return Effect.fail(misuse)
+      if (this.session.canReceive && !this.session.isClosing) {
+        this.draining = { code, reason }
+        this.settle()
+      }
+      return this.closed
+    })
+  }
+
   // -- what the program takes ------------------------------------------------------------------------------------------
 
   // Gives what `take` finds, or parks the fiber until there is more.
@@ -505,17 +518,11 @@ export class SocketConnection implements Connection, ByteSink {
         })
   }
 
-  /**
-   * Closes as soon as the program is done with what it received so far; nothing more is read until then.
-   */
-  drain(code: number, reason: string): void {
-    if (!this.session.canReceive || this.session.isClosing) return
-    this.draining = { code, reason }
-    this.settle()
+  abort(why = "aborted"): Effect.Effect<void> {
+    return Effect.sync(() => this.giveUp(why))
   }
 
-  /** Drops the socket at once: 1006. */
-  giveUp(why: string): void {
+  private giveUp(why: string): void {
     this.session.abort(why)
     this.streamEnded = true
     this.parts.writer.destroy()

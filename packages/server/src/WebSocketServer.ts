@@ -1,0 +1,180 @@
+/**
+ * A WebSocket server as a Layer: one fiber for each connection, which runs the program's handler in its own Scope.
+ *
+ * What listens is a Layer too, any Effect `SocketServer`: TCP, TLS, a Unix socket, or memory in a test. A handler's
+ * failure closes its own connection and touches no other. Closing the Layer's Scope drains: no new handshake is
+ * accepted, every connection finishes the messages it has, is closed with 1001, and has a moment to say goodbye.
+ *
+ * @since 0.1.0
+ */
+import * as Accept from "@effect-ws/connection/Accept"
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as Conversation from "@effect-ws/connection/Conversation"
+import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import * as Dialer from "@effect-ws/transport/Dialer"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as NetAddress from "effect/net/NetAddress"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import * as SocketServer from "effect/socket/SocketServer"
+import * as Roster from "./internal/Roster.ts"
+
+/**
+ * What a server may be told, beside what holds for each handshake and connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
+  /** The most connections that are open at once; more get 503. Default: unlimited. */
+  readonly maxConnections?: number | undefined
+  /** The most handshakes that are under way at once; more get 503. Default: 1024. */
+  readonly maxHandshakes?: number | undefined
+  /**
+   * How long a drain lets connections finish their messages and answer our close frame before their sockets are dropped.
+   * Default: 2 seconds.
+   */
+  readonly drainTimeout?: Duration.Input | undefined
+}
+
+/**
+ * How to drain.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DrainOptions {
+  /** The close code to say goodbye with. Default: 1001, going away; 1012 would announce a restart. */
+  readonly code?: number | undefined
+  /** The close reason. Default: "server shutting down". */
+  readonly reason?: string | undefined
+  /** How long until the sockets are dropped. Default: the server's `drainTimeout`. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * A running server.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class WebSocketServer extends Context.Service<
+  WebSocketServer,
+  {
+    /** Where the server listens. */
+    readonly address: NetAddress.SocketAddress
+    /** The connections that are open now. */
+    readonly connections: Effect.Effect<ReadonlyArray<Connection>>
+    /**
+     * Refuses new handshakes with 503, lets every connection finish the messages it has received, closes it, and waits
+     * until all are gone or dropped.
+     */
+    readonly drain: (options?: DrainOptions) => Effect.Effect<void>
+  }
+>()("@effect-ws/server/WebSocketServer") {}
+
+/**
+ * Starts a server that runs `handler` for each connection, for as long as the Scope is open.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(
+  function* <E, R, RD = never>(
+    handler: Conversation.Handler<E, R>,
+    options: ServerOptions<RD> = {}
+  ): Effect.fn.Return<
+    WebSocketServer["Service"],
+    never,
+    SocketServer.SocketServer | Exclude<R | RD, Scope.Scope> | Scope.Scope
+  > {
+    const sockets = yield* SocketServer.SocketServer
+    const roster = new Roster.Roster()
+    const accept = Accept.make(options)
+    const maxConnections = options.maxConnections ?? Infinity
+    const maxHandshakes = options.maxHandshakes ?? 1024
+    const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
+
+    const refusal = (): string | undefined =>
+      roster.isDraining
+        ? "the server is shutting down"
+        : roster.handshakes >= maxHandshakes
+          ? "too many handshakes are under way"
+          : roster.size + roster.handshakes >= maxConnections
+            ? "too many connections are open"
+            : undefined
+
+    const serve = Effect.fnUntraced(
+      function* (socket: Socket.Socket) {
+        const reason = refusal()
+        if (reason !== undefined) return yield* refuse(socket, reason)
+        roster.handshakes++
+        const connection = yield* Effect.ensuring(
+          accept(socket),
+          Effect.sync(() => roster.handshakes--)
+        )
+        roster.add(connection)
+        yield* Effect.annotateLogs(converse(connection), { connection: connection.id })
+      },
+      Effect.scoped,
+      Effect.catchTags({
+        HandshakeRejection: (rejection) => Effect.logDebug(rejection.message),
+        HttpAnswered: (answered) => Effect.logDebug(answered.message),
+        SocketError: (error) => Effect.logDebug("A client went away during its handshake", error)
+      })
+    )
+
+    const converse = Effect.fnUntraced(function* (connection: Connection) {
+      const { path } = connection.request
+      yield* Effect.logDebug(`Connected: ${path}${peerName(connection)}`)
+      const closure = yield* Effect.ensuring(
+        Conversation.run(connection, handler),
+        Effect.sync(() => roster.remove(connection))
+      )
+      yield* Effect.logDebug(`Closed by ${closure.initiator}: ${closure.error.message}`)
+    })
+
+    const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}) {
+      const { code = 1001, reason = "server shutting down", timeout = drainTimeout } = drainOptions
+      yield* Effect.logInfo(`Draining ${roster.size} connections`)
+      yield* roster.drain({ code, reason, timeout: Duration.fromInputUnsafe(timeout) })
+    })
+
+    yield* Effect.forkScoped(Effect.orDie(sockets.run(serve)))
+    yield* Effect.addFinalizer(() => Effect.andThen(drain(), Effect.logInfo("Stopped")))
+    yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)
+
+    return WebSocketServer.of({
+      address: sockets.address,
+      connections: Effect.sync(() => roster.connections),
+      drain
+    })
+  },
+  Effect.annotateLogs({ module: "WebSocketServer" })
+)
+
+/**
+ * A server that runs `handler` for each connection.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <E, R, RD = never>(
+  handler: Conversation.Handler<E, R>,
+  options?: ServerOptions<RD>
+): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
+  Layer.effect(WebSocketServer, make(handler, options))
+
+const refuse = Effect.fnUntraced(function* (socket: Socket.Socket, reason: string) {
+  yield* socket.reader
+  const writer = yield* socket.writer
+  const rejection = new HandshakeRejection.HandshakeRejection({ rule: "Overloaded", status: 503, reason })
+  yield* writer.write(HandshakeRejection.encode(rejection))
+  return yield* rejection
+})
+
+const peerName = (connection: Connection): string =>
+  connection.remoteAddress === undefined ? "" : ` from ${Dialer.formatAddress(connection.remoteAddress)}`
