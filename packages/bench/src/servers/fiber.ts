@@ -1,0 +1,26 @@
+/** Ours, a fiber for each connection, as the README writes it: the handler is a stream of messages that are sent back. */
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import * as Tcp from "@effect-ws/transport/Tcp"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import * as Stream from "effect/Stream"
+import { announce } from "./Control.ts"
+
+const Echo = WebSocketServer.layer((connection) =>
+  Stream.runForEach(connection.messages, (message) => connection.send(message))
+)
+
+const Announced = Layer.effectDiscard(
+  Effect.map(WebSocketServer.WebSocketServer, ({ address }) => {
+    if (address._tag !== "UnixPathAddress") announce(address.port)
+  })
+)
+
+Announced.pipe(
+  Layer.provide(Echo),
+  Layer.provide(Tcp.layerServer({ port: 0, backlog: 1024 })),
+  Layer.launch,
+  Effect.provideService(References.MinimumLogLevel, "None"),
+  Effect.runFork
+)
