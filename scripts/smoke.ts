@@ -1,12 +1,13 @@
 /**
  * Proves that what would be published works for someone who has nothing else: packs each published package, installs
  * the tarballs with npm into an empty folder together with `effect` and `@effect/platform-node`, checks the declarations,
- * and imports every module as JavaScript, on the workspace's Node and on the machine's own where that is another one.
+ * imports every module as JavaScript and runs an echo, on the workspace's Node and on the machine's own where that is
+ * another one.
  *
  * Run it after `build`.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { publishedPackages, root } from "./Packages.ts"
@@ -76,6 +77,7 @@ try {
 
   const modules = packages.flatMap(modulesOf)
   writeFileSync(join(folder, "imports.mjs"), modules.map((name) => `await import("${name}")\n`).join(""))
+  copyFileSync(join(root, "scripts/smoke/echo.mjs"), join(folder, "echo.mjs"))
 
   writeFileSync(
     join(folder, "types.ts"),
@@ -91,7 +93,8 @@ try {
   for (const node of new Set([process.execPath, systemNode() ?? process.execPath])) {
     const version = run(folder, node, "--version").trim()
     run(folder, node, "imports.mjs")
-    process.stdout.write(`node ${version}: ${modules.length} modules import\n`)
+    const echo = run(folder, node, "echo.mjs").trim()
+    process.stdout.write(`node ${version}: ${modules.length} modules import, the server ${echo}\n`)
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
