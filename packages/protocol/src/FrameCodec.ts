@@ -1,0 +1,226 @@
+/**
+ * Frames as Effect users like to meet them: Schemas between bytes and frames, and Channels that turn a stream of chunks
+ * into a stream of frames and back.
+ *
+ * All of it is skin. The bytes are read by `FrameParser` and written by `FrameWriter`, and the session, which wants no
+ * object for each frame, uses those directly. What a frame may say here and now is not decided in this module: it takes
+ * every frame that can be read.
+ *
+ * @since 0.1.0
+ */
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Frame from "./Frame.ts"
+import { FrameParser } from "./FrameParser.ts"
+import type { FrameParserOptions } from "./FrameParser.ts"
+import * as FrameWriter from "./FrameWriter.ts"
+import type * as Violation from "./Violation.ts"
+
+/**
+ * The bytes ended in the middle of a frame.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class IncompleteFrame extends Schema.TaggedError<IncompleteFrame>("@effect-ws/protocol/IncompleteFrame")(
+  "IncompleteFrame",
+  {
+    /** How many bytes of payload are missing; `undefined` where the header itself is cut off. */
+    missing: Schema.UndefinedOr(Schema.Number)
+  }
+) {
+  override get message(): string {
+    return this.missing === undefined
+      ? "the bytes end in the middle of a frame's header"
+      : `the bytes end in the middle of a frame: ${this.missing} bytes of its payload are missing`
+  }
+}
+
+const nothing = new Uint8Array(0)
+
+// What makes the bytes that were pushed so far unreadable, now that frames before it were handed out.
+const violationOf = (parser: FrameParser): Violation.Violation | undefined => {
+  const pushed = parser.push(nothing)
+  return Result.isFailure(pushed) ? pushed.failure : undefined
+}
+
+const incomplete = (parser: FrameParser): IncompleteFrame =>
+  new IncompleteFrame({ missing: parser.isInPayload ? parser.remaining : undefined })
+
+/**
+ * Decodes bytes that hold whole frames and nothing else. The bytes are left as they are.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeAll = (
+  bytes: Uint8Array
+): Result.Result<ReadonlyArray<Frame.Frame>, Violation.Violation | IncompleteFrame> => {
+  const parser = new FrameParser({ maxFrameSize: Infinity })
+  // The parser unmasks in place.
+  const frames = parser.push(new Uint8Array(bytes))
+  if (Result.isFailure(frames)) return frames
+  const violation = violationOf(parser)
+  if (violation !== undefined) return Result.fail(violation)
+  return parser.isIdle ? frames : Result.fail(incomplete(parser))
+}
+
+/**
+ * The codec between the bytes of exactly one frame and the frame.
+ *
+ * **Details**
+ *
+ * A frame with a `maskingKey` is masked in the bytes. Decoding fails on bytes that end early, on bytes that follow the
+ * frame, and on a length that is not in its shortest form; encoding always writes the shortest.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FrameFromBytes = Schema.Uint8Array.pipe(
+  Schema.decodeTo(
+    Frame.Frame,
+    SchemaTransformation.transformEffect<typeof Frame.Frame.Encoded, Uint8Array>({
+      decode: (bytes, options) => {
+        const frames = decodeAll(bytes)
+        if (Result.isFailure(frames))
+          return Effect.fail(new SchemaIssue.InvalidValue({ message: frames.failure.message }, bytes, options))
+        const [frame] = frames.success
+        return frame !== undefined && frames.success.length === 1
+          ? Effect.succeed(frame)
+          : Effect.fail(
+              new SchemaIssue.InvalidValue(
+                { message: `exactly one frame was expected, there are ${frames.success.length}` },
+                bytes,
+                options
+              )
+            )
+      },
+      encode: (frame) => Effect.succeed(FrameWriter.encode(frame))
+    })
+  )
+)
+
+/**
+ * The codec between bytes and the frames they hold, any number of them, the last one complete.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FramesFromBytes = Schema.Uint8Array.pipe(
+  Schema.decodeTo(
+    Schema.Array(Frame.Frame),
+    SchemaTransformation.transformEffect<ReadonlyArray<typeof Frame.Frame.Encoded>, Uint8Array>({
+      decode: (bytes, options) =>
+        Effect.fromResult(
+          Result.mapError(
+            decodeAll(bytes),
+            (error) => new SchemaIssue.InvalidValue({ message: error.message }, bytes, options)
+          )
+        ),
+      encode: (frames) => Effect.succeed(encodeAll(frames))
+    })
+  )
+)
+
+/**
+ * Encodes frames one behind the other, into bytes of their own.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeAll = (frames: ReadonlyArray<Frame.Frame>): Uint8Array => {
+  const parts = frames.map(FrameWriter.encode)
+  const bytes = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
+}
+
+/**
+ * Creates a channel that cuts chunks of bytes into frames, wherever the chunks begin and end.
+ *
+ * **Details**
+ *
+ * Frames that were complete before a violation are emitted before the channel fails with it. An input that ends in the
+ * middle of a frame fails with {@link IncompleteFrame}. `maxFrameSize` bounds what is buffered: 16 MiB by default.
+ *
+ * **Gotchas**
+ *
+ * The channel owns the chunks: it unmasks payloads in place, and the payloads it emits are views into them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const decode = <IE = never, Done = unknown>(
+  options?: FrameParserOptions
+): Channel.Channel<
+  Arr.NonEmptyReadonlyArray<Frame.Frame>,
+  IE | Violation.Violation | IncompleteFrame,
+  Done,
+  Arr.NonEmptyReadonlyArray<Uint8Array>,
+  IE,
+  Done
+> =>
+  Channel.fromTransform((upstream, _scope) =>
+    Effect.sync(() => {
+      const parser = new FrameParser(options)
+      let violation: Violation.Violation | undefined = undefined
+
+      const read = (chunks: ReadonlyArray<Uint8Array>): Array<Frame.Frame> => {
+        const frames: Array<Frame.Frame> = []
+        for (const chunk of chunks) {
+          const pushed = parser.push(chunk)
+          if (Result.isFailure(pushed)) break
+          for (const frame of pushed.success) frames.push(frame)
+        }
+        violation = violationOf(parser)
+        return frames
+      }
+
+      return Effect.suspend(function loop(): Step<IE, Done> {
+        if (violation !== undefined) return Effect.fail(violation)
+        return Pull.matchEffect(upstream, {
+          onSuccess: (chunks): Step<IE, Done> => {
+            const frames = read(chunks)
+            return Arr.isArrayNonEmpty(frames) ? Effect.succeed(frames) : loop()
+          },
+          onFailure: (cause): Step<IE, Done> => Effect.failCause(cause),
+          onDone: (done): Step<IE, Done> => (parser.isIdle ? Cause.done(done) : Effect.fail(incomplete(parser)))
+        })
+      })
+    })
+  )
+
+type Step<IE, Done> = Pull.Pull<
+  Arr.NonEmptyReadonlyArray<Frame.Frame>,
+  IE | Violation.Violation | IncompleteFrame,
+  Done
+>
+
+/**
+ * Creates a channel that encodes frames; each batch of frames leaves as one chunk.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const encode = <IE = never, Done = unknown>(): Channel.Channel<
+  Arr.NonEmptyReadonlyArray<Uint8Array>,
+  IE,
+  Done,
+  Arr.NonEmptyReadonlyArray<Frame.Frame>,
+  IE,
+  Done
+> =>
+  Channel.fromTransform((upstream, _scope) =>
+    Effect.succeed(Effect.map(upstream, (frames) => Arr.of(encodeAll(frames))))
+  )
