@@ -205,9 +205,16 @@ const renderPayload = (self: Frame): string => {
     // A character cut in half at the end of the excerpt is left out: up to three bytes.
     for (let end = Math.min(shown, self.payload.length), tries = 0; tries < 4 && end > 0; end--, tries++) {
       const text = Utf8.decode(self.payload.subarray(0, end))
-      if (text !== undefined) return `${JSON.stringify(text)}${cut}`
+      if (text !== undefined) return `${quote(text)}${cut}`
     }
   }
   const bytes = Array.from(self.payload.subarray(0, shown), (byte) => byte.toString(16).padStart(2, "0"))
   return `${bytes.join(" ")}${cut}`
 }
+
+// JSON leaves DEL, the C1 controls and two line separators as they are; terminals and log readers obey them.
+const quote = (text: string): string =>
+  JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )

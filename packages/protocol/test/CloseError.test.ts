@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { TestSchema } from "effect/testing"
+import * as CloseCode from "../src/CloseCode.ts"
+import * as CloseError from "../src/CloseError.ts"
+
+const registered = Object.entries(CloseCode.registered)
+const observedOnly = [1005, 1006, 1015]
+
+describe("CloseError", () => {
+  it("has a type for each registered code", () => {
+    for (const [name, code] of registered) {
+      const error = CloseError.fromCode(code, "why")
+      assert.strictEqual(error._tag, name)
+      assert.strictEqual(error.code, code)
+      assert.strictEqual(error.reason, "why")
+      assert.strictEqual(error.message, `${code} ${name}: why`)
+      assert.strictEqual(CloseError.fromCode(code).message, `${code} ${name}`)
+      assert.isTrue(CloseError.isCloseError(error))
+      assert.strictEqual(CloseError.isSendable(error), !observedOnly.includes(code))
+      assert.strictEqual(CloseError.isSendable(error), CloseCode.isSendable(code))
+    }
+  })
+
+  it("knows application codes, and answers codes that nobody may send with a protocol error", () => {
+    assert.strictEqual(CloseError.fromCode(4321, "x").message, "4321 ApplicationClose: x")
+    assert.strictEqual(CloseError.fromCode(3001).code, 3001)
+    for (const code of [0, 999, 1004, 1016, 2999, 5000]) {
+      assert.strictEqual(CloseError.fromCode(code).message, `1002 ProtocolError: close code ${code} may not be sent`)
+    }
+  })
+
+  it("takes reasons up to 123 bytes of UTF-8", () => {
+    assert.strictEqual(new CloseError.NormalClosure({}).reason, "")
+    assert.doesNotThrow(() => new CloseError.NormalClosure({ reason: "é".repeat(61) + "a" }))
+    assert.throws(() => new CloseError.NormalClosure({ reason: "é".repeat(62) }))
+    assert.throws(() => new CloseError.ApplicationClose({ code: 2999 }))
+  })
+
+  it("calls 1000, 1001 and a close without code ordinary", () => {
+    assert.deepStrictEqual(
+      registered.map(([, code]) => code).filter((code) => CloseError.isOrdinary(CloseError.fromCode(code))),
+      [1000, 1001, 1005]
+    )
+  })
+
+  it.effect("is caught by its tag", () =>
+    Effect.gen(function* () {
+      const handled = yield* Effect.fail(CloseError.fromCode(1008, "no bots")).pipe(
+        Effect.catchTag("PolicyViolation", (error) => Effect.succeed(error.reason))
+      )
+      assert.strictEqual(handled, "no bots")
+    })
+  )
+
+  it.effect("survives its schema", () =>
+    Effect.gen(function* () {
+      yield* new TestSchema.Asserts(CloseError.SendableCloseError).verifyRoundTripEffect({ runs: 100 })
+      const encode = Schema.encodeEffect(CloseError.CloseError)
+      const decode = Schema.decodeEffect(CloseError.CloseError)
+      for (const [, code] of registered) {
+        const error = CloseError.fromCode(code, "why")
+        const back = yield* decode(yield* encode(error))
+        assert.strictEqual(back._tag, error._tag)
+        assert.strictEqual(back.code, code)
+        assert.strictEqual(back.reason, "why")
+      }
+    })
+  )
+})
