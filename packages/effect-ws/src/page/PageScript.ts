@@ -504,7 +504,7 @@ export const script: string = String.raw`"use strict"
     log.focus()
   })
 
-  const own = location.host === "" ? "ws://127.0.0.1:8000/" : (location.protocol === "https:" ? "wss://" : "ws://") + location.host + "/"
+  const own = location.host === "" ? "ws://127.0.0.1:8000/" : (location.protocol === "https:" ? "wss://" : "ws://") + location.host + location.pathname
   $("url").value = own
   setInterval(() => {
     if (state !== "closed") showCounters()

@@ -1,0 +1,102 @@
+/**
+ * `effect-ws serve`: an echo server to try things against, with a page that is a client for it.
+ *
+ * The first line on standard output says where it listens, as soon as it does; everything else that it has to say is
+ * logged to standard error. It runs until it is interrupted, and then drains.
+ */
+import * as Tcp from "@effect-ws/transport/Tcp"
+import * as Tls from "@effect-ws/transport/Tls"
+import * as Unix from "@effect-ws/transport/Unix"
+import { formatAddress } from "@effect-ws/transport/Dialer"
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import * as CliError from "effect/cli/CliError"
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
+import * as Echo from "./Echo.ts"
+import * as ServeFlags from "./ServeFlags.ts"
+import * as Site from "./Site.ts"
+
+const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
+  const settings = yield* ServeFlags.resolve(input)
+  const transport = yield* transportOf(settings.listen)
+  const server = WebSocketServer.layer(Echo.make(settings.maxMessageSize), {
+    maxMessageSize: settings.maxMessageSize,
+    subprotocols: settings.subprotocols,
+    origins: settings.origins,
+    locations: settings.locations,
+    respond: Site.make(settings.locations ?? []),
+    drainTimeout: Duration.seconds(settings.drainSeconds)
+  })
+  yield* Layer.effectDiscard(announce(settings)).pipe(
+    Layer.provide(server),
+    Layer.provide(transport),
+    Layer.launch,
+    Effect.catchTag("SocketServerError", (error) => unable(error, error.message))
+  )
+})
+
+/** The subcommand. */
+export const serve = Command.make("serve", ServeFlags.flags, run).pipe(
+  Command.withDescription(
+    "Start an echo server, with a page to talk to it from a browser. Interrupt it (Ctrl-C) to drain and stop; " +
+      "interrupt it again to stop at once."
+  ),
+  Command.withShortDescription("Start an echo server with a page to talk to it"),
+  Command.withExamples([
+    { command: "effect-ws serve --port 0", description: "Take any free port" },
+    { command: "effect-ws serve --unix /tmp/echo.sock", description: "Listen on a Unix socket" },
+    { command: "effect-ws serve --tls-cert cert.pem --tls-key key.pem", description: "Speak TLS" },
+    { command: "effect-ws serve --origin https://example.com --location /chat", description: "Let few in" }
+  ])
+)
+
+const announce = Effect.fnUntraced(function* ({ listen, locations }: ServeFlags.Settings) {
+  const { address } = yield* WebSocketServer.WebSocketServer
+  if (listen._tag === "Unix") return yield* Console.log(`listening on unix:${listen.path}`)
+  const authority = formatAddress(address)
+  const [socket, page] = listen._tag === "Tls" ? ["wss", "https"] : ["ws", "http"]
+  yield* Console.log(`listening on ${socket}://${authority}`)
+  yield* Effect.logInfo(`Open ${page}://${authority}${locations?.[0] ?? "/"} in a browser to talk to it`)
+})
+
+const transportOf = (
+  listen: ServeFlags.Settings["listen"]
+): Effect.Effect<Layer.Layer<SocketServer, SocketServerError>, CliError.UserError, FileSystem.FileSystem> => {
+  switch (listen._tag) {
+    case "Tcp":
+      return Effect.succeed(Tcp.layerServer({ host: listen.host, port: listen.port }))
+    case "Unix":
+      return Effect.succeed(Unix.layerServer({ path: listen.path }))
+    case "Tls":
+      return Effect.map(readFiles(listen.files), (pems) =>
+        Tls.layerServer({ host: listen.host, port: listen.port, ...pems })
+      )
+  }
+}
+
+const readFiles = Effect.fnUntraced(function* (files: ServeFlags.TlsFiles) {
+  const cert = yield* readPem("--tls-cert", files.cert)
+  const key = yield* readPem("--tls-key", files.key)
+  const clientCa = files.clientCa === undefined ? undefined : yield* readPem("--tls-client-ca", files.clientCa)
+  return { cert, key: Redacted.make(key), clientCa }
+})
+
+const readPem = Effect.fnUntraced(function* (flag: string, path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Effect.catchTag(fs.readFileString(path), "PlatformError", (error) =>
+    unable(error, `${flag}: cannot read ${path}: ${error.message}`)
+  )
+  if (!text.includes("-----BEGIN ")) {
+    return yield* unable(path, `${flag}: ${path} is not PEM: expected a file with a line that starts with -----BEGIN`)
+  }
+  return text
+})
+
+const unable = (cause: unknown, userMessage: string): Effect.Effect<never, CliError.UserError> =>
+  Effect.fail(new CliError.UserError({ cause, userMessage }))

@@ -1,0 +1,188 @@
+/**
+ * The flags of `serve`: what each may be, what it is when it is left out, and which of them exclude each other.
+ *
+ * A value that cannot be is refused while the command line is read. What only shows when flags meet (a certificate
+ * without its key, a port beside a path) is refused by {@link resolve}, before anything is started.
+ */
+import * as Authority from "@effect-ws/protocol/Authority"
+import type { Origins } from "@effect-ws/protocol/HandshakePolicy"
+import * as Subprotocol from "@effect-ws/protocol/Subprotocol"
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+
+const longestDrain = 86_400
+
+const each = (name: string, isValid: (value: string) => boolean, expected: string): Flag.Flag<ReadonlyArray<string>> =>
+  Flag.String(name).pipe(
+    Flag.atLeast(0),
+    Flag.filter(
+      (values) => values.every(isValid) && new Set(values).size === values.length,
+      (values) => `Expected ${expected}, each once, got ${values.map((value) => JSON.stringify(value)).join(" and ")}`
+    )
+  )
+
+const isOrigin = (value: string): boolean => value === "null" || Authority.parseOrigin(value) !== undefined
+
+const isToken = (value: string): boolean => {
+  const names = Subprotocol.parse(value)
+  return Result.isSuccess(names) && names.success.length === 1 && names.success[0] === value
+}
+
+/** The flags as they are read. */
+export const flags = {
+  host: Flag.String("host").pipe(
+    Flag.withDescription("The address to listen on (default: 127.0.0.1, which only this machine reaches)"),
+    Flag.filter(
+      (host) => host !== "",
+      () => "Expected a host name or an IP address"
+    ),
+    Flag.optional
+  ),
+  port: Flag.Int("port").pipe(
+    Flag.withDescription("The port to listen on, 0 to 65535; 0 takes a free one (default: 8000)"),
+    Flag.filter(
+      (port) => port >= 0 && port <= 65_535,
+      () => "Expected a port from 0 to 65535; 0 takes a free one"
+    ),
+    Flag.optional
+  ),
+  unix: Flag.String("unix").pipe(
+    Flag.withDescription("Listen on a Unix socket at this path, in place of host and port"),
+    Flag.filter(
+      (path) => path !== "",
+      () => "Expected the path of a socket file"
+    ),
+    Flag.optional
+  ),
+  tlsCert: Flag.String("tls-cert").pipe(
+    Flag.withDescription("Speak TLS and show the certificate in this PEM file; needs --tls-key"),
+    Flag.optional
+  ),
+  tlsKey: Flag.String("tls-key").pipe(
+    Flag.withDescription("The PEM file with the certificate's private key"),
+    Flag.optional
+  ),
+  tlsClientCa: Flag.String("tls-client-ca").pipe(
+    Flag.withDescription("Demand a certificate of clients, from one of the authorities in this PEM file"),
+    Flag.optional
+  ),
+  maxMessageSize: Flag.Int("max-message-size").pipe(
+    Flag.withDescription(
+      "The most bytes in a message; larger ones close with 1009 (default: 16777216, which is 16 MiB)"
+    ),
+    Flag.filter(
+      (bytes) => bytes >= 1 && Number.isSafeInteger(bytes),
+      () => "Expected a number of bytes, 1 or more"
+    ),
+    Flag.optional
+  ),
+  subprotocols: each("subprotocol", isToken, "a name without spaces, commas or quotes").pipe(
+    Flag.withDescription("A subprotocol to speak; repeat it for several, best first (default: none)")
+  ),
+  origins: each(
+    "origin",
+    (value) => value === "any" || isOrigin(value),
+    "any, or an origin such as https://example.com or http://localhost:3000"
+  ).pipe(
+    Flag.withDescription("An origin whose pages may connect, or any; repeat it for several (default: any)"),
+    Flag.filter(
+      (origins) => origins.length < 2 || !origins.includes("any"),
+      () => "Expected either any, or origins without it"
+    )
+  ),
+  locations: each("location", (path) => /^\/[^?#\s]*$/.test(path), "a path that begins with / and has no query").pipe(
+    Flag.withDescription("A path where a WebSocket can be opened; repeat it for several (default: every path)")
+  ),
+  drain: Flag.Finite("drain").pipe(
+    Flag.withDescription("The seconds that connections have to finish when the server stops (default: 2)"),
+    Flag.filter(
+      (seconds) => seconds >= 0 && seconds <= longestDrain,
+      () => `Expected a number of seconds from 0 to ${longestDrain}`
+    ),
+    Flag.optional
+  )
+}
+
+/** The flags as they were read. */
+export interface Input {
+  readonly host: Option.Option<string>
+  readonly port: Option.Option<number>
+  readonly unix: Option.Option<string>
+  readonly tlsCert: Option.Option<string>
+  readonly tlsKey: Option.Option<string>
+  readonly tlsClientCa: Option.Option<string>
+  readonly maxMessageSize: Option.Option<number>
+  readonly subprotocols: ReadonlyArray<string>
+  readonly origins: ReadonlyArray<string>
+  readonly locations: ReadonlyArray<string>
+  readonly drain: Option.Option<number>
+}
+
+/** What the flags ask for. */
+export interface Settings {
+  readonly listen:
+    | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
+    | { readonly _tag: "Unix"; readonly path: string }
+    | { readonly _tag: "Tls"; readonly host: string; readonly port: number; readonly files: TlsFiles }
+  readonly maxMessageSize: number | undefined
+  readonly subprotocols: ReadonlyArray<string>
+  readonly origins: Origins
+  /** Undefined: every path. */
+  readonly locations: ReadonlyArray<string> | undefined
+  readonly drainSeconds: number
+}
+
+/** The paths of the PEM files. */
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+  readonly clientCa: string | undefined
+}
+
+/** Puts the flags together, or says which of them cannot be together. */
+export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserError> =>
+  Effect.map(listenOf(input), (listen) => ({
+    listen,
+    maxMessageSize: Option.getOrUndefined(input.maxMessageSize),
+    subprotocols: input.subprotocols,
+    origins: input.origins.length === 0 || input.origins[0] === "any" ? "any" : input.origins,
+    locations: input.locations.length === 0 ? undefined : input.locations,
+    drainSeconds: Option.getOrElse(input.drain, () => 2)
+  }))
+
+const listenOf = (input: Input): Effect.Effect<Settings["listen"], CliError.UserError> => {
+  const cert = Option.getOrUndefined(input.tlsCert)
+  const key = Option.getOrUndefined(input.tlsKey)
+  const clientCa = Option.getOrUndefined(input.tlsClientCa)
+  const { host, port, unix } = input
+
+  if (Option.isSome(unix)) {
+    const clash = Option.isSome(host)
+      ? "--host"
+      : Option.isSome(port)
+        ? "--port"
+        : (cert ?? key ?? clientCa) !== undefined
+          ? "TLS"
+          : undefined
+    if (clash !== undefined) {
+      return refuse(`--unix does not go with ${clash}: listen either on a path, or on a host and port`)
+    }
+    return Effect.succeed({ _tag: "Unix", path: unix.value })
+  }
+
+  const address = { host: Option.getOrElse(host, () => "127.0.0.1"), port: Option.getOrElse(port, () => 8000) }
+  if (cert === undefined && key === undefined) {
+    return clientCa === undefined
+      ? Effect.succeed({ _tag: "Tcp", ...address })
+      : refuse("--tls-client-ca needs --tls-cert and --tls-key beside it")
+  }
+  if (cert === undefined) return refuse("--tls-key needs --tls-cert beside it, the file with the certificate")
+  if (key === undefined) return refuse("--tls-cert needs --tls-key beside it, the file with the private key")
+  return Effect.succeed({ _tag: "Tls", ...address, files: { cert, key, clientCa } })
+}
+
+const refuse = (userMessage: string): Effect.Effect<never, CliError.UserError> =>
+  Effect.fail(new CliError.UserError({ cause: userMessage, userMessage }))
