@@ -104,7 +104,7 @@ export interface Options<Offer, Answer> {
   /** Client: why an answer does not fit an offer, or `undefined` where it does. Default: every answer fits. */
   readonly check?: ((answer: Answer, offer: Offer) => string | undefined) | undefined
   /** Creates the state of one connection; it is released with the Scope. */
-  readonly open: (answer: Answer, connection: Connection) => Effect.Effect<Hooks, never, Scope.Scope>
+  readonly open: (negotiated: Negotiated<Offer, Answer>) => Effect.Effect<Hooks, never, Scope.Scope>
 }
 
 /**
@@ -113,7 +113,11 @@ export interface Options<Offer, Answer> {
  * @category models
  * @since 0.1.0
  */
-export interface Connection {
+export interface Negotiated<Offer, Answer> {
+  /** The offer that was accepted. */
+  readonly offer: Offer
+  /** The answer to it. */
+  readonly answer: Answer
   /** Which end this is. */
   readonly role: SessionState.Role
   /** The name that was negotiated: the extension's own or an alias. */
@@ -200,8 +204,8 @@ export const make = <Offer, Answer>(options: Options<Offer, Answer>): Extension 
   const writeAnswer = Schema.encodeSync(options.answer)
   const offers = options.offers ?? []
   const wireOffers = offers.map((offer) => writeParams(writeOffer(offer)))
-  const open = (answer: Answer, connection: Connection): Open =>
-    Effect.map(options.open(answer, connection), (hooks) => ({ name: connection.name, rsv, opcodes, level, ...hooks }))
+  const open = (negotiated: Negotiated<Offer, Answer>): Open =>
+    Effect.map(options.open(negotiated), (hooks) => ({ name: negotiated.name, rsv, opcodes, level, ...hooks }))
 
   return {
     name,
@@ -219,7 +223,7 @@ export const make = <Offer, Answer>(options: Options<Offer, Answer>): Extension 
           ? Result.fail("its parameters do not suit this server")
           : Result.succeed({
               answer: { name: offer.name, params: writeParams(writeAnswer(answer)) },
-              open: open(answer, { role: "server", name: offer.name })
+              open: open({ offer: params.success, answer, role: "server", name: offer.name })
             })
       )
     },
@@ -229,7 +233,9 @@ export const make = <Offer, Answer>(options: Options<Offer, Answer>): Extension 
       let refusal = "nothing was offered"
       for (const offer of offers) {
         const unfit = options.check?.(params.success, offer)
-        if (unfit === undefined) return Result.succeed(open(params.success, { role: "client", name: answer.name }))
+        if (unfit === undefined) {
+          return Result.succeed(open({ offer, answer: params.success, role: "client", name: answer.name }))
+        }
         refusal = unfit
       }
       return Result.fail(refusal)

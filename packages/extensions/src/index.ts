@@ -1,3 +1,6 @@
+export * as DeflateFrame from "./DeflateFrame.ts"
 export * as Extension from "./Extension.ts"
 export * as Extensions from "./Extensions.ts"
 export * as Negotiation from "./Negotiation.ts"
+export * as PermessageDeflate from "./PermessageDeflate.ts"
+export * as Zlib from "./Zlib.ts"

@@ -32,7 +32,7 @@ export const checksum = (options: ChecksumOptions): Extension.Extension =>
     accept: (offer) => (options.algorithms.includes(offer.algorithm) ? offer : undefined),
     check: (answer, offer) =>
       answer.algorithm === offer.algorithm ? undefined : `the algorithm ${answer.algorithm} was not offered`,
-    open: Effect.fnUntraced(function* ({ algorithm }) {
+    open: Effect.fnUntraced(function* ({ answer: { algorithm } }) {
       let checked = 0
       yield* Effect.addFinalizer(() => Effect.sync(() => options.onClose?.(checked)))
       return {

@@ -1,0 +1,96 @@
+/**
+ * deflate-frame (draft-tyoshino-hybi-websocket-perframe-deflate-06), also known as x-webkit-deflate-frame: each data
+ * frame is compressed on its own. It preceded permessage-deflate and takes the same bit; a client may offer both.
+ *
+ * @since 0.1.0
+ */
+import type * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Extension from "./Extension.ts"
+import * as Extensions from "./Extensions.ts"
+import * as DeflateHooks from "./internal/DeflateHooks.ts"
+
+/**
+ * The options of deflate-frame. `peer...` is what this end asks of the other.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The compression level of what this end sends: 1 (fastest) to 9 (smallest), 0 for none. Default: 6. */
+  readonly level?: number | undefined
+  /** How much memory this end's compressor uses: 1 to 9, 2^(memLevel + 9) bytes beside the window. Default: 8. */
+  readonly memLevel?: number | undefined
+  /** The shortest frame, in bytes, that is compressed; `compress` in the options of a send overrules it. Default: 1024. */
+  readonly threshold?: number | undefined
+  /** Whether this end may keep its window from one frame to the next. Default: true. */
+  readonly takeover?: boolean | undefined
+  /** The largest window that this end uses, as base-2 logarithm: 8 to 15. Default: 15. */
+  readonly maxWindowBits?: number | undefined
+  /** Whether the other end may keep its window from one frame to the next. Default: true. */
+  readonly peerTakeover?: boolean | undefined
+  /** The largest window that the other end may use, as base-2 logarithm: 8 to 15. Default: 15. */
+  readonly peerMaxWindowBits?: number | undefined
+}
+
+/**
+ * The parameters, in an offer and in an answer: each asks the receiver of the header to keep to them when it compresses.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Params = Schema.Struct({
+  max_window_bits: Schema.optionalKey(Extension.integer({ minimum: 8, maximum: 15 })),
+  no_context_takeover: Schema.optionalKey(Extension.Flag)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Params = typeof Params.Type
+
+/**
+ * Creates the extension.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): Extension.Extension => {
+  const { level = 6, maxWindowBits = 15, memLevel = 8, takeover = true, threshold = 1024 } = options
+  const asked: Params = {
+    ...(options.peerMaxWindowBits === undefined ? {} : { max_window_bits: options.peerMaxWindowBits }),
+    ...(options.peerTakeover === false ? { no_context_takeover: true } : {})
+  }
+  return Extension.make<Params, Params>({
+    name: "deflate-frame",
+    aliases: ["x-webkit-deflate-frame"],
+    rsv: DeflateHooks.rsv1,
+    level: "frame",
+    offer: Params,
+    answer: Params,
+    offers: [asked],
+    accept: () => asked,
+    open: ({ answer, offer, role }) => {
+      const [ours, theirs] = role === "server" ? [offer, answer] : [answer, offer]
+      return DeflateHooks.open({
+        deflate: {
+          windowBits: Math.min(ours.max_window_bits ?? 15, maxWindowBits),
+          takeover: takeover && ours.no_context_takeover !== true,
+          level,
+          memLevel
+        },
+        inflate: { windowBits: theirs.max_window_bits ?? 15, takeover: theirs.no_context_takeover !== true },
+        threshold
+      })
+    }
+  })
+}
+
+/**
+ * Lets a server accept deflate-frame and a client offer it, under either name.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options?: Options): Layer.Layer<never> => Extensions.layer([make(options)])

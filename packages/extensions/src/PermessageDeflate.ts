@@ -1,0 +1,185 @@
+/**
+ * permessage-deflate (RFC 7692): messages are compressed with DEFLATE before they are cut into frames.
+ *
+ * A program adds {@link layer} to its server or client; what it compresses with is the service of module `Zlib`.
+ *
+ * @since 0.1.0
+ */
+import type * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Extension from "./Extension.ts"
+import * as Extensions from "./Extensions.ts"
+import * as DeflateHooks from "./internal/DeflateHooks.ts"
+
+/**
+ * The options of permessage-deflate; they say the same on a server and on a client.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The compression level of what this end sends: 1 (fastest) to 9 (smallest), 0 for none. Default: 6. */
+  readonly level?: number | undefined
+  /** How much memory this end's compressor uses: 1 to 9, 2^(memLevel + 9) bytes beside the window. Default: 8. */
+  readonly memLevel?: number | undefined
+  /** The shortest message, in bytes, that is compressed; `compress` in the options of a send overrules it. Default: 1024. */
+  readonly threshold?: number | undefined
+  /** Whether the server may keep its window from one message to the next. Default: true. */
+  readonly serverTakeover?: boolean | undefined
+  /** Whether the client may keep its window from one message to the next. Default: true. */
+  readonly clientTakeover?: boolean | undefined
+  /** The largest window that the server may use, as base-2 logarithm: 8 to 15. Default: 15. */
+  readonly serverMaxWindowBits?: number | undefined
+  /**
+   * The largest window that the client may use, as base-2 logarithm: 8 to 15. A server declines the offer of a client
+   * that does not let it choose. Default: 15.
+   */
+  readonly clientMaxWindowBits?: number | undefined
+  /**
+   * Client: what to offer instead of one offer made from these options, in order of preference. Whatever is agreed on,
+   * this client keeps to its own options too.
+   */
+  readonly offers?: ReadonlyArray<Offer> | undefined
+}
+
+const WindowBits = Extension.integer({ minimum: 8, maximum: 15 })
+
+/**
+ * The parameters of an offer (RFC 7692 7.1).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Offer = Schema.Struct({
+  server_no_context_takeover: Schema.optionalKey(Extension.Flag),
+  client_no_context_takeover: Schema.optionalKey(Extension.Flag),
+  server_max_window_bits: Schema.optionalKey(WindowBits),
+  // RFC 7692 7.1.2.2: in an offer it "has no value or a decimal integer value"
+  client_max_window_bits: Schema.optionalKey(Schema.Union([Extension.Flag, WindowBits]))
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Offer = typeof Offer.Type
+
+/**
+ * The parameters of an answer (RFC 7692 7.1): like those of an offer, but every window has a value.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Answer = Schema.Struct({ ...Offer.fields, client_max_window_bits: Schema.optionalKey(WindowBits) })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Answer = typeof Answer.Type
+
+/**
+ * Creates the extension.
+ *
+ * **Details**
+ *
+ * Contexts are made when a connection first compresses or decompresses. With takeover a compressor takes about
+ * 2^(window + 2) + 2^(memLevel + 9) bytes (256 KiB at 15 and 8) and a decompressor 2^window + 12 KiB, for as long as the
+ * connection lasts; without, both are lent for the time of a message.
+ *
+ * A message that does not become smaller is sent as it is, where there is no takeover. A window of 2^8 bytes works in
+ * both directions: see the documentation of the extensions.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): Extension.Extension => {
+  const { clientMaxWindowBits = 15, clientTakeover = true, serverMaxWindowBits = 15, serverTakeover = true } = options
+  return Extension.make<Offer, Answer>({
+    name: "permessage-deflate",
+    rsv: DeflateHooks.rsv1,
+    level: "message",
+    offer: Offer,
+    answer: Answer,
+    offers: options.offers ?? [
+      {
+        ...flags(!serverTakeover, !clientTakeover),
+        ...serverBits(serverMaxWindowBits),
+        client_max_window_bits: clientMaxWindowBits === 15 ? true : clientMaxWindowBits
+      }
+    ],
+    accept: (offer) => {
+      const clientOffered = offer.client_max_window_bits
+      // RFC 7692 7.1.2.2: without the parameter in the offer, the answer "MUST NOT include" it
+      if (clientOffered === undefined && clientMaxWindowBits < 15) return undefined
+      const clientBits = Math.min(typeof clientOffered === "number" ? clientOffered : 15, clientMaxWindowBits)
+      return {
+        ...flags(
+          // RFC 7692 7.1.1.1: "A server accepts [...] by including the "server_no_context_takeover" [...] parameter"
+          !serverTakeover || offer.server_no_context_takeover === true,
+          !clientTakeover || offer.client_no_context_takeover === true
+        ),
+        // RFC 7692 7.1.2.1: accepted "with the same or smaller value"
+        ...serverBits(Math.min(offer.server_max_window_bits ?? 15, serverMaxWindowBits), offer.server_max_window_bits),
+        ...(clientBits < 15 || typeof clientOffered === "number" ? { client_max_window_bits: clientBits } : {})
+      }
+    },
+    check: (answer, offer) => {
+      // RFC 7692 7.1.1.1 and 7.1.2.1: what the offer asked of the server, the answer has to grant.
+      if (offer.server_no_context_takeover && !answer.server_no_context_takeover) {
+        return "server_no_context_takeover was offered and not accepted"
+      }
+      const bits = offer.server_max_window_bits
+      if (bits !== undefined && (answer.server_max_window_bits ?? 15) > bits) {
+        return `server_max_window_bits of at most ${bits} was offered, not ${answer.server_max_window_bits ?? "15"}`
+      }
+      if (answer.client_max_window_bits === undefined) return undefined
+      // RFC 7692 7.1.2.2: an answer with a parameter that the offer did not have is not acceptable.
+      if (offer.client_max_window_bits === undefined) return "client_max_window_bits was not offered"
+      return offer.client_max_window_bits !== true && answer.client_max_window_bits > offer.client_max_window_bits
+        ? `client_max_window_bits of at most ${offer.client_max_window_bits} was offered`
+        : undefined
+    },
+    open: ({ answer, offer, role }) => {
+      const hintedBits = typeof offer.client_max_window_bits === "number" ? offer.client_max_window_bits : 15
+      const server = {
+        windowBits: answer.server_max_window_bits ?? 15,
+        takeover: answer.server_no_context_takeover !== true
+      }
+      const client = {
+        windowBits: answer.client_max_window_bits ?? 15,
+        takeover: answer.client_no_context_takeover !== true
+      }
+      // A client may keep to less than what was agreed on.
+      const restrained = {
+        windowBits: Math.min(client.windowBits, hintedBits, clientMaxWindowBits),
+        takeover: client.takeover && clientTakeover && offer.client_no_context_takeover !== true
+      }
+      const { level = 6, memLevel = 8, threshold = 1024 } = options
+      return DeflateHooks.open({
+        deflate: { ...(role === "server" ? server : restrained), level, memLevel },
+        inflate: role === "server" ? client : server,
+        threshold
+      })
+    }
+  })
+}
+
+const flags = (
+  server: boolean,
+  client: boolean
+): Pick<Answer, "server_no_context_takeover" | "client_no_context_takeover"> => ({
+  ...(server ? { server_no_context_takeover: true } : {}),
+  ...(client ? { client_no_context_takeover: true } : {})
+})
+
+const serverBits = (bits: number, offered?: number): Pick<Answer, "server_max_window_bits"> =>
+  bits < 15 || offered !== undefined ? { server_max_window_bits: bits } : {}
+
+/**
+ * Lets a server accept permessage-deflate and a client offer it.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options?: Options): Layer.Layer<never> => Extensions.layer([make(options)])

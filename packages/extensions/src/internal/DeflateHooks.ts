@@ -1,0 +1,131 @@
+/**
+ * What permessage-deflate and deflate-frame do on an open connection, which is the same: each unit, a message or a
+ * frame, is compressed and marked with RSV1, or is left as it is.
+ *
+ * @internal
+ */
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import type * as Protocol from "@effect-ws/protocol/Extension"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Hooks } from "../Extension.ts"
+import type * as Zlib from "../Zlib.ts"
+import { Zlib as ZlibReference } from "../Zlib.ts"
+
+/** RFC 7692 7.2.1: the bit "Per-Message Compressed"; deflate-frame uses the same. @internal */
+export const rsv1 = 0x40
+
+/** @internal */
+export interface Settings {
+  readonly deflate: Zlib.DeflaterOptions
+  readonly inflate: Zlib.InflaterOptions
+  readonly threshold: number
+}
+
+/** Creates the state of one connection; it is released with the Scope, or with the session where that ends earlier. @internal */
+export const open = (settings: Settings): Effect.Effect<Hooks, never, Scope.Scope> =>
+  Effect.flatMap(ZlibReference, (zlib) => {
+    const codec = new Codec(zlib, settings)
+    const hooks: Hooks = {
+      encode: (part) => codec.encode(part),
+      decode: (part) => codec.decode(part),
+      close: () => codec.close()
+    }
+    return Effect.as(
+      Effect.addFinalizer(() => Effect.sync(() => codec.close())),
+      hooks
+    )
+  })
+
+type Outcome = ReturnType<Protocol.Transform>
+
+class Codec {
+  private readonly zlib: Zlib.Service
+  private readonly settings: Settings
+  // Made when they are needed: many connections never compress anything.
+  private deflater: Zlib.Deflater | undefined = undefined
+  private inflater: Zlib.Inflater | undefined = undefined
+  private compressing = false
+  private closed = false
+
+  constructor(zlib: Zlib.Service, settings: Settings) {
+    this.zlib = zlib
+    this.settings = settings
+  }
+
+  encode(part: Protocol.Part): Outcome {
+    // Control frames are never compressed.
+    if (this.closed || (part.opcode & 0x8) !== 0) return undefined
+    if (part.first) this.compressing = this.isWorthwhile(part)
+    if (!this.compressing) return undefined
+    this.deflater ??= this.zlib.deflater(this.settings.deflate)
+    const output = this.deflater.deflate(part.payload, part.last)
+    if (output instanceof Uint8Array || output === "OutOfMemory") return this.encoded(part, output)
+    return {
+      _tag: "Pending",
+      start: (done) =>
+        output.start((output) => {
+          this.encoded(part, output)
+          done()
+        })
+    }
+  }
+
+  private isWorthwhile(part: Protocol.Part): boolean {
+    if (part.compress !== undefined) return part.compress
+    // The length of a message that is sent in pieces is not known.
+    return !part.last || part.payload.length >= this.settings.threshold
+  }
+
+  private encoded(part: Protocol.Part, output: Uint8Array | "OutOfMemory"): undefined {
+    if (output === "OutOfMemory") {
+      this.compressing = false
+      return undefined
+    }
+    // What was compressed with a window that is kept must be sent, or the two windows would not be the same any more.
+    if (part.first && part.last && !this.settings.deflate.takeover && output.length >= part.payload.length) return
+    part.payload = output
+    // RFC 7692 6.1: "set the "Per-Message Compressed" bit of the first fragment"
+    if (part.first) part.rsv |= rsv1
+    return undefined
+  }
+
+  decode(part: Protocol.Part): Outcome {
+    if ((part.rsv & rsv1) === 0 || (part.opcode & 0x8) !== 0) return undefined
+    if (this.closed) return undefined
+    this.inflater ??= this.zlib.inflater(this.settings.inflate)
+    const output = this.inflater.inflate(part.payload, part.last, part.limit)
+    if (typeof output === "string" || output instanceof Uint8Array) return decoded(part, output)
+    return {
+      _tag: "Pending",
+      start: (done) => output.start((output) => done(decoded(part, output)))
+    }
+  }
+
+  close(): void {
+    this.closed = true
+    this.deflater?.close()
+    this.inflater?.close()
+    this.deflater = undefined
+    this.inflater = undefined
+  }
+}
+
+const decoded = (
+  part: Protocol.Part,
+  output: Uint8Array | Zlib.InflateFailure
+): CloseError.SendableCloseError | undefined => {
+  if (output instanceof Uint8Array) {
+    part.payload = output
+    part.rsv &= ~rsv1
+    return undefined
+  }
+  switch (output) {
+    case "Garbage":
+      return new CloseError.InvalidPayload({ reason: "the compressed data are not a deflate stream" })
+    case "TooBig":
+      return new CloseError.MessageTooBig({ reason: `more than the ${part.limit} bytes allowed when decompressed` })
+    case "OutOfMemory":
+      return new CloseError.TryAgainLater({ reason: "no memory to decompress with" })
+  }
+}

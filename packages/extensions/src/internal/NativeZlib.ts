@@ -1,0 +1,301 @@
+/**
+ * The zlib service on the native contexts of `node:zlib`.
+ *
+ * @internal
+ */
+import type * as Zlib from "../Zlib.ts"
+import { Arena, join } from "./Arena.ts"
+import { Contexts } from "./Contexts.ts"
+import { Jobs } from "./Jobs.ts"
+import type { Kind } from "./NativeHandle.ts"
+import { deflateKind, inflateKind, NativeHandle } from "./NativeHandle.ts"
+
+export { isAvailable } from "./NativeHandle.ts"
+
+/** @internal */
+export interface Settings {
+  readonly inlineBytes: number
+  readonly concurrency: number
+  readonly memoryBudget: number
+}
+
+/** What all compressors and decompressors of a service share. */
+interface Shared {
+  readonly settings: Settings
+  readonly contexts: Contexts
+  readonly jobs: Jobs
+}
+
+/** @internal */
+export const make = (settings: Settings): Zlib.Service & { readonly contexts: Contexts } => {
+  const contexts = new Contexts(settings.memoryBudget)
+  const shared: Shared = { settings, contexts, jobs: new Jobs(settings.concurrency) }
+  return {
+    contexts,
+    deflater: ({ level, memLevel, takeover, windowBits }) =>
+      windowBits === 8 && !shortWindowHolds()
+        ? incapable
+        : new NativeDeflater(shared, deflateKind(windowBits, level, memLevel), takeover),
+    inflater: ({ takeover, windowBits }) => new NativeInflater(shared, inflateKind(windowBits), takeover)
+  }
+}
+
+// All outputs of the calling turn, of every connection: one is complete before the next begins.
+const arena = new Arena()
+
+// RFC 7692 7.2.1: "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end"
+const tail = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
+const emptyBlock = Uint8Array.of(0x00, 0x00, 0x00, 0xff, 0xff)
+
+const noBytes = new Uint8Array(0)
+
+const incapable: Zlib.Deflater = { deflate: () => "OutOfMemory", close: () => undefined }
+
+let holds: boolean | undefined
+
+// Whether the zlib at hand does keep to 250 bytes with a window of 2^9, so that its output fits one of 2^8: a repetition
+// at a distance of 300 bytes must not make the output shorter.
+const shortWindowHolds = (): boolean => {
+  if (holds === undefined) {
+    const handle = new NativeHandle(deflateKind(8, 9, 9))
+    // A full period of a generator of bytes without a repetition of three.
+    const input = new Uint8Array(600)
+    for (let at = 0, seed = 1; at < 300; at++) {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
+      input[at] = input[at + 300] = seed >>> 24
+    }
+    const output = new Uint8Array(1024)
+    handle.writeSync(input, 0, output, 0, output.length)
+    holds = output.length - handle.roomLeft > 550
+    handle.close()
+  }
+  return holds
+}
+
+/** What the two directions have in common: a context that is borrowed, and may be busy on another thread. */
+abstract class Borrower {
+  protected readonly shared: Shared
+  protected readonly takeover: boolean
+  protected handle: NativeHandle | undefined = undefined
+  protected closed = false
+  private readonly kind: Kind
+  private busy = false
+
+  constructor(shared: Shared, kind: Kind, takeover: boolean) {
+    this.shared = shared
+    this.kind = kind
+    this.takeover = takeover
+  }
+
+  protected borrow(): NativeHandle | undefined {
+    return (this.handle ??= this.shared.contexts.acquire(this.kind))
+  }
+
+  protected giveBack(): void {
+    if (this.handle === undefined) return
+    this.shared.contexts.release(this.handle)
+    this.handle = undefined
+  }
+
+  /** Runs work on the thread pool in its turn; what `work` ends with is the result, unless we were closed by then. */
+  protected defer<A>(work: (end: (result: A) => void) => void): Zlib.Deferred<A> {
+    return {
+      _tag: "Deferred",
+      start: (done) => {
+        this.busy = true
+        this.shared.jobs.add((release) => {
+          const end = (result: A): void => {
+            this.busy = false
+            release()
+            if (this.closed) this.giveBack()
+            else done(result)
+          }
+          if (this.closed) {
+            this.busy = false
+            this.giveBack()
+            release()
+          } else work(end)
+        })
+      }
+    }
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    // The thread pool may still write into the context: then it is given back when that is done.
+    if (!this.busy) this.giveBack()
+  }
+}
+
+class NativeDeflater extends Borrower implements Zlib.Deflater {
+  deflate(input: Uint8Array, last: boolean): Uint8Array | "OutOfMemory" | Zlib.Deferred<Uint8Array | "OutOfMemory"> {
+    if (this.handle !== undefined && this.takeover) this.shared.contexts.withdraw(this)
+    const handle = this.borrow()
+    if (handle === undefined) return "OutOfMemory"
+    if (input.length > this.shared.settings.inlineBytes) {
+      return this.defer((end) => this.onThreadPool(handle, input, last, end))
+    }
+    return this.finish(input.length === 0 ? emptyBlock : this.inline(handle, input), last)
+  }
+
+  private inline(handle: NativeHandle, input: Uint8Array): Uint8Array {
+    let room = arena.reserve()
+    handle.writeSync(input, 0, arena.slab, arena.offset, room)
+    const first = arena.take(room - handle.roomLeft)
+    if (handle.roomLeft > 0) return first
+    const pieces = [first]
+    let length = first.length
+    do {
+      const at = input.length - handle.inputLeft
+      room = arena.reserve()
+      handle.writeSync(input, at, arena.slab, arena.offset, room)
+      const piece = arena.take(room - handle.roomLeft)
+      pieces.push(piece)
+      length += piece.length
+    } while (handle.roomLeft === 0)
+    return join(pieces, length)
+  }
+
+  private onThreadPool(
+    handle: NativeHandle,
+    input: Uint8Array,
+    last: boolean,
+    end: (output: Uint8Array | "OutOfMemory") => void
+  ): void {
+    const pieces: Array<Uint8Array> = []
+    let length = 0
+    handle.write(
+      input,
+      Math.min(1024 * 1024, (input.length >>> 1) + 64),
+      (piece) => {
+        pieces.push(piece)
+        length += piece.length
+        return !this.closed
+      },
+      (outcome) => {
+        if (outcome === "Written") return end(this.finish(join(pieces, length), last))
+        this.giveBack()
+        end("OutOfMemory")
+      }
+    )
+  }
+
+  private finish(output: Uint8Array, last: boolean): Uint8Array {
+    if (!last) return output
+    if (!this.takeover) this.giveBack()
+    else if (!this.closed) this.shared.contexts.offer(this)
+    return output.subarray(0, output.length - 4)
+  }
+
+  surrender(): NativeHandle {
+    const handle = this.handle!
+    this.handle = undefined
+    return handle
+  }
+
+  override close(): void {
+    this.shared.contexts.withdraw(this)
+    super.close()
+  }
+}
+
+class NativeInflater extends Borrower implements Zlib.Inflater {
+  // The piece in progress: its input, how far that is used, what came out of it.
+  private input: Uint8Array = noBytes
+  private at = 0
+  private last = false
+  private limit = 0
+  private pieces: Array<Uint8Array> | undefined = undefined
+  private length = 0
+
+  inflate(
+    input: Uint8Array,
+    last: boolean,
+    limit: number
+  ): Uint8Array | Zlib.InflateFailure | Zlib.Deferred<Uint8Array | Zlib.InflateFailure> {
+    const handle = this.borrow()
+    if (handle === undefined) return "OutOfMemory"
+    this.input = input
+    this.at = 0
+    this.last = last
+    this.limit = limit
+    this.length = 0
+    const { inlineBytes } = this.shared.settings
+    if (input.length > inlineBytes) return this.onThreadPool()
+    for (;;) {
+      const room = Math.min(arena.reserve(), limit - this.length + 1)
+      handle.writeSync(this.input, this.at, arena.slab, arena.offset, room)
+      if (handle.isSpent) return this.finish("Garbage")
+      const made = room - handle.roomLeft
+      const isStuck = made === 0 && handle.inputLeft === this.input.length - this.at
+      if (made > 0) this.keep(arena.take(made))
+      if (this.length > limit) return this.finish("TooBig")
+      this.at = this.input.length - handle.inputLeft
+      if (handle.roomLeft === 0) {
+        if (this.length > inlineBytes * 8) return this.onThreadPool()
+      } else if (handle.inputLeft > 0) {
+        // There is room, and input is left: a final block ended the stream.
+        handle.reset()
+        if (isStuck && this.isTail) return this.finish("Done")
+      } else if (!this.beginTail()) return this.finish("Done")
+    }
+  }
+
+  private onThreadPool(): Zlib.Deferred<Uint8Array | Zlib.InflateFailure> {
+    return this.defer((end) => {
+      const go = (): void => {
+        const handle = this.borrow()
+        if (handle === undefined) return end(this.finish("OutOfMemory"))
+        handle.write(
+          this.at === 0 ? this.input : this.input.subarray(this.at),
+          Math.max(64, Math.min(128 * 1024, this.limit - this.length + 1)),
+          (piece) => {
+            this.keep(piece)
+            return this.length <= this.limit && !this.closed
+          },
+          (outcome) => {
+            if (this.length > this.limit) return end(this.finish("TooBig"))
+            if (outcome === "Failed") return end(this.finish("Garbage"))
+            if (outcome === "Ended") {
+              this.at = this.input.length - handle.inputLeft
+              // The stream of Node ends with the deflate stream, so another takes its place.
+              this.giveBack()
+              return this.isTail && this.at === 0 ? end(this.finish("Done")) : go()
+            }
+            return this.beginTail() ? go() : end(this.finish("Done"))
+          }
+        )
+      }
+      go()
+    })
+  }
+
+  private keep(piece: Uint8Array): void {
+    this.length += piece.length
+    if (this.pieces === undefined) this.pieces = [piece]
+    else this.pieces.push(piece)
+  }
+
+  // RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end". RFC 7692 7.2.3.4 has a block behind a final
+  // one for the tail to complete; where there is none, the tail is not needed either.
+  private beginTail(): boolean {
+    if (!this.last || this.isTail) return false
+    this.input = tail
+    this.at = 0
+    return true
+  }
+
+  private get isTail(): boolean {
+    return this.input === tail
+  }
+
+  private finish(outcome: "Done" | Zlib.InflateFailure): Uint8Array | Zlib.InflateFailure {
+    const { pieces } = this
+    this.pieces = undefined
+    this.input = noBytes
+    if (outcome !== "Done" || (this.last && !this.takeover)) this.giveBack()
+    if (outcome !== "Done") return outcome
+    return pieces === undefined ? noBytes : join(pieces, this.length)
+  }
+}
