@@ -55,9 +55,9 @@ export interface ByteSink {
   /** Tells that the peer sent FIN: no more bytes will come, writing may still work. */
   onEnd(): void
   /**
-   * Tells that the socket is gone. `undefined` after an orderly end of both directions or a local `close`; a
-   * `SocketReadError` or `SocketWriteError` where the network failed; a `SocketCloseError` of code 1006 after a local
-   * `destroy`.
+   * Tells that the socket is gone. `undefined` after an orderly end of both directions, and after a local `close`
+   * whatever came of it; a `SocketReadError` or `SocketWriteError` where the network failed; a `SocketCloseError` of code
+   * 1006 after a local `destroy`.
    */
   onClose(error: Socket.SocketError | undefined): void
 }
@@ -80,7 +80,10 @@ export interface PushReader extends Socket.Reader {
    * pauses. A subscribed reader starts out flowing.
    */
   subscribe(sink: ByteSink): void
-  /** Stops the flow of chunks, at once and as often as wanted. The peer is held back once the buffers below are full. */
+  /**
+   * Stops the flow of chunks, at once and as often as wanted. The peer is held back once the buffers below are full. A
+   * reset may go unnoticed until the flow is resumed, or something is written: the system reports it to readers.
+   */
   pause(): void
   /** Lets chunks flow again, from the next turn on. */
   resume(): void

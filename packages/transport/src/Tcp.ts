@@ -12,7 +12,7 @@ import { Dialer, formatAddress } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { makePlainDialer } from "./internal/dial.ts"
 import { makeNodeServer } from "./internal/nodeServer.ts"
-import { duplexSettings } from "./NodeDuplex.ts"
+import { duplexSettings } from "./internal/NodeDuplex.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 

@@ -20,7 +20,7 @@ import { Dialer, formatAddress, hostPort } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { connectNode, defaultConnectTimeout, makeDialed } from "./internal/dial.ts"
 import { makeNodeServer } from "./internal/nodeServer.ts"
-import { duplexSettings } from "./NodeDuplex.ts"
+import { duplexSettings } from "./internal/NodeDuplex.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import type * as Tcp from "./Tcp.ts"
 

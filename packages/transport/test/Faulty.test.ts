@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Latch, Layer, Queue } from "effect"
+import { Arbitrary, Effect, Fiber, Latch, Layer, Queue, Schema } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
 import { Socket, SocketServer } from "effect/socket"
 import { TestClock } from "effect/testing"
@@ -191,6 +191,36 @@ describe("Faulty, under the clock", () => {
       assert.deepStrictEqual(yield* sizes(7), first)
       assert.notDeepEqual(yield* sizes(8), first)
     }).pipe(Effect.provide(memory))
+  )
+
+  it.effect.prop(
+    "cuts and delays, but keeps every byte and their order",
+    {
+      chunks: Arbitrary.array(Arbitrary.schema(Schema.Uint8Array), { maxLength: 8 }),
+      seed: Arbitrary.schema(Schema.Int),
+      max: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 }))),
+      late: Arbitrary.schema(Schema.Boolean)
+    },
+    ({ chunks, late, max, seed }) =>
+      Effect.gen(function* () {
+        const faults = { chunkSize: [1, max] as const, jitter: late ? ("10 millis" as const) : undefined }
+        const { writer, sink } = yield* connect({ seed, outbound: faults })
+        const sent: Array<number> = []
+        const got: Array<number> = []
+        sink.onBytes = (bytes) => {
+          assert.isAtMost(bytes.length, max)
+          got.push(...bytes)
+        }
+        for (const chunk of chunks) {
+          sent.push(...chunk)
+          yield* writer.write(chunk)
+        }
+        yield* writer.write(new Socket.CloseEvent())
+        if (late) yield* TestClock.adjust("10 millis")
+        yield* sink.until((self) => self.log.includes("end"))
+        assert.deepStrictEqual(got, sent)
+      }).pipe(Effect.scoped, Effect.provide(Layer.fresh(memory))),
+    { arbitrary: { runs: process.env.CI ? 1000 : 200 } }
   )
 
   it.effect("makes a socket faulty that only pulls", () =>

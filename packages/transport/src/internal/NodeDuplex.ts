@@ -1,0 +1,321 @@
+/**
+ * The socket over a Node stream, see the public module of the same name for why there is one.
+ */
+import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type * as Socket from "effect/socket/Socket"
+import * as Net from "node:net"
+import type { Duplex } from "node:stream"
+import * as Tls from "node:tls"
+import { closeError, fromNode, upgradeError } from "./errors.ts"
+import { PushDuplex } from "./PushDuplex.ts"
+import type { NodeDuplexOptions } from "../NodeDuplex.ts"
+
+const owner = Symbol("effect-ws/NodeDuplex")
+
+interface OwnedDuplex extends Duplex {
+  [owner]?: NodeDuplex | undefined
+}
+
+export interface NodeDuplexSettings {
+  readonly lingerTimeout: number
+  readonly readAhead: number
+  /** Which side of TLS `upgrade` takes. */
+  readonly tlsServer: boolean
+  /** What Node does not know of a Unix socket. */
+  readonly localAddress?: NetAddress.SocketAddress | undefined
+  readonly remoteAddress?: NetAddress.SocketAddress | undefined
+}
+
+export const duplexSettings = (options: NodeDuplexOptions | undefined, tlsServer: boolean): NodeDuplexSettings => ({
+  lingerTimeout: Duration.toMillis(options?.lingerTimeout ?? 2000),
+  readAhead: options?.readAhead ?? 65536,
+  tlsServer
+})
+
+export class NodeDuplex extends PushDuplex {
+  private _stream: OwnedDuplex
+  private readonly _settings: NodeDuplexSettings
+  private _linger: NodeJS.Timeout | undefined = undefined
+  private _listening = false
+  private _remote: NetAddress.SocketAddress | undefined = undefined
+  private _local: NetAddress.SocketAddress | undefined = undefined
+
+  constructor(stream: Duplex, settings: NodeDuplexSettings) {
+    super(settings.readAhead)
+    this._settings = settings
+    this._stream = stream
+    this._remote = settings.remoteAddress
+    this._local = settings.localAddress
+    this._adopt(stream)
+  }
+
+  private _adopt(stream: OwnedDuplex): void {
+    this._stream = stream
+    this._listening = false
+    stream[owner] = this
+    if (!stream.isPaused()) stream.pause()
+    // Without a listener an error, such as a reset by the peer, would end the process.
+    stream.on("error", ignoreError)
+    stream.on("close", onClose)
+    stream.on("drain", onDrain)
+    if (stream.closed) queueMicrotask(() => this.onClose())
+  }
+
+  putBack(bytes: Uint8Array): void {
+    this.received(bytes)
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.received(bytes)
+  }
+
+  onEnd(): void {
+    this.ended()
+  }
+
+  onDrain(): void {
+    this.drained()
+  }
+
+  onClose(): void {
+    clearTimeout(this._linger)
+    this.closed(this._outcome())
+  }
+
+  protected startSource(): void {
+    if (!this._listening) {
+      this._listening = true
+      this._stream.on("data", onData)
+      this._stream.on("end", onEnd)
+    }
+    this._stream.resume()
+  }
+
+  protected stopSource(): void {
+    this._stream.pause()
+  }
+
+  protected put(bytes: Uint8Array): boolean {
+    return this._stream.write(bytes)
+  }
+
+  protected putEnd(): void {
+    this._stream.end()
+  }
+
+  protected abort(): void {
+    const stream = this._stream
+    // A reset tells the peer at once that bytes are missing; a FIN would pass for an end. Only TCP has one.
+    if (stream instanceof Net.Socket && !(stream instanceof Tls.TLSSocket) && stream.remoteFamily !== undefined) {
+      stream.resetAndDestroy()
+    } else {
+      stream.destroy()
+    }
+  }
+
+  protected finish(): void {
+    const stream = this._stream
+    if (stream.destroyed) return
+    const linger = this._settings.lingerTimeout
+    if (linger <= 0 || (stream instanceof Net.Socket && stream.connecting)) {
+      stream.destroy()
+      return
+    }
+    // Once both directions have ended, Node destroys the stream by itself.
+    if (!stream.writableEnded) stream.end()
+    this._linger = setTimeout(destroyStream, linger, stream)
+    stream.resume()
+  }
+
+  protected startTls(options: Socket.TlsUpgradeOptions): Effect.Effect<void, Socket.SocketError> {
+    return Effect.callback((resume) => {
+      const raw = this._stream
+      const isServer = this._settings.tlsServer
+      const obstacle = this._upgradeObstacle(options)
+      if (obstacle !== undefined) return resume(Effect.fail(upgradeError(new Error(obstacle))))
+      const early = this.takeBack()
+      for (let i = early.length - 1; i >= 0; i--) raw.unshift(early[i])
+      this._release()
+      let tls: Tls.TLSSocket
+      try {
+        tls = secureSocket(raw as Net.Socket, options, isServer)
+      } catch (cause) {
+        this._adopt(raw)
+        return resume(Effect.fail(upgradeError(cause)))
+      }
+      this._adopt(tls)
+      const secured = isServer ? "secure" : "secureConnect"
+      const done = (outcome: Effect.Effect<void, Socket.SocketError>): void => {
+        tls.off(secured, onSecured)
+        tls.off("error", onFailure)
+        tls.off("close", onEarlyClose)
+        resume(outcome)
+      }
+      const onSecured = (): void => done(Effect.void)
+      const onFailure = (cause: Error): void => done(Effect.fail(upgradeError(cause)))
+      const onEarlyClose = (): void => onFailure(new Error("the socket closed during the TLS handshake"))
+      tls.on(secured, onSecured)
+      tls.on("error", onFailure)
+      tls.on("close", onEarlyClose)
+      return Effect.sync(() => {
+        done(Effect.void)
+        this.destroy()
+      })
+    })
+  }
+
+  cork(): void {
+    this._stream.cork()
+  }
+
+  uncork(): void {
+    this._stream.uncork()
+  }
+
+  get pendingBytes(): number {
+    return this._stream.writableLength
+  }
+
+  get copies(): boolean {
+    // Node hands a chunk to the kernel, or to OpenSSL, inside write where it can, and counts it as pending where not.
+    return true
+  }
+
+  protected get needsDrain(): boolean {
+    return this._stream.writableNeedDrain
+  }
+
+  get remoteAddress(): NetAddress.SocketAddress | undefined {
+    const stream = this._stream
+    if (this._remote === undefined && stream instanceof Net.Socket) {
+      this._remote = inetAddress(stream.remoteAddress, stream.remotePort)
+    }
+    return this._remote
+  }
+
+  get localAddress(): NetAddress.SocketAddress | undefined {
+    const stream = this._stream
+    if (this._local === undefined && stream instanceof Net.Socket) {
+      this._local = inetAddress(stream.localAddress, stream.localPort)
+    }
+    return this._local
+  }
+
+  get secure(): boolean {
+    return this._stream instanceof Tls.TLSSocket
+  }
+
+  get alpnProtocol(): string | undefined {
+    return (this._stream instanceof Tls.TLSSocket && this._stream.alpnProtocol) || undefined
+  }
+
+  get serverName(): string | undefined {
+    const name: unknown = "servername" in this._stream ? this._stream.servername : undefined
+    return typeof name === "string" ? name : undefined
+  }
+
+  get authorized(): boolean {
+    return this._stream instanceof Tls.TLSSocket && this._stream.authorized
+  }
+
+  get peerCertificate(): Tls.PeerCertificate | undefined {
+    if (!(this._stream instanceof Tls.TLSSocket)) return undefined
+    // Node gives an empty object where there is none, and null once the socket is gone.
+    const certificate = this._stream.getPeerCertificate() as Tls.PeerCertificate | null
+    return certificate !== null && "raw" in certificate ? certificate : undefined
+  }
+
+  /** How a stream that closed should be told of. */
+  private _outcome(): Socket.SocketError | undefined {
+    const { errored, readableEnded, writableFinished } = this._stream
+    if (this.wasAborted) return closeError(1006)
+    // What the linger timeout cut off is of no interest to who closed.
+    if (this.isClosing) return undefined
+    if (errored !== null && errored !== undefined) return fromNode(errored)
+    return readableEnded && writableFinished ? undefined : closeError(1006)
+  }
+
+  private _upgradeObstacle(options: Socket.TlsUpgradeOptions): string | undefined {
+    const stream = this._stream
+    if (this.isClosed || stream.destroyed) return "the socket is closed"
+    if (!(stream instanceof Net.Socket) || stream instanceof Tls.TLSSocket) {
+      return "only a plain TCP or Unix socket can be upgraded, and only once"
+    }
+    if (this.isRead) return "the socket is being read"
+    if ((options.key === undefined) !== (options.cert === undefined)) return "key and cert must be given together"
+    if (this._settings.tlsServer && options.key === undefined) return "the server's side needs key and cert"
+    return undefined
+  }
+
+  private _release(): void {
+    const stream = this._stream
+    stream.pause()
+    stream.off("close", onClose)
+    stream.off("drain", onDrain)
+    stream.off("data", onData)
+    stream.off("end", onEnd)
+    stream[owner] = undefined
+  }
+}
+
+function onData(this: OwnedDuplex, bytes: Uint8Array): void {
+  this[owner]?.onData(bytes)
+}
+
+function onEnd(this: OwnedDuplex): void {
+  this[owner]?.onEnd()
+}
+
+function onDrain(this: OwnedDuplex): void {
+  this[owner]?.onDrain()
+}
+
+function onClose(this: OwnedDuplex): void {
+  this[owner]?.onClose()
+}
+
+// What happened is read off the stream when it closes, which it does right after an error.
+const ignoreError = (): void => {}
+
+const destroyStream = (stream: Duplex): void => {
+  stream.destroy()
+}
+
+const inetAddress = (host: string | undefined, port: number | undefined): NetAddress.SocketAddress | undefined => {
+  if (host === undefined || port === undefined) return undefined
+  // A zone, as in fe80::1%eth0, is the name of one of our interfaces: no part of the peer's address.
+  const zone = host.indexOf("%")
+  const address = NetAddress.inetAddressFromIpString(zone === -1 ? host : host.slice(0, zone), port)
+  return Result.isSuccess(address) ? NetAddress.toCanonical(address.success) : undefined
+}
+
+const secureSocket = (raw: Net.Socket, options: Socket.TlsUpgradeOptions, isServer: boolean): Tls.TLSSocket => {
+  const settings: Tls.SecureContextOptions & Tls.CommonConnectionOptions = {
+    key: options.key === undefined ? undefined : Arr.ensure(options.key).map((key) => toBuffer(Redacted.value(key))),
+    cert: options.cert === undefined ? undefined : Arr.ensure(options.cert).map(toBuffer),
+    ca: options.ca === undefined ? undefined : Arr.ensure(options.ca).map(toBuffer),
+    passphrase: options.passphrase === undefined ? undefined : Redacted.value(options.passphrase)
+  }
+  const secureContext = Tls.createSecureContext(settings)
+  const common = {
+    secureContext,
+    ...(options.alpnProtocols === undefined ? undefined : { ALPNProtocols: [...options.alpnProtocols] }),
+    requestCert: options.requestCert,
+    rejectUnauthorized: options.rejectUnauthorized
+  }
+  if (isServer) return new Tls.TLSSocket(raw, { ...common, isServer: true })
+  const host = options.servername
+  // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted" as server names; the certificate is checked all the same.
+  return Tls.connect({
+    ...common,
+    socket: raw,
+    ...(host === undefined ? undefined : Net.isIP(host) === 0 ? { host, servername: host } : { host })
+  })
+}
+
+const toBuffer = (input: string | Uint8Array): Buffer => Buffer.from(input as Uint8Array)
