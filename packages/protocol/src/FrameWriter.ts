@@ -9,7 +9,7 @@
  */
 import type * as Frame from "./Frame.ts"
 import * as Mask from "./Mask.ts"
-import * as Slab from "./Slab.ts"
+import type * as Slab from "./Slab.ts"
 import * as Utf8 from "./Utf8.ts"
 
 const COPY_UP_TO = 16 * 1024
