@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Socket } from "effect/socket"
 import * as Http from "node:http"
+import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import { duplexPair } from "node:stream"
 import { fromDuplex } from "../src/NodeDuplex.ts"
@@ -80,6 +81,42 @@ describe("NodeDuplex", () => {
       socket.writerUnsafe.shutdown()
       yield* sink.closed
       yield* client.closed
+    })
+  )
+
+  it.live("takes over a stream of HTTP/2, in both roles", () =>
+    Effect.gen(function* () {
+      const sink = new Recorder()
+      const server = Http2.createServer({ settings: { enableConnectProtocol: true } })
+      server.on("stream", (stream: Http2.ServerHttp2Stream) => {
+        stream.respond({ ":status": 200 })
+        const socket = fromDuplex(stream)
+        sink.onBytes = (bytes) => void socket.writerUnsafe.writeUnsafe(bytes)
+        sink.onFin = () => socket.writerUnsafe.shutdown()
+        socket.readerUnsafe.subscribe(sink)
+      })
+      yield* Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      const session = Http2.connect(`http://127.0.0.1:${(server.address() as Net.AddressInfo).port}`)
+      yield* Effect.addFinalizer(() => Effect.sync(() => session.destroy()))
+      yield* Effect.callback<void>((resume) => void session.once("remoteSettings", () => resume(Effect.void)))
+      const stream = session.request(
+        { ":method": "CONNECT", ":protocol": "websocket", ":path": "/", ":scheme": "http", ":authority": "x" },
+        { endStream: false }
+      )
+      const socket = fromDuplex(stream)
+      const client = new Recorder()
+      client.keepText = false
+      socket.readerUnsafe.subscribe(client)
+      // More than the windows of flow control hold.
+      const total = 1 << 20
+      for (let sent = 0; sent < total; sent += 65536) yield* socket.writerUnsafe.write(new Uint8Array(65536))
+      yield* client.until((self) => self.bytes === total)
+      socket.writerUnsafe.shutdown()
+      yield* client.closed
+      yield* sink.closed
+      assert.isUndefined(client.error)
+      assert.isUndefined(sink.error)
     })
   )
 })

@@ -456,6 +456,26 @@ const pushSuite = (
   )
 
   test(
+    "tells a late subscriber of what came before the close, then of the close",
+    Effect.gen(function* () {
+      const pair = yield* connectPair
+      const { reader, writer } = asPush(pair.reader, pair.writer)
+      yield* pair.far.writerUnsafe.write("a")
+      yield* expectText(reader, "a")
+      yield* pair.far.writerUnsafe.write("b")
+      pair.far.writerUnsafe.shutdown()
+      writer.shutdown()
+      yield* Effect.sleep("50 millis")
+      const sink = new Recorder()
+      reader.subscribe(sink)
+      yield* sink.closed
+      assert.strictEqual(sink.text, "b")
+      assert.deepStrictEqual(sink.log, ["chunk", "end", "close"])
+      assert.isUndefined(sink.error)
+    })
+  )
+
+  test(
     "tells a late subscriber of a close that already happened",
     Effect.gen(function* () {
       const pair = yield* connectPair

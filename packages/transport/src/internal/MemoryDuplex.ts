@@ -187,13 +187,14 @@ export class MemoryDuplex extends PushDuplex {
       this._finPoured = true
       peer.ended()
       peer._leaveIfDone()
-      this._leaveIfDone()
     }
+    this._leaveIfDone()
   }
 
-  /** Both directions have ended, and both ends know. */
+  /** Our end went into the pipe, and the peer's came out of the other one. */
   private _leaveIfDone(): void {
-    if (this._finPoured && this._peer?._finPoured === true) this._turns.later(() => this._leave(undefined))
+    if (this._gone || !this._finInPipe || this.pendingBytes > 0 || this._peer?._finPoured !== true) return
+    this._turns.later(() => this._leave(undefined))
   }
 
   private _leave(error: Socket.SocketError | undefined): void {

@@ -30,6 +30,11 @@ const CLOSED = 128 // the transport is gone
 const REPLAYING = 256 // what was held back is being handed out, or a microtask to do so is on its way
 const SUBSCRIBED = 512 // pulling is over
 
+/** We wanted no more: what arrived before is not told of either. */
+const LEFT = CLOSING | ABORTED
+/** Nothing more can arrive. */
+const DEAF = LEFT | CLOSED
+
 const encoder = new TextEncoder()
 
 export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, PeerInfo {
@@ -79,7 +84,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   // What a transport calls.
 
   protected received(bytes: Uint8Array): void {
-    if (bytes.length === 0 || (this._flags & (CLOSING | CLOSED)) !== 0) return
+    if (bytes.length === 0 || (this._flags & DEAF) !== 0) return
     if (this._sink !== undefined && this._queue === undefined && (this._flags & PAUSED) === 0) {
       this._sink.onChunk(bytes)
       return
@@ -97,10 +102,10 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   }
 
   protected ended(): void {
-    if ((this._flags & (ENDED | CLOSED)) !== 0) return
+    if ((this._flags & (ENDED | DEAF)) !== 0) return
     this._flags |= ENDED
-    if (this._sink === undefined) this._failWaiter(closeError(1000))
-    else this._replay()
+    if (this._sink !== undefined) this._replay()
+    else if (this._waiter !== undefined) this._failWaiter(closeError(1000))
   }
 
   protected drained(): void {
@@ -115,8 +120,9 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     this._flags |= CLOSED
     this._error = error
     this._stop()
-    this._failWaiter(this._readFailure())
-    this._resumeWriters(Effect.fail(this._writeFailure()))
+    // Errors are not cheap, and mostly nobody waits.
+    if (this._waiter !== undefined) this._failWaiter(this._readFailure())
+    if (this._drainWaiters !== undefined) this._resumeWriters(Effect.fail(this._writeFailure()))
     const sink = this._sink
     if (sink === undefined) return
     this._sink = undefined
@@ -128,16 +134,8 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     return (this._flags & ABORTED) !== 0
   }
 
-  protected get isShut(): boolean {
-    return (this._flags & SHUT) !== 0
-  }
-
   protected get isClosing(): boolean {
     return (this._flags & CLOSING) !== 0
-  }
-
-  protected get hasEnded(): boolean {
-    return (this._flags & ENDED) !== 0
   }
 
   protected get isRead(): boolean {
@@ -210,8 +208,8 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     this._flags |= CLOSING | SHUT
     this._queue = undefined
     this._queuedBytes = 0
-    this._failWaiter(closeError(1006))
-    this._resumeWriters(Effect.fail(this._writeFailure()))
+    if (this._waiter !== undefined) this._failWaiter(closeError(1006))
+    if (this._drainWaiters !== undefined) this._resumeWriters(Effect.fail(this._writeFailure()))
     if ((this._flags & CLOSED) === 0) this.finish()
   }
 
@@ -227,7 +225,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
         this._queuedBytes = 0
         return resume(Effect.succeed(queue as unknown as Batch))
       }
-      if ((this._flags & (ENDED | CLOSING | CLOSED)) !== 0) return resume(Effect.fail(this._readFailure()))
+      if ((this._flags & (ENDED | DEAF)) !== 0) return resume(Effect.fail(this._readFailure()))
       if (this._waiter !== undefined) return resume(Effect.die(new Error("two pulls at once on one socket")))
       this._waiter = resume
       this._start()
@@ -319,6 +317,8 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   destroy(): void {
     if ((this._flags & (ABORTED | CLOSED)) !== 0) return
     this._flags |= ABORTED | SHUT
+    this._queue = undefined
+    this._queuedBytes = 0
     this.abort()
   }
 
@@ -348,13 +348,13 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
       this._queue = undefined
       this._queuedBytes = 0
       let i = 0
-      while (i < queue.length && (this._flags & (PAUSED | CLOSING)) === 0) this._sink!.onChunk(queue[i++]!)
-      if (i < queue.length && (this._flags & CLOSING) === 0) {
+      while (i < queue.length && (this._flags & (PAUSED | LEFT)) === 0) this._sink!.onChunk(queue[i++]!)
+      if (i < queue.length && (this._flags & LEFT) === 0) {
         this._queue = queue.slice(i)
         for (let j = i; j < queue.length; j++) this._queuedBytes += queue[j]!.length
       }
     }
-    if ((this._flags & (ENDED | END_TOLD | PAUSED | CLOSING)) === ENDED) {
+    if ((this._flags & (ENDED | END_TOLD | PAUSED | LEFT)) === ENDED) {
       this._flags |= END_TOLD
       this._sink?.onEnd()
     }
@@ -388,7 +388,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   }
 
   private _readFailure(): Socket.SocketError {
-    if ((this._flags & CLOSING) !== 0) return closeError(1006)
+    if ((this._flags & (CLOSING | ABORTED)) !== 0) return closeError(1006)
     return this._error ?? closeError((this._flags & ENDED) !== 0 ? 1000 : 1006)
   }
 
