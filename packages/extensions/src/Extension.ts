@@ -37,7 +37,9 @@ export type WireParams = { readonly [name: string]: string | true }
  * @category models
  * @since 0.1.0
  */
-export type ParamsSchema<A> = Schema.Codec<A, WireParams>
+export type ParamsSchema<A> = Schema.Codec<A, WireParams> & {
+  readonly fields: { readonly [name: string]: Schema.Top }
+}
 
 /**
  * A parameter that is a name alone.
@@ -246,11 +248,12 @@ export const make = <Offer, Answer>(options: Options<Offer, Answer>): Extension 
 type Reader<A> = (offer: ExtensionHeader.ExtensionOffer) => Result.Result<A, string>
 
 const reader = <A>(schema: ParamsSchema<A>): Reader<A> => {
-  const decode = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })
+  const decode = Schema.decodeUnknownResult(schema, { reportInput: true })
   return ({ params }) => {
     // Without a prototype, so that no name of a parameter means anything else.
     const wire = Object.create(null) as Record<string, string | true>
     for (const { name, value } of params) {
+      if (!Object.hasOwn(schema.fields, name)) return Result.fail(`the parameter ${name} is unknown`)
       if (name in wire) return Result.fail(`the parameter ${name} stands twice`)
       wire[name] = value ?? true
     }

@@ -69,6 +69,8 @@ export class Inbound {
   readonly rsvFirstOnly: number
 
   private transforming: Transforming | undefined = undefined
+  // Where a transforming step delivers while it runs: one that was suspended goes on in another call, with other events.
+  private events: Array<Event.Event> | undefined = undefined
   /** The work that an extension left to be done, while a step is suspended. */
   pending: Extension.Pending | undefined = undefined
 
@@ -148,7 +150,7 @@ export class Inbound {
     if (part === undefined) return starved
     if (Opcode.isReserved(parser.opcode)) {
       const payload = this.whole(part)
-      return payload === undefined ? starved : this.run(this.onOwnKind(payload, events))
+      return payload === undefined ? starved : this.run(this.onOwnKind(payload), events)
     }
     if (Opcode.isControl(parser.opcode)) {
       const payload = this.whole(part)
@@ -159,20 +161,22 @@ export class Inbound {
     }
     if (this.current === "frame" || this.frameLevel.length > 0) {
       const payload = this.whole(part)
-      return payload === undefined ? starved : this.run(this.onFrame(payload, events))
+      return payload === undefined ? starved : this.run(this.onFrame(payload), events)
     }
     return this.messageLevel.length > 0
-      ? this.run(this.onPart(part, !parser.isInPayload, events))
+      ? this.run(this.onPart(part, !parser.isInPayload), events)
       : this.onData(part, !parser.isInPayload, events)
   }
 
   /** Goes on with a suspended step; `failure` is what the pending work came to. */
-  resume(failure: CloseError.SendableCloseError | undefined): Step {
-    return this.run(this.transforming!, failure)
+  resume(failure: CloseError.SendableCloseError | undefined, events: Array<Event.Event>): Step {
+    return this.run(this.transforming!, events, failure)
   }
 
-  private run(transforming: Transforming, failure?: CloseError.SendableCloseError): Step {
+  private run(transforming: Transforming, events: Array<Event.Event>, failure?: CloseError.SendableCloseError): Step {
+    this.events = events
     const step = transforming.next(failure)
+    this.events = undefined
     this.transforming = step.done === true ? undefined : transforming
     this.pending = step.done === true ? undefined : step.value
     return step.done === true ? step.value : suspended
@@ -269,34 +273,34 @@ export class Inbound {
   }
 
   // A whole frame with a reserved opcode that an extension claims.
-  private *onOwnKind(payload: Uint8Array, events: Array<Event.Event>): Transforming {
+  private *onOwnKind(payload: Uint8Array): Transforming {
     const part = this.framePart(payload, this.limits.maxMessageSize)
     const failure = yield* Extension.transform(part, this.frameLevel)
     if (failure !== undefined) return failure
-    events.push({ _tag: "Frame", frame: this.parser.frame(part.payload, part.rsv) })
+    this.events!.push({ _tag: "Frame", frame: this.parser.frame(part.payload, part.rsv) })
     return more
   }
 
   // A whole data frame, where frames are delivered or an extension works on frames.
-  private *onFrame(payload: Uint8Array, events: Array<Event.Event>): Transforming {
+  private *onFrame(payload: Uint8Array): Transforming {
     const parser = this.parser
     const part = this.framePart(payload, this.limits.maxMessageSize - this.size)
     const failure = yield* Extension.transform(part, this.frameLevel)
     if (failure !== undefined) return failure
     if (this.isFirst) this.rsv = part.rsv
-    if (this.current !== "frame") return yield* this.onPart(part.payload, true, events)
+    if (this.current !== "frame") return yield* this.onPart(part.payload, true)
     // A compressed text is not text yet; any other is checked here too.
     const violation = this.rsv === 0 ? this.checkText(part.payload, parser.fin) : undefined
     if (violation !== undefined) return violation
-    events.push({ _tag: "Frame", frame: parser.frame(part.payload, part.rsv) })
+    this.events!.push({ _tag: "Frame", frame: parser.frame(part.payload, part.rsv) })
     this.isFirst = false
     if (parser.fin) this.opcode = 0
     return more
   }
 
   // A piece of a message on its way through the extensions that work on messages.
-  private *onPart(payload: Uint8Array, frameDone: boolean, events: Array<Event.Event>): Transforming {
-    if (this.messageLevel.length === 0) return this.onData(payload, frameDone, events)
+  private *onPart(payload: Uint8Array, frameDone: boolean): Transforming {
+    if (this.messageLevel.length === 0) return this.onData(payload, frameDone, this.events!)
     const part: Extension.Part = {
       opcode: this.opcode,
       payload,
@@ -307,7 +311,7 @@ export class Inbound {
       compress: undefined
     }
     const failure = yield* Extension.transform(part, this.messageLevel)
-    return failure ?? this.onData(part.payload, frameDone, events)
+    return failure ?? this.onData(part.payload, frameDone, this.events!)
   }
 
   private onData(payload: Uint8Array, frameDone: boolean, events: Array<Event.Event>): Step {

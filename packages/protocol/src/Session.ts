@@ -227,7 +227,7 @@ export class Session {
   resumeReceive(failure?: CloseError.SendableCloseError): Array<Event.Event> {
     const events: Array<Event.Event> = []
     if (!this.canReceive || this.inbound.pending === undefined) return events
-    this.receiveFrom(this.inbound.resume(failure), events)
+    this.receiveFrom(this.inbound.resume(failure, events), events)
     while (this.inbound.pending === undefined && this.canReceive && this.held !== undefined) {
       const chunk = this.held.shift()!
       if (this.held.length === 0) this.held = undefined
