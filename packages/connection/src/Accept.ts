@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import type { Extension } from "@effect-ws/extensions/Extension"
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
@@ -19,6 +20,7 @@ import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Push from "@effect-ws/transport/Push"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -27,7 +29,8 @@ import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
-import * as Open from "./internal/open.ts"
+import { hold } from "./internal/hold.ts"
+import { open } from "./internal/open.ts"
 import { readHead } from "./internal/readHead.ts"
 import { sha1 } from "./internal/sha1.ts"
 
@@ -131,7 +134,7 @@ export const policy =
  *
  * **Details**
  *
- * Extensions are those of the `Extensions` in the context. A rejection was answered already when it arrives as an error;
+ * Extensions are those in the context, see `Extensions`. A rejection was answered already when it arrives as an error;
  * closing the Scope then lets the answer out and ends the stream. The Scope holds the socket.
  *
  * @category constructors
@@ -139,31 +142,37 @@ export const policy =
  */
 export const accept = <R = never>(
   socket: Socket.Socket,
-  options: AcceptOptions<R> = {}
-): Effect.Effect<Connection, AcceptError, Scope.Scope | R> => make(options)(socket)
+  options?: AcceptOptions<R>
+): Effect.Effect<Connection, AcceptError, Scope.Scope | R> => Effect.flatMap(make(options), (accept) => accept(socket))
 
 /**
- * Prepares {@link accept} for many sockets: options are read once.
+ * Prepares {@link accept} for many sockets: options and extensions are read once.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = <R = never>(
   options: AcceptOptions<R> = {}
+): Effect.Effect<(socket: Socket.Socket) => Effect.Effect<Connection, AcceptError, Scope.Scope | R>> =>
+  Effect.map(Extensions.current, (extensions) => acceptor(options, extensions))
+
+const acceptor = <R>(
+  options: AcceptOptions<R>,
+  extensions: ReadonlyArray<Extension>
 ): ((socket: Socket.Socket) => Effect.Effect<Connection, AcceptError, Scope.Scope | R>) => {
   const settings = ConnectionOptions.settings(options)
   const decide: Decide<R> = options.decide ?? policy(options)
   const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
 
   return Effect.fnUntraced(function* (socket) {
-    const reader = yield* socket.reader
-    const writer = yield* socket.writer
+    const held = yield* hold(socket)
+    const { reader, writer } = held
     const refuse = (rejection: HandshakeRejection.HandshakeRejection) =>
       Effect.andThen(writer.write(HandshakeRejection.encode(rejection)), Effect.fail(rejection))
 
     const read = yield* readHead("request", reader, options).pipe(
-      Effect.mapError((error) => (error._tag === "HeadError" ? HandshakeRejection.fromHeadError(error) : error)),
       Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(timedOut(timeout)) }),
+      Effect.mapError((error) => (error._tag === "HeadError" ? HandshakeRejection.fromHeadError(error) : error)),
       Effect.catchTag("HandshakeRejection", refuse)
     )
     const peer = Push.peerInfo(socket) ?? Push.peerInfo(reader)
@@ -172,36 +181,41 @@ export const make = <R = never>(
       yield* writer.write(encodeAnswer(answer, read.head.method === "GET"))
       return yield* new HttpAnswered({ method: read.head.method, target: read.head.target, status: answer.status })
     }
-    const accepted = yield* Effect.fromResult(ServerHandshake.readUpgrade(read.head, { secure: peer?.secure })).pipe(
-      Effect.flatMap((request) => Effect.map(decide(request), (acceptance) => ({ request, acceptance }))),
-      Effect.catchTag("HandshakeRejection", refuse)
-    )
-    const { acceptance, request } = accepted
-    const agreement = yield* Negotiation.negotiate(yield* Extensions.current, request.extensions)
-    const response = ServerHandshake.acceptResponse(request, {
+    const request = ServerHandshake.readUpgrade(read.head, { secure: peer?.secure })
+    if (Result.isFailure(request)) return yield* refuse(request.failure)
+    const acceptance = yield* Effect.catchTag(decide(request.success), "HandshakeRejection", refuse)
+    const agreement = yield* Negotiation.negotiate(extensions, request.success.extensions)
+    const response = ServerHandshake.acceptResponse(request.success, {
       subprotocol: acceptance.subprotocol,
       headers: acceptance.headers,
       extensions: agreement.answers,
       sha1
     })
-    // A decision that cannot be carried out is the program's mistake, and the client's only loss.
-    const head = yield* Effect.fromResult(response).pipe(
-      Effect.tapError(() => writer.write(HandshakeRejection.encode(broken))),
-      Effect.orDie
+    // A decision that cannot be carried out is the program's mistake; the client is told that much.
+    if (Result.isFailure(response)) {
+      yield* writer.write(HandshakeRejection.encode(broken))
+      return yield* Effect.die(response.failure)
+    }
+    yield* writer.write(Result.getOrThrow(HttpHead.encodeResponse(response.success)))
+    const instances = yield* agreement.open
+    const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
+    held.connection = open(
+      {
+        role: "server",
+        socket,
+        reader,
+        writer,
+        early: read.early,
+        settings,
+        agreement,
+        request: request.success,
+        subprotocol: acceptance.subprotocol,
+        peer
+      },
+      instances,
+      context
     )
-    yield* writer.write(Result.getOrThrow(HttpHead.encodeResponse(head)))
-    return yield* Open.open({
-      role: "server",
-      socket,
-      reader,
-      writer,
-      early: read.early,
-      settings,
-      agreement,
-      request,
-      subprotocol: acceptance.subprotocol,
-      peer
-    })
+    return held.connection
   })
 }
 

@@ -16,6 +16,7 @@ import type { HeadError, HeadLimits } from "@effect-ws/protocol/HeadParser"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
 import * as Push from "@effect-ws/transport/Push"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -25,7 +26,8 @@ import type * as Socket from "effect/socket/Socket"
 import { randomBytes } from "node:crypto"
 import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
-import * as Open from "./internal/open.ts"
+import { hold } from "./internal/hold.ts"
+import { open } from "./internal/open.ts"
 import { readHead } from "./internal/readHead.ts"
 import { sha1 } from "./internal/sha1.ts"
 
@@ -91,8 +93,8 @@ export const connect = Effect.fnUntraced(function* (
   url: string | URL,
   options: ConnectOptions = {}
 ): Effect.fn.Return<Connection, ConnectError, Scope.Scope> {
-  const reader = yield* socket.reader
-  const writer = yield* socket.writer
+  const held = yield* hold(socket)
+  const { reader, writer } = held
   const extensions = yield* Extensions.current
   const offered = {
     key: HandshakeKey.fromRandom(randomBytes(16)),
@@ -115,16 +117,23 @@ export const connect = Effect.fnUntraced(function* (
   })
   const accepted = yield* Effect.fromResult(ClientHandshake.checkResponse({ ...offered, sha1 }, response.head))
   const agreement = yield* Effect.fromResult(Negotiation.check(extensions, accepted.extensions))
-  return yield* Open.open({
-    role: "client",
-    socket,
-    reader,
-    writer,
-    early: response.early,
-    settings: ConnectionOptions.settings(options),
-    agreement,
-    request: Result.getOrThrow(ServerHandshake.readUpgrade(head)),
-    subprotocol: accepted.subprotocol,
-    peer: Push.peerInfo(socket) ?? Push.peerInfo(reader)
-  })
+  const instances = yield* agreement.open
+  const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
+  held.connection = open(
+    {
+      role: "client",
+      socket,
+      reader,
+      writer,
+      early: response.early,
+      settings: ConnectionOptions.settings(options),
+      agreement,
+      request: Result.getOrThrow(ServerHandshake.readUpgrade(head)),
+      subprotocol: accepted.subprotocol,
+      peer: Push.peerInfo(socket) ?? Push.peerInfo(reader)
+    },
+    instances,
+    context
+  )
+  return held.connection
 })

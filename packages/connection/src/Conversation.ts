@@ -9,8 +9,10 @@
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type { Connection } from "./Connection.ts"
 
@@ -39,6 +41,31 @@ export const run = <E, R>(connection: Connection, handler: Handler<E, R>): Effec
       conclude(connection, exit)
     )
   )
+
+/**
+ * Runs a handler like {@link run}, from outside of any fiber and with as little as can be held for a connection that is
+ * idle: `onEnd` hears of the end.
+ *
+ * **Details**
+ *
+ * The handler is the fiber that is returned, no more and no less: interrupting it closes with 1001.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const runFork = <E, R>(
+  connection: Connection,
+  handler: Handler<E, R>,
+  context: Context.Context<R>,
+  onEnd: (closure: Closure) => void
+): Fiber.Fiber<unknown, E> => {
+  const runFork = Effect.runForkWith(context)
+  const fiber = runFork(Effect.suspend(() => handler(connection)))
+  fiber.addObserver((exit) => {
+    runFork(Effect.map(conclude(connection, exit), onEnd), { uninterruptible: true })
+  })
+  return fiber
+}
 
 const conclude = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effect.Effect<Closure> => {
   if (exit._tag === "Success") return close(connection, 1000)

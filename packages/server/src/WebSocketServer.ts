@@ -9,18 +9,19 @@
  */
 import * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
-import * as Conversation from "@effect-ws/connection/Conversation"
-import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import type * as Conversation from "@effect-ws/connection/Conversation"
 import * as Dialer from "@effect-ws/transport/Dialer"
+import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
-import * as Roster from "./internal/Roster.ts"
+import { Conversations } from "./internal/Conversations.ts"
+import { Roster } from "./internal/Roster.ts"
 
 /**
  * What a server may be told, beside what holds for each handshake and connection.
@@ -92,50 +93,10 @@ export const make = Effect.fnUntraced(
     SocketServer.SocketServer | Exclude<R | RD, Scope.Scope> | Scope.Scope
   > {
     const sockets = yield* SocketServer.SocketServer
-    const roster = new Roster.Roster()
-    const accept = Accept.make(options)
-    const maxConnections = options.maxConnections ?? Infinity
-    const maxHandshakes = options.maxHandshakes ?? 1024
+    const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
+    const roster = new Roster(options)
     const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
-
-    const refusal = (): string | undefined =>
-      roster.isDraining
-        ? "the server is shutting down"
-        : roster.handshakes >= maxHandshakes
-          ? "too many handshakes are under way"
-          : roster.size + roster.handshakes >= maxConnections
-            ? "too many connections are open"
-            : undefined
-
-    const serve = Effect.fnUntraced(
-      function* (socket: Socket.Socket) {
-        const reason = refusal()
-        if (reason !== undefined) return yield* refuse(socket, reason)
-        roster.handshakes++
-        const connection = yield* Effect.ensuring(
-          accept(socket),
-          Effect.sync(() => roster.handshakes--)
-        )
-        roster.add(connection)
-        yield* Effect.annotateLogs(converse(connection), { connection: connection.id })
-      },
-      Effect.scoped,
-      Effect.catchTags({
-        HandshakeRejection: (rejection) => Effect.logDebug(rejection.message),
-        HttpAnswered: (answered) => Effect.logDebug(answered.message),
-        SocketError: (error) => Effect.logDebug("A client went away during its handshake", error)
-      })
-    )
-
-    const converse = Effect.fnUntraced(function* (connection: Connection) {
-      const { path } = connection.request
-      yield* Effect.logDebug(`Connected: ${path}${peerName(connection)}`)
-      const closure = yield* Effect.ensuring(
-        Conversation.run(connection, handler),
-        Effect.sync(() => roster.remove(connection))
-      )
-      yield* Effect.logDebug(`Closed by ${closure.initiator}: ${closure.error.message}`)
-    })
+    const conversations = new Conversations(handler, yield* Accept.make(options), roster, context)
 
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}) {
       const { code = 1001, reason = "server shutting down", timeout = drainTimeout } = drainOptions
@@ -143,7 +104,11 @@ export const make = Effect.fnUntraced(
       yield* roster.drain({ code, reason, timeout: Duration.fromInputUnsafe(timeout) })
     })
 
-    yield* Effect.forkScoped(Effect.orDie(sockets.run(serve)))
+    // What accepts goes on during the drain, to refuse; what is left then is interrupted.
+    yield* Effect.addFinalizer(() => roster.interrupt)
+    yield* Effect.forkScoped(
+      Effect.orDie(accepting(sockets, Context.getOption(context, PushSocketServer), conversations))
+    )
     yield* Effect.addFinalizer(() => Effect.andThen(drain(), Effect.logInfo("Stopped")))
     yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)
 
@@ -156,6 +121,17 @@ export const make = Effect.fnUntraced(
   Effect.annotateLogs({ module: "WebSocketServer" })
 )
 
+// Our own transports hand sockets over without a fiber for each. Both services are of one listener where they have one
+// address.
+const accepting = <E, R>(
+  sockets: SocketServer.SocketServer["Service"],
+  push: Option.Option<PushSocketServer["Service"]>,
+  conversations: Conversations<E, R>
+): Effect.Effect<never, SocketServer.SocketServerError> =>
+  Option.isSome(push) && push.value.address === sockets.address
+    ? push.value.accept((socket) => conversations.start(socket, () => {}))
+    : sockets.run((socket) => Effect.callback<void>((resume) => conversations.start(socket, () => resume(Effect.void))))
+
 /**
  * A server that runs `handler` for each connection.
  *
@@ -167,14 +143,3 @@ export const layer = <E, R, RD = never>(
   options?: ServerOptions<RD>
 ): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
   Layer.effect(WebSocketServer, make(handler, options))
-
-const refuse = Effect.fnUntraced(function* (socket: Socket.Socket, reason: string) {
-  yield* socket.reader
-  const writer = yield* socket.writer
-  const rejection = new HandshakeRejection.HandshakeRejection({ rule: "Overloaded", status: 503, reason })
-  yield* writer.write(HandshakeRejection.encode(rejection))
-  return yield* rejection
-})
-
-const peerName = (connection: Connection): string =>
-  connection.remoteAddress === undefined ? "" : ` from ${Dialer.formatAddress(connection.remoteAddress)}`

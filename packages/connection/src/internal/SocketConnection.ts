@@ -17,7 +17,8 @@ import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type * as Event from "@effect-ws/protocol/Event"
 import { checkClose } from "@effect-ws/protocol/Session"
 import type { Closure, SendFailure, SendOptions, Session } from "@effect-ws/protocol/Session"
-import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
+import { isPushSocket } from "@effect-ws/transport/Push"
+import type { ByteSink, PeerInfo, PushReader, PushWriter } from "@effect-ws/transport/Push"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -26,7 +27,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Semaphore from "effect/Semaphore"
-import type { SocketError } from "effect/socket/Socket"
+import type { Socket, SocketError } from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { TypeId } from "../Connection.ts"
 import type { Connection, MessageStream } from "../Connection.ts"
@@ -39,16 +40,15 @@ import { Takers } from "./Takers.ts"
 /** What a connection is made of. */
 export interface Parts {
   readonly session: Session
+  readonly socket: Socket
   readonly reader: PushReader
   readonly writer: PushWriter
-  /** Ends the byte stream in order. Default: half-close. */
-  readonly endStream: () => void
   readonly settings: Settings
   readonly context: Context.Context<never>
   readonly request: UpgradeRequest
   readonly subprotocol: string | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
-  readonly remoteAddress: NetAddress.SocketAddress | undefined
+  readonly peer: PeerInfo | undefined
 }
 
 /** What the end of a connection is to whoever waits for data. */
@@ -98,7 +98,7 @@ export class SocketConnection implements Connection, ByteSink {
     return this.parts.extensions
   }
   get remoteAddress(): NetAddress.SocketAddress | undefined {
-    return this.parts.remoteAddress
+    return this.parts.peer?.remoteAddress
   }
   get latency(): Duration.Duration | undefined {
     return this.roundTrip
@@ -313,7 +313,9 @@ export class SocketConnection implements Connection, ByteSink {
       Effect.runForkWith(this.parts.context)(Fiber.interrupt(this.timer))
       this.timer = undefined
     }
-    this.parts.endStream()
+    const { socket, writer } = this.parts
+    if (isPushSocket(socket)) socket.close()
+    else writer.shutdown()
     const closure = this.session.closure!
     const waiters = this.closeWaiters
     this.closeWaiters = undefined

@@ -2,14 +2,13 @@
  * What both roles do when the handshake is done: from a socket and an agreement to a connection.
  */
 import type * as Negotiation from "@effect-ws/extensions/Negotiation"
+import type { ExtensionInstance } from "@effect-ws/protocol/Extension"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import { Session } from "@effect-ws/protocol/Session"
 import type { Role } from "@effect-ws/protocol/SessionState"
 import { SlabPool } from "@effect-ws/protocol/Slab"
 import * as Push from "@effect-ws/transport/Push"
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Settings } from "../ConnectionOptions.ts"
 import { MaskingKeys } from "../MaskingKeys.ts"
@@ -33,13 +32,12 @@ export interface OpenOptions {
 // Node copies a write of a Buffer no further; one of a plain Uint8Array it wraps first.
 const slabs = new SlabPool({ allocate: (size) => Buffer.allocUnsafeSlow(size) })
 
-export const open = Effect.fnUntraced(function* (
-  options: OpenOptions
-): Effect.fn.Return<SocketConnection, never, Scope.Scope> {
-  const scope = yield* Effect.scope
-  const context = Context.omit(Scope.Scope)(yield* Effect.context<Scope.Scope>()) as Context.Context<never>
-  const { agreement, peer, reader, role, settings, socket, writer } = options
-  const extensions = yield* agreement.open
+export const open = (
+  options: OpenOptions,
+  extensions: ReadonlyArray<ExtensionInstance>,
+  context: Context.Context<never>
+): SocketConnection => {
+  const { peer, reader, role, settings, socket, writer } = options
   const session = new Session({
     role,
     limits: settings.limits,
@@ -51,23 +49,19 @@ export const open = Effect.fnUntraced(function* (
     Push.isPushReader(reader) && Push.isPushWriter(writer) ? { reader, writer } : pulled(reader, writer, context)
   const connection = new SocketConnection({
     session,
+    socket,
     reader: ends.reader,
     writer: ends.writer,
-    endStream: () => (Push.isPushSocket(socket) ? socket.close() : ends.writer.shutdown()),
     settings,
     context,
     request: options.request,
     subprotocol: options.subprotocol,
-    extensions: agreement.answers,
-    remoteAddress: peer?.remoteAddress
+    extensions: options.agreement.answers,
+    peer
   })
-  yield* Scope.addFinalizer(
-    scope,
-    Effect.sync(() => connection.release())
-  )
   connection.start(options.early)
   return connection
-})
+}
 
 const pulled = (
   reader: Socket.Reader,
@@ -77,9 +71,3 @@ const pulled = (
   const socket = new PulledSocket(reader, writer, context)
   return { reader: socket, writer: socket }
 }
-
-const encoder = new TextEncoder()
-
-/** Effect's sockets may give text; on a byte stream it is UTF-8. */
-export const toBytes = (chunk: Uint8Array | string): Uint8Array =>
-  typeof chunk === "string" ? encoder.encode(chunk) : chunk

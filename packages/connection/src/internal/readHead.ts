@@ -5,7 +5,7 @@ import { HeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
 import type { HeadByKind, HeadLimits } from "@effect-ws/protocol/HeadParser"
 import * as Effect from "effect/Effect"
 import type * as Socket from "effect/socket/Socket"
-import { toBytes } from "./open.ts"
+import { toBytes } from "./bytes.ts"
 
 export interface Read<Head> {
   readonly head: Head

@@ -4,28 +4,64 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 
-export class Roster {
-  /** How many handshakes are under way. */
-  handshakes = 0
-  isDraining = false
+/** How much a server takes on at once. */
+export interface Capacity {
+  readonly maxConnections?: number | undefined
+  readonly maxHandshakes?: number | undefined
+}
 
-  private readonly open = new Set<Connection>()
+export class Roster {
+  private readonly maxConnections: number
+  private readonly maxHandshakes: number
+  private readonly handshakes = new Set<Fiber.Fiber<unknown, unknown>>()
+  // With the handler's fiber, once it runs.
+  private readonly open = new Map<Connection, Fiber.Fiber<unknown, unknown> | undefined>()
   private readonly empty = Latch.makeUnsafe(true)
+  private farewell: Farewell | undefined = undefined
+
+  constructor(capacity: Capacity) {
+    this.maxConnections = capacity.maxConnections ?? Infinity
+    this.maxHandshakes = capacity.maxHandshakes ?? 1024
+  }
 
   get size(): number {
     return this.open.size
   }
 
   get connections(): ReadonlyArray<Connection> {
-    return Array.from(this.open)
+    return Array.from(this.open.keys())
+  }
+
+  /** Why a new socket is refused, or `undefined` where it is welcome. */
+  get refusal(): string | undefined {
+    if (this.farewell !== undefined) return "the server is shutting down"
+    if (this.handshakes.size >= this.maxHandshakes) return "too many handshakes are under way"
+    return this.open.size + this.handshakes.size >= this.maxConnections ? "too many connections are open" : undefined
+  }
+
+  beginHandshake(fiber: Fiber.Fiber<unknown, unknown>): void {
+    this.handshakes.add(fiber)
+  }
+
+  endHandshake(fiber: Fiber.Fiber<unknown, unknown>): void {
+    this.handshakes.delete(fiber)
   }
 
   add(connection: Connection): void {
-    this.open.add(connection)
+    this.open.set(connection, undefined)
     this.empty.closeUnsafe()
+    // A handshake that was under way when the drain began.
+    if (this.farewell !== undefined)
+      Effect.runFork(Effect.ignore(connection.drain(this.farewell.code, this.farewell.reason)))
+  }
+
+  /** Remembers the fiber of a connection that is not over yet. */
+  track(connection: Connection, fiber: Fiber.Fiber<unknown, unknown>): void {
+    if (this.open.has(connection)) this.open.set(connection, fiber)
   }
 
   remove(connection: Connection): void {
@@ -33,13 +69,24 @@ export class Roster {
     if (this.open.size === 0) this.empty.openUnsafe()
   }
 
+  /** Interrupts what is left, handshakes and handlers, and waits until all are gone. */
+  get interrupt(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.andThen(
+        Fiber.interruptAll([...this.handshakes, ...this.open.values()].filter((fiber) => fiber !== undefined)),
+        this.empty.await
+      )
+    )
+  }
+
   /**
    * Brings all connections to an end. Three quarters of the time are for finishing what was received; whoever is busy
    * then gets its close frame all the same, and when the time is over the sockets are dropped.
    */
-  drain({ code, reason, timeout }: Farewell): Effect.Effect<void> {
+  drain(farewell: Farewell): Effect.Effect<void> {
+    const { code, reason, timeout } = farewell
     return Effect.suspend(() => {
-      this.isDraining = true
+      this.farewell = farewell
       const everyone = (goodbye: (connection: Connection) => Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
         Effect.forEach(this.connections, (connection) => Effect.ignore(goodbye(connection)), {
           concurrency: "unbounded",

@@ -1,0 +1,94 @@
+/**
+ * From an accepted socket to the end of its conversation: a fiber for the handshake, and when that is done one for the
+ * handler. The two follow each other, and do not nest, so that an idle connection holds nothing but its handler.
+ */
+import type * as Accept from "@effect-ws/connection/Accept"
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as Conversation from "@effect-ws/connection/Conversation"
+import type { Closure } from "@effect-ws/protocol/Session"
+import * as Dialer from "@effect-ws/transport/Dialer"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as References from "effect/References"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+import { refuse } from "./refuse.ts"
+import type { Roster } from "./Roster.ts"
+
+type AcceptOne<R> = (socket: Socket.Socket) => Effect.Effect<Connection, Accept.AcceptError, Scope.Scope | R>
+
+export class Conversations<E, R> {
+  private readonly handler: Conversation.Handler<E, R>
+  private readonly accept: AcceptOne<R>
+  private readonly roster: Roster
+  private readonly context: Context.Context<R>
+
+  constructor(handler: Conversation.Handler<E, R>, accept: AcceptOne<R>, roster: Roster, context: Context.Context<R>) {
+    this.handler = handler
+    this.accept = accept
+    this.roster = roster
+    this.context = context
+  }
+
+  /** Starts with a socket that was accepted; `onEnd` hears when all about it is over. */
+  start(socket: Socket.Socket, onEnd: () => void): void {
+    const scope = Scope.makeUnsafe()
+    const context = Context.add(this.context, Scope.Scope, scope)
+    const refusal = this.roster.refusal
+    const handshake = Effect.runForkWith(context)(refusal === undefined ? this.accept(socket) : refuse(socket, refusal))
+    this.roster.beginHandshake(handshake)
+    handshake.addObserver((exit) => {
+      this.roster.endHandshake(handshake)
+      if (Exit.isSuccess(exit)) return this.converse(exit.value, scope, context, onEnd)
+      this.end(scope, context, exit, reportHandshake(exit.cause), onEnd)
+    })
+  }
+
+  private converse(
+    connection: Connection,
+    scope: Scope.Closeable,
+    context: Context.Context<R>,
+    onEnd: () => void
+  ): void {
+    const annotated = Context.add(context, References.CurrentLogAnnotations, {
+      ...Context.get(context, References.CurrentLogAnnotations),
+      connection: connection.id
+    })
+    this.report(annotated, Effect.logDebug(connectMessage(connection)))
+    this.roster.add(connection)
+    const fiber = Conversation.runFork(connection, this.handler, annotated, (closure) => {
+      this.roster.remove(connection)
+      this.end(scope, annotated, Exit.void, Effect.logDebug(closeMessage(closure)), onEnd)
+    })
+    this.roster.track(connection, fiber)
+  }
+
+  private end(
+    scope: Scope.Closeable,
+    context: Context.Context<R>,
+    exit: Exit.Exit<unknown, unknown>,
+    report: Effect.Effect<void>,
+    onEnd: () => void
+  ): void {
+    this.report(context, Effect.andThen(Scope.close(scope, exit), report))
+    onEnd()
+  }
+
+  private report(context: Context.Context<R>, effect: Effect.Effect<void>): void {
+    Effect.runForkWith(context)(effect)
+  }
+}
+
+const connectMessage = ({ remoteAddress, request }: Connection): string =>
+  `Connected: ${request.path}${remoteAddress === undefined ? "" : ` from ${Dialer.formatAddress(remoteAddress)}`}`
+
+const closeMessage = (closure: Closure): string => `Closed by ${closure.initiator}: ${closure.error.message}`
+
+const reportHandshake = (cause: Cause.Cause<Accept.AcceptError>): Effect.Effect<void> => {
+  const error = Cause.findError(cause)
+  if (Result.isSuccess(error)) return Effect.logDebug(`No connection: ${error.success.message}`)
+  return Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("The handshake failed", cause)
+}

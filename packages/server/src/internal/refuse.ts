@@ -1,0 +1,18 @@
+/**
+ * Refuses a socket before its request was read.
+ */
+import { HandshakeRejection, encode } from "@effect-ws/protocol/HandshakeRejection"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+
+export const refuse = Effect.fnUntraced(function* (
+  socket: Socket.Socket,
+  reason: string
+): Effect.fn.Return<never, HandshakeRejection | Socket.SocketError, Scope.Scope> {
+  yield* socket.reader
+  const writer = yield* socket.writer
+  const rejection = new HandshakeRejection({ rule: "Overloaded", status: 503, reason })
+  yield* writer.write(encode(rejection))
+  return yield* rejection
+})
