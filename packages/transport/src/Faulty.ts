@@ -171,10 +171,10 @@ const counter = (options: OptionsFor): (() => Options) => {
 }
 
 const start = (inner: Inner, options: Options, runFork: FaultySettings["runFork"]): FaultyDuplex => {
-  const random = makeRandom(options.seed ?? 1)
+  const seed = options.seed ?? 1
   const duplex = new FaultyDuplex(inner, {
-    inbound: new FaultLine({ ...options.both, ...options.inbound }, random, options.gate),
-    outbound: new FaultLine({ ...options.both, ...options.outbound }, random, options.gate),
+    inbound: new FaultLine({ ...options.both, ...options.inbound }, makeRandom(seed), options.gate),
+    outbound: new FaultLine({ ...options.both, ...options.outbound }, makeRandom(-seed), options.gate),
     pipeSize: options.pipeSize ?? 65536,
     lingerTimeout: options.lingerTimeout ?? "2 seconds",
     runFork

@@ -50,7 +50,10 @@ export const PeerTypeId = "~@effect-ws/transport/Push/Peer"
 export interface ByteSink {
   /** Takes ownership of a chunk, which is never empty. */
   onChunk(bytes: Uint8Array): void
-  /** Tells that what was written until `writeUnsafe` gave `false` has been handed on: write again. Not after `shutdown`. */
+  /**
+   * Tells that all that was written has been handed on. It comes whenever `pendingBytes` was above 0 as `writeUnsafe`, or
+   * the outermost `uncork`, returned, so in particular after `writeUnsafe` gave `false`. Not after `shutdown`.
+   */
   onDrain(): void
   /** Tells that the peer sent FIN: no more bytes will come, writing may still work. */
   onEnd(): void

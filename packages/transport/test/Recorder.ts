@@ -6,6 +6,7 @@ import type { ByteSink } from "../src/Push.ts"
 export class Recorder implements ByteSink {
   readonly log: Array<string> = []
   bytes = 0
+  drains = 0
   text = ""
   error: Socket.SocketError | undefined = undefined
   private readonly _waiters = new Set<() => void>()
@@ -22,7 +23,7 @@ export class Recorder implements ByteSink {
     this._wake()
   }
   onDrain(): void {
-    this._note("drain")
+    this.drains++
     this._wake()
   }
   onEnd(): void {

@@ -24,7 +24,8 @@ const inFlight = 1024
 
 /** A stream of numbers from 0 up to 1 that is the same for the same seed. */
 export const makeRandom = (seed: number): (() => number) => {
-  let state = seed >>> 0
+  // Neighbouring seeds must not give neighbouring numbers.
+  let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     // The low bits of a linear congruence repeat soon.

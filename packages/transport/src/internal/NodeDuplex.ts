@@ -19,6 +19,8 @@ const owner = Symbol("effect-ws/NodeDuplex")
 
 interface OwnedDuplex extends Duplex {
   [owner]?: NodeDuplex | undefined
+  /** Not documented, but as old as streams, and read and written by libraries everywhere. */
+  readonly _writableState: { needDrain: boolean }
 }
 
 export interface NodeDuplexSettings {
@@ -45,8 +47,9 @@ export class NodeDuplex extends PushDuplex {
   private _remote: NetAddress.SocketAddress | undefined = undefined
   private _local: NetAddress.SocketAddress | undefined = undefined
 
-  constructor(stream: Duplex, settings: NodeDuplexSettings) {
+  constructor(duplex: Duplex, settings: NodeDuplexSettings) {
     super(settings.readAhead)
+    const stream = duplex as OwnedDuplex
     this._settings = settings
     this._stream = stream
     this._remote = settings.remoteAddress
@@ -101,7 +104,16 @@ export class NodeDuplex extends PushDuplex {
   }
 
   protected put(bytes: Uint8Array): boolean {
-    return this._stream.write(bytes)
+    const stream = this._stream
+    const room = stream.write(bytes)
+    if (room && stream.writableLength !== 0) this._askForDrain()
+    return room
+  }
+
+  /** Node tells of a drain only after a write that it refused; we promise one whenever something is pending. */
+  private _askForDrain(): void {
+    const stream = this._stream
+    if (stream.writableLength !== 0 && stream.writableCorked === 0) stream._writableState.needDrain = true
   }
 
   protected putEnd(): void {
@@ -143,12 +155,12 @@ export class NodeDuplex extends PushDuplex {
       this._release()
       let tls: Tls.TLSSocket
       try {
-        tls = secureSocket(raw as Net.Socket, options, isServer)
+        tls = secureSocket(raw as Net.Socket & OwnedDuplex, options, isServer)
       } catch (cause) {
         this._adopt(raw)
         return resume(Effect.fail(upgradeError(cause)))
       }
-      this._adopt(tls)
+      this._adopt(tls as Tls.TLSSocket & OwnedDuplex)
       const secured = isServer ? "secure" : "secureConnect"
       const done = (outcome: Effect.Effect<void, Socket.SocketError>): void => {
         tls.off(secured, onSecured)
@@ -175,6 +187,7 @@ export class NodeDuplex extends PushDuplex {
 
   uncork(): void {
     this._stream.uncork()
+    this._askForDrain()
   }
 
   get pendingBytes(): number {
