@@ -425,6 +425,18 @@ const byCode: { readonly [code: number]: new (fields: { readonly reason: string 
  * @since 0.1.0
  */
 export const fromCode = (code: number, reason = ""): CloseError => {
+  // What a peer did has no place in the program, so no stack either: recording one is most of what an error costs.
+  const engine = Error as { stackTraceLimit?: number | undefined }
+  const limit = engine.stackTraceLimit
+  engine.stackTraceLimit = 0
+  try {
+    return make(code, reason)
+  } finally {
+    engine.stackTraceLimit = limit
+  }
+}
+
+const make = (code: number, reason: string): CloseError => {
   const registered = byCode[code]
   if (registered !== undefined) return new registered({ reason })
   return CloseCode.isSendable(code)

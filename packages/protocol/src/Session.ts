@@ -593,7 +593,7 @@ export class Session {
         ? CloseError.fromCode(this.received?.code ?? CloseCode.registered.NoStatusReceived, this.received?.reason)
         : this.initiator === "local"
           ? CloseError.fromCode(this.sent?.code ?? CloseCode.registered.NoStatusReceived, this.sent?.reason)
-          : new CloseError.AbnormalClosure({ reason: "the stream broke off without a close frame" })
+          : CloseError.fromCode(1006, "the stream broke off without a close frame")
     return this.closeError
   }
 }

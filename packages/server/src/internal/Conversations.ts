@@ -11,6 +11,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
@@ -25,12 +26,14 @@ export class Conversations<E, R> {
   private readonly accept: AcceptOne<R>
   private readonly roster: Roster
   private readonly context: Context.Context<R>
+  private readonly logsDebug: boolean
 
   constructor(handler: Conversation.Handler<E, R>, accept: AcceptOne<R>, roster: Roster, context: Context.Context<R>) {
     this.handler = handler
     this.accept = accept
     this.roster = roster
     this.context = context
+    this.logsDebug = LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
   }
 
   /** Starts with a socket that was accepted; `onEnd` hears when all about it is over. */
@@ -43,7 +46,8 @@ export class Conversations<E, R> {
     handshake.addObserver((exit) => {
       this.roster.endHandshake(handshake)
       if (Exit.isSuccess(exit)) return this.converse(exit.value, scope, context, onEnd)
-      this.end(scope, context, exit, reportHandshake(exit.cause), onEnd)
+      this.reportHandshake(context, exit.cause)
+      this.end(scope, exit, onEnd)
     })
   }
 
@@ -57,28 +61,31 @@ export class Conversations<E, R> {
       ...Context.get(context, References.CurrentLogAnnotations),
       connection: connection.id
     })
-    this.report(annotated, Effect.logDebug(connectMessage(connection)))
+    this.report(annotated, () => connectMessage(connection))
     this.roster.add(connection)
     const fiber = Conversation.runFork(connection, this.handler, annotated, (closure) => {
       this.roster.remove(connection)
-      this.end(scope, annotated, Exit.void, Effect.logDebug(closeMessage(closure)), onEnd)
+      this.report(annotated, () => closeMessage(closure))
+      this.end(scope, Exit.void, onEnd)
     })
     this.roster.track(connection, fiber)
   }
 
-  private end(
-    scope: Scope.Closeable,
-    context: Context.Context<R>,
-    exit: Exit.Exit<unknown, unknown>,
-    report: Effect.Effect<void>,
-    onEnd: () => void
-  ): void {
-    this.report(context, Effect.andThen(Scope.close(scope, exit), report))
+  private end(scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>, onEnd: () => void): void {
+    Effect.runForkWith(this.context)(Scope.close(scope, exit))
     onEnd()
   }
 
-  private report(context: Context.Context<R>, effect: Effect.Effect<void>): void {
-    Effect.runForkWith(context)(effect)
+  private reportHandshake(context: Context.Context<R>, cause: Cause.Cause<Accept.AcceptError>): void {
+    const error = Cause.findError(cause)
+    if (Result.isSuccess(error)) this.report(context, () => `No connection: ${error.success.message}`)
+    else if (!Cause.hasInterruptsOnly(cause))
+      Effect.runForkWith(context)(Effect.logError("The handshake failed", cause))
+  }
+
+  // Names and addresses are looked up only where somebody reads them.
+  private report(context: Context.Context<R>, message: () => string): void {
+    if (this.logsDebug) Effect.runForkWith(context)(Effect.logDebug(message()))
   }
 }
 
@@ -86,9 +93,3 @@ const connectMessage = ({ remoteAddress, request }: Connection): string =>
   `Connected: ${request.path}${remoteAddress === undefined ? "" : ` from ${Dialer.formatAddress(remoteAddress)}`}`
 
 const closeMessage = (closure: Closure): string => `Closed by ${closure.initiator}: ${closure.error.message}`
-
-const reportHandshake = (cause: Cause.Cause<Accept.AcceptError>): Effect.Effect<void> => {
-  const error = Cause.findError(cause)
-  if (Result.isSuccess(error)) return Effect.logDebug(`No connection: ${error.success.message}`)
-  return Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("The handshake failed", cause)
-}

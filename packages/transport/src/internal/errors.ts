@@ -50,14 +50,26 @@ export const openTimeout = (address: string, millis: number): Socket.SocketError
 export const listenError = (address: string, cause: unknown): SocketServer.SocketServerError =>
   new SocketServer.SocketServerError({ reason: new ListenError(address, cause) })
 
+// What the network did has no place in the program, so no stack either: recording one is most of what an error costs,
+// and a server sees one of these at the end of each connection.
+const withoutStack = (make: () => Socket.SocketError): Socket.SocketError => {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return make()
+  } finally {
+    Error.stackTraceLimit = limit
+  }
+}
+
 export const closeError = (code: number, closeReason?: string): Socket.SocketError =>
-  new Socket.SocketError({ reason: new Socket.SocketCloseError({ code, closeReason }) })
+  withoutStack(() => new Socket.SocketError({ reason: new Socket.SocketCloseError({ code, closeReason }) }))
 
 export const readError = (cause: unknown): Socket.SocketError =>
-  new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
+  withoutStack(() => new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) }))
 
 export const writeError = (cause: unknown): Socket.SocketError =>
-  new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
+  withoutStack(() => new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) }))
 
 export const upgradeError = (cause: unknown): Socket.SocketError =>
   new Socket.SocketError({ reason: new Socket.SocketUpgradeError({ cause }) })
