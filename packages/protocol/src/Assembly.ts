@@ -1,41 +1,72 @@
 /**
- * A buffer that grows as bytes arrive, for a payload that spans several chunks or several frames.
+ * Puts together a payload that spans several chunks or several frames.
  *
- * A header may announce a gigabyte, so what is allocated follows what has arrived, never what was announced alone:
- * at most four times as much, and 64 KiB to begin with. Where the announced length is within that bound the buffer is
- * made once, of exactly that length, and the payload is handed out without another copy.
+ * A header may announce a gigabyte, so nothing is allocated for bytes that have not arrived: large pieces are kept as the
+ * views they came in, small ones are gathered so that they do not hold on to the chunks they came in, and when the
+ * payload is complete it is copied once, into a buffer of exactly its size.
  *
  * @internal
  */
 
-const FIRST = 64 * 1024
-const GROWTH = 4
+// Below this size a piece is copied: holding on to the chunk around it would cost more.
+const KEPT_FROM = 4096
+const GATHERED = 64 * 1024
 
 /** @internal */
 export class Assembly {
-  private buffer: Uint8Array
   length = 0
 
-  constructor(announced: number) {
-    this.buffer = new Uint8Array(Math.min(announced, FIRST))
+  private readonly allocate: (size: number) => Uint8Array
+  private readonly pieces: Array<Uint8Array> = []
+  // The last of the pieces where small ones are gathered, and how much of it is in use.
+  private gathering: Uint8Array | undefined = undefined
+  private used = 0
+
+  constructor(allocate: (size: number) => Uint8Array) {
+    this.allocate = allocate
   }
 
-  /** Appends bytes; `announced` is the total length known so far, including these bytes. */
-  append(bytes: Uint8Array, announced: number): void {
-    const needed = this.length + bytes.length
-    if (needed > this.buffer.length) {
-      // Fragments of unknown number at least double the buffer, so that appending stays linear in all.
-      const wanted = Math.max(announced, this.buffer.length * 2)
-      const larger = new Uint8Array(Math.max(needed, Math.min(wanted, needed * GROWTH)))
-      larger.set(this.buffer.subarray(0, this.length))
-      this.buffer = larger
+  append(bytes: Uint8Array): void {
+    this.length += bytes.length
+    if (bytes.length >= KEPT_FROM) {
+      this.endGathering()
+      this.pieces.push(bytes)
+      return
     }
-    this.buffer.set(bytes, this.length)
-    this.length = needed
+    const room = this.gathering === undefined ? 0 : this.gathering.length - this.used
+    if (room < bytes.length) {
+      const size = this.gathering?.length ?? 0
+      this.endGathering()
+      // Many small pieces end up in few large buffers; a few of them do not cost much.
+      this.gathering = this.allocate(Math.min(GATHERED, Math.max(size * 4, bytes.length, 256)))
+    }
+    this.gathering!.set(bytes, this.used)
+    this.used += bytes.length
+  }
+
+  private endGathering(): void {
+    if (this.gathering !== undefined) this.pieces.push(this.gathering.subarray(0, this.used))
+    this.gathering = undefined
+    this.used = 0
   }
 
   /** Hands out the bytes. The assembly must not be used afterwards. */
   take(): Uint8Array {
-    return this.length === this.buffer.length ? this.buffer : this.buffer.subarray(0, this.length)
+    this.endGathering()
+    const whole = this.allocate(this.length)
+    let at = 0
+    for (const piece of this.pieces) {
+      whole.set(piece, at)
+      at += piece.length
+      release(piece)
+    }
+    return whole
   }
+}
+
+// Frees a chunk that nobody else can see. The collector would get to it in its own time, but it counts such memory
+// badly: with a megabyte of it for each message it runs many times more often than it needs to.
+const release = (piece: Uint8Array): void => {
+  const buffer = piece.buffer as ArrayBuffer
+  if (piece.byteLength === buffer.byteLength) buffer.transfer(0)
 }

@@ -241,8 +241,8 @@ export class FrameParser {
     const part = this.readPart()
     if (part === undefined) return undefined
     if (this.inPayload || this.assembly !== undefined) {
-      this.assembly ??= new Assembly(this.length)
-      this.assembly.append(part, this.length)
+      this.assembly ??= new Assembly(allocate)
+      this.assembly.append(part)
       if (this.inPayload) return undefined
     }
     const payload = this.assembly === undefined ? part : this.assembly.take()
@@ -264,6 +264,8 @@ export class FrameParser {
     return this.masked ? { ...frame, maskingKey: Mask.keyToBytes(this.key) } : frame
   }
 }
+
+const allocate = (size: number): Uint8Array => new Uint8Array(size)
 
 const headerSize = (second: number): number => {
   const length = second & 0x7f

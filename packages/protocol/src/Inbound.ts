@@ -61,6 +61,7 @@ export class Inbound {
   private readonly parser: FrameParser
   private readonly expectsMask: boolean
   private readonly limits: Limits.Limits
+  private readonly allocate: (size: number) => Uint8Array
   private readonly opcodes: ReadonlyArray<Opcode.Opcode>
   // Decoding undoes what the peer did last first, so the order of the handshake is reversed.
   private readonly messageLevel: ReadonlyArray<Extension.Transform>
@@ -90,10 +91,16 @@ export class Inbound {
   private validator: Utf8.Validator | undefined = undefined
   private text: TextDecoder | undefined = undefined
 
-  constructor(role: SessionState.Role, limits: Limits.Limits, extensions: ReadonlyArray<Extension.ExtensionInstance>) {
+  constructor(
+    role: SessionState.Role,
+    limits: Limits.Limits,
+    extensions: ReadonlyArray<Extension.ExtensionInstance>,
+    allocate: (size: number) => Uint8Array
+  ) {
     this.parser = new FrameParser()
     this.expectsMask = !SessionState.roles[role].masks
     this.limits = limits
+    this.allocate = allocate
     this.rsvAllowed = extensions.reduce((bits, extension) => bits | extension.rsv, 0)
     this.opcodes = extensions.length === 0 ? none : extensions.flatMap((extension) => extension.opcodes)
     const isMessageLevel = (extension: Extension.ExtensionInstance): boolean => extension.level === "message"
@@ -186,8 +193,8 @@ export class Inbound {
   private whole(part: Uint8Array): Uint8Array | undefined {
     const parser = this.parser
     if (this.frame === undefined && !parser.isInPayload) return part
-    this.frame ??= new Assembly(parser.length)
-    this.frame.append(part, parser.length)
+    this.frame ??= new Assembly(this.allocate)
+    this.frame.append(part)
     if (parser.isInPayload) return undefined
     const payload = this.frame.take()
     this.frame = undefined
@@ -329,9 +336,8 @@ export class Inbound {
   private collect(payload: Uint8Array, last: boolean, events: Array<Event.Event>): Step {
     const violation = this.checkText(payload, last)
     if (violation !== undefined) return violation
-    const announced = this.size + (this.messageLevel.length === 0 ? this.parser.remaining : 0)
-    this.collected ??= new Assembly(announced)
-    this.collected.append(payload, announced)
+    this.collected ??= new Assembly(this.allocate)
+    this.collected.append(payload)
     if (last) {
       const whole = this.collected.take()
       this.collected = undefined

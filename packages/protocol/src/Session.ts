@@ -48,7 +48,7 @@ export interface SessionOptions {
    * source of entropy. A client needs it, a server never asks.
    */
   readonly maskingKey?: (() => number) | undefined
-  /** Where output is gathered. Default: a pool of its own. */
+  /** Where output is gathered, and what allocates for messages that span chunks. Default: a pool of its own. */
   readonly slabs?: SlabPool | undefined
 }
 
@@ -142,8 +142,9 @@ export class Session {
     this.limits = Limits.make(options.limits)
     const extensions = options.extensions ?? none
     const makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
-    this.output = new FrameWriter(options.slabs ?? new SlabPool())
-    this.inbound = new Inbound.Inbound(options.role, this.limits, extensions)
+    const slabs = options.slabs ?? new SlabPool()
+    this.output = new FrameWriter(slabs)
+    this.inbound = new Inbound.Inbound(options.role, this.limits, extensions, slabs.allocate)
     this.outbound = new Outbound(this.output, makeKey, extensions)
   }
 

@@ -49,7 +49,8 @@ const WORTH_KEEPING = 4096
 export class SlabPool {
   readonly slabSize: number
   private readonly maxFree: number
-  private readonly allocate: (size: number) => Uint8Array
+  /** Makes memory of a size. */
+  readonly allocate: (size: number) => Uint8Array
   private readonly free: Array<Slab> = []
 
   constructor(options?: SlabPoolOptions) {

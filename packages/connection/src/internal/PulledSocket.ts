@@ -94,7 +94,9 @@ export class PulledSocket implements PushReader, PushWriter {
   private get readLoop(): Effect.Effect<void, Socket.SocketError> {
     return this.flowing.whenOpen(this.pull).pipe(
       Effect.map((chunks) => {
-        for (const chunk of chunks) this.sink!.onChunk(toBytes(chunk))
+        // Effect's contract does not give the bytes away, and the session writes to what it gets.
+        for (const chunk of chunks)
+          this.sink!.onChunk(typeof chunk === "string" ? toBytes(chunk) : new Uint8Array(chunk))
       }),
       Effect.forever({ disableYield: true })
     )
