@@ -27,6 +27,8 @@ export class Assembly {
   }
 
   append(bytes: Uint8Array): void {
+    // A decompressor may make nothing of a piece yet.
+    if (bytes.length === 0) return
     this.length += bytes.length
     if (bytes.length >= KEPT_FROM) {
       this.endGathering()
