@@ -183,7 +183,10 @@ const acceptor = <R>(
     }
     const request = ServerHandshake.readUpgrade(read.head, { secure: peer?.secure })
     if (Result.isFailure(request)) return yield* refuse(request.failure)
-    const acceptance = yield* Effect.catchTag(decide(request.success), "HandshakeRejection", refuse)
+    const acceptance = yield* decide(request.success).pipe(
+      Effect.catchTag("HandshakeRejection", refuse),
+      Effect.tapDefect(() => writer.write(HandshakeRejection.encode(broken)))
+    )
     const agreement = yield* Negotiation.negotiate(extensions, request.success.extensions)
     const response = ServerHandshake.acceptResponse(request.success, {
       subprotocol: acceptance.subprotocol,

@@ -3,7 +3,7 @@
  * message, or frames.
  *
  * In the ordinary case it holds whole messages and is taken whole. The other shapes mix only when a program changes how
- * it reads, and then nothing is lost: a message that was asked for in pieces and then not read as such is joined again.
+ * it reads: pieces and frames that arrived before messages were asked for are joined to messages.
  */
 import type * as Event from "@effect-ws/protocol/Event"
 import * as Frame from "@effect-ws/protocol/Frame"
@@ -20,8 +20,11 @@ type Held = Message.Message | Event.Fragment | Event.DataFrame | Event.Ping | Ev
 
 const none: Array<Held> = []
 
+// What an item costs beside its payload, roughly: a flood of empty messages has a bound too.
+const ITEM_BYTES = 32
+
 export class Inbox {
-  /** Bytes of payload in here. */
+  /** Bytes in here: payload, and something for each item. */
   bytes = 0
   /** Whether pings and pongs are kept for {@link takeItems}. */
   keepsControl = false
@@ -34,6 +37,8 @@ export class Inbox {
   private joining: Joining | undefined = undefined
   // Counts the messages that were begun in pieces, so that a reader knows whether it is still the one.
   private reading = 0
+  // Whether the next item begins a message that somebody has and read no piece of yet.
+  private begun = false
 
   get isEmpty(): boolean {
     return this.taken === this.held.length
@@ -45,19 +50,20 @@ export class Inbox {
       switch (event._tag) {
         case "Text":
         case "Binary":
-          this.bytes += event.data.length
+          this.bytes += ITEM_BYTES + event.data.length
           break
         case "Fragment":
           this.mixed = true
-          this.bytes += event.data.length
+          this.bytes += ITEM_BYTES + event.data.length
           break
         case "Frame":
           this.mixed = true
-          this.bytes += event.frame.payload.length
+          this.bytes += ITEM_BYTES + event.frame.payload.length
           break
         case "Ping":
         case "Pong":
           if (!this.keepsControl) continue
+          this.bytes += ITEM_BYTES + event.data.length
           break
         default:
           continue
@@ -73,6 +79,7 @@ export class Inbox {
     this.bytes = 0
     this.mixed = false
     this.joining = undefined
+    this.begun = false
   }
 
   /** Takes all messages. */
@@ -119,7 +126,8 @@ export class Inbox {
   /** Begins to read the next message in pieces, and skips what is left of one that was read so before. */
   beginStream(): Beginning | undefined {
     for (let item = this.peek(); item !== undefined; item = this.peek()) {
-      if (item._tag === "Fragment" && item.first && this.joining === undefined) {
+      if (item._tag === "Fragment" && item.first && !this.begun && this.joining === undefined) {
+        this.begun = true
         return { _tag: "Pieces", type: item.type, reading: ++this.reading }
       }
       this.shift()
@@ -134,8 +142,10 @@ export class Inbox {
     if (reading !== this.reading) throw new Error("the rest of this message was skipped when a later one was asked for")
     const batch: Array<Event.Fragment> = []
     for (let item = this.peek(); item !== undefined; item = this.peek()) {
-      if (item._tag === "Fragment") batch.push(item)
-      else if (item._tag !== "Ping" && item._tag !== "Pong") break
+      if (item._tag === "Fragment") {
+        this.begun = false
+        batch.push(item)
+      } else if (item._tag !== "Ping" && item._tag !== "Pong") break
       this.shift()
       if (item._tag === "Fragment" && item.last) break
     }
@@ -162,7 +172,10 @@ export class Inbox {
   private toMessage(item: Exclude<Held, Event.Ping | Event.Pong>): Message.Message | undefined {
     if (item._tag === "Text" || item._tag === "Binary") return item
     const { data, first, last, type } = item._tag === "Fragment" ? item : toFragment(item.frame)
-    if (first) {
+    if (first && this.begun) {
+      this.begun = false
+      this.reading++
+    } else if (first) {
       this.joining = { type, pieces: [] }
       // Nobody reads the pieces of an earlier message any more.
       this.reading++
@@ -187,15 +200,7 @@ interface Joining {
 }
 
 const sizeOf = (item: Held): number => {
-  switch (item._tag) {
-    case "Ping":
-    case "Pong":
-      return 0
-    case "Frame":
-      return item.frame.payload.length
-    default:
-      return item.data.length
-  }
+  return ITEM_BYTES + (item._tag === "Frame" ? item.frame.payload.length : item.data.length)
 }
 
 const toFrame = (item: Exclude<Held, Event.Ping | Event.Pong>): Frame.Frame => {

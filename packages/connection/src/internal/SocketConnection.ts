@@ -127,7 +127,8 @@ export class SocketConnection implements Connection, ByteSink {
 
   onChunk(bytes: Uint8Array): void {
     this.busy = true
-    this.accept(this.session.receive(bytes))
+    const isUnread = this.session.isClosing
+    this.accept(this.session.receive(bytes), isUnread)
     this.settle()
   }
 
@@ -150,18 +151,19 @@ export class SocketConnection implements Connection, ByteSink {
     this.settle()
   }
 
-  private accept(events: Array<Event.Event>): void {
+  private accept(events: Array<Event.Event>, isUnread: boolean): void {
     for (let at = 0; at < events.length; at++) {
       const event = events[at]!
       if (event._tag === "Pong") this.onPong(event)
     }
     // What comes after our close frame has nobody left to read it.
-    if (!this.session.isClosing) this.inbox.add(events)
+    if (!isUnread) this.inbox.add(events)
     const pending = this.session.pendingDecode
     if (pending !== undefined) {
       pending.start((failure) => {
         this.busy = true
-        this.accept(this.session.resumeReceive(failure))
+        const isUnread = this.session.isClosing
+        this.accept(this.session.resumeReceive(failure), isUnread)
         this.settle()
       })
     }
@@ -238,9 +240,9 @@ export class SocketConnection implements Connection, ByteSink {
       accepted = writer.writeUnsafe(chunks[0]!)
     } else {
       writer.cork()
+      // Each answer tells of all that is pending: the last one counts.
       for (let at = 0; at < chunks.length; at++) accepted = writer.writeUnsafe(chunks[at]!)
       writer.uncork()
-      accepted = accepted && writer.pendingBytes === 0
     }
     output.release(writer.copies && writer.pendingBytes === 0)
     if (!accepted && !this.blocked) {
