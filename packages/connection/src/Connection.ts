@@ -10,6 +10,7 @@
  * @since 0.1.0
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
+import type * as Event from "@effect-ws/protocol/Event"
 import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
 import type * as Frame from "@effect-ws/protocol/Frame"
 import type * as Message from "@effect-ws/protocol/Message"
@@ -41,6 +42,25 @@ export type MessageStream<E = CloseError.CloseError, R = never> =
   | { readonly _tag: "Binary"; readonly chunks: Stream.Stream<Uint8Array, E, R> }
 
 /**
+ * A message of ours was handed to the system in full.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sent {
+  readonly _tag: "Sent"
+  readonly message: Message.Message
+}
+
+/**
+ * What happens on a connection, one by one and in order. The session has answered a ping already.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ConnectionEvent = Message.Message | Event.Ping | Event.Pong | Sent
+
+/**
  * One end of an open WebSocket.
  *
  * @category models
@@ -67,6 +87,13 @@ export interface Connection {
    * The bytes of a binary message are a view of the chunk it arrived in: copy what you keep.
    */
   readonly messages: Stream.Stream<Message.Message, CloseError.CloseError>
+  /**
+   * The messages of the peer like {@link messages}, and among them the other events that are asked for, in order.
+   * `Sent` comes for messages sent by `send` from then on.
+   */
+  readonly events: (
+    kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
+  ) => Stream.Stream<ConnectionEvent, CloseError.CloseError>
   /** Waits for the next message. Fails with the typed close when there is none, also after an ordinary one. */
   readonly receive: Effect.Effect<Message.Message, CloseError.CloseError>
   /**

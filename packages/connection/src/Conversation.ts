@@ -55,14 +55,22 @@ export const run = <E, R>(connection: Connection, handler: Handler<E, R>): Effec
  */
 export const runFork = <E, R>(
   connection: Connection,
-  handler: Handler<E, R>,
+  program: {
+    readonly handler: Handler<E, R>
+    /** Runs when the connection is over, before `onEnd`. */
+    readonly afterwards: ((connection: Connection, closure: Closure) => Effect.Effect<unknown, never, R>) | undefined
+  },
   context: Context.Context<R>,
   onEnd: (closure: Closure) => void
 ): Fiber.Fiber<unknown, E> => {
   const runFork = Effect.runForkWith(context)
-  const fiber = runFork(Effect.suspend(() => handler(connection)))
+  const fiber = runFork(Effect.suspend(() => program.handler(connection)))
   fiber.addObserver((exit) => {
-    runFork(Effect.map(conclude(connection, exit), onEnd), { uninterruptible: true })
+    const concluded =
+      program.afterwards === undefined
+        ? conclude(connection, exit)
+        : Effect.tap(conclude(connection, exit), (closure) => program.afterwards!(connection, closure))
+    runFork(Effect.map(concluded, onEnd), { uninterruptible: true })
   })
   return fiber
 }

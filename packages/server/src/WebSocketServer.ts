@@ -9,7 +9,6 @@
  */
 import * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
-import type * as Conversation from "@effect-ws/connection/Conversation"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as Context from "effect/Context"
@@ -20,6 +19,7 @@ import type * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as SocketServer from "effect/socket/SocketServer"
+import * as Handlers from "./Handlers.ts"
 import { Conversations } from "./internal/Conversations.ts"
 import { Roster } from "./internal/Roster.ts"
 
@@ -78,14 +78,14 @@ export class WebSocketServer extends Context.Service<
 >()("@effect-ws/server/WebSocketServer") {}
 
 /**
- * Starts a server that runs `handler` for each connection, for as long as the Scope is open.
+ * Starts a server that runs `program` for each connection, for as long as the Scope is open.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(
   function* <E, R, RD = never>(
-    handler: Conversation.Handler<E, R>,
+    program: Handlers.Program<E, R>,
     options: ServerOptions<RD> = {}
   ): Effect.fn.Return<
     WebSocketServer["Service"],
@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(
     const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
     const roster = new Roster(options)
     const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
-    const conversations = new Conversations(handler, yield* Accept.make(options), roster, context)
+    const conversations = new Conversations(Handlers.toRunning(program), yield* Accept.make(options), roster, context)
 
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}) {
       const { code = 1001, reason = "server shutting down", timeout = drainTimeout } = drainOptions
@@ -133,13 +133,13 @@ const accepting = <E, R>(
     : sockets.run((socket) => Effect.callback<void>((resume) => conversations.start(socket, () => resume(Effect.void))))
 
 /**
- * A server that runs `handler` for each connection.
+ * A server that runs `program` for each connection.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer = <E, R, RD = never>(
-  handler: Conversation.Handler<E, R>,
+  program: Handlers.Program<E, R>,
   options?: ServerOptions<RD>
 ): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
-  Layer.effect(WebSocketServer, make(handler, options))
+  Layer.effect(WebSocketServer, make(program, options))

@@ -1,1 +1,2 @@
+export * as Handlers from "./Handlers.ts"
 export * as WebSocketServer from "./WebSocketServer.ts"

@@ -10,15 +10,14 @@ import * as Frame from "@effect-ws/protocol/Frame"
 import * as Message from "@effect-ws/protocol/Message"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import * as Utf8 from "@effect-ws/protocol/Utf8"
+import type { ConnectionEvent, Sent } from "../Connection.ts"
 
 type Batch<A> = readonly [A, ...Array<A>]
 
-/** What a connection delivers one by one. */
-export type Item = Message.Message | Event.Ping | Event.Pong
+type Side = Event.Ping | Event.Pong | Sent
+type Held = Message.Message | Event.Fragment | Event.DataFrame | Side
 
-type Held = Message.Message | Event.Fragment | Event.DataFrame | Event.Ping | Event.Pong
-
-const none: Array<Held> = []
+const none: Array<never> = []
 
 // What an item costs beside its payload, roughly: a flood of empty messages has a bound too.
 const ITEM_BYTES = 32
@@ -26,8 +25,8 @@ const ITEM_BYTES = 32
 export class Inbox {
   /** Bytes in here: payload, and something for each item. */
   bytes = 0
-  /** Whether pings and pongs are kept for {@link takeItems}. */
-  keepsControl = false
+  /** What else than data is kept, for {@link takeEvents}. */
+  keeps: ReadonlyArray<Side["_tag"]> = none
 
   private held: Array<Held> = none
   // How many of the first of them were taken.
@@ -62,15 +61,24 @@ export class Inbox {
           break
         case "Ping":
         case "Pong":
-          if (!this.keepsControl) continue
+          if (!this.keeps.includes(event._tag)) continue
           this.bytes += ITEM_BYTES + event.data.length
           break
         default:
           continue
       }
-      if (this.held === none) this.held = [event]
-      else this.held.push(event)
+      this.push(event)
     }
+  }
+
+  /** Tells that a message of ours was written, to whoever wants to know. */
+  addSent(event: Sent): void {
+    this.push(event)
+  }
+
+  private push(item: Held): void {
+    if (this.held === none) this.held = [item]
+    else this.held.push(item)
   }
 
   clear(): void {
@@ -85,7 +93,7 @@ export class Inbox {
   /** Takes all messages. */
   takeMessages(): Batch<Message.Message> | undefined {
     if (this.isEmpty) return undefined
-    if (!this.mixed && !this.keepsControl && this.taken === 0) {
+    if (!this.mixed && this.keeps.length === 0 && this.taken === 0) {
       const batch = this.held as Array<Message.Message>
       this.clear()
       return batch as unknown as Batch<Message.Message>
@@ -98,27 +106,27 @@ export class Inbox {
   /** Takes the next message. */
   takeMessage(): Message.Message | undefined {
     for (let item = this.shift(); item !== undefined; item = this.shift()) {
-      const message = item._tag === "Ping" || item._tag === "Pong" ? undefined : this.toMessage(item)
+      const message = isSide(item) ? undefined : this.toMessage(item)
       if (message !== undefined) return message
     }
     return undefined
   }
 
-  /** Takes everything, messages, pings and pongs. */
-  takeItems(): Batch<Item> | undefined {
-    const batch: Array<Item> = []
+  /** Takes everything. */
+  takeEvents(): Batch<ConnectionEvent> | undefined {
+    const batch: Array<ConnectionEvent> = []
     for (let held = this.shift(); held !== undefined; held = this.shift()) {
-      const item = held._tag === "Ping" || held._tag === "Pong" ? held : this.toMessage(held)
+      const item = isSide(held) ? held : this.toMessage(held)
       if (item !== undefined) batch.push(item)
     }
-    return batch.length === 0 ? undefined : (batch as unknown as Batch<Item>)
+    return batch.length === 0 ? undefined : (batch as unknown as Batch<ConnectionEvent>)
   }
 
   /** Takes all frames. */
   takeFrames(): Batch<Frame.Frame> | undefined {
     const batch: Array<Frame.Frame> = []
     for (let item = this.shift(); item !== undefined; item = this.shift()) {
-      if (item._tag !== "Ping" && item._tag !== "Pong") batch.push(toFrame(item))
+      if (!isSide(item)) batch.push(toFrame(item))
     }
     return batch.length === 0 ? undefined : (batch as unknown as Batch<Frame.Frame>)
   }
@@ -131,7 +139,7 @@ export class Inbox {
         return { _tag: "Pieces", type: item.type, reading: ++this.reading }
       }
       this.shift()
-      const message = item._tag === "Ping" || item._tag === "Pong" ? undefined : this.toMessage(item)
+      const message = isSide(item) ? undefined : this.toMessage(item)
       if (message !== undefined) return { _tag: "Whole", message }
     }
     return undefined
@@ -145,7 +153,7 @@ export class Inbox {
       if (item._tag === "Fragment") {
         this.begun = false
         batch.push(item)
-      } else if (item._tag !== "Ping" && item._tag !== "Pong") break
+      } else if (!isSide(item)) break
       this.shift()
       if (item._tag === "Fragment" && item.last) break
     }
@@ -169,7 +177,7 @@ export class Inbox {
   }
 
   // Gives a message when it is whole. Pieces whose beginning went to a reader of pieces are what that reader left.
-  private toMessage(item: Exclude<Held, Event.Ping | Event.Pong>): Message.Message | undefined {
+  private toMessage(item: Exclude<Held, Side>): Message.Message | undefined {
     if (item._tag === "Text" || item._tag === "Binary") return item
     const { data, first, last, type } = item._tag === "Fragment" ? item : toFragment(item.frame)
     if (first && this.begun) {
@@ -199,11 +207,14 @@ interface Joining {
   readonly pieces: Array<string | Uint8Array>
 }
 
+const isSide = (item: Held): item is Side => item._tag === "Ping" || item._tag === "Pong" || item._tag === "Sent"
+
 const sizeOf = (item: Held): number => {
+  if (item._tag === "Sent") return 0
   return ITEM_BYTES + (item._tag === "Frame" ? item.frame.payload.length : item.data.length)
 }
 
-const toFrame = (item: Exclude<Held, Event.Ping | Event.Pong>): Frame.Frame => {
+const toFrame = (item: Exclude<Held, Side>): Frame.Frame => {
   switch (item._tag) {
     case "Frame":
       return item.frame

@@ -30,12 +30,13 @@ import * as Semaphore from "effect/Semaphore"
 import type { Socket, SocketError } from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { TypeId } from "../Connection.ts"
-import type { Connection, MessageStream } from "../Connection.ts"
+import type { Connection, ConnectionEvent, MessageStream } from "../Connection.ts"
 import type { Settings } from "../ConnectionOptions.ts"
+import { dataEvent, renderEvent } from "./describe.ts"
 import { flushSoon } from "./flushing.ts"
 import { Inbox } from "./Inbox.ts"
-import type { Item } from "./Inbox.ts"
 import { Takers } from "./Takers.ts"
+import { Unwritten } from "./Unwritten.ts"
 
 /** What a connection is made of. */
 export interface Parts {
@@ -49,6 +50,8 @@ export interface Parts {
   readonly subprotocol: string | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
   readonly peer: PeerInfo | undefined
+  /** Whether anybody reads debug messages. */
+  readonly logsDebug: boolean
 }
 
 /** What the end of a connection is to whoever waits for data. */
@@ -77,6 +80,7 @@ export class SocketConnection implements Connection, ByteSink {
   private timer: Fiber.Fiber<void> | undefined = undefined
   private draining: { readonly code: number; readonly reason: string } | undefined = undefined
   private pings: Map<number, PendingPing> | undefined = undefined
+  private unwritten: Unwritten | undefined = undefined
   private messageLock: Semaphore.Semaphore | undefined = undefined
   private roundTrip: Duration.Duration | undefined = undefined
 
@@ -118,11 +122,6 @@ export class SocketConnection implements Connection, ByteSink {
     this.settle()
   }
 
-  /** Delivers pings and pongs among the data, to whoever pulls {@link items}. */
-  observeControl(): void {
-    this.inbox.keepsControl = true
-  }
-
   // -- what the transport tells ----------------------------------------------------------------------------------------
 
   onChunk(bytes: Uint8Array): void {
@@ -135,8 +134,9 @@ export class SocketConnection implements Connection, ByteSink {
   onDrain(): void {
     this.blocked = false
     this.session.setBackedUp(false)
+    this.reportSent()
     this.wakeSenders()
-    this.flush()
+    this.settle()
   }
 
   onEnd(): void {
@@ -152,6 +152,7 @@ export class SocketConnection implements Connection, ByteSink {
   }
 
   private accept(events: Array<Event.Event>, isUnread: boolean): void {
+    if (this.parts.logsDebug) for (const event of events) this.log("Received", event)
     for (let at = 0; at < events.length; at++) {
       const event = events[at]!
       if (event._tag === "Pong") this.onPong(event)
@@ -167,6 +168,12 @@ export class SocketConnection implements Connection, ByteSink {
         this.settle()
       })
     }
+  }
+
+  private log(what: string, event: Event.Event): void {
+    Effect.runForkWith(this.parts.context)(
+      Effect.annotateLogs(Effect.logDebug(`${what} ${renderEvent(event)}`), { connection: this.id })
+    )
   }
 
   // Brings everything in line after something happened: the program, the closing handshake, the wire, the reading.
@@ -218,9 +225,14 @@ export class SocketConnection implements Connection, ByteSink {
 
   // -- what is written -------------------------------------------------------------------------------------------------
 
-  /** Writes what has gathered, and ends the stream where the session is done. */
-  flush(): void {
+  /** What was to be done at the end of a turn. */
+  turnEnded(): void {
     this.flushing = false
+    this.settle()
+  }
+
+  // Writes what has gathered, and ends the stream where the session is done.
+  private flush(): void {
     this.writeOut()
     if (!this.session.isClosed) {
       if (this.session.isClosing && this.timer === undefined) this.armClose()
@@ -234,6 +246,7 @@ export class SocketConnection implements Connection, ByteSink {
     const { output } = this.session
     if (output.pendingBytes === 0) return
     const { writer } = this.parts
+    if (this.unwritten !== undefined) this.unwritten.written += output.pendingBytes
     const chunks = output.take()
     let accepted = true
     if (chunks.length === 1) {
@@ -245,10 +258,19 @@ export class SocketConnection implements Connection, ByteSink {
       writer.uncork()
     }
     output.release(writer.copies && writer.pendingBytes === 0)
+    this.reportSent()
     if (!accepted && !this.blocked) {
       this.blocked = true
       this.session.setBackedUp(true)
     }
+  }
+
+  private reportSent(): void {
+    const sent = this.unwritten?.take(this.parts.writer.pendingBytes)
+    if (sent === undefined) return
+    for (const message of sent) this.inbox.addSent({ _tag: "Sent", message })
+    // Whoever waits hears of it when what is going on now is done.
+    if (!this.busy) this.flushAfterTurn()
   }
 
   private flushAfterTurn(): void {
@@ -279,6 +301,7 @@ export class SocketConnection implements Connection, ByteSink {
     if (pending === undefined) return
     pending.start((failure) => {
       this.session.resumeSend(failure)
+      this.unwritten?.encoded(this.session)
       this.encodePending()
       this.wakeSenders()
       this.flush()
@@ -406,9 +429,12 @@ export class SocketConnection implements Connection, ByteSink {
     return this.streamOf(() => this.inbox.takeMessages())
   }
 
-  /** Everything that arrives, one by one: messages, and pings and pongs where they are observed. */
-  get items(): Stream.Stream<Item, CloseError.CloseError> {
-    return this.streamOf(() => this.inbox.takeItems())
+  events(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): Stream.Stream<ConnectionEvent, CloseError.CloseError> {
+    return Stream.suspend(() => {
+      this.inbox.keeps = kinds
+      if (kinds.includes("Sent")) this.unwritten ??= new Unwritten()
+      return this.streamOf(() => this.inbox.takeEvents())
+    })
   }
 
   get receive(): Effect.Effect<Message.Message, CloseError.CloseError> {
@@ -459,7 +485,10 @@ export class SocketConnection implements Connection, ByteSink {
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
     const sending = Effect.suspend(() => {
       const payload = typeof data === "object" && "_tag" in data ? data.data : data
-      return this.sent(this.session.send(payload, options))
+      const failure = this.session.send(payload, options)
+      if (this.parts.logsDebug) this.log("Sent", dataEvent(payload))
+      if (this.unwritten !== undefined && failure === undefined) this.unwritten.add(payload, this.session)
+      return this.sent(failure)
     })
     return this.messageLock === undefined ? sending : Semaphore.withPermit(this.messageLock, sending)
   }
@@ -536,7 +565,8 @@ export class SocketConnection implements Connection, ByteSink {
   get flushed(): Effect.Effect<void, CloseError.CloseError> {
     return Effect.suspend(() => {
       this.writeOut()
-      return this.parts.writer.pendingBytes === 0 && this.session.queuedBytes === 0 ? Effect.void : this.drained
+      const isFlushed = this.parts.writer.pendingBytes === 0 && this.session.pendingEncode === undefined
+      return isFlushed ? Effect.void : Effect.flatMap(this.drained, () => this.flushed)
     })
   }
 

@@ -13,10 +13,8 @@ export class Takers {
     undefined
 
   get isWaiting(): boolean {
-    if (this.fiber === undefined) return false
-    if (this.fiber.pollUnsafe() === undefined) return true
-    this.next()
-    return this.isWaiting
+    while (this.fiber !== undefined && this.fiber.pollUnsafe() !== undefined) this.next()
+    return this.fiber !== undefined
   }
 
   add(fiber: Fiber.Fiber<unknown, unknown>, resume: () => void): void {

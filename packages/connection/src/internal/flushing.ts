@@ -4,7 +4,7 @@
  */
 
 export interface Flushable {
-  flush(): void
+  turnEnded(): void
 }
 
 let waiting: Array<Flushable> = []
@@ -14,7 +14,7 @@ const flushAll = (): void => {
   const batch = waiting
   waiting = spare
   spare = batch
-  for (let i = 0; i < batch.length; i++) batch[i]!.flush()
+  for (let i = 0; i < batch.length; i++) batch[i]!.turnEnded()
   batch.length = 0
 }
 

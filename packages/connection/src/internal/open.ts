@@ -9,6 +9,8 @@ import type { Role } from "@effect-ws/protocol/SessionState"
 import { SlabPool } from "@effect-ws/protocol/Slab"
 import * as Push from "@effect-ws/transport/Push"
 import * as Context from "effect/Context"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
 import type * as Socket from "effect/socket/Socket"
 import type { Settings } from "../ConnectionOptions.ts"
 import { MaskingKeys } from "../MaskingKeys.ts"
@@ -57,7 +59,8 @@ export const open = (
     request: options.request,
     subprotocol: options.subprotocol,
     extensions: options.agreement.answers,
-    peer
+    peer,
+    logsDebug: LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
   })
   connection.start(options.early)
   return connection

@@ -17,19 +17,20 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import { refuse } from "./refuse.ts"
+import type { Running } from "../Handlers.ts"
 import type { Roster } from "./Roster.ts"
 
 type AcceptOne<R> = (socket: Socket.Socket) => Effect.Effect<Connection, Accept.AcceptError, Scope.Scope | R>
 
 export class Conversations<E, R> {
-  private readonly handler: Conversation.Handler<E, R>
+  private readonly program: Running<E, R>
   private readonly accept: AcceptOne<R>
   private readonly roster: Roster
   private readonly context: Context.Context<R>
   private readonly logsDebug: boolean
 
-  constructor(handler: Conversation.Handler<E, R>, accept: AcceptOne<R>, roster: Roster, context: Context.Context<R>) {
-    this.handler = handler
+  constructor(program: Running<E, R>, accept: AcceptOne<R>, roster: Roster, context: Context.Context<R>) {
+    this.program = program
     this.accept = accept
     this.roster = roster
     this.context = context
@@ -63,7 +64,7 @@ export class Conversations<E, R> {
     })
     this.report(annotated, () => connectMessage(connection))
     this.roster.add(connection)
-    const fiber = Conversation.runFork(connection, this.handler, annotated, (closure) => {
+    const fiber = Conversation.runFork(connection, this.program, annotated, (closure) => {
       this.roster.remove(connection)
       this.report(annotated, () => closeMessage(closure))
       this.end(scope, Exit.void, onEnd)

@@ -1,0 +1,125 @@
+/**
+ * A program as a record of callbacks, for those who think in events: the same set as in the browser and in most servers.
+ *
+ * Each handler is an Effect and each is optional. The events of one connection come one after the other and in order; the
+ * next waits until the handler of the one before is done. Every kind of server takes the same record.
+ *
+ * @since 0.1.0
+ */
+import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
+import type * as Conversation from "@effect-ws/connection/Conversation"
+import type * as Message from "@effect-ws/protocol/Message"
+import type { Closure } from "@effect-ws/protocol/Session"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+
+/**
+ * What a program does when something happens on one of its connections.
+ *
+ * **Details**
+ *
+ * A handler that fails with a typed close closes its connection with that; any other failure or defect closes it with
+ * 1011 and is logged. Either way `onError` hears of it before, and `onClose` after.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Handlers<E = never, R = never> {
+  /** The handshake is done. Nothing else comes before this is. */
+  readonly onOpen?: ((connection: Connection) => Effect.Effect<unknown, E, R>) | undefined
+  /** A message arrived. */
+  readonly onMessage?: ((connection: Connection, message: Message.Message) => Effect.Effect<unknown, E, R>) | undefined
+  /** A ping arrived. It was answered already. */
+  readonly onPing?: ((connection: Connection, data: Uint8Array) => Effect.Effect<unknown, E, R>) | undefined
+  /** A pong arrived, asked for or not. */
+  readonly onPong?: ((connection: Connection, data: Uint8Array) => Effect.Effect<unknown, E, R>) | undefined
+  /** A message of ours was handed to the system in full. */
+  readonly onSent?: ((connection: Connection, message: Message.Message) => Effect.Effect<unknown, E, R>) | undefined
+  /** The connection is over. Comes exactly once for each connection, whatever happened to it. A failure is logged. */
+  readonly onClose?: ((connection: Connection, closure: Closure) => Effect.Effect<unknown, E, R>) | undefined
+  /**
+   * A handler failed, the peer broke a rule, or the stream broke off. Comes before `onClose`. A failure of this handler
+   * itself is logged.
+   */
+  readonly onError?: ((connection: Connection, cause: Cause.Cause<unknown>) => Effect.Effect<unknown, E, R>) | undefined
+}
+
+/**
+ * The two ways to write a program for a connection: a function that holds the conversation, or handlers for its events.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Program<E, R> = Conversation.Handler<E, R> | Handlers<E, R>
+
+/**
+ * A program as a server runs it: the conversation, and what follows its end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Running<E, R> {
+  readonly handler: Conversation.Handler<E, R>
+  readonly afterwards: ((connection: Connection, closure: Closure) => Effect.Effect<unknown, never, R>) | undefined
+}
+
+/**
+ * Makes a conversation of a program: handlers are called by a fiber that takes the connection's events.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const toRunning = <E, R>(program: Program<E, R>): Running<E, R> =>
+  typeof program === "function"
+    ? { handler: program, afterwards: undefined }
+    : {
+        handler: (connection) => converse(program, connection),
+        afterwards: (connection, closure) => conclude(program, connection, closure)
+      }
+
+const converse = <E, R>(handlers: Handlers<E, R>, connection: Connection): Effect.Effect<void, E, R> => {
+  const { onError, onMessage, onOpen, onPing, onPong, onSent } = handlers
+  const handle = (event: ConnectionEvent): Effect.Effect<unknown, E, R> => {
+    switch (event._tag) {
+      case "Ping":
+        return onPing?.(connection, event.data) ?? Effect.void
+      case "Pong":
+        return onPong?.(connection, event.data) ?? Effect.void
+      case "Sent":
+        return onSent?.(connection, event.message) ?? Effect.void
+      default:
+        return onMessage?.(connection, event) ?? Effect.void
+    }
+  }
+  const kinds = [
+    ...(onPing === undefined ? [] : ["Ping" as const]),
+    ...(onPong === undefined ? [] : ["Pong" as const]),
+    ...(onSent === undefined ? [] : ["Sent" as const])
+  ]
+  // How the connection ended is told by its closure, to `conclude`.
+  const events = Stream.catch(connection.events(kinds), () => Stream.empty)
+  const program = Effect.andThen(
+    Effect.suspend(() => onOpen?.(connection) ?? Effect.void),
+    Stream.runForEach(events, handle)
+  )
+  if (onError === undefined) return program
+  return Effect.tapCause(program, (cause) =>
+    Cause.hasInterruptsOnly(cause) ? Effect.void : logged(onError(connection, cause), "onError")
+  )
+}
+
+const conclude = <E, R>(
+  { onClose, onError }: Handlers<E, R>,
+  connection: Connection,
+  closure: Closure
+): Effect.Effect<void, never, R> => {
+  const broke = closure.violation !== undefined || closure.error._tag === "AbnormalClosure"
+  return Effect.andThen(
+    broke && onError !== undefined ? logged(onError(connection, Cause.fail(closure.error)), "onError") : Effect.void,
+    onClose === undefined ? Effect.void : logged(onClose(connection, closure), "onClose")
+  )
+}
+
+const logged = <E, R>(effect: Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>
+  Effect.catchCause(Effect.asVoid(effect), (cause) => Effect.logError(`The handler ${name} failed`, cause))
