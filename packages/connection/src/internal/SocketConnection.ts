@@ -563,10 +563,14 @@ export class SocketConnection implements Connection, ByteSink {
   }
 
   get flushed(): Effect.Effect<void, CloseError.CloseError> {
+    return this.untilFlushed()
+  }
+
+  private untilFlushed(): Effect.Effect<void, CloseError.CloseError> {
     return Effect.suspend(() => {
       this.writeOut()
       const isFlushed = this.parts.writer.pendingBytes === 0 && this.session.pendingEncode === undefined
-      return isFlushed ? Effect.void : Effect.flatMap(this.drained, () => this.flushed)
+      return isFlushed ? Effect.void : Effect.flatMap(this.drained, () => this.untilFlushed())
     })
   }
 
