@@ -8,8 +8,10 @@
  * @internal
  */
 
-// Below this size a piece is copied: holding on to the chunk around it would cost more.
+// Below this size a piece is copied, and so is one that is a small part of its chunk: holding on to the chunk would cost
+// more, and a peer could make it cost much more than the limit on messages allows.
 const KEPT_FROM = 4096
+const KEPT_SHARE = 4
 const GATHERED = 64 * 1024
 
 /** @internal */
@@ -30,7 +32,7 @@ export class Assembly {
     // A decompressor may make nothing of a piece yet.
     if (bytes.length === 0) return
     this.length += bytes.length
-    if (bytes.length >= KEPT_FROM) {
+    if (bytes.length >= KEPT_FROM && bytes.length * KEPT_SHARE >= bytes.buffer.byteLength) {
       this.endGathering()
       this.pieces.push(bytes)
       return
@@ -40,7 +42,7 @@ export class Assembly {
       const size = this.gathering?.length ?? 0
       this.endGathering()
       // Many small pieces end up in few large buffers; a few of them do not cost much.
-      this.gathering = this.allocate(Math.min(GATHERED, Math.max(size * 4, bytes.length, 256)))
+      this.gathering = this.allocate(Math.max(Math.min(size * 4, GATHERED), bytes.length, 256))
     }
     this.gathering!.set(bytes, this.used)
     this.used += bytes.length
@@ -70,5 +72,6 @@ export class Assembly {
 // badly: with a megabyte of it for each message it runs many times more often than it needs to.
 const release = (piece: Uint8Array): void => {
   const buffer = piece.buffer as ArrayBuffer
-  if (piece.byteLength === buffer.byteLength) buffer.transfer(0)
+  // Node 20 and shared memory have no `transfer`, which only costs the hint.
+  if (piece.byteLength === buffer.byteLength) buffer.transfer?.(0)
 }

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Assembly } from "../src/Assembly.ts"
 import type { Frame } from "../src/Frame.ts"
 import * as FrameArbitrary from "../src/FrameArbitrary.ts"
 import { encodeAll } from "../src/FrameCodec.ts"
@@ -146,48 +145,4 @@ describe("FrameParser", () => {
     },
     { arbitrary: { runs: 1000 } }
   )
-})
-
-describe("Assembly", () => {
-  it.prop(
-    "allocates at most 64 KiB, or four times what has arrived, whatever was announced",
-    {
-      announced: Arbitrary.schema(Schema.Literals([0, 1, 1000, 65_536, 65_537, 1 << 20, 1 << 24, 2 ** 40])),
-      sizes: Arbitrary.array(Arbitrary.schema(Schema.Literals([0, 1, 7, 1000, 16_384, 65_536, 200_000])), {
-        minLength: 1,
-        maxLength: 8
-      })
-    },
-    ({ announced, sizes }) => {
-      const assembly = new Assembly(announced)
-      const pieces = sizes.map((size, at) => noise(size, at))
-      let arrived = 0
-      for (const piece of pieces) {
-        arrived += piece.length
-        assembly.append(piece, Math.max(announced, arrived))
-        assert.isAtMost(assembly.take().buffer.byteLength, Math.max(64 * 1024, arrived * 4))
-      }
-      assert.isTrue(Buffer.from(assembly.take()).equals(concat(pieces)))
-    },
-    { arbitrary: { runs: 200 } }
-  )
-
-  it("grows in few steps where nothing was announced", () => {
-    const assembly = new Assembly(1)
-    const buffers = new Set<ArrayBufferLike>()
-    for (let at = 1; at <= 20_000; at++) {
-      assembly.append(Uint8Array.of(at), at)
-      buffers.add(assembly.take().buffer)
-    }
-    assert.isAtMost(buffers.size, 16)
-  })
-
-  it("hands out a payload of known length without another copy", () => {
-    const assembly = new Assembly(10)
-    assembly.append(noise(4, 1), 10)
-    const before = assembly.take().buffer
-    assembly.append(noise(6, 2), 10)
-    assert.strictEqual(assembly.take().buffer, before)
-    assert.strictEqual(assembly.take().length, 10)
-  })
 })
