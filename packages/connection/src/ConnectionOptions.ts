@@ -6,6 +6,7 @@
  */
 import type * as Limits from "@effect-ws/protocol/Limits"
 import * as Duration from "effect/Duration"
+import { Heartbeat } from "./internal/Heartbeat.ts"
 
 /**
  * What a connection may be told.
@@ -38,6 +39,15 @@ export interface ConnectionOptions extends Partial<{
    * before it, so that its replies can go first. Default: 1 second.
    */
   readonly replyGrace?: Duration.Input | undefined
+  /**
+   * When to ask a silent peer whether it lives: after `idle` without a byte from it a ping is sent, and when `timeout`
+   * more passes without a byte the connection fails with 1011. Both are kept to within a quarter of the shorter. Any byte
+   * counts as life. Default: 20 seconds each; `false` switches it off.
+   */
+  readonly keepalive?:
+    | { readonly idle?: Duration.Input | undefined; readonly timeout?: Duration.Input | undefined }
+    | false
+    | undefined
 }
 
 /**
@@ -53,6 +63,7 @@ export interface Settings {
   readonly writeTimeout: Duration.Duration | undefined
   readonly closeTimeout: Duration.Duration
   readonly replyGrace: Duration.Duration
+  readonly heartbeat: Heartbeat | undefined
 }
 
 /**
@@ -67,5 +78,12 @@ export const settings = (options: ConnectionOptions = {}): Settings => ({
   outboundBuffer: options.outboundBuffer ?? 64 * 1024,
   writeTimeout: options.writeTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.writeTimeout),
   closeTimeout: Duration.fromInputUnsafe(options.closeTimeout ?? "10 seconds"),
-  replyGrace: Duration.fromInputUnsafe(options.replyGrace ?? "1 second")
+  replyGrace: Duration.fromInputUnsafe(options.replyGrace ?? "1 second"),
+  heartbeat:
+    options.keepalive === false
+      ? undefined
+      : new Heartbeat(
+          Duration.fromInputUnsafe(options.keepalive?.idle ?? "20 seconds"),
+          Duration.fromInputUnsafe(options.keepalive?.timeout ?? "20 seconds")
+        )
 })

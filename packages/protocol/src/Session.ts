@@ -88,6 +88,8 @@ export interface Closure {
   readonly received: CloseFrame.CloseFrame | undefined
   /** Whether both ends sent a close frame (RFC 6455 7.1.4). */
   readonly clean: boolean
+  /** Whether this end failed the connection (RFC 6455 7.1.7), in place of the program closing it. */
+  readonly failed: boolean
   /** The rule that the peer broke, where that was the reason. */
   readonly violation: Violation.Violation | undefined
   /** The end as an error: the code of the end that began, or 1006 where the stream broke off before the peer's close. */
@@ -118,6 +120,7 @@ export class Session {
   private initiator: Closure["initiator"] | undefined = undefined
   private sent: CloseFrame.CloseFrame | undefined = undefined
   private received: CloseFrame.CloseFrame | undefined = undefined
+  private failed = false
   private violation: Violation.Violation | undefined = undefined
   private closeError: CloseError.CloseError | undefined = undefined
 
@@ -195,6 +198,7 @@ export class Session {
       sent: this.sent,
       received: this.received,
       clean: this.sent !== undefined && this.received !== undefined,
+      failed: this.failed,
       violation: this.violation,
       error: this.endError()
     }
@@ -244,7 +248,7 @@ export class Session {
     for (let step = first; ; step = inbound.next(events)) {
       if (step === Inbound.more) continue
       if (step === Inbound.starved || step === Inbound.suspended) return
-      if (step !== Inbound.control) this.fail(step, events)
+      if (step !== Inbound.control) this.refuse(step, events)
       else if (this.onControl(inbound.controlOpcode, inbound.controlPayload, events)) continue
       // What follows a close frame, or a violation, is ignored.
       inbound.discard()
@@ -310,7 +314,7 @@ export class Session {
       default: {
         const close = CloseFrame.decode(payload)
         if (Result.isFailure(close)) {
-          this.fail(close.failure, events)
+          this.refuse(close.failure, events)
           return false
         }
         this.received = close.success
@@ -322,9 +326,10 @@ export class Session {
     }
   }
 
-  private fail(violation: Violation.Violation | CloseError.SendableCloseError, events: Array<Event.Event>): void {
+  private refuse(violation: Violation.Violation | CloseError.SendableCloseError, events: Array<Event.Event>): void {
     const error = violation._tag === "Violation" ? violationError(violation) : violation
     if (violation._tag === "Violation") this.violation = violation
+    this.failed = true
     // Once we have sent our close frame its code stands; the peer's violation only ends the wait for the answer.
     if (this.initiator === undefined) {
       this.initiator = "local"
@@ -348,6 +353,11 @@ export class Session {
       // RFC 6455 7.1.7: "an endpoint MUST NOT continue to attempt to process data"; the peer is told why
       this.writeClose({ code, reason })
     }
+  }
+
+  /** Fails the connection for a reason of our own, such as a peer that is silent: the close frame goes out at once. */
+  fail(error: CloseError.SendableCloseError): void {
+    this.settle(error)
   }
 
   // -- what is sent --------------------------------------------------------------------------------------------------
@@ -381,6 +391,7 @@ export class Session {
   private settle(failure: CloseError.SendableCloseError | undefined): SendFailure | undefined {
     if (failure === undefined) return undefined
     if (!this.canSend) return failure
+    this.failed = true
     this.outbound.discard()
     if (this.state === "Open") {
       this.initiator = "local"

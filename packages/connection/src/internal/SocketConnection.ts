@@ -25,6 +25,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Semaphore from "effect/Semaphore"
 import type { Socket, SocketError } from "effect/socket/Socket"
@@ -34,6 +35,7 @@ import type { Connection, ConnectionEvent, MessageStream } from "../Connection.t
 import type { Settings } from "../ConnectionOptions.ts"
 import { dataEvent, renderEvent } from "./describe.ts"
 import { flushSoon } from "./flushing.ts"
+import type { Beating } from "./Heartbeat.ts"
 import { Inbox } from "./Inbox.ts"
 import { Takers } from "./Takers.ts"
 import { Unwritten } from "./Unwritten.ts"
@@ -59,8 +61,9 @@ type End = CloseError.CloseError | Cause.Done
 
 let lastId = 0
 
-export class SocketConnection implements Connection, ByteSink {
+export class SocketConnection implements Connection, ByteSink, Beating {
   readonly id: number = ++lastId
+  quiet = 0
   private readonly parts: Parts
   private readonly session: Session
   private readonly inbox = new Inbox()
@@ -110,8 +113,17 @@ export class SocketConnection implements Connection, ByteSink {
 
   /** Starts reading; `early` is what came behind the handshake. */
   start(early: ReadonlyArray<Uint8Array>): void {
+    this.parts.settings.heartbeat?.add(this, this.parts.context)
     for (const chunk of early) if (chunk.length > 0) this.onChunk(chunk)
     this.parts.reader.subscribe(this)
+  }
+
+  /** What a log or an inspector shows; the rest is nobody's business. */
+  toJSON(): object {
+    return { _id: "Connection", id: this.id, path: this.request.path, remoteAddress: this.remoteAddress }
+  }
+  [NodeInspectSymbol](): object {
+    return this.toJSON()
   }
 
   /** Lets go of everything. The owner of the Scope does not care any more; the peer sees the stream end. */
@@ -125,6 +137,7 @@ export class SocketConnection implements Connection, ByteSink {
   // -- what the transport tells ----------------------------------------------------------------------------------------
 
   onChunk(bytes: Uint8Array): void {
+    this.quiet = 0
     this.busy = true
     const isUnread = this.session.isClosing
     this.accept(this.session.receive(bytes), isUnread)
@@ -168,6 +181,17 @@ export class SocketConnection implements Connection, ByteSink {
         this.settle()
       })
     }
+  }
+
+  onIdle(): void {
+    // While nothing is read for want of a program that takes it, the peer's silence is ours.
+    if (this.paused) this.quiet = 0
+    else if (this.trackPing(this.session.ping(), ignore, ignore)) this.flushAfterTurn()
+  }
+
+  onSilence(): void {
+    this.session.fail(new CloseError.InternalError({ reason: "keepalive timeout" }))
+    this.settle()
   }
 
   private log(what: string, event: Event.Event): void {
@@ -338,7 +362,8 @@ export class SocketConnection implements Connection, ByteSink {
       Effect.runForkWith(this.parts.context)(Fiber.interrupt(this.timer))
       this.timer = undefined
     }
-    const { socket, writer } = this.parts
+    const { settings, socket, writer } = this.parts
+    settings.heartbeat?.remove(this)
     if (isPushSocket(socket)) socket.close()
     else writer.shutdown()
     const closure = this.session.closure!
@@ -356,7 +381,7 @@ export class SocketConnection implements Connection, ByteSink {
   private end(): End | undefined {
     const { closure } = this.session
     if (closure === undefined) return undefined
-    const isOurs = closure.initiator === "local" && closure.violation === undefined
+    const isOurs = closure.initiator === "local" && !closure.failed
     return isOurs || CloseError.isOrdinary(closure.error) ? Cause.Done() : closure.error
   }
 
@@ -578,15 +603,21 @@ export class SocketConnection implements Connection, ByteSink {
     return Effect.callback((resume) => {
       const id = this.session.ping(payload)
       if (typeof id !== "number") return resume(Effect.fail(id))
-      this.pings ??= new Map()
-      this.pings.set(id, {
-        sentAt: this.now(),
-        succeed: (roundTrip) => resume(Effect.succeed(roundTrip)),
-        fail: (error) => resume(Effect.fail(error))
-      })
+      this.trackPing(
+        id,
+        (roundTrip) => resume(Effect.succeed(roundTrip)),
+        (error) => resume(Effect.fail(error))
+      )
       this.flushAfterTurn()
       return Effect.sync(() => this.pings?.delete(id))
     })
+  }
+
+  private trackPing(id: number | SendFailure, succeed: PendingPing["succeed"], fail: PendingPing["fail"]): boolean {
+    if (typeof id !== "number") return false
+    this.pings ??= new Map()
+    this.pings.set(id, { sentAt: this.now(), succeed, fail })
+    return true
   }
 
   pong(payload: Uint8Array = new Uint8Array(0)): Effect.Effect<void, CloseError.CloseError | Misuse> {
@@ -620,6 +651,8 @@ const wholeStream = (message: Message.Message): MessageStream =>
   message._tag === "Text"
     ? { _tag: "Text", chunks: Stream.succeed(message.data) }
     : { _tag: "Binary", chunks: Stream.succeed(message.data) }
+
+const ignore = (): void => {}
 
 const remove = <A>(list: Array<A> | undefined, item: A): void => {
   const at = list?.indexOf(item) ?? -1
