@@ -23,6 +23,11 @@ export interface Options {
   readonly memLevel?: number | undefined
   /** The shortest frame, in bytes, that is compressed; `compress` in the options of a send overrules it. Default: 1024. */
   readonly threshold?: number | undefined
+  /**
+   * Whether a frame that compressing does not make smaller is sent as it is. Where the window is kept it is compressed
+   * all the same, or the two ends' windows would not be the same any more. Default: true.
+   */
+  readonly plainWhenSmaller?: boolean | undefined
   /** Whether this end may keep its window from one frame to the next. Default: true. */
   readonly takeover?: boolean | undefined
   /** The largest window that this end uses, as base-2 logarithm: 8 to 15. Default: 15. */
@@ -57,7 +62,14 @@ export type Params = typeof Params.Type
  * @since 0.1.0
  */
 export const make = (options: Options = {}): Extension.Extension => {
-  const { level = 6, maxWindowBits = 15, memLevel = 8, takeover = true, threshold = 1024 } = options
+  const {
+    level = 6,
+    maxWindowBits = 15,
+    memLevel = 8,
+    takeover = true,
+    plainWhenSmaller = true,
+    threshold = 1024
+  } = options
   const asked: Params = {
     ...(options.peerMaxWindowBits === undefined ? {} : { max_window_bits: options.peerMaxWindowBits }),
     ...(options.peerTakeover === false ? { no_context_takeover: true } : {})
@@ -81,7 +93,8 @@ export const make = (options: Options = {}): Extension.Extension => {
           memLevel
         },
         inflate: { windowBits: theirs.max_window_bits ?? 15, takeover: theirs.no_context_takeover !== true },
-        threshold
+        threshold,
+        plainWhenSmaller
       })
     }
   })

@@ -24,6 +24,11 @@ export interface Options {
   readonly memLevel?: number | undefined
   /** The shortest message, in bytes, that is compressed; `compress` in the options of a send overrules it. Default: 1024. */
   readonly threshold?: number | undefined
+  /**
+   * Whether a message that compressing does not make smaller is sent as it is. Where the window is kept it is compressed
+   * all the same, or the two ends' windows would not be the same any more. Default: true.
+   */
+  readonly plainWhenSmaller?: boolean | undefined
   /** Whether the server may keep its window from one message to the next. Default: true. */
   readonly serverTakeover?: boolean | undefined
   /** Whether the client may keep its window from one message to the next. Default: true. */
@@ -155,11 +160,12 @@ export const make = (options: Options = {}): Extension.Extension => {
         windowBits: Math.min(client.windowBits, hintedBits, clientMaxWindowBits),
         takeover: client.takeover && clientTakeover && offer.client_no_context_takeover !== true
       }
-      const { level = 6, memLevel = 8, threshold = 1024 } = options
+      const { level = 6, memLevel = 8, plainWhenSmaller = true, threshold = 1024 } = options
       return DeflateHooks.open({
         deflate: { ...(role === "server" ? server : restrained), level, memLevel },
         inflate: role === "server" ? client : server,
-        threshold
+        threshold,
+        plainWhenSmaller
       })
     }
   })

@@ -106,7 +106,7 @@ describe("deflate-frame", () => {
           assert.isTrue(event?._tag === "Binary" && Buffer.from(event.data).equals(data))
         }
       }),
-    { arbitrary: { runs: 1000 } }
+    { arbitrary: { runs: 1000 }, timeout: 120_000 }
   )
 
   it.effect("a frame that decompresses to more than the message limit gets 1009, garbage 1007", () =>

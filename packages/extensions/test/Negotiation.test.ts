@@ -173,7 +173,7 @@ describe("Negotiation of permessage-deflate, server", () => {
         }
         Negotiation.check(both, offers.success)
       }),
-    { arbitrary: { runs: process.env["CI"] ? 10_000 : 2000 } }
+    { arbitrary: { runs: process.env["CI"] ? 10_000 : 2000 }, timeout: 120_000 }
   )
 })
 

@@ -110,6 +110,14 @@ describe("permessage-deflate", () => {
     })
   )
 
+  it.effect("compresses what does not become smaller too, if told to", () =>
+    Effect.gen(function* () {
+      const { server } = yield* pairOf({ serverTakeover: false, threshold: 0, plainWhenSmaller: false })
+      assert.strictEqual(yield* sent(server, "Hello"), "c107f248cdc9c90700")
+      assert.strictEqual(yield* sent(server, ""), "c10100")
+    })
+  )
+
   it.effect("a message in pieces is compressed piece by piece, and each piece can be read at once", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pairOf()
@@ -232,16 +240,19 @@ describe("permessage-deflate", () => {
         const pair = yield* pairOf(options).pipe(Effect.provideService(Zlib.Zlib, zlib))
         yield* converse(pair, random, 2 + Math.floor(random() * 12), 6000)
       }),
-    { arbitrary: { runs: 1000 } }
+    { arbitrary: { runs: 1000 }, timeout: 120_000 }
   )
 
-  it.effect("what arrives is what was sent, over a long run with takeover", () =>
-    Effect.gen(function* () {
-      for (const bits of [8, 9, 12, 15]) {
-        const options = { serverMaxWindowBits: bits, clientMaxWindowBits: bits, threshold: 50 }
-        yield* converse(yield* pairOf(options), randomFrom(bits), 800, 3000)
-      }
-    })
+  it.effect(
+    "what arrives is what was sent, over a long run with takeover",
+    () =>
+      Effect.gen(function* () {
+        for (const bits of [8, 9, 12, 15]) {
+          const options = { serverMaxWindowBits: bits, clientMaxWindowBits: bits, threshold: 50 }
+          yield* converse(yield* pairOf(options), randomFrom(bits), 800, 3000)
+        }
+      }),
+    120_000
   )
 
   it.effect.prop(
@@ -261,30 +272,33 @@ describe("permessage-deflate", () => {
           if (outcome !== "Binary") return
         }
       }),
-    { arbitrary: { runs: 1000 } }
+    { arbitrary: { runs: 1000 }, timeout: 120_000 }
   )
 
-  it.effect("contexts are released with the Scope: many connections on a budget for two", () =>
-    Effect.gen(function* () {
-      const zlib = Zlib.make({ memoryBudget: 700 * 1024 })
-      const rounds = process.env["CI"] ? 5000 : 1000
-      for (let round = 0; round < rounds; round++) {
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const { client, server } = yield* pairOf({ threshold: 0 })
-            const wire = yield* sent(client, words)
-            // Were a context lost, this message would soon leave uncompressed, or not be read.
-            assert.strictEqual(wire.slice(0, 2), "c1")
-            assert.deepStrictEqual(text(yield* receive(server, fromHex(wire))), [words])
-            if (round % 50 === 0) {
-              client.send(words.repeat(20))
-              client.pendingEncode!.start(() => assert.fail("reported after close"))
-            }
-          })
-        ).pipe(Effect.provideService(Zlib.Zlib, zlib))
-        if (round % 50 === 0) yield* Effect.callback<void>((resume) => void setTimeout(() => resume(Effect.void), 10))
-      }
-    })
+  it.effect(
+    "contexts are released with the Scope: many connections on a budget for two",
+    () =>
+      Effect.gen(function* () {
+        const zlib = Zlib.make({ memoryBudget: 700 * 1024 })
+        const rounds = process.env["CI"] ? 5000 : 1000
+        for (let round = 0; round < rounds; round++) {
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const { client, server } = yield* pairOf({ threshold: 0 })
+              const wire = yield* sent(client, words)
+              // Were a context lost, this message would soon leave uncompressed, or not be read.
+              assert.strictEqual(wire.slice(0, 2), "c1")
+              assert.deepStrictEqual(text(yield* receive(server, fromHex(wire))), [words])
+              if (round % 50 === 0) {
+                client.send(words.repeat(20))
+                client.pendingEncode!.start(() => assert.fail("reported after close"))
+              }
+            })
+          ).pipe(Effect.provideService(Zlib.Zlib, zlib))
+          if (round % 50 === 0) yield* Effect.callback<void>((resume) => void setTimeout(() => resume(Effect.void), 10))
+        }
+      }),
+    120_000
   )
 })
 

@@ -85,7 +85,7 @@ describe.each([
         deflater.close()
         inflater.close()
       }),
-    { arbitrary: { runs: process.env["CI"] ? 1000 : 200 } }
+    { arbitrary: { runs: process.env["CI"] ? 1000 : 200 }, timeout: 120_000 }
   )
 
   it.effect("stops at the limit, exactly", () =>
@@ -101,18 +101,21 @@ describe.each([
     })
   )
 
-  it.effect("a bomb is stopped in bounded memory", () =>
-    Effect.gen(function* () {
-      const input = yield* bomb(100)
-      assert.isBelow(input.length, 110_000)
-      for (const inlineBytes of [32_768, 1e6]) {
-        const inflater = make({ inlineBytes }).inflater(defaults)
-        const before = process.memoryUsage()
-        assert.strictEqual(yield* decompress(inflater, input, 4 * 1024 * 1024), "TooBig")
-        const after = process.memoryUsage()
-        assert.isBelow(after.arrayBuffers - before.arrayBuffers, 10 * 1024 * 1024)
-      }
-    })
+  it.effect(
+    "a bomb is stopped in bounded memory",
+    () =>
+      Effect.gen(function* () {
+        const input = yield* bomb(100)
+        assert.isBelow(input.length, 110_000)
+        for (const inlineBytes of [32_768, 1e6]) {
+          const inflater = make({ inlineBytes }).inflater(defaults)
+          const before = process.memoryUsage()
+          assert.strictEqual(yield* decompress(inflater, input, 4 * 1024 * 1024), "TooBig")
+          const after = process.memoryUsage()
+          assert.isBelow(after.arrayBuffers - before.arrayBuffers, 10 * 1024 * 1024)
+        }
+      }),
+    60_000
   )
 
   it.effect("garbage is called garbage", () =>
@@ -150,33 +153,36 @@ describe.each([
     })
   )
 
-  it.effect("with a window of 2^8 nothing refers back further", () =>
-    Effect.gen(function* () {
-      let longest = 0
-      for (const level of [1, 3, 4, 6, 9]) {
-        for (const memLevel of [1, 8, 9]) {
-          for (let seed = 0; seed < 6; seed++) {
-            const random = randomFrom(seed)
-            const deflater = make().deflater({ windowBits: 8, level, memLevel, takeover: true })
-            let window: ReadonlyArray<number> = []
-            for (let message = 0; message < 8; message++) {
-              // Repetitions at every distance around the window.
-              const input = bytesFrom(random, 200 + Math.floor(random() * 1500))
-              const distance = 240 + Math.floor(random() * 30)
-              for (let at = distance; at < input.length; at++) if (random() < 0.97) input[at] = input[at - distance]!
-              const packed = yield* compress(deflater, input, false)
-              const inflated = NaiveInflate.inflate(packed, window)
-              assert.isTrue(Buffer.from(inflated.bytes).equals(input))
-              longest = Math.max(longest, inflated.longestDistance)
-              window = [...window, ...input].slice(-32_768)
+  it.effect(
+    "with a window of 2^8 nothing refers back further",
+    () =>
+      Effect.gen(function* () {
+        let longest = 0
+        for (const level of [1, 3, 4, 6, 9]) {
+          for (const memLevel of [1, 8, 9]) {
+            for (let seed = 0; seed < 6; seed++) {
+              const random = randomFrom(seed)
+              const deflater = make().deflater({ windowBits: 8, level, memLevel, takeover: true })
+              let window: ReadonlyArray<number> = []
+              for (let message = 0; message < 8; message++) {
+                // Repetitions at every distance around the window.
+                const input = bytesFrom(random, 200 + Math.floor(random() * 1500))
+                const distance = 240 + Math.floor(random() * 30)
+                for (let at = distance; at < input.length; at++) if (random() < 0.97) input[at] = input[at - distance]!
+                const packed = yield* compress(deflater, input, false)
+                const inflated = NaiveInflate.inflate(packed, window)
+                assert.isTrue(Buffer.from(inflated.bytes).equals(input))
+                longest = Math.max(longest, inflated.longestDistance)
+                window = [...window, ...input].slice(-32_768)
+              }
             }
           }
         }
-      }
-      assert.isAtMost(longest, 256)
-      // The search for repetitions did reach as far as it may.
-      assert.isAtLeast(longest, 240)
-    })
+        assert.isAtMost(longest, 256)
+        // The search for repetitions did reach as far as it may.
+        assert.isAtLeast(longest, 240)
+      }),
+    60_000
   )
 })
 
@@ -217,28 +223,31 @@ describe("Zlib, native", () => {
     })
   )
 
-  it.effect("releases its memory on close, also while the thread pool is at work", () =>
-    Effect.gen(function* () {
-      // Room for one compressor of this kind and one of another, not for two of a kind each.
-      const zlib = Zlib.make({ memoryBudget: 330 * 1024, concurrency: 1 })
-      const long = text(300_000)
-      for (let round = 0; round < 20; round++) {
-        const deflater = zlib.deflater(defaults)
-        const work = deflater.deflate(long, true)
-        assert.isTrue(typeof work === "object" && "_tag" in work)
-        let reported = false
-        if (typeof work === "object" && "start" in work && round % 3 !== 0) work.start(() => (reported = true))
-        deflater.close()
-        deflater.close()
-        // The next in line gets its turn, and by then the context is free again.
-        const next = zlib.deflater({ ...defaults, level: 1, memLevel: 1, windowBits: 9 })
-        yield* compress(next, long)
-        next.close()
-        assert.isFalse(reported)
-      }
-      const last = zlib.deflater(defaults)
-      assert.isAbove((yield* compress(last, text(1000))).length, 0)
-    })
+  it.effect(
+    "releases its memory on close, also while the thread pool is at work",
+    () =>
+      Effect.gen(function* () {
+        // Room for one compressor of this kind and one of another, not for two of a kind each.
+        const zlib = Zlib.make({ memoryBudget: 330 * 1024, concurrency: 1 })
+        const long = text(300_000)
+        for (let round = 0; round < 20; round++) {
+          const deflater = zlib.deflater(defaults)
+          const work = deflater.deflate(long, true)
+          assert.isTrue(typeof work === "object" && "_tag" in work)
+          let reported = false
+          if (typeof work === "object" && "start" in work && round % 3 !== 0) work.start(() => (reported = true))
+          deflater.close()
+          deflater.close()
+          // The next in line gets its turn, and by then the context is free again.
+          const next = zlib.deflater({ ...defaults, level: 1, memLevel: 1, windowBits: 9 })
+          yield* compress(next, long)
+          next.close()
+          assert.isFalse(reported)
+        }
+        const last = zlib.deflater(defaults)
+        assert.isAbove((yield* compress(last, text(1000))).length, 0)
+      }),
+    60_000
   )
 
   it.effect("runs no more than its concurrency on the thread pool", () =>

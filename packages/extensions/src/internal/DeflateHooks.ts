@@ -20,6 +20,7 @@ export interface Settings {
   readonly deflate: Zlib.DeflaterOptions
   readonly inflate: Zlib.InflaterOptions
   readonly threshold: number
+  readonly plainWhenSmaller: boolean
 }
 
 /** Creates the state of one connection; it is released with the Scope, or with the session where that ends earlier. @internal */
@@ -83,7 +84,9 @@ class Codec {
       return undefined
     }
     // What was compressed with a window that is kept must be sent, or the two windows would not be the same any more.
-    if (part.first && part.last && !this.settings.deflate.takeover && output.length >= part.payload.length) return
+    const { deflate, plainWhenSmaller } = this.settings
+    const mayBePlain = part.first && part.last && plainWhenSmaller && !deflate.takeover
+    if (mayBePlain && output.length >= part.payload.length) return undefined
     part.payload = output
     // RFC 7692 6.1: "set the "Per-Message Compressed" bit of the first fragment"
     if (part.first) part.rsv |= rsv1
