@@ -1,0 +1,129 @@
+import { Session } from "@effect-ws/protocol/Session"
+import type { SessionOptions } from "@effect-ws/protocol/Session"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
+import { PushTypeId } from "@effect-ws/transport/Push"
+import type { Context, Scope } from "effect"
+import { Effect } from "effect"
+import { Socket } from "effect/socket"
+import * as ConnectionOptions from "../../src/ConnectionOptions.ts"
+import { SocketConnection } from "../../src/internal/SocketConnection.ts"
+
+/** A socket whose every move the test makes: what arrives, how much is taken, when it drains. */
+export class StubSocket implements PushReader, PushWriter {
+  readonly [PushTypeId] = PushTypeId
+  readonly pull = Effect.die("a connection subscribes")
+  readonly upgrade = () => Effect.die("no TLS here")
+  readonly write = () => Effect.die("a connection pushes")
+  readonly writeAll = () => Effect.die("a connection pushes")
+  readonly copies = true
+  /** What was written, write by write. */
+  readonly written: Array<Uint8Array> = []
+  /** What the next writes say: whether the writer is below its high-water mark. */
+  accepts = true
+  pendingBytes = 0
+  isPaused = false
+  isShut = false
+  isDestroyed = false
+  private sink: ByteSink | undefined = undefined
+
+  subscribe(sink: ByteSink): void {
+    this.sink = sink
+  }
+  pause(): void {
+    this.isPaused = true
+  }
+  resume(): void {
+    this.isPaused = false
+  }
+  writeUnsafe(bytes: Uint8Array): boolean {
+    this.written.push(new Uint8Array(bytes))
+    return this.accepts
+  }
+  cork(): void {}
+  uncork(): void {}
+  shutdown(): void {
+    this.isShut = true
+  }
+  destroy(): void {
+    this.isDestroyed = true
+  }
+
+  /** The peer sends bytes. */
+  receive(...bytes: ReadonlyArray<number | Uint8Array>): void {
+    this.sink!.onChunk(Uint8Array.from(bytes.flatMap((part) => (typeof part === "number" ? [part] : [...part]))))
+  }
+  /** The peer ends its stream. */
+  end(): void {
+    this.sink!.onEnd()
+  }
+  /** Everything that was written has left. */
+  drain(): void {
+    this.accepts = true
+    this.pendingBytes = 0
+    this.sink!.onDrain()
+  }
+
+  /** The opcodes of the frames that were written, in order. */
+  get opcodes(): ReadonlyArray<number> {
+    const bytes = Buffer.concat(this.written)
+    const opcodes: Array<number> = []
+    for (let at = 0; at < bytes.length;) {
+      opcodes.push(bytes[at]! & 0x0f)
+      const short = bytes[at + 1]! & 0x7f
+      const [header, length] =
+        short === 126
+          ? [4, bytes.readUInt16BE(at + 2)]
+          : short === 127
+            ? [10, Number(bytes.readBigUInt64BE(at + 2))]
+            : [2, short]
+      at += header + length
+    }
+    return opcodes
+  }
+}
+
+const request: UpgradeRequest = {
+  target: "/",
+  path: "/",
+  query: "",
+  host: "localhost",
+  origin: undefined,
+  key: "dGhlIHNhbXBsZSBub25jZQ==",
+  subprotocols: [],
+  extensions: [],
+  headers: [],
+  secure: undefined
+}
+
+/** The server's end of a connection over a stub. */
+export const open = Effect.fnUntraced(function* (
+  options: ConnectionOptions.ConnectionOptions & Pick<SessionOptions, "extensions"> = {}
+): Effect.fn.Return<{ readonly connection: SocketConnection; readonly socket: StubSocket }, never, Scope.Scope> {
+  const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
+  const socket = new StubSocket()
+  const connection = new SocketConnection({
+    session: new Session({ role: "server", limits: options, extensions: options.extensions }),
+    socket: Socket.make({ reader: Effect.succeed(socket), writer: Effect.succeed(socket) }),
+    reader: socket,
+    writer: socket,
+    settings: ConnectionOptions.settings(options),
+    context,
+    request,
+    subprotocol: undefined,
+    extensions: [],
+    peer: undefined,
+    logsDebug: false
+  })
+  connection.start([])
+  yield* Effect.addFinalizer(() => Effect.sync(() => connection.release()))
+  return { connection, socket }
+})
+
+/** A client's frame with a mask of zeros. */
+export const frame = (first: number, payload: Uint8Array | string = ""): Uint8Array => {
+  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload
+  if (bytes.length > 65_535) throw new Error("too long for a test's frame")
+  const length = bytes.length < 126 ? [0x80 | bytes.length] : [0xfe, bytes.length >> 8, bytes.length & 0xff]
+  return Uint8Array.from([first, ...length, 0, 0, 0, 0, ...bytes])
+}

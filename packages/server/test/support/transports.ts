@@ -1,0 +1,81 @@
+import * as Faulty from "@effect-ws/transport/Faulty"
+import * as Memory from "@effect-ws/transport/Memory"
+import * as Tcp from "@effect-ws/transport/Tcp"
+import * as Tls from "@effect-ws/transport/Tls"
+import * as Unix from "@effect-ws/transport/Unix"
+import type { Dialer } from "@effect-ws/transport/Dialer"
+import { Layer, Effect, Redacted } from "effect"
+import type { SocketServer } from "effect/socket"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { generate } from "selfsigned"
+
+/** A network to run the suite over: a server on a free address, and a dialer that reaches it. */
+export interface Transport {
+  readonly name: string
+  readonly layer: Layer.Layer<SocketServer.SocketServer | Dialer, SocketServer.SocketServerError>
+  /** How many bytes a large message has. */
+  readonly large: number
+  /** Whether both ends are known by host and port. */
+  readonly hasPorts: boolean
+  readonly secure: boolean
+}
+
+export const memory: Transport = {
+  name: "Memory",
+  layer: Memory.layer({ port: 0 }),
+  large: 1 << 20,
+  hasPorts: true,
+  secure: false
+}
+
+export const tcp: Transport = { ...memory, name: "Tcp", layer: Tcp.layer({ port: 0 }) }
+
+const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-ws-suite-"))
+process.once("exit", () => Fs.rmSync(directory, { recursive: true, force: true }))
+let count = 0
+
+const unix: Transport = {
+  ...memory,
+  name: "Unix",
+  layer: Layer.unwrap(Effect.sync(() => Unix.layer({ path: Path.join(directory, `${++count}.sock`) }))),
+  hasPorts: false
+}
+
+// Signed by itself, so that it is its own authority; made anew for each run.
+const certificate = await generate([{ name: "commonName", value: "localhost" }], {
+  keyType: "ec",
+  algorithm: "sha256",
+  extensions: [
+    { name: "basicConstraints", cA: true, critical: true },
+    { name: "keyUsage", keyCertSign: true, digitalSignature: true, critical: true },
+    {
+      name: "subjectAltName",
+      altNames: [
+        { type: 2, value: "localhost" },
+        { type: 7, ip: "127.0.0.1" }
+      ]
+    }
+  ]
+})
+
+const tls: Transport = {
+  ...memory,
+  name: "Tls",
+  layer: Tls.layer({
+    server: { cert: certificate.cert, key: Redacted.make(certificate.private), port: 0 },
+    dialer: { ca: certificate.cert }
+  }),
+  secure: true
+}
+
+const faulty: Transport = {
+  ...memory,
+  name: "Faulty, byte by byte",
+  layer: Faulty.layer({ both: { chunkSize: 1 } }).pipe(Layer.provide(Memory.layer({ port: 0 }))),
+  large: 100_000
+}
+
+/** Every transport that there is. */
+export const transports: ReadonlyArray<Transport> = [memory, tcp, unix, tls, faulty]
