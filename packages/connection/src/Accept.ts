@@ -45,6 +45,8 @@ export interface Acceptance {
   readonly subprotocol?: string | undefined
   /** Headers to add to the response, such as cookies. Default: none. */
   readonly headers?: HeaderFields | undefined
+  /** What the connection's `context` holds, such as who the user is. Default: nothing. */
+  readonly context?: Context.Context<never> | undefined
 }
 
 /**
@@ -213,6 +215,7 @@ const acceptor = <R>(
         agreement,
         request: request.success,
         subprotocol: acceptance.subprotocol,
+        attached: acceptance.context,
         peer
       },
       instances,

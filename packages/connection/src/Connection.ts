@@ -17,6 +17,7 @@ import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as NetAddress from "effect/net/NetAddress"
@@ -78,6 +79,8 @@ export interface Connection {
   readonly extensions: ReadonlyArray<ExtensionOffer>
   /** Where the peer is, as far as the transport knows. */
   readonly remoteAddress: NetAddress.SocketAddress | undefined
+  /** What a server's decision over the handshake attached, such as who the user is; empty at a client. */
+  readonly context: Context.Context<never>
 
   /**
    * The messages of the peer, in order. Ends after an ordinary close and fails with the typed close otherwise.

@@ -50,6 +50,7 @@ export interface Parts {
   readonly context: Context.Context<never>
   readonly request: UpgradeRequest
   readonly subprotocol: string | undefined
+  readonly attached?: Context.Context<never> | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
   readonly peer: PeerInfo | undefined
   /** Whether anybody reads debug messages. */
@@ -67,6 +68,9 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   private readonly parts: Parts
   private readonly session: Session
   private readonly inbox = new Inbox()
+  // Who is to be called when there is something to take, and whether it was and has not come back yet.
+  private poller: (() => void) | undefined = undefined
+  private polled = false
   private readonly takers = new Takers()
 
   // Whether a callback of ours is on the stack that flushes when it is done.
@@ -106,6 +110,9 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   }
   get remoteAddress(): NetAddress.SocketAddress | undefined {
     return this.parts.peer?.remoteAddress
+  }
+  get context(): Context.Context<never> {
+    return this.parts.attached ?? Context.empty()
   }
   get latency(): Duration.Duration | undefined {
     return this.roundTrip
@@ -204,6 +211,10 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   private settle(): void {
     this.busy = true
     this.wakeTakers()
+    if (this.poller !== undefined && !this.polled && this.hasNews) {
+      this.polled = true
+      this.poller()
+    }
     this.busy = false
     if (this.session.owesClose) this.answerOrWait()
     else if (this.draining !== undefined && this.isIdle) this.closeDrained(this.draining)
@@ -212,7 +223,11 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   }
 
   private wakeTakers(): void {
-    while (this.takers.isWaiting && (!this.inbox.isEmpty || this.end() !== undefined)) this.takers.wake()
+    while (this.takers.isWaiting && this.hasNews) this.takers.wake()
+  }
+
+  private get hasNews(): boolean {
+    return !this.inbox.isEmpty || this.end() !== undefined
   }
 
   // The answer to a close waits for the replies to what came before it, but not for a program that reads nothing.
@@ -223,7 +238,7 @@ export class SocketConnection implements Connection, ByteSink, Beating {
 
   // Whether the program has nothing more to do with what was received.
   private get isIdle(): boolean {
-    return this.inbox.isEmpty && (this.takers.isWaiting || !this.everTaken)
+    return this.inbox.isEmpty && (this.poller === undefined ? this.takers.isWaiting || !this.everTaken : !this.polled)
   }
 
   private closeDrained({ code, reason }: { readonly code: number; readonly reason: string }): void {
@@ -240,7 +255,9 @@ export class SocketConnection implements Connection, ByteSink, Beating {
       (!this.takers.isWaiting &&
         this.session.canReceive &&
         !this.session.isClosing &&
-        this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer)
+        this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer) ||
+      // Whose sends do not wait for the peer must not read on from one that does not read.
+      (this.poller !== undefined && this.session.canReceive && !this.session.isClosing && this.isAboveLimit)
     if (held === this.paused || this.over) return
     this.paused = held
     if (held) reader.pause()
@@ -462,6 +479,28 @@ export class SocketConnection implements Connection, ByteSink, Beating {
     })
   }
 
+  poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, onReady: () => void): void {
+    this.inbox.keeps = kinds
+    if (kinds.includes("Sent")) this.unwritten ??= new Unwritten()
+    this.poller = onReady
+    this.polled = true
+  }
+
+  takeEvents(max: number): ReadonlyArray<ConnectionEvent> {
+    return this.inbox.takeEvents(max) ?? noEvents
+  }
+
+  get isEnded(): boolean {
+    return this.inbox.isEmpty && this.end() !== undefined
+  }
+
+  polledOut(): boolean {
+    if (this.hasNews) return false
+    this.polled = false
+    this.settle()
+    return true
+  }
+
   get receive(): Effect.Effect<Message.Message, CloseError.CloseError> {
     return this.orClosed(this.demand(() => this.inbox.takeMessage()))
   }
@@ -552,7 +591,12 @@ export class SocketConnection implements Connection, ByteSink, Beating {
     if (failure !== undefined) return Effect.fail(failure)
     this.encodePending()
     this.flushAfterTurn()
-    return this.isAboveLimit ? this.drained : Effect.void
+    if (!this.isAboveLimit) return Effect.void
+    if (this.poller === undefined) return this.drained
+    if (this.waitingBytes > this.parts.settings.outboundLimit) {
+      this.session.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))
+    }
+    return Effect.void
   }
 
   private get drained(): Effect.Effect<void, CloseError.CloseError> {
@@ -651,6 +695,8 @@ const wholeStream = (message: Message.Message): MessageStream =>
   message._tag === "Text"
     ? { _tag: "Text", chunks: Stream.succeed(message.data) }
     : { _tag: "Binary", chunks: Stream.succeed(message.data) }
+
+const noEvents: ReadonlyArray<ConnectionEvent> = []
 
 const ignore = (): void => {}
 

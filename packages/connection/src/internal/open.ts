@@ -28,6 +28,8 @@ export interface OpenOptions {
   readonly agreement: Negotiation.Agreement
   readonly request: UpgradeRequest
   readonly subprotocol: string | undefined
+  /** The connection's `context`. Default: empty. */
+  readonly attached?: Context.Context<never> | undefined
   readonly peer: Push.PeerInfo | undefined
 }
 
@@ -58,6 +60,7 @@ export const open = (
     context,
     request: options.request,
     subprotocol: options.subprotocol,
+    attached: options.attached,
     extensions: options.agreement.answers,
     peer,
     logsDebug: LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
