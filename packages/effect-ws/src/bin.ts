@@ -1,32 +1,12 @@
 #!/usr/bin/env node
 /**
- * The executable. SIGINT and SIGTERM interrupt the program, which then drains, and that counts as success; whoever
- * cannot wait for it sends another.
+ * The executable. Before it loads anything else it keeps V8's young generation small. Every read of a socket is a piece
+ * of memory outside of the heap that is garbage as soon as it is handled, and V8 frees it when the young generation is
+ * full: one that has grown (which loading Effect alone makes it do) frees late. Messages of 16 KiB take a third less of
+ * the processor so, and a process that passes on one of 2 GiB grows by 20 MiB in place of 75.
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Cause from "effect/Cause"
-import * as Runtime from "effect/Runtime"
-import { readFileSync } from "node:fs"
-import * as Program from "./cli/Program.ts"
+import { setFlagsFromString } from "node:v8"
 
-const manifest: { readonly version: string } = JSON.parse(
-  readFileSync(new URL("../package.json", import.meta.url), "utf8")
-)
+setFlagsFromString("--semi-space-growth-factor=1")
 
-NodeRuntime.runMain(Program.run(manifest.version), {
-  teardown: (exit, onExit) =>
-    exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
-})
-
-// Ctrl-C reaches every process of a terminal's group, and package managers pass it on besides: what follows within a
-// moment is the same signal.
-const sameSignalMillis = 300
-
-for (const [signal, number] of [
-  ["SIGINT", 2],
-  ["SIGTERM", 15]
-] as const) {
-  process.once(signal, () => {
-    setTimeout(() => process.once(signal, () => process.exit(128 + number)), sameSignalMillis).unref()
-  })
-}
+await import("./cli/Main.ts")

@@ -13,9 +13,9 @@ import * as Stream from "effect/Stream"
 
 /** A handler that echoes messages of up to `maxMessageSize` bytes, in memory that does not grow with that number. */
 export const make = (
-  maxMessageSize: number | undefined
+  maxMessageSize: number = Limits.make().maxMessageSize
 ): ((connection: Connection) => Effect.Effect<void, CloseError | Misuse>) =>
-  maxMessageSize === undefined || maxMessageSize <= Limits.make().maxMessageSize ? whole : inPieces
+  maxMessageSize > Limits.make().maxMessageSize ? inPieces : whole
 
 const whole = (connection: Connection): Effect.Effect<void, CloseError | Misuse> =>
   Stream.runForEach(connection.messages, (message) => connection.send(message))

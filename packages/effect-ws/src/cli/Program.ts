@@ -16,9 +16,11 @@ const command = Command.make("effect-ws").pipe(
   Command.withSubcommands([serve])
 )
 
-/** Runs the command that the process's arguments name. */
-export const run = (version: string): Effect.Effect<void, CliError.CliError> =>
-  Command.run(command, { version }).pipe(Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, toStderr)))
+/** Runs the command that the arguments name. */
+export const run = (version: string, args: ReadonlyArray<string>): Effect.Effect<void, CliError.CliError> =>
+  Command.runWith(command, { version })(args).pipe(
+    Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, toStderr))
+  )
 
 // Standard output is for what was asked for. A command line that was refused asked for nothing, so its help goes where
 // the error goes, above it.

@@ -90,7 +90,7 @@ const readFiles = Effect.fnUntraced(function* (files: ServeFlags.TlsFiles) {
 const readPem = Effect.fnUntraced(function* (flag: string, path: string) {
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.catchTag(fs.readFileString(path), "PlatformError", (error) =>
-    unable(error, `${flag}: cannot read ${path}: ${error.message}`)
+    unable(error, `${flag}: cannot read ${path}: ${error.cause instanceof Error ? error.cause.message : error.message}`)
   )
   if (!text.includes("-----BEGIN ")) {
     return yield* unable(path, `${flag}: ${path} is not PEM: expected a file with a line that starts with -----BEGIN`)

@@ -19,8 +19,12 @@ const each = (name: string, isValid: (value: string) => boolean, expected: strin
   Flag.String(name).pipe(
     Flag.atLeast(0),
     Flag.filter(
-      (values) => values.every(isValid) && new Set(values).size === values.length,
-      (values) => `Expected ${expected}, each once, got ${values.map((value) => JSON.stringify(value)).join(" and ")}`
+      (values) => values.every(isValid),
+      () => `Expected ${expected}`
+    ),
+    Flag.filter(
+      (values) => new Set(values).size === values.length,
+      () => "Expected each value once"
     )
   )
 
