@@ -27,6 +27,11 @@ export interface ConnectionOptions extends Partial<{
    * least that works. Default: 64 KiB.
    */
   readonly outboundBuffer?: number | undefined
+  /**
+   * Where `send` does not wait (on a connection that is polled, see `Polling`): the bytes that may wait for the peer
+   * before the connection fails with 1013. Default: 16 MiB.
+   */
+  readonly outboundLimit?: number | undefined
   /** How long `send` waits for the peer before the connection is given up with 1006. Default: for ever. */
   readonly writeTimeout?: Duration.Input | undefined
   /**
@@ -60,6 +65,7 @@ export interface Settings {
   readonly limits: { readonly [K in keyof Limits.Limits]?: Limits.Limits[K] | undefined }
   readonly inboundBuffer: number
   readonly outboundBuffer: number
+  readonly outboundLimit: number
   readonly writeTimeout: Duration.Duration | undefined
   readonly closeTimeout: Duration.Duration
   readonly replyGrace: Duration.Duration
@@ -76,6 +82,7 @@ export const settings = (options: ConnectionOptions = {}): Settings => ({
   limits: options,
   inboundBuffer: options.inboundBuffer ?? 64 * 1024,
   outboundBuffer: options.outboundBuffer ?? 64 * 1024,
+  outboundLimit: options.outboundLimit ?? 16 * 1024 * 1024,
   writeTimeout: options.writeTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.writeTimeout),
   closeTimeout: Duration.fromInputUnsafe(options.closeTimeout ?? "10 seconds"),
   replyGrace: Duration.fromInputUnsafe(options.replyGrace ?? "1 second"),

@@ -75,7 +75,13 @@ export const runFork = <E, R>(
   return fiber
 }
 
-const conclude = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effect.Effect<Closure> => {
+/**
+ * Closes a connection as the exit of its program says, and waits for its end.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const conclude = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effect.Effect<Closure> => {
   if (exit._tag === "Success") return close(connection, 1000)
   const error = Cause.findError(exit.cause)
   if (Result.isSuccess(error) && CloseError.isCloseError(error.success)) {

@@ -12,6 +12,7 @@ import type * as Message from "@effect-ws/protocol/Message"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 
 /**
@@ -65,60 +66,83 @@ export interface Running<E, R> {
 }
 
 /**
+ * Handlers as a server calls them: none is missing, and those that may not fail do not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Dispatch<E, R> {
+  /** The events beside messages that have a handler. */
+  readonly kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
+  readonly open: (connection: Connection) => Effect.Effect<void, E, R>
+  readonly handle: (connection: Connection, event: ConnectionEvent) => Effect.Effect<unknown, E, R>
+  /** After a handler failed: calls `onError`. */
+  readonly failed: (connection: Connection, exit: Exit.Exit<unknown, E>) => Effect.Effect<void, never, R>
+  /** After the end: calls `onError` where the connection broke, then `onClose`. */
+  readonly closed: (connection: Connection, closure: Closure) => Effect.Effect<void, never, R>
+}
+
+/**
+ * Prepares handlers for being called.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const toDispatch = <E, R>(handlers: Handlers<E, R>): Dispatch<E, R> => {
+  const { onClose, onError, onMessage, onOpen, onPing, onPong, onSent } = handlers
+  const error = (connection: Connection, cause: Cause.Cause<unknown>): Effect.Effect<void, never, R> =>
+    onError === undefined ? Effect.void : logged(onError(connection, cause), "onError")
+  return {
+    kinds: [
+      ...(onPing === undefined ? [] : ["Ping" as const]),
+      ...(onPong === undefined ? [] : ["Pong" as const]),
+      ...(onSent === undefined ? [] : ["Sent" as const])
+    ],
+    open: (connection) => Effect.asVoid(Effect.suspend(() => onOpen?.(connection) ?? Effect.void)),
+    handle: (connection, event) => {
+      switch (event._tag) {
+        case "Ping":
+          return onPing?.(connection, event.data) ?? Effect.void
+        case "Pong":
+          return onPong?.(connection, event.data) ?? Effect.void
+        case "Sent":
+          return onSent?.(connection, event.message) ?? Effect.void
+        default:
+          return onMessage?.(connection, event) ?? Effect.void
+      }
+    },
+    failed: (connection, exit) =>
+      Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? Effect.void : error(connection, exit.cause),
+    closed: (connection, closure) => {
+      const broke = closure.violation !== undefined || closure.error._tag === "AbnormalClosure"
+      return Effect.andThen(
+        broke ? error(connection, Cause.fail(closure.error)) : Effect.void,
+        onClose === undefined ? Effect.void : logged(onClose(connection, closure), "onClose")
+      )
+    }
+  }
+}
+
+/**
  * Makes a conversation of a program: handlers are called by a fiber that takes the connection's events.
  *
  * @category conversions
  * @since 0.1.0
  */
-export const toRunning = <E, R>(program: Program<E, R>): Running<E, R> =>
-  typeof program === "function"
-    ? { handler: program, afterwards: undefined }
-    : {
-        handler: (connection) => converse(program, connection),
-        afterwards: (connection, closure) => conclude(program, connection, closure)
-      }
-
-const converse = <E, R>(handlers: Handlers<E, R>, connection: Connection): Effect.Effect<void, E, R> => {
-  const { onError, onMessage, onOpen, onPing, onPong, onSent } = handlers
-  const handle = (event: ConnectionEvent): Effect.Effect<unknown, E, R> => {
-    switch (event._tag) {
-      case "Ping":
-        return onPing?.(connection, event.data) ?? Effect.void
-      case "Pong":
-        return onPong?.(connection, event.data) ?? Effect.void
-      case "Sent":
-        return onSent?.(connection, event.message) ?? Effect.void
-      default:
-        return onMessage?.(connection, event) ?? Effect.void
-    }
+export const toRunning = <E, R>(program: Program<E, R>): Running<E, R> => {
+  if (typeof program === "function") return { handler: program, afterwards: undefined }
+  const dispatch = toDispatch(program)
+  return {
+    handler: (connection) => {
+      // How the connection ended is told by its closure, afterwards.
+      const events = Stream.catch(connection.events(dispatch.kinds), () => Stream.empty)
+      return Effect.andThen(
+        dispatch.open(connection),
+        Stream.runForEach(events, (event) => dispatch.handle(connection, event))
+      ).pipe(Effect.onExit((exit) => dispatch.failed(connection, exit)))
+    },
+    afterwards: dispatch.closed
   }
-  const kinds = [
-    ...(onPing === undefined ? [] : ["Ping" as const]),
-    ...(onPong === undefined ? [] : ["Pong" as const]),
-    ...(onSent === undefined ? [] : ["Sent" as const])
-  ]
-  // How the connection ended is told by its closure, to `conclude`.
-  const events = Stream.catch(connection.events(kinds), () => Stream.empty)
-  const program = Effect.andThen(
-    Effect.suspend(() => onOpen?.(connection) ?? Effect.void),
-    Stream.runForEach(events, handle)
-  )
-  if (onError === undefined) return program
-  return Effect.tapCause(program, (cause) =>
-    Cause.hasInterruptsOnly(cause) ? Effect.void : logged(onError(connection, cause), "onError")
-  )
-}
-
-const conclude = <E, R>(
-  { onClose, onError }: Handlers<E, R>,
-  connection: Connection,
-  closure: Closure
-): Effect.Effect<void, never, R> => {
-  const broke = closure.violation !== undefined || closure.error._tag === "AbnormalClosure"
-  return Effect.andThen(
-    broke && onError !== undefined ? logged(onError(connection, Cause.fail(closure.error)), "onError") : Effect.void,
-    onClose === undefined ? Effect.void : logged(onClose(connection, closure), "onClose")
-  )
 }
 
 const logged = <E, R>(effect: Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>

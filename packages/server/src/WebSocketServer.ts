@@ -21,7 +21,10 @@ import type * as Scope from "effect/Scope"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Handlers from "./Handlers.ts"
 import { Conversations } from "./internal/Conversations.ts"
+import { QueueRunner } from "./internal/QueueRunner.ts"
 import { Roster } from "./internal/Roster.ts"
+import { fiberRunner } from "./internal/Runner.ts"
+import type { Runner } from "./internal/Runner.ts"
 
 /**
  * What a server may be told, beside what holds for each handshake and connection.
@@ -39,6 +42,19 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
    * Default: 2 seconds.
    */
   readonly drainTimeout?: Duration.Input | undefined
+}
+
+/**
+ * What a queue-driven server may be told beside that.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface QueueOptions<R = never> extends ServerOptions<R> {
+  /** How many fibers run handlers. Default: 64. */
+  readonly workers?: number | undefined
+  /** How many events of a connection are handled before the next connection has its turn. Default: 64. */
+  readonly slice?: number | undefined
 }
 
 /**
@@ -83,20 +99,49 @@ export class WebSocketServer extends Context.Service<
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(
-  function* <E, R, RD = never>(
-    program: Handlers.Program<E, R>,
-    options: ServerOptions<RD> = {}
-  ): Effect.fn.Return<
-    WebSocketServer["Service"],
-    never,
-    SocketServer.SocketServer | Exclude<R | RD, Scope.Scope> | Scope.Scope
-  > {
+export const make = <E, R, RD = never>(
+  program: Handlers.Program<E, R>,
+  options: ServerOptions<RD> = {}
+): Effect.Effect<WebSocketServer["Service"], never, Requirements<R | RD>> =>
+  serve(fiberRunner(Handlers.toRunning(program)), options)
+
+type Requirements<R> = SocketServer.SocketServer | Exclude<R, Scope.Scope> | Scope.Scope
+
+/**
+ * Starts a server without a fiber for each connection: `workers` fibers run the handlers of all.
+ *
+ * **Details**
+ *
+ * The handlers of one connection run one after the other and in order, those of different connections side by side, as
+ * many as there are workers. `send` does not wait for the peer: `onSent` tells when a message was written, a peer that
+ * does not read is not read from, and above `outboundLimit` it is closed with 1013.
+ *
+ * **Gotchas**
+ *
+ * A handler that waits holds a worker: give slow work to a fiber of its own, or have more workers.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeQueue = Effect.fnUntraced(function* <E, R, RD = never>(
+  handlers: Handlers.Handlers<E, R>,
+  options: QueueOptions<RD> = {}
+): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
+  const runner = new QueueRunner(Handlers.toDispatch(handlers), options.slice ?? 64)
+  for (let worker = 0; worker < (options.workers ?? 64); worker++) yield* Effect.forkScoped(runner.worker)
+  return yield* serve(runner, options)
+})
+
+const serve = Effect.fnUntraced(
+  function* <R, RD>(
+    runner: Runner<R>,
+    options: ServerOptions<RD>
+  ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
     const sockets = yield* SocketServer.SocketServer
     const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
     const roster = new Roster(options)
     const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
-    const conversations = new Conversations(Handlers.toRunning(program), yield* Accept.make(options), roster, context)
+    const conversations = new Conversations<R | RD>(runner, yield* Accept.make(options), roster, context)
 
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}) {
       const { code = 1001, reason = "server shutting down", timeout = drainTimeout } = drainOptions
@@ -123,10 +168,10 @@ export const make = Effect.fnUntraced(
 
 // Our own transports hand sockets over without a fiber for each. Both services are of one listener where they have one
 // address.
-const accepting = <E, R>(
+const accepting = <R>(
   sockets: SocketServer.SocketServer["Service"],
   push: Option.Option<PushSocketServer["Service"]>,
-  conversations: Conversations<E, R>
+  conversations: Conversations<R>
 ): Effect.Effect<never, SocketServer.SocketServerError> =>
   Option.isSome(push) && push.value.address === sockets.address
     ? push.value.accept((socket) => conversations.start(socket, () => {}))
@@ -143,3 +188,15 @@ export const layer = <E, R, RD = never>(
   options?: ServerOptions<RD>
 ): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
   Layer.effect(WebSocketServer, make(program, options))
+
+/**
+ * A server without a fiber for each connection, see {@link makeQueue}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerQueue = <E, R, RD = never>(
+  handlers: Handlers.Handlers<E, R>,
+  options?: QueueOptions<RD>
+): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
+  Layer.effect(WebSocketServer, makeQueue(handlers, options))

@@ -112,10 +112,12 @@ export class Inbox {
     return undefined
   }
 
-  /** Takes everything. */
-  takeEvents(): Batch<ConnectionEvent> | undefined {
+  /** Takes everything, or as much as is asked for. */
+  takeEvents(max = Infinity): Batch<ConnectionEvent> | undefined {
     const batch: Array<ConnectionEvent> = []
-    for (let held = this.shift(); held !== undefined; held = this.shift()) {
+    while (batch.length < max) {
+      const held = this.shift()
+      if (held === undefined) break
       const item = isSide(held) ? held : this.toMessage(held)
       if (item !== undefined) batch.push(item)
     }

@@ -1,10 +1,10 @@
 /**
- * From an accepted socket to the end of its conversation: a fiber for the handshake, and when that is done one for the
- * handler. The two follow each other, and do not nest, so that an idle connection holds nothing but its handler.
+ * From an accepted socket to the end of its conversation: a fiber for the handshake, and when that is done
+ * whatever runs the program. The two follow each other and do not nest, so that an idle connection holds nothing of the
+ * handshake.
  */
 import type * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
-import * as Conversation from "@effect-ws/connection/Conversation"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Cause from "effect/Cause"
@@ -17,20 +17,20 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import { refuse } from "./refuse.ts"
-import type { Running } from "../Handlers.ts"
 import type { Roster } from "./Roster.ts"
+import type { Runner } from "./Runner.ts"
 
 type AcceptOne<R> = (socket: Socket.Socket) => Effect.Effect<Connection, Accept.AcceptError, Scope.Scope | R>
 
-export class Conversations<E, R> {
-  private readonly program: Running<E, R>
+export class Conversations<R> {
+  private readonly runner: Runner<R>
   private readonly accept: AcceptOne<R>
   private readonly roster: Roster
   private readonly context: Context.Context<R>
   private readonly logsDebug: boolean
 
-  constructor(program: Running<E, R>, accept: AcceptOne<R>, roster: Roster, context: Context.Context<R>) {
-    this.program = program
+  constructor(runner: Runner<R>, accept: AcceptOne<R>, roster: Roster, context: Context.Context<R>) {
+    this.runner = runner
     this.accept = accept
     this.roster = roster
     this.context = context
@@ -64,12 +64,12 @@ export class Conversations<E, R> {
     })
     this.report(annotated, () => connectMessage(connection))
     this.roster.add(connection)
-    const fiber = Conversation.runFork(connection, this.program, annotated, (closure) => {
+    const fiber = this.runner.start(connection, annotated, (closure) => {
       this.roster.remove(connection)
       this.report(annotated, () => closeMessage(closure))
       this.end(scope, Exit.void, onEnd)
     })
-    this.roster.track(connection, fiber)
+    if (fiber !== undefined) this.roster.track(connection, fiber)
   }
 
   private end(scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>, onEnd: () => void): void {

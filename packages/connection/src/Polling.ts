@@ -1,0 +1,61 @@
+/**
+ * For those who schedule connections themselves: in place of a fiber that waits, a call when there is something to take.
+ *
+ * This is what the queue-driven server is made of. A connection that is polled calls back once, when it has events or
+ * has ended, and not again until what it was called for has been taken. Its `send` does not wait for the peer: what
+ * waits is bounded by `outboundLimit`, and a peer that does not read is not read from.
+ *
+ * @since 0.1.0
+ */
+import type { Connection, ConnectionEvent } from "./Connection.ts"
+import { SocketConnection } from "./internal/SocketConnection.ts"
+
+/**
+ * The taking end of a connection that is polled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Poll {
+  /** Takes the events that are there, at most `max`. */
+  readonly take: (max: number) => ReadonlyArray<ConnectionEvent>
+  /** Whether the connection has ended, with nothing left to take. */
+  readonly isEnded: boolean
+  /**
+   * Tells that what was taken is dealt with. `true`: nothing more is there, and `onReady` will be called when there is.
+   * `false`: there is more, and the caller goes on in its own time.
+   */
+  readonly done: () => boolean
+}
+
+/**
+ * Polls a connection in place of running a fiber on it.
+ *
+ * **Details**
+ *
+ * Begins as if `onReady` had been called: the caller has its turn first, and ends it with `done`.
+ *
+ * **Gotchas**
+ *
+ * Do not use `messages`, `receive` and their like on the same connection. `onReady` must not throw.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const poll = (
+  connection: Connection,
+  kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">,
+  onReady: () => void
+): Poll => {
+  if (!(connection instanceof SocketConnection)) {
+    throw new Error("only a connection that Accept or Connect made can be polled")
+  }
+  connection.poll(kinds, onReady)
+  return {
+    take: (max) => connection.takeEvents(max),
+    get isEnded() {
+      return connection.isEnded
+    },
+    done: () => connection.polledOut()
+  }
+}
