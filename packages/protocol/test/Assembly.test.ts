@@ -61,7 +61,7 @@ describe("Assembly", () => {
       assert.strictEqual(whole.byteLength, whole.buffer.byteLength)
       assert.isTrue(Buffer.from(whole).equals(concat(payloads)))
     },
-    { arbitrary: { runs, size: 12 } }
+    { timeout: 120_000, arbitrary: { runs, size: 12 } }
   )
 
   it("copies a payload of large pieces once, and frees the chunks that are its alone", () => {

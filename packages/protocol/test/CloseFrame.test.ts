@@ -52,7 +52,7 @@ describe("CloseFrame", () => {
     ({ close }) => {
       assert.deepStrictEqual(CloseFrame.decode(CloseFrame.encode(close.code, close.reason)), Result.succeed(close))
     },
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 
   it.effect("has a codec that says what is wrong", () =>

@@ -87,7 +87,7 @@ describe("Frame", () => {
         if (at < frames.length - 1) assert.isFalse(fin)
       }
     },
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 
   it("renders one line", () => {
@@ -116,6 +116,6 @@ describe("Frame", () => {
         assert.notMatch(line, /[\p{Cc}\u2028\u2029]/u)
       }
     },
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 })

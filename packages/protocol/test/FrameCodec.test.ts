@@ -107,7 +107,7 @@ describe("FrameCodec.decode", () => {
           Result.getOrThrow(decodeMany(bytes)).map(({ payload }) => toHex(payload))
         )
       }),
-    { arbitrary: { runs: 300 } }
+    { timeout: 120_000, arbitrary: { runs: 300 } }
   )
 
   it.effect("emits the frames before a violation, then fails with it", () =>

@@ -143,6 +143,6 @@ describe("FrameParser", () => {
         read(bytes).map(({ payload }) => toHex(payload))
       )
     },
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 })

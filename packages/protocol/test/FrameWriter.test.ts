@@ -128,7 +128,7 @@ describe("FrameWriter", () => {
         JSON.stringify(text)
       )
     },
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 })
 
@@ -183,7 +183,7 @@ describe("SlabPool", () => {
         }
       }
     },
-    { arbitrary: { runs, size: 60 } }
+    { timeout: 120_000, arbitrary: { runs, size: 60 } }
   )
 
   it("uses a slab again when its bytes are sent, and what is left of it when they are not", () => {

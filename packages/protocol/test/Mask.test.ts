@@ -72,6 +72,6 @@ describe("Mask", () => {
       Mask.applyInPlace(pieces, 0, length, key)
       assert.strictEqual(toHex(pieces), toHex(noise(length, key)))
     },
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 })

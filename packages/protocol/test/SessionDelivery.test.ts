@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Event from "../src/Event.ts"
 import type { Delivery } from "../src/Inbound.ts"
 import type { Session } from "../src/Session.ts"
-import { binary, close, describeEvents, End, last, more, ping, roles, text } from "./fixtures/ends.ts"
+import { binary, close, describeEvents, End, last, more, ping, roles, runs, text } from "./fixtures/ends.ts"
 import { cuts, traffic } from "./fixtures/traffic.ts"
 import { concat, hex, noise, split, utf8 } from "./fixtures/wire.ts"
 import type { Wire } from "./fixtures/wire.ts"
@@ -193,6 +193,6 @@ describe.each(roles)("Session as %s, delivery", (role) => {
         run("frame", (bytes) => [bytes])
       )
     },
-    { arbitrary: { runs: 1000, size: 40 } }
+    { timeout: 120_000, arbitrary: { runs, size: 40 } }
   )
 })

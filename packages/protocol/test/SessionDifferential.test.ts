@@ -86,7 +86,7 @@ describe.each(roles)("against ws, our session as %s", (role) => {
         const theirs = await wsReceives(role, split(bytes, cuts))
         assert.deepStrictEqual(comparable(weReceive(role, split(bytes, cuts))), comparable(theirs))
       }),
-    { arbitrary: { runs: 1000, size: 40 } }
+    { timeout: 120_000, arbitrary: { runs: 1000, size: 40 } }
   )
 
   it.effect.prop(
@@ -115,7 +115,7 @@ describe.each(roles)("against ws, our session as %s", (role) => {
         const bytes = concat(session.output.take())
         assert.deepStrictEqual(await wsReceives(isServer ? "client" : "server", split(bytes, cuts)), expected)
       }),
-    { arbitrary: { runs: 500, size: 40 } }
+    { timeout: 120_000, arbitrary: { runs: 500, size: 40 } }
   )
 
   it.prop(
@@ -153,6 +153,6 @@ describe.each(roles)("against ws, our session as %s", (role) => {
       }
       assert.deepStrictEqual(weReceive(role, split(concat(written), cuts)), expected)
     },
-    { arbitrary: { runs: 500, size: 40 } }
+    { timeout: 120_000, arbitrary: { runs: 500, size: 40 } }
   )
 })

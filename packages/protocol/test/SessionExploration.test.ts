@@ -76,14 +76,14 @@ describe("two sessions and anything that may happen", () => {
         isExtended
       )
     },
-    { arbitrary: { runs: Math.max(runs, 1000), size: 80 } }
+    { timeout: 120_000, arbitrary: { runs: Math.max(runs, 1000), size: 80 } }
   )
 
   it.prop(
     "always end when the transport breaks off, with a prefix of what was sent",
     { actions, isExtended: Arbitrary.schema(Schema.Boolean) },
     ({ actions, isExtended }) => explore(unlessRare(unlessRare(actions, "close", 3), "drop", 4), isExtended),
-    { arbitrary: { runs: Math.max(runs, 1000), size: 80 } }
+    { timeout: 120_000, arbitrary: { runs: Math.max(runs, 1000), size: 80 } }
   )
 })
 

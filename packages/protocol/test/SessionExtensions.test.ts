@@ -221,7 +221,7 @@ describe.each(roles)("Session as %s, extensions", (role) => {
         messages.flatMap((message, at) => [...describeEvents([message]), `pong ${at} answers undefined`])
       )
     },
-    { arbitrary: { runs: 1000, size: 40 } }
+    { timeout: 120_000, arbitrary: { runs: 1000, size: 40 } }
   )
 })
 
@@ -463,6 +463,6 @@ describe.each(roles)("Session as %s, extensions that take their time", (role) =>
       )
       assert.strictEqual(sender.queuedBytes, 0)
     },
-    { arbitrary: { runs, size: 30 } }
+    { timeout: 120_000, arbitrary: { runs, size: 30 } }
   )
 })

@@ -344,7 +344,7 @@ describe.each(roles)("Session as %s", (role) => {
       const written = end.written()
       assert.isTrue(end.session.closure === undefined || written.filter(({ opcode }) => opcode === 8).length === 1)
     },
-    { arbitrary: { runs } }
+    { timeout: 120_000, arbitrary: { runs } }
   )
 })
 

@@ -216,6 +216,6 @@ describe.each(roles)("Session as %s, sending", (role) => {
       const events = sender.output.take().flatMap((chunk) => receiver.receive(chunk.slice()))
       assert.deepStrictEqual(describeEvents(events), describeEvents(messages))
     },
-    { arbitrary: { runs: 1000, size: 40 } }
+    { timeout: 120_000, arbitrary: { runs: 1000, size: 40 } }
   )
 })

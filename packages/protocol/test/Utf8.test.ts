@@ -97,7 +97,7 @@ describe("Utf8.Validator", () => {
     "agrees with TextDecoder on random bytes",
     { bytes: Schema.Uint8Array, cuts },
     ({ bytes, cuts }) => agrees(bytes, cuts),
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 
   it.prop(
@@ -113,7 +113,7 @@ describe("Utf8.Validator", () => {
       if (bytes.length > 0) bytes[at % bytes.length] = byte
       agrees(bytes, cuts)
     },
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 
   it.prop(
@@ -125,7 +125,7 @@ describe("Utf8.Validator", () => {
       const part = bytes.subarray(0, cut % bytes.length)
       assert.deepStrictEqual(check([part]), { at: -1, complete: isValid(part) })
     },
-    { arbitrary: { runs: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 })
 
