@@ -19,7 +19,7 @@ import * as DeflateHooks from "./internal/DeflateHooks.ts"
 export interface Options {
   /** The compression level of what this end sends: 1 (fastest) to 9 (smallest), 0 for none. Default: 6. */
   readonly level?: number | undefined
-  /** How much memory this end's compressor uses: 1 to 9, 2^(memLevel + 9) bytes beside the window. Default: 8. */
+  /** How much memory this end's compressor uses: 1 to 9, at most 2^(memLevel + 9) bytes beside the window. Default: 8. */
   readonly memLevel?: number | undefined
   /** The shortest frame, in bytes, that is compressed; `compress` in the options of a send overrules it. Default: 1024. */
   readonly threshold?: number | undefined
@@ -56,12 +56,16 @@ export const Params = Schema.Struct({
 export type Params = typeof Params.Type
 
 /**
- * Creates the extension.
+ * Creates the extension. Throws a `RangeError` where an option is out of range.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (options: Options = {}): Extension.Extension => {
+  const given = { ...options }
+  DeflateHooks.checkRange(given, ["level"], 0, 9)
+  DeflateHooks.checkRange(given, ["memLevel"], 1, 9)
+  DeflateHooks.checkRange(given, ["maxWindowBits", "peerMaxWindowBits"], 8, 15)
   const {
     level = 6,
     maxWindowBits = 15,

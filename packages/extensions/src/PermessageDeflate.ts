@@ -20,7 +20,7 @@ import * as DeflateHooks from "./internal/DeflateHooks.ts"
 export interface Options {
   /** The compression level of what this end sends: 1 (fastest) to 9 (smallest), 0 for none. Default: 6. */
   readonly level?: number | undefined
-  /** How much memory this end's compressor uses: 1 to 9, 2^(memLevel + 9) bytes beside the window. Default: 8. */
+  /** How much memory this end's compressor uses: 1 to 9, at most 2^(memLevel + 9) bytes beside the window. Default: 8. */
   readonly memLevel?: number | undefined
   /** The shortest message, in bytes, that is compressed; `compress` in the options of a send overrules it. Default: 1024. */
   readonly threshold?: number | undefined
@@ -88,9 +88,9 @@ export type Answer = typeof Answer.Type
  *
  * **Details**
  *
- * Contexts are made when a connection first compresses or decompresses. With takeover a compressor takes about
- * 2^(window + 2) + 2^(memLevel + 9) bytes (256 KiB at 15 and 8) and a decompressor 2^window + 12 KiB, for as long as the
- * connection lasts; without, both are lent for the time of a message.
+ * Contexts are made when a connection first compresses or decompresses. With takeover a compressor takes about 256 KiB
+ * and a decompressor 44 KiB at the largest window and memLevel 8, for as long as the connection lasts; without, both are
+ * lent for the time of a message. Throws a `RangeError` where an option is out of range.
  *
  * A message that does not become smaller is sent as it is, where there is no takeover. A window of 2^8 bytes works in
  * both directions: see the documentation of the extensions.
@@ -99,6 +99,10 @@ export type Answer = typeof Answer.Type
  * @since 0.1.0
  */
 export const make = (options: Options = {}): Extension.Extension => {
+  const given = { ...options }
+  DeflateHooks.checkRange(given, ["level"], 0, 9)
+  DeflateHooks.checkRange(given, ["memLevel"], 1, 9)
+  DeflateHooks.checkRange(given, ["serverMaxWindowBits", "clientMaxWindowBits"], 8, 15)
   const { clientMaxWindowBits = 15, clientTakeover = true, serverMaxWindowBits = 15, serverTakeover = true } = options
   return Extension.make<Offer, Answer>({
     name: "permessage-deflate",

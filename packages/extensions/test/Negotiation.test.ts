@@ -195,6 +195,9 @@ describe("Negotiation of permessage-deflate, client", () => {
     )
     assert.throws(() => PermessageDeflate.make({ serverMaxWindowBits: 7 }))
     assert.throws(() => PermessageDeflate.make({ clientMaxWindowBits: 16 }))
+    assert.throws(() => PermessageDeflate.make({ level: 10 }), "level: expected an integer from 0 to 9, found 10")
+    assert.throws(() => DeflateFrame.make({ memLevel: 0 }), "memLevel")
+    assert.throws(() => DeflateFrame.make({ maxWindowBits: 8.5 }), "maxWindowBits")
   })
 
   const refused = "UnacceptableParameters"

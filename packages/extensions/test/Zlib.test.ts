@@ -228,7 +228,7 @@ describe("Zlib, native", () => {
     () =>
       Effect.gen(function* () {
         // Room for one compressor of this kind and one of another, not for two of a kind each.
-        const zlib = Zlib.make({ memoryBudget: 330 * 1024, concurrency: 1 })
+        const zlib = Zlib.make({ memoryBudget: 360 * 1024, concurrency: 1 })
         const long = text(300_000)
         for (let round = 0; round < 20; round++) {
           const deflater = zlib.deflater(defaults)

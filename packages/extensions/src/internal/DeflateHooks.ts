@@ -38,6 +38,21 @@ export const open = (settings: Settings): Effect.Effect<Hooks, never, Scope.Scop
     )
   })
 
+/** Throws where an option is out of range; before any connection could fail for it. @internal */
+export const checkRange = (
+  options: { readonly [name: string]: unknown },
+  names: ReadonlyArray<string>,
+  minimum: number,
+  maximum: number
+): void => {
+  for (const name of names) {
+    const value = options[name]
+    if (value === undefined || (Number.isInteger(value) && Number(value) >= minimum && Number(value) <= maximum))
+      continue
+    throw new RangeError(`${name}: expected an integer from ${minimum} to ${maximum}, found ${String(value)}`)
+  }
+}
+
 type Outcome = ReturnType<Protocol.Transform>
 
 class Codec {

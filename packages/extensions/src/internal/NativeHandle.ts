@@ -2,9 +2,9 @@
  * One zlib context of `node:zlib`, used synchronously for short payloads and on the thread pool for long ones.
  *
  * The public API of `node:zlib` can do the first only with a context that is thrown away, which takes three times as
- * long and has no takeover. So short payloads go past the stream to the object inside it (`_handle`, as it has been since
- * Node 9); long ones go through the stream, whose output buffer (`_outBuffer`) is exchanged for the occasion, because an
- * idle context should not hold one. {@link isAvailable} looks for these parts and tries them out once.
+ * long and has no takeover. So short payloads go past the stream to the object inside it (`_handle`); long ones go
+ * through the stream, whose output buffer (`_outBuffer`) is exchanged for the occasion, because an idle context should
+ * not hold one. {@link isAvailable} looks for these parts and tries them out once; Node 20, 22, 24 and 26 have them.
  *
  * @internal
  */
@@ -29,7 +29,8 @@ export const deflateKind = (windowBits: number, level: number, memLevel: number)
   // Raw deflate with a window of 2^8 is refused by zlib. With 2^9 it never looks back further than 2^9 - 262 = 250 bytes,
   // because it keeps that much lookahead within the window; so its output fits a window of 2^8.
   const bits = Math.max(9, windowBits)
-  const cost = 2 ** (bits + 2) + 2 ** (memLevel + 9) + overhead
+  // Window and chains, a hash table (of at least 64 KiB in the zlib of Node), and what is to be written.
+  const cost = 2 ** (bits + 2) + Math.max(2 ** (memLevel + 8), 64 * 1024) + 2 ** (memLevel + 8) + overhead
   return { key: `deflate ${bits} ${level} ${memLevel}`, mode: "deflate", windowBits: bits, level, memLevel, cost }
 }
 
