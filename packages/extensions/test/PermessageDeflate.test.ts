@@ -149,6 +149,24 @@ describe("permessage-deflate", () => {
     })
   )
 
+  it.effect("work that is started twice is done once", () =>
+    Effect.gen(function* () {
+      const { client, server } = yield* pairOf()
+      const long = words.repeat(30)
+      for (let message = 0; message < 2; message++) {
+        client.send(long)
+        client.pendingEncode!.start(() => client.resumeSend())
+        client.send("and more")
+        const pending = client.pendingEncode!
+        pending.start(() => assert.fail("done twice"))
+        while (client.pendingEncode !== undefined) {
+          yield* Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+        }
+        assert.deepStrictEqual(text(yield* deliver(client, server)), [long, "and more"])
+      }
+    })
+  )
+
   it.effect("more than the message limit is refused with 1009", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pairOf({}, { maxMessageSize: 10_000 })

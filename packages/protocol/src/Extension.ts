@@ -37,9 +37,10 @@ export interface Part {
 /**
  * Work that a transform cannot finish in this turn, such as compressing a long payload on another thread.
  *
- * The owner of the session starts it, once, and it calls `done` once, later, with nothing or with the close to fail
- * with; by then it has changed the part. Until then nothing that comes behind this part in the same direction is
- * transformed, so order is kept. An owner that loses interest never hears from `done` again and need not wait.
+ * The owner of the session starts it, and to start it again does nothing; it calls `done` once, later, with nothing or
+ * with the close to fail with; by then it has changed the part. Until then nothing that comes behind this part in the
+ * same direction is transformed, so order is kept. An owner that loses interest never hears from `done` again and need
+ * not wait.
  *
  * @category models
  * @since 0.1.0
@@ -93,8 +94,21 @@ export function* transform(
   for (const apply of transforms) {
     const outcome = apply(part)
     if (outcome === undefined) continue
-    const failure = outcome._tag === "Pending" ? yield outcome : outcome
+    const failure = outcome._tag === "Pending" ? yield startedOnce(outcome) : outcome
     if (failure !== undefined) return failure
   }
   return undefined
+}
+
+// Whoever sends while an earlier message is worked on finds the same work again.
+const startedOnce = (pending: Pending): Pending => {
+  let isStarted = false
+  return {
+    _tag: "Pending",
+    start: (done) => {
+      if (isStarted) return
+      isStarted = true
+      pending.start(done)
+    }
+  }
 }
