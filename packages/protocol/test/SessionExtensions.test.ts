@@ -2,11 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as CloseError from "../src/CloseError.ts"
-import type { ExtensionInstance } from "../src/Extension.ts"
+import type { ExtensionInstance, Part } from "../src/Extension.ts"
 import * as Frame from "../src/Frame.ts"
 import * as FrameArbitrary from "../src/FrameArbitrary.ts"
 import type { Session } from "../src/Session.ts"
-import { close, describeEvents, End, last, makeSession, ping, roles, runs, text } from "./fixtures/ends.ts"
+import { close, describeEvents, End, last, makeSession, more, ping, roles, runs, text } from "./fixtures/ends.ts"
 import { checksum, failing, inflating, Slow, xor } from "./fixtures/toys.ts"
 import { cuts } from "./fixtures/traffic.ts"
 import { concat, hex, noise, split, utf8 } from "./fixtures/wire.ts"
@@ -150,6 +150,17 @@ describe.each(roles)("Session as %s, extensions", (role) => {
     assert.deepStrictEqual(describeEvents(end.receive(last(hex("04 05 06")))), ["fails 1009 extension"])
     end.session.answerClose()
     assert.deepStrictEqual(end.session.closure!.sent, { code: 1009, reason: "limit 8" })
+  })
+
+  it("counts what extensions made of all fragments, and believes no extension", () => {
+    const counted = new End(role, { extensions: [inflating()], limits: { maxMessageSize: 20 } })
+    const parts = [{ opcode: 2, rsv: 4, payload: hex("01 02"), fin: false }, more(hex("03 04")), last(hex("05 06"))]
+    assert.deepStrictEqual(describeEvents(counted.receive(...parts)), ["fails 1009 extension"])
+    counted.session.answerClose()
+    assert.strictEqual(counted.session.closure!.sent!.reason, "limit 4")
+    const careless = { ...inflating(), decode: (part: Part) => void (part.payload = noise(11, 1)) }
+    const believed = new End(role, { extensions: [careless], limits: { maxMessageSize: 20 } })
+    assert.deepStrictEqual(describeEvents(believed.receive(...parts)), ["fails 1009 MessageTooBig"])
   })
 
   it("closes when a message cannot be encoded, and sends nothing of it", () => {
@@ -389,6 +400,20 @@ describe.each(roles)("Session as %s, extensions that take their time", (role) =>
     slow.started.shift()!()
     assert.deepStrictEqual(events, ['text "last words"'])
     assert.strictEqual(end.session.closure!.error.code, 1006)
+  })
+
+  it("forgets what is being decoded on abort, and hears nothing of it later", () => {
+    const slow = new Slow()
+    const end = new End(role, { extensions: [slow.instance] })
+    end.receive({ opcode: 1, rsv: 4, payload: flipped("a") }, text("behind"))
+    let events: ReadonlyArray<unknown> | undefined = undefined
+    end.session.pendingDecode!.start((failure) => {
+      events = end.session.resumeReceive(failure)
+    })
+    end.session.abort("gone")
+    assert.isUndefined(end.session.pendingDecode)
+    slow.started.shift()!()
+    assert.deepStrictEqual(events, [])
   })
 
   it("fails with what pending work comes to", () => {
