@@ -1,0 +1,423 @@
+/**
+ * Who is at the other end: authentication as policies over the opening handshake.
+ *
+ * A policy is a function from the request to whoever sent it, or to the refusal that it gets. Those here are for the
+ * schemes of HTTP: Basic, Digest and Bearer. A policy of a program's own, over a cookie or a ticket in the URL, is such a
+ * function too. {@link required} puts one before the decision over the handshake, and the identity that it found is on the
+ * connection.
+ *
+ * A refusal is 401 with a challenge for each scheme that would do, or 400 where credentials are malformed. It never says
+ * whether it was the name or the password that is wrong.
+ *
+ * @since 0.1.0
+ */
+import type * as Accept from "@effect-ws/connection/Accept"
+import type { Connection } from "@effect-ws/connection/Connection"
+import type { Challenge, Credentials } from "@effect-ws/protocol/Authorization"
+import * as Authorization from "@effect-ws/protocol/Authorization"
+import * as BasicAuth from "@effect-ws/protocol/BasicAuth"
+import * as BearerAuth from "@effect-ws/protocol/BearerAuth"
+import * as DigestAuth from "@effect-ws/protocol/DigestAuth"
+import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
+import * as Fields from "@effect-ws/protocol/HeaderFields"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { AuthNonces } from "./AuthNonces.ts"
+import { decoy, hashes, sameBytes, sha256 } from "./internal/hashes.ts"
+
+/**
+ * Tells who sent a request, or how it is refused.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Policy<out Identity, R = never> = (
+  request: UpgradeRequest
+) => Effect.Effect<Identity, HandshakeRejection, R>
+
+// -- refusals --------------------------------------------------------------------------------------------------------
+
+/**
+ * Creates the refusal that asks for credentials, one `WWW-Authenticate` for each challenge.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unauthorized = (challenges: ReadonlyArray<Challenge>, reason: string): HandshakeRejection =>
+  new HandshakeRejection({
+    rule: "Unauthorized",
+    status: 401,
+    // RFC 9110 15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field"
+    headers: challenges.map((challenge) => ({ name: "WWW-Authenticate", value: Authorization.render(challenge) })),
+    reason
+  })
+
+const malformed = (reason: string): HandshakeRejection =>
+  new HandshakeRejection({ rule: "Unauthorized", status: 400, reason })
+
+const decoded = <A>(result: Result.Result<A, Error>): Effect.Effect<A, HandshakeRejection> =>
+  Effect.fromResult(Result.mapError(result, (error) => malformed(error.message)))
+
+/** The credentials of a scheme, or `undefined` where there are none. */
+const credentialsOf = (
+  request: UpgradeRequest,
+  scheme: string
+): Effect.Effect<Credentials | undefined, HandshakeRejection> => {
+  const values = Fields.getAll(request.headers, "Authorization")
+  if (values.length === 0) return Effect.undefined
+  if (values.length > 1) return Effect.fail(malformed(`expected one Authorization header, found ${values.length}`))
+  return Effect.map(decoded(Authorization.parseCredentials(values[0]!)), (credentials) =>
+    Authorization.isScheme(credentials, scheme) ? credentials : undefined
+  )
+}
+
+// -- schemes ---------------------------------------------------------------------------------------------------------
+
+/**
+ * How Basic credentials are checked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BasicOptions<Identity, R = never> {
+  /** What the password is for, as a person is shown it. */
+  readonly realm: string
+  /**
+   * Who has this name and password; none where nobody has. Compare secrets with {@link sameSecret}.
+   */
+  readonly verify: (
+    username: string,
+    password: Redacted.Redacted<string>
+  ) => Effect.Effect<Option.Option<Identity>, HandshakeRejection, R>
+}
+
+/**
+ * Creates the policy of Basic (RFC 7617): the password is sent as it is.
+ *
+ * **Gotchas**
+ *
+ * Without TLS everybody on the way reads the password.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const basic = <Identity, R = never>(options: BasicOptions<Identity, R>): Policy<Identity, R> => {
+  const challenges = [BasicAuth.challenge(options)]
+  return Effect.fnUntraced(function* (request) {
+    const credentials = yield* credentialsOf(request, "Basic")
+    if (credentials === undefined) return yield* unauthorized(challenges, "expected Basic credentials")
+    const { password, username } = yield* decoded(BasicAuth.decode(credentials))
+    const identity = yield* options.verify(username, password)
+    return Option.isSome(identity) ? identity.value : yield* unauthorized(challenges, wrongPassword)
+  })
+}
+
+const wrongPassword = "the user name or the password is wrong"
+
+/**
+ * How Bearer tokens are checked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BearerOptions<Identity, R = never> {
+  /** What the token is for. */
+  readonly realm: string
+  /** The scopes that a token must have, separated by spaces, as the challenge tells them. Default: not said. */
+  readonly scope?: string | undefined
+  /** Who holds this token; none where it is not valid. Compare secrets with {@link sameSecret}. */
+  readonly verify: (token: Redacted.Redacted<string>) => Effect.Effect<Option.Option<Identity>, HandshakeRejection, R>
+}
+
+/**
+ * Creates the policy of Bearer (RFC 6750): whoever has the token gets in.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const bearer = <Identity, R = never>(options: BearerOptions<Identity, R>): Policy<Identity, R> => {
+  const { realm, scope } = options
+  // RFC 6750 3.1: a request without any token SHOULD NOT be told an error code
+  const missing = [BearerAuth.challenge({ realm, scope })]
+  const wrong = [BearerAuth.challenge({ realm, scope, error: "invalid_token" })]
+  return Effect.fnUntraced(function* (request) {
+    const credentials = yield* credentialsOf(request, "Bearer")
+    if (credentials === undefined) return yield* unauthorized(missing, "expected a Bearer token")
+    const token = yield* decoded(BearerAuth.decode(credentials))
+    const identity = yield* options.verify(token)
+    return Option.isSome(identity) ? identity.value : yield* unauthorized(wrong, "the token is not valid")
+  })
+}
+
+/**
+ * A user as Digest needs to know it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DigestUser<out Identity> {
+  readonly identity: Identity
+  /** The password, or the hash that is kept in its place. */
+  readonly secret: DigestAuth.DigestSecret
+}
+
+/**
+ * How Digest credentials are checked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DigestOptions<Identity, R = never> {
+  /** What the password is for, as a person is shown it; part of every hash of a password. */
+  readonly realm: string
+  /**
+   * The user of a name; none where there is none. A hash in place of the password has to be of the algorithm's function.
+   */
+  readonly lookup: (
+    username: string,
+    algorithm: DigestAuth.DigestAlgorithm
+  ) => Effect.Effect<Option.Option<DigestUser<Identity>>, HandshakeRejection, R>
+  /**
+   * The same by the hash of a name (`DigestAuth.hashUsername`), with the name. Default: names are not to be hashed.
+   */
+  readonly lookupHashed?:
+    | ((
+        hash: string,
+        algorithm: DigestAuth.DigestAlgorithm
+      ) => Effect.Effect<Option.Option<DigestUser<Identity> & { readonly username: string }>, HandshakeRejection, R>)
+    | undefined
+  /**
+   * The algorithms, each challenged for, the strongest first. Default: SHA-256 and MD5. Versions of curl before 8.11 take
+   * SHA-512-256 for SHA-256 and fail.
+   */
+  readonly algorithms?: ReadonlyArray<DigestAuth.DigestAlgorithm> | undefined
+}
+
+/**
+ * Creates the policy of Digest (RFC 7616): the client proves that it knows the password and does not send it.
+ *
+ * **Details**
+ *
+ * What was overheard cannot be used again, nor for another path. A nonce that is too old, or was used up, is refused with
+ * `stale=true`, upon which a client tries again by itself.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const digest = <Identity, R = never>(options: DigestOptions<Identity, R>): Policy<Identity, R | AuthNonces> => {
+  const { lookup, lookupHashed, realm } = options
+  const algorithms = DigestAuth.algorithms.filter((algorithm) =>
+    (options.algorithms ?? ["SHA-256", "MD5"]).includes(algorithm)
+  )
+
+  const refuse = Effect.fnUntraced(function* (reason: string, stale: boolean) {
+    const nonce = yield* Effect.flatMap(AuthNonces, (nonces) => nonces.issue)
+    const challenges = algorithms.map((algorithm) =>
+      DigestAuth.encodeChallenge({
+        realm,
+        nonce,
+        algorithm,
+        opaque: undefined,
+        stale,
+        userhash: lookupHashed !== undefined,
+        utf8: true
+      })
+    )
+    return yield* unauthorized(challenges, reason)
+  })
+
+  return Effect.fnUntraced(function* (request) {
+    const header = yield* credentialsOf(request, "Digest")
+    if (header === undefined) return yield* refuse("expected Digest credentials", false)
+    const credentials = yield* decoded(DigestAuth.decodeCredentials(header))
+    const { algorithm, userhash, username } = credentials
+    // RFC 7616 3.4: the server has to assure that the resource of the request is that of the uri, else it answers 400
+    if (credentials.uri !== request.target)
+      return yield* malformed("expected the request target as uri in the Digest credentials")
+    if (userhash && lookupHashed === undefined) return yield* malformed("expected a user name that is not hashed")
+    if (credentials.realm !== realm || !algorithms.includes(algorithm)) {
+      return yield* refuse("expected credentials for this realm and one of its algorithms", false)
+    }
+    const user = Option.getOrUndefined<DigestUser<Identity> & { readonly username?: string }>(
+      userhash && lookupHashed !== undefined
+        ? yield* lookupHashed(username, algorithm)
+        : yield* lookup(username, algorithm)
+    )
+    const isRight = DigestAuth.verify(credentials, {
+      method: "GET",
+      username: user?.username,
+      // Where there is no such user, the work is done all the same, so that its time does not tell.
+      secret: user?.secret ?? decoy,
+      hash: hashes[DigestAuth.hashName(algorithm)],
+      equals: sameBytes
+    })
+    if (user === undefined || !isRight) return yield* refuse(wrongPassword, false)
+    const nonces = yield* AuthNonces
+    switch (yield* nonces.use(credentials.nonce, credentials.nc)) {
+      case "fresh":
+        return user.identity
+      case "stale":
+        return yield* refuse("the nonce is too old", true)
+      case "replayed":
+        return yield* refuse("the nonce was used with this count before", true)
+    }
+  })
+}
+
+// -- users and secrets -----------------------------------------------------------------------------------------------
+
+/**
+ * Compares secrets in a time that does not tell where they differ.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const sameSecret = (a: Redacted.Redacted<string>, b: Redacted.Redacted<string>): boolean =>
+  sameBytes(sha256(Redacted.value(a)), sha256(Redacted.value(b)))
+
+/**
+ * Users who are known from the start.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Users {
+  /** For {@link basic}. */
+  readonly verify: BasicOptions<string>["verify"]
+  /** For {@link digest}. */
+  readonly lookup: DigestOptions<string>["lookup"]
+}
+
+/**
+ * Creates the checks of a fixed list of user names and passwords; the identity of a user is the name.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const users = (list: Iterable<readonly [username: string, password: Redacted.Redacted<string>]>): Users => {
+  const passwords = new Map(list)
+  return {
+    verify: (username, password) =>
+      Effect.sync(() => {
+        const expected = passwords.get(username)
+        const same = sameSecret(password, expected ?? decoy.password)
+        return expected !== undefined && same ? Option.some(username) : Option.none()
+      }),
+    lookup: (username) =>
+      Effect.sync(() =>
+        Option.map(Option.fromUndefinedOr(passwords.get(username)), (password) => ({
+          identity: username,
+          secret: { _tag: "Password", password }
+        }))
+      )
+  }
+}
+
+// -- combinators -----------------------------------------------------------------------------------------------------
+
+/**
+ * Creates a policy that takes whoever one of several takes.
+ *
+ * **Details**
+ *
+ * They are asked in order, so name the strongest first. Where all refuse with 401, the client gets the challenges of all
+ * in that order; another refusal, such as 400, stands at once.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const anyOf =
+  <const Policies extends readonly [Policy<unknown, unknown>, ...ReadonlyArray<Policy<unknown, unknown>>]>(
+    ...policies: Policies
+  ): Policy<IdentityOf<Policies[number]>, RequirementsOf<Policies[number]>> =>
+  (request) =>
+    firstOf(policies, request) as ReturnType<Policy<IdentityOf<Policies[number]>, RequirementsOf<Policies[number]>>>
+
+/**
+ * The identity that a policy finds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type IdentityOf<P extends Policy<unknown, unknown>> = Effect.Success<ReturnType<P>>
+
+/**
+ * The services that a policy needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RequirementsOf<P extends Policy<unknown, unknown>> = Effect.Services<ReturnType<P>>
+
+const firstOf = Effect.fnUntraced(function* (
+  policies: ReadonlyArray<Policy<unknown, unknown>>,
+  request: UpgradeRequest
+) {
+  const refusals: Array<HandshakeRejection> = []
+  for (const policy of policies) {
+    const outcome = yield* Effect.result(policy(request))
+    if (Result.isSuccess(outcome)) return outcome.success
+    if (outcome.failure.status !== 401) return yield* outcome.failure
+    refusals.push(outcome.failure)
+  }
+  return yield* new HandshakeRejection({
+    rule: "Unauthorized",
+    status: 401,
+    headers: refusals.flatMap((refusal) => refusal.headers),
+    reason: refusals.map((refusal) => refusal.reason).join("; ")
+  })
+})
+
+/**
+ * Puts a policy before the decision over the handshake: only those whom it takes are decided upon.
+ *
+ * **Details**
+ *
+ * With `as`, the identity is in the `context` of the acceptance and so of the connection, where {@link identity} finds it.
+ * Who may not connect learns nothing of which paths and origins would do.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const required =
+  <Identity, R, RD = never, Key = never>(
+    policy: Policy<Identity, R>,
+    decide: Accept.Decide<RD>,
+    options?: { readonly as?: Context.Key<Key, Identity> | undefined }
+  ): Accept.Decide<R | RD> =>
+  (request) =>
+    Effect.flatMap(policy(request), (identity) => {
+      const key = options?.as
+      return key === undefined
+        ? decide(request)
+        : Effect.map(decide(request), (acceptance) => ({
+            ...acceptance,
+            context: Context.add(acceptance.context ?? Context.empty(), key, identity) as Context.Context<never>
+          }))
+    })
+
+/**
+ * Returns the identity that {@link required} put on a connection.
+ *
+ * **Gotchas**
+ *
+ * Dies where there is none: the server was not told to ask for one, or to keep it under this key.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const identity = <Key, Identity>(
+  connection: Connection,
+  key: Context.Key<Key, Identity>
+): Effect.Effect<Identity> =>
+  Effect.suspend(() =>
+    Option.match(Context.getOption(connection.context, key), {
+      onNone: () =>
+        Effect.die(new Error(`no ${key.key} on the connection: give it to Auth.required as the option "as"`)),
+      onSome: Effect.succeed
+    })
+  )

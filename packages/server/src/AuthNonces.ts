@@ -1,0 +1,165 @@
+/**
+ * The memory of Digest authentication: which nonces are ours and how often each was used, so that nobody gets in with what
+ * was overheard.
+ *
+ * A nonce carries its time of issue and a seal, so that handing one out costs no memory: whoever asks without
+ * credentials fills nothing. Only a nonce that came back with a right password is remembered, for as long as it is valid.
+ * Servers of several processes share a memory by an implementation of this service over a store of theirs.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import { createHmac, timingSafeEqual } from "node:crypto"
+
+/**
+ * What a memory says of a nonce and its count: good to use, no nonce of ours or too old, or used with this count before.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NonceVerdict = "fresh" | "stale" | "replayed"
+
+/**
+ * Issues nonces and counts their use.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class AuthNonces extends Context.Service<
+  AuthNonces,
+  {
+    /** A new nonce: visible ASCII without quotes. */
+    readonly issue: Effect.Effect<string>
+    /**
+     * Says whether a nonce may be used with a count, and remembers that it was.
+     *
+     * **Gotchas**
+     *
+     * Ask only when the credentials are right otherwise: this is what fills the memory. Question and note have to be one
+     * atomic step, or a replay in the same moment passes.
+     */
+    readonly use: (nonce: string, count: number) => Effect.Effect<NonceVerdict>
+  }
+>()("@effect-ws/server/AuthNonces") {}
+
+/**
+ * What a memory of nonces may be told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AuthNoncesOptions {
+  /** How long a nonce is good; after that a client gets a new one without being asked for its password. Default: 5 minutes. */
+  readonly lifetime?: Duration.Input | undefined
+  /**
+   * The most nonces in use that are remembered, about 200 bytes each. Beyond that the oldest and all that were issued
+   * before it become stale. Default: 16 384.
+   */
+  readonly capacity?: number | undefined
+}
+
+interface Use {
+  readonly issuedAt: number
+  /** The highest count so far. */
+  highest: number
+  /** Bit n tells whether the count n below the highest was used. */
+  recent: number
+}
+
+// Connections that a client opens at once may arrive out of order, so a count need not be higher than the last.
+const windowSize = 32
+
+const randomSize = 16
+const issuedSize = 8
+const payloadSize = issuedSize + randomSize
+const sealSize = 16
+
+/**
+ * Creates a memory of nonces in this process.
+ *
+ * **Details**
+ *
+ * Nonces are sealed with a key of this memory, so those of before a restart are stale.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  options: AuthNoncesOptions = {}
+): Effect.fn.Return<AuthNonces["Service"], never, SecureRandom.SecureRandom> {
+  const random = yield* SecureRandom.SecureRandom
+  const key = yield* random.randomBytes(32)
+  const lifetime = Duration.toMillis(options.lifetime ?? "5 minutes")
+  const capacity = options.capacity ?? 16_384
+  const uses = new Map<string, Use>()
+  let staleUntil = -Infinity
+
+  const seal = (payload: Uint8Array): Uint8Array =>
+    createHmac("sha256", key).update(payload).digest().subarray(0, sealSize)
+
+  const issuedAt = (nonce: string): number | undefined => {
+    const bytes = Result.getOrUndefined(Base64Url.decode(nonce))
+    if (bytes === undefined || bytes.length !== payloadSize + sealSize) return undefined
+    const payload = bytes.subarray(0, payloadSize)
+    if (!timingSafeEqual(bytes.subarray(payloadSize), seal(payload))) return undefined
+    return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0)
+  }
+
+  const forget = (now: number): void => {
+    for (const [nonce, use] of uses) {
+      const expired = now - use.issuedAt >= lifetime
+      if (!expired && uses.size < capacity) return
+      if (!expired) staleUntil = Math.max(staleUntil, use.issuedAt)
+      uses.delete(nonce)
+    }
+  }
+
+  return AuthNonces.of({
+    issue: Effect.zipWith(Clock.currentTimeMillis, random.randomBytes(randomSize), (now, bytes) => {
+      const nonce = new Uint8Array(payloadSize + sealSize)
+      new DataView(nonce.buffer).setFloat64(0, now)
+      nonce.set(bytes, issuedSize)
+      nonce.set(seal(nonce.subarray(0, payloadSize)), payloadSize)
+      return Base64Url.encode(nonce)
+    }),
+    use: (nonce, count) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const issued = issuedAt(nonce)
+        if (issued === undefined || now - issued >= lifetime || issued <= staleUntil) return "stale"
+        const use = uses.get(nonce)
+        if (use !== undefined) return note(use, count) ? "fresh" : "replayed"
+        forget(now)
+        uses.set(nonce, { issuedAt: issued, highest: count, recent: 1 })
+        return "fresh"
+      })
+  })
+})
+
+const note = (use: Use, count: number): boolean => {
+  const ahead = count - use.highest
+  if (ahead > 0) {
+    use.recent = ahead < windowSize ? (use.recent << ahead) | 1 : 1
+    use.highest = count
+    return true
+  }
+  const bit = -ahead < windowSize ? 1 << -ahead : 0
+  if (bit === 0 || (use.recent & bit) !== 0) return false
+  use.recent |= bit
+  return true
+}
+
+/**
+ * A memory of nonces in this process, with random bytes of the system.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options?: AuthNoncesOptions): Layer.Layer<AuthNonces> =>
+  Layer.effect(AuthNonces, make(options)).pipe(Layer.provide(SecureRandom.layerWebCrypto))
