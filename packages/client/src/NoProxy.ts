@@ -1,0 +1,86 @@
+/**
+ * Which hosts are reached without a proxy: the language of the environment variable `NO_PROXY`, which no standard
+ * describes. Here it is what curl, Go and Python agree on, and their additions where they do not contradict each other.
+ *
+ * @since 0.1.0
+ */
+import { BlockList, isIP } from "node:net"
+
+/**
+ * One entry of a list.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Entry =
+  | { readonly _tag: "All" }
+  | { readonly _tag: "Name"; readonly name: string; readonly port: number | undefined }
+  | { readonly _tag: "Network"; readonly network: BlockList; readonly port: number | undefined }
+
+/**
+ * Parses a list, separated by commas or spaces.
+ *
+ * **Details**
+ *
+ * `*` is every host. `example.com`, `.example.com` and `*.example.com` are that host and those below it. An IP address is
+ * itself, however it is written, and `10.0.0.0/8` is a network. An entry may end in `:PORT`, an IPv6 address then stands
+ * in brackets. What is none of these matches nothing.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const parse = (list: string): ReadonlyArray<Entry> =>
+  list
+    .split(/[\s,]+/)
+    .filter((text) => text !== "")
+    .map(parseEntry)
+    .filter((entry) => entry !== undefined)
+
+const parseEntry = (text: string): Entry | undefined => {
+  if (text === "*") return { _tag: "All" }
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:]*|[^:]*:[^:]*:.*?))(?::([0-9]{1,5}))?$/.exec(text) ?? []
+  // An IPv6 address without brackets has no port, though its last group may look like one.
+  const isBare = isIP(text) === 6 || (text.includes("/") && isIP(text.slice(0, text.indexOf("/"))) === 6)
+  const host = isBare ? text : (bracketed ?? plain)
+  const port = isBare || digits === undefined ? undefined : Number(digits)
+  if (host === undefined || host === "") return undefined
+  const [address = "", prefix] = host.split("/")
+  const family = isIP(address)
+  if (family === 0) {
+    const name = host
+      .toLowerCase()
+      .replace(/^\*?\./, "")
+      .replace(/\.$/, "")
+    return name === "" ? undefined : { _tag: "Name", name, port }
+  }
+  const most = family === 4 ? 32 : 128
+  const length = prefix === undefined ? most : /^[0-9]{1,3}$/.test(prefix) ? Number(prefix) : most + 1
+  if (length > most) return undefined
+  const network = new BlockList()
+  network.addSubnet(address, length, family === 4 ? "ipv4" : "ipv6")
+  return { _tag: "Network", network, port }
+}
+
+/**
+ * Tests whether a list names a host, in brackets or not, with its port.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const matches = (
+  entries: ReadonlyArray<Entry>,
+  destination: { readonly host: string; readonly port: number }
+): boolean => {
+  const host = destination.host
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, "$1")
+    .replace(/\.$/, "")
+  const family = isIP(host)
+  return entries.some((entry) => {
+    if (entry._tag === "All") return true
+    if (entry.port !== undefined && entry.port !== destination.port) return false
+    return entry._tag === "Network"
+      ? family !== 0 && entry.network.check(host, family === 4 ? "ipv4" : "ipv6")
+      : host === entry.name || host.endsWith(`.${entry.name}`)
+  })
+}

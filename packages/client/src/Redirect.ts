@@ -1,0 +1,69 @@
+/**
+ * What to do with a redirect: where it leads, and whether a client may follow. A function of what was asked and
+ * answered, so that the rules can be read, and tested, without a network.
+ *
+ * @since 0.1.0
+ */
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
+import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
+import * as Result from "effect/Result"
+import * as Target from "./Target.ts"
+
+const statuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+/**
+ * Why a redirect is not followed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Obstacle {
+  readonly rule: "TooManyRedirects" | "InsecureRedirect" | "InvalidRedirect"
+  readonly detail: string
+}
+
+/**
+ * Tests whether a response is a redirect. A handshake is a GET, for which all five mean the same.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isRedirect = (head: ResponseHead): boolean => statuses.has(head.status)
+
+/**
+ * Follows a redirect.
+ *
+ * **Details**
+ *
+ * `Location` is read relative to the URL that answered. From wss to ws is never followed. User information and fragment
+ * of a `Location` are dropped: a server does not choose what credentials we send.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const follow = (from: Target.Target, head: ResponseHead): Result.Result<Target.Target, Obstacle> => {
+  const locations = HeaderFields.getAll(head.headers, "Location")
+  const location = locations[0]
+  if (location === undefined || locations.length > 1) {
+    return refuse("InvalidRedirect", `${head.status} with ${locations.length} Location headers, expected one`)
+  }
+  let url: URL
+  try {
+    url = new URL(location, from.url)
+  } catch {
+    return refuse("InvalidRedirect", `${head.status} with a Location that is no URL`)
+  }
+  // RFC 9110 10.2.2 allows a fragment here; RFC 6455 3 has no use for one.
+  url.hash = ""
+  // A server on the network has no business with the files of this machine.
+  if (url.protocol.endsWith("+unix:")) return refuse("InvalidRedirect", `${head.status} to a Unix socket`)
+  const isRelative = url.host === from.url.host && "path" in from.address
+  const target = Target.make(url, isRelative ? from.address.path : undefined)
+  if (Result.isFailure(target)) return refuse("InvalidRedirect", `${head.status}: ${target.failure.detail}`)
+  if (from.secure && !target.success.secure) {
+    return refuse("InsecureRedirect", `${head.status} from wss to ws, to ${Target.format(target.success)}`)
+  }
+  return Result.succeed({ ...target.success, userInfo: undefined })
+}
+
+const refuse = (rule: Obstacle["rule"], detail: string): Result.Result<never, Obstacle> => Result.fail({ rule, detail })

@@ -1,0 +1,140 @@
+/**
+ * From a URL, as a program writes it, to what a client has to know to use it: where to dial, whether over TLS, what to
+ * put into the request, and which credentials the URL carried. The URL is taken apart once and in one place, so that
+ * user information is gone from it before anything could log it or send it.
+ *
+ * @since 0.1.0
+ */
+import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
+import type { DialAddress } from "@effect-ws/transport/Dialer"
+import * as Result from "effect/Result"
+
+/**
+ * A place to connect to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Target {
+  /** The URL with scheme ws or wss, without user information or fragment. */
+  readonly url: URL
+  /** Whether to speak TLS. */
+  readonly secure: boolean
+  /** Where the server is: host and port without brackets, or the path of a Unix socket. */
+  readonly address: { readonly host: string; readonly port: number } | { readonly path: string }
+  /** The user information of the URL, if there was any. */
+  readonly userInfo: AuthAnswer.Proof | undefined
+}
+
+/** The scheme of WebSocket for each scheme that is understood, and whether it goes to a Unix socket. */
+const schemes: ReadonlyMap<string, { readonly scheme: "ws:" | "wss:"; readonly isUnix: boolean }> = new Map([
+  ["ws:", { scheme: "ws:", isUnix: false }],
+  ["wss:", { scheme: "wss:", isUnix: false }],
+  ["http:", { scheme: "ws:", isUnix: false }],
+  ["https:", { scheme: "wss:", isUnix: false }],
+  ["ws+unix:", { scheme: "ws:", isUnix: true }],
+  ["wss+unix:", { scheme: "wss:", isUnix: true }]
+])
+
+/**
+ * Takes a URL apart.
+ *
+ * **Details**
+ *
+ * The schemes are ws, wss, http, https, and `ws+unix:PATH[:/TARGET]` (or `wss+unix:`), which names the file of a Unix
+ * socket and, behind a colon, what to request; its host is `localhost`. With `socketPath` a URL of another scheme goes
+ * to that Unix socket. A URL with a fragment is refused. No message repeats the URL: it may hold a password.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (input: string | URL, socketPath?: string): Result.Result<Target, HandshakeMisuse> => {
+  let url: URL
+  try {
+    url = new URL(input)
+  } catch {
+    return invalid("expected a URL such as wss://host/path")
+  }
+  const scheme = schemes.get(url.protocol)
+  if (scheme === undefined) {
+    return invalid(`expected a URL of scheme ws, wss, http, https, ws+unix or wss+unix, found ${url.protocol}`)
+  }
+  // RFC 6455 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
+  if (url.href.includes("#")) return invalid("expected a URL without a fragment")
+  if (scheme.isUnix) return ofUnixSocket(url, scheme.scheme, socketPath)
+  const userInfo = userInfoOf(url)
+  if (userInfo === "malformed") return invalid("expected user information in valid percent-encoding")
+  url.username = ""
+  url.password = ""
+  url.protocol = scheme.scheme
+  const secure = scheme.scheme === "wss:"
+  const address =
+    socketPath === undefined
+      ? { host: hostOf(url), port: url.port === "" ? (secure ? 443 : 80) : Number(url.port) }
+      : { path: socketPath }
+  return Result.succeed({ url, secure, address, userInfo })
+}
+
+const ofUnixSocket = (
+  url: URL,
+  scheme: "ws:" | "wss:",
+  socketPath: string | undefined
+): Result.Result<Target, HandshakeMisuse> => {
+  if (url.host !== "" || socketPath !== undefined) {
+    return invalid("expected the path of a Unix socket in the URL, without a host and without another path beside it")
+  }
+  const colon = url.pathname.indexOf(":")
+  const path = percentDecoded(colon < 0 ? url.pathname : url.pathname.slice(0, colon))
+  const target = colon < 0 ? "/" : url.pathname.slice(colon + 1)
+  if (path === undefined || path === "" || !target.startsWith("/")) {
+    return invalid(`expected ${url.protocol}PATH:/TARGET with the path of a Unix socket`)
+  }
+  return Result.succeed({
+    url: new URL(`${scheme}//localhost${target}${url.search}`),
+    secure: scheme === "wss:",
+    address: { path },
+    userInfo: undefined
+  })
+}
+
+const userInfoOf = (url: URL): AuthAnswer.Proof | "malformed" | undefined => {
+  if (url.username === "" && url.password === "") return undefined
+  const username = percentDecoded(url.username)
+  const password = percentDecoded(url.password)
+  return username === undefined || password === undefined ? "malformed" : AuthAnswer.password(username, password)
+}
+
+const percentDecoded = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+const hostOf = (url: URL): string => (url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname)
+
+const invalid = (detail: string): Result.Result<never, HandshakeMisuse> =>
+  Result.fail(new HandshakeMisuse({ rule: "InvalidUrl", detail }))
+
+/**
+ * Tests whether two targets are of one origin: the same scheme, host and port, and the same socket. What was given for
+ * one origin is not shown to another.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isSameOrigin = (a: Target, b: Target): boolean =>
+  a.url.protocol === b.url.protocol && a.url.host === b.url.host && sameAddress(a.address, b.address)
+
+const sameAddress = (a: DialAddress, b: DialAddress): boolean =>
+  ("path" in a ? a.path : undefined) === ("path" in b ? b.path : undefined)
+
+/**
+ * Renders a target for messages: scheme, host and path. The query is left out, since it may hold a token.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const format = (target: Target): string => `${target.url.protocol}//${target.url.host}${target.url.pathname}`

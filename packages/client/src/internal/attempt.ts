@@ -1,0 +1,107 @@
+/**
+ * One attempt to connect: a socket, a handshake, and what follows from an answer that opened no WebSocket.
+ */
+import * as Connect from "@effect-ws/connection/Connect"
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as Authorization from "@effect-ws/protocol/Authorization"
+import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
+import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as Push from "@effect-ws/transport/Push"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import type { ClientOptions } from "../Client.ts"
+import type { ConnectError } from "../ConnectError.ts"
+import * as Redirect from "../Redirect.ts"
+import * as Target from "../Target.ts"
+import { UnexpectedResponse } from "../UnexpectedResponse.ts"
+import { Body } from "./Body.ts"
+import type { Journey } from "./Journey.ts"
+import type { OpenSocket } from "./LateSocket.ts"
+import { openLine } from "./line.ts"
+import { tap, toBytes } from "./ResponseTap.ts"
+import type { Response } from "./ResponseTap.ts"
+
+/** Connects to where the journey is, or makes it go on: then the attempt is to be made again. */
+export const attempt = Effect.fnUntraced(function* (
+  journey: Journey,
+  options: ClientOptions
+): Effect.fn.Return<Connection | "again", ConnectError, Dialer | Scope.Scope> {
+  const { target } = journey
+  const line = yield* openLine(target, { ...options, tls: journey.tls })
+  const tapped = tap(line.reader)
+  const socket = Socket.make({ reader: Effect.succeed(tapped), writer: Effect.succeed(line.writer) })
+  const connected = yield* Effect.result(
+    Connect.connect(socket, target.url, { ...options, headers: journey.headers() })
+  )
+  if (Result.isSuccess(connected)) {
+    tapped.forget()
+    return connected.success
+  }
+  const error = connected.failure
+  if (error._tag !== "HandshakeFailure" && error._tag !== "NegotiationError") return yield* Effect.fail(error)
+  const response = tapped.response(options)
+  // Both come of a head that was read.
+  if (response === undefined) return yield* Effect.die(error)
+  const onward = goOn(journey, response.head, options.maxRedirects ?? 10)
+  if (onward === "again") {
+    yield* Effect.logDebug(
+      `${response.head.status} from ${Target.format(target)}; trying ${Target.format(journey.target)}`
+    )
+    return onward
+  }
+  return yield* unexpected(target, line, response, onward ?? error, options)
+})
+
+const goOn = (journey: Journey, head: ResponseHead, maxRedirects: number): "again" | Redirect.Obstacle | undefined => {
+  if (head.status === 401) {
+    return journey.challenge(Authorization.challengesOf(head.headers)) ? "again" : undefined
+  }
+  if (!Redirect.isRedirect(head) || maxRedirects === 0) return undefined
+  if (journey.redirects >= maxRedirects) {
+    return { rule: "TooManyRedirects", detail: `${head.status} after ${maxRedirects} redirects` }
+  }
+  const next = Redirect.follow(journey.target, head)
+  if (Result.isFailure(next)) return next.failure
+  journey.moveTo(next.success)
+  return "again"
+}
+
+const unexpected = Effect.fnUntraced(function* (
+  target: Target.Target,
+  line: OpenSocket,
+  { early, head }: Response,
+  { detail, rule }: Pick<UnexpectedResponse, "detail" | "rule">,
+  options: ClientOptions
+): Effect.fn.Return<never, UnexpectedResponse> {
+  const body = new Body(head, options.maxBodyBytes ?? 64 * 1024)
+  for (const chunk of early) body.push(chunk)
+  yield* Effect.timeoutOption(readBody(line.reader, body), options.bodyTimeout ?? "2 seconds")
+  // What is left of it is not worth an orderly end.
+  if (body.isTruncated && Push.isPushWriter(line.writer)) line.writer.destroy()
+  return yield* new UnexpectedResponse({
+    rule,
+    url: Target.format(target),
+    status: head.status,
+    headers: head.headers,
+    body: body.bytes,
+    truncated: body.isTruncated,
+    detail
+  })
+})
+
+const readBody = (reader: Socket.Reader, body: Body): Effect.Effect<void> => {
+  const next: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() =>
+    body.isDone
+      ? Effect.void
+      : Effect.flatMap(reader.pull, (chunks) => {
+          for (const chunk of chunks) body.push(toBytes(chunk))
+          return next
+        })
+  )
+  return Effect.catchTag(next, "SocketError", (error) => {
+    if (error.reason._tag === "SocketCloseError" && error.reason.code === 1000) body.end()
+    return Effect.void
+  })
+}

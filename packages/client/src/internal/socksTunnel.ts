@@ -1,0 +1,104 @@
+/**
+ * Asks a SOCKS5 proxy for a tunnel (RFC 1928), with a name and a password where it wants them (RFC 1929).
+ */
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
+import { formatAddress } from "@effect-ws/transport/Dialer"
+import * as Effect from "effect/Effect"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type * as Socket from "effect/socket/Socket"
+import type { Proxy } from "../Proxy.ts"
+import { ProxyError } from "../ProxyError.ts"
+import { ByteReader } from "./ByteReader.ts"
+import type { OpenSocket } from "./LateSocket.ts"
+
+const NO_AUTHENTICATION = 0x00
+const USERNAME_PASSWORD = 0x02
+const NO_ACCEPTABLE_METHODS = 0xff
+
+// RFC 1928 6
+const replies: ReadonlyArray<string> = [
+  "succeeded",
+  "general SOCKS server failure",
+  "connection not allowed by ruleset",
+  "network unreachable",
+  "host unreachable",
+  "connection refused",
+  "TTL expired",
+  "command not supported",
+  "address type not supported"
+]
+
+export const socksTunnel = Effect.fnUntraced(function* (
+  socket: OpenSocket,
+  proxy: Proxy,
+  destination: { readonly host: string; readonly port: number }
+): Effect.fn.Return<void, Socket.SocketError | ProxyError> {
+  const error = (rule: ProxyError["rule"], detail: string): Effect.Effect<never, ProxyError> =>
+    Effect.fail(
+      new ProxyError({
+        rule,
+        detail,
+        proxy: formatAddress(proxy),
+        destination: formatAddress(destination),
+        headers: HeaderFields.empty
+      })
+    )
+  const input = new ByteReader(socket.reader)
+  const read = (length: number): Effect.Effect<Uint8Array, Socket.SocketError | ProxyError> =>
+    Effect.catchReason(input.read(length), "SocketError", "SocketCloseError", () =>
+      error("BrokenOff", "it ended the connection in place of an answer")
+    )
+
+  const address = encodeAddress(destination.host)
+  if (address === undefined) return yield* error("Malformed", "expected a host of at most 255 bytes")
+  const { credentials } = proxy
+  if (credentials?._tag === "Token") return yield* error("AuthenticationFailed", "SOCKS5 has passwords, but no tokens")
+  const methods = credentials === undefined ? [NO_AUTHENTICATION] : [NO_AUTHENTICATION, USERNAME_PASSWORD]
+  yield* socket.writer.write(Uint8Array.of(5, methods.length, ...methods))
+  const [version, method] = yield* read(2)
+  if (version !== 5) return yield* error("Malformed", `expected an answer of SOCKS version 5, found ${version}`)
+  if (method === NO_ACCEPTABLE_METHODS) {
+    return yield* error(
+      "AuthenticationFailed",
+      credentials === undefined ? "it wants a name and a password" : "it takes neither a password nor nobody"
+    )
+  }
+  if (method === USERNAME_PASSWORD && credentials !== undefined) {
+    const username = new TextEncoder().encode(credentials.username)
+    const password = new TextEncoder().encode(Redacted.value(credentials.password))
+    // RFC 1929 2: lengths of 1 to 255
+    if ([username, password].some(({ length }) => length < 1 || length > 255)) {
+      return yield* error("AuthenticationFailed", "expected a name and a password of 1 to 255 bytes each")
+    }
+    yield* socket.writer.write(Uint8Array.of(1, username.length, ...username, password.length, ...password))
+    const [, status] = yield* read(2)
+    if (status !== 0) return yield* error("AuthenticationFailed", "it refused the name or the password")
+  } else if (method !== NO_AUTHENTICATION) {
+    return yield* error("Malformed", `it chose the method ${method}, which was not offered`)
+  }
+
+  const { port } = destination
+  yield* socket.writer.write(Uint8Array.of(5, 1, 0, ...address, port >> 8, port & 0xff))
+  const [replyVersion, reply = 0xff, , type] = yield* read(4)
+  if (replyVersion !== 5) return yield* error("Malformed", `expected a reply of SOCKS version 5, found ${replyVersion}`)
+  if (reply !== 0) return yield* error("Refused", replies[reply] ?? `it replied ${reply}`)
+  const length = type === 1 ? 4 : type === 4 ? 16 : type === 3 ? (yield* read(1))[0] : undefined
+  if (length === undefined) return yield* error("Malformed", `found the unknown type of address ${type}`)
+  yield* read(length + 2)
+  // In TLS and in a WebSocket's handshake it is the client who speaks first: nobody but the proxy can have sent more.
+  if (input.surplus > 0) return yield* error("UnexpectedBytes", "it sent more than its reply")
+})
+
+// RFC 1928 5: an address with its type before it, a name with its length
+const encodeAddress = (host: string): Uint8Array | undefined => {
+  const ip = NetAddress.ipFromString(host)
+  if (Result.isSuccess(ip)) {
+    return NetAddress.isIpv4Address(ip.success)
+      ? Uint8Array.of(1, ...NetAddress.ipv4ToOctets(ip.success))
+      : Uint8Array.of(4, ...NetAddress.ipv6ToOctets(ip.success))
+  }
+  const name = new TextEncoder().encode(host)
+  return name.length > 255 ? undefined : Uint8Array.of(3, name.length, ...name)
+}
