@@ -147,7 +147,9 @@ export class SocketConnection implements Connection, ByteSink, Beating {
     this.quiet = 0
     this.busy = true
     const isUnread = this.session.isClosing
-    this.accept(this.session.receive(bytes), isUnread)
+    // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
+    const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.accept(this.session.receive(chunk), isUnread)
     this.settle()
   }
 
