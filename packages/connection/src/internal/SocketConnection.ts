@@ -418,8 +418,9 @@ export class SocketConnection implements Connection, ByteSink, Beating {
     return Effect.suspend(() => {
       const failure = this.session.close(code, reason)
       if (failure !== undefined && failure._tag === "Misuse") return Effect.fail(failure)
-      // Nobody will read what was received and not pulled.
+      // Nobody will read what was received and not pulled, and what is still to come is the answer.
       this.inbox.clear()
+      this.draining = undefined
       this.settle()
       return this.closed
     })
