@@ -268,6 +268,24 @@ describe("draining", () => {
     }).pipe(Effect.provide(network))
   )
 
+  it.effect("takes no longer than a handler that returns when it is done", () =>
+    Effect.gen(function* () {
+      const { closed, server } = yield* serveRecorded((connection) =>
+        Effect.flatMap(connection.receive, (message) =>
+          Effect.andThen(Effect.sleep("300 millis"), connection.send(message))
+        )
+      )
+      const client = yield* connect(server)
+      yield* client.send("work")
+      const reply = yield* Effect.forkChild(client.receive, { startImmediately: true })
+      const { took } = yield* timed(server.drain())
+      assert.strictEqual(took, 300)
+      assert.strictEqual((yield* Fiber.join(reply)).data, "work")
+      const { clean, sent } = yield* closed
+      assert.deepStrictEqual([clean, sent?.code], [true, 1000])
+    }).pipe(Effect.provide(network))
+  )
+
   it.effect("takes no time where nobody has anything left to say", () =>
     Effect.gen(function* () {
       const server = yield* serve(echo)
