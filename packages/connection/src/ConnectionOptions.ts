@@ -40,8 +40,9 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly closeTimeout?: Duration.Input | undefined
   /**
-   * How long the answer to the peer's close frame waits for a program that is still busy with a message that came
-   * before it, so that its replies can go first. Default: 1 second.
+   * How long a server's answer to the peer's close frame waits for a program that is still busy with a message that came
+   * before it, so that its replies can go first. A client answers when its program has taken all messages. Default:
+   * 1 second.
    */
   readonly replyGrace?: Duration.Input | undefined
   /**

@@ -112,7 +112,8 @@ export class Session {
   readonly output: FrameWriter
 
   private state: SessionState.State = "Open"
-  private readonly role: SessionState.Role
+  /** Which end this is. */
+  readonly role: SessionState.Role
   private readonly inbound: Inbound.Inbound
   private readonly limits: Limits.Limits
   private readonly outbound: Outbound

@@ -238,9 +238,11 @@ export class SocketConnection implements Connection, ByteSink, Beating {
     else if (this.timer === undefined) this.arm(this.parts.settings.replyGrace, () => this.session.answerClose())
   }
 
-  // Whether the program has nothing more to do with what was received.
+  // Whether the program has nothing more to do with what was received. A client that took everything owes no replies.
   private get isIdle(): boolean {
-    return this.inbox.isEmpty && (this.poller === undefined ? this.takers.isWaiting || !this.everTaken : !this.polled)
+    if (!this.inbox.isEmpty) return false
+    if (this.poller !== undefined) return !this.polled
+    return this.takers.isWaiting || !this.everTaken || this.session.role === "client"
   }
 
   private closeDrained({ code, reason }: { readonly code: number; readonly reason: string }): void {
