@@ -251,12 +251,17 @@ export class SocketConnection implements Connection, ByteSink, Beating {
     this.wakeTakers()
   }
 
+  // Whether the program waits for something to arrive, be it the rest of a message.
+  private get isWanted(): boolean {
+    return this.poller === undefined ? this.takers.isWaiting : !this.polled
+  }
+
   private regulate(): void {
     const { reader, settings } = this.parts
     const held =
       this.draining !== undefined ||
       this.session.pendingDecode !== undefined ||
-      (!this.takers.isWaiting &&
+      (!this.isWanted &&
         this.session.canReceive &&
         !this.session.isClosing &&
         this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer) ||
