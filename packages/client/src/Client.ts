@@ -8,9 +8,9 @@
  *
  * @since 0.1.0
  */
-import * as Connect from "@effect-ws/connection/Connect"
+import type * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
-import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import type * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Tcp from "@effect-ws/transport/Tcp"

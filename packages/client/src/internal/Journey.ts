@@ -22,6 +22,7 @@ export class Journey {
   private challenges: ReadonlyArray<Challenge> | undefined = undefined
   // How often the nonce of the challenges was used, and whether they took the place of stale ones.
   private nonceCount = 0
+  private cnonce = ""
   private renewed = false
   // What the last request said we are.
   private shown: string | undefined = undefined
@@ -60,7 +61,7 @@ export class Journey {
     return AuthAnswer.answer(challenges, proof, {
       method: "GET",
       uri: this.target.url.pathname + this.target.url.search,
-      cnonce: randomBytes(16).toString("hex"),
+      cnonce: this.cnonce,
       nc,
       hashes,
       schemes: this.options.authSchemes
@@ -76,6 +77,8 @@ export class Journey {
       if (this.renewed || !AuthAnswer.isStale(challenges)) return false
       this.renewed = true
     }
+    // RFC 7616 3.4.2: a -sess session is made of its first cnonce, so it stays what it is as long as the nonce does.
+    this.cnonce = randomBytes(16).toString("hex")
     const answer = this.answer(proof, challenges, 1)
     if (Option.isNone(answer) || answer.value === this.shown) return false
     this.challenges = challenges

@@ -3,6 +3,7 @@ import type { RequestHead } from "@effect-ws/protocol/HttpHead"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import { HeadParser } from "@effect-ws/protocol/HeadParser"
 import { MemoryNetwork } from "@effect-ws/transport/Memory"
+import type { ServerOptions } from "@effect-ws/transport/Memory"
 import { Context, Effect } from "effect"
 import type { Scope } from "effect"
 import type { Socket } from "effect/socket"
@@ -22,14 +23,19 @@ export type Answer = string | ((writer: Socket.Writer, reader: Socket.Reader) =>
 export type Respond = (asked: Asked, count: number) => Answer
 
 /** A web server that answers as it is told, on a host and port of the memory network. Gives what it was asked. */
-export const site = Effect.fnUntraced(function* (
+export const site = (
   host: string,
   port: number,
   respond: Respond
+): Effect.Effect<ReadonlyArray<Asked>, unknown, MemoryNetwork | Scope.Scope> => listening({ host, port }, respond)
+
+/** The same for any address of the memory network. */
+export const listening = Effect.fnUntraced(function* (
+  address: ServerOptions,
+  respond: Respond
 ): Effect.fn.Return<ReadonlyArray<Asked>, unknown, MemoryNetwork | Scope.Scope> {
   const network = yield* MemoryNetwork
-  const server = Context.get(yield* network.listen({ host, port }), SocketServer.SocketServer)
-  return yield* answering(server, respond)
+  return yield* answering(Context.get(yield* network.listen(address), SocketServer.SocketServer), respond)
 })
 
 /** Lets a server answer as it is told. */
