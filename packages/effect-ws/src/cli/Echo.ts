@@ -5,6 +5,7 @@
  * hold in memory passes them on piece by piece.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
+import type { Handlers } from "@effect-ws/server/Handlers"
 import type { CloseError } from "@effect-ws/protocol/CloseError"
 import * as Limits from "@effect-ws/protocol/Limits"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
@@ -12,9 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
 /** A handler that echoes messages of up to `maxMessageSize` bytes, in memory that does not grow with that number. */
-export const make = (
-  maxMessageSize: number = Limits.make().maxMessageSize
-): ((connection: Connection) => Effect.Effect<void, CloseError | Misuse>) =>
+export const make = (maxMessageSize: number): ((connection: Connection) => Effect.Effect<void, CloseError | Misuse>) =>
   maxMessageSize > Limits.make().maxMessageSize ? inPieces : whole
 
 const whole = (connection: Connection): Effect.Effect<void, CloseError | Misuse> =>
@@ -22,3 +21,8 @@ const whole = (connection: Connection): Effect.Effect<void, CloseError | Misuse>
 
 const inPieces = (connection: Connection): Effect.Effect<void, CloseError | Misuse> =>
   Effect.forever(Effect.flatMap(connection.receiveStream, (message) => connection.sendStream(message)))
+
+/** The same as callbacks, for the server that has no fiber for a connection. */
+export const handlers: Handlers<CloseError | Misuse> = {
+  onMessage: (connection, message) => connection.send(message)
+}

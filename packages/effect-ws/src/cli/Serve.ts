@@ -4,10 +4,14 @@
  * The first line on standard output says where it listens, as soon as it does; everything else that it has to say is
  * logged to standard error. It runs until it is interrupted, and then drains.
  */
+import * as DeflateFrame from "@effect-ws/extensions/DeflateFrame"
+import * as Extensions from "@effect-ws/extensions/Extensions"
+import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Tls from "@effect-ws/transport/Tls"
 import * as Unix from "@effect-ws/transport/Unix"
 import { formatAddress } from "@effect-ws/transport/Dialer"
+import * as Limits from "@effect-ws/protocol/Limits"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
@@ -25,16 +29,23 @@ import * as Site from "./Site.ts"
 const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
   const settings = yield* ServeFlags.resolve(input)
   const transport = yield* transportOf(settings.listen)
-  const server = WebSocketServer.layer(Echo.make(settings.maxMessageSize), {
+  const options = {
     maxMessageSize: settings.maxMessageSize,
+    // Enough for the largest message in pieces of 64 bytes, which test suites send.
+    maxFragments: Math.max(Limits.make().maxFragments, Math.ceil(settings.maxMessageSize / 64)),
     subprotocols: settings.subprotocols,
     origins: settings.origins,
     locations: settings.locations,
     respond: Site.make(settings.locations ?? []),
     drainTimeout: Duration.seconds(settings.drainSeconds)
-  })
+  }
+  const server =
+    settings.server === "queue"
+      ? WebSocketServer.layerQueue(Echo.handlers, options)
+      : WebSocketServer.layer(Echo.make(settings.maxMessageSize), options)
   yield* Layer.effectDiscard(announce(settings)).pipe(
     Layer.provide(server),
+    Layer.provide(Extensions.layer(settings.extensions.map((name) => extensions[name]))),
     Layer.provide(transport),
     Layer.launch,
     Effect.catchTag("SocketServerError", (error) => unable(error, error.message))
@@ -55,6 +66,14 @@ export const serve = Command.make("serve", ServeFlags.flags, run).pipe(
     { command: "effect-ws serve --origin https://example.com --location /chat", description: "Let few in" }
   ])
 )
+
+// What is echoed is compressed whatever its length and whatever it gains, as whoever tries compression out expects.
+const always = { threshold: 0, plainWhenSmaller: false }
+
+const extensions = {
+  "permessage-deflate": PermessageDeflate.make(always),
+  "deflate-frame": DeflateFrame.make(always)
+}
 
 const announce = Effect.fnUntraced(function* ({ listen, locations }: ServeFlags.Settings) {
   const { address } = yield* WebSocketServer.WebSocketServer

@@ -6,6 +6,7 @@
  */
 import * as Authority from "@effect-ws/protocol/Authority"
 import type { Origins } from "@effect-ws/protocol/HandshakePolicy"
+import * as Limits from "@effect-ws/protocol/Limits"
 import * as Subprotocol from "@effect-ws/protocol/Subprotocol"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
@@ -61,6 +62,10 @@ export const flags = {
     ),
     Flag.optional
   ),
+  server: Flag.Literals("server", ["fiber", "queue"]).pipe(
+    Flag.withDescription("A fiber for each connection, or handlers that a few workers run for all (default: fiber)"),
+    Flag.withDefault("fiber")
+  ),
   tlsCert: Flag.String("tls-cert").pipe(
     Flag.withDescription("Speak TLS and show the certificate in this PEM file; needs --tls-key"),
     Flag.optional
@@ -72,6 +77,16 @@ export const flags = {
   tlsClientCa: Flag.String("tls-client-ca").pipe(
     Flag.withDescription("Demand a certificate of clients, from one of the authorities in this PEM file"),
     Flag.optional
+  ),
+  noDeflate: Flag.Boolean("no-deflate").pipe(
+    Flag.withDescription("Do not accept permessage-deflate, which is accepted otherwise"),
+    Flag.withDefault(false),
+    Flag.withoutNegation
+  ),
+  deflateFrame: Flag.Boolean("deflate-frame").pipe(
+    Flag.withDescription("Also accept deflate-frame and x-webkit-deflate-frame, which older clients offer"),
+    Flag.withDefault(false),
+    Flag.withoutNegation
   ),
   maxMessageSize: Flag.Int("max-message-size").pipe(
     Flag.withDescription(
@@ -115,9 +130,12 @@ export interface Input {
   readonly host: Option.Option<string>
   readonly port: Option.Option<number>
   readonly unix: Option.Option<string>
+  readonly server: "fiber" | "queue"
   readonly tlsCert: Option.Option<string>
   readonly tlsKey: Option.Option<string>
   readonly tlsClientCa: Option.Option<string>
+  readonly noDeflate: boolean
+  readonly deflateFrame: boolean
   readonly maxMessageSize: Option.Option<number>
   readonly subprotocols: ReadonlyArray<string>
   readonly origins: ReadonlyArray<string>
@@ -131,7 +149,10 @@ export interface Settings {
     | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
     | { readonly _tag: "Unix"; readonly path: string }
     | { readonly _tag: "Tls"; readonly host: string; readonly port: number; readonly files: TlsFiles }
-  readonly maxMessageSize: number | undefined
+  readonly server: "fiber" | "queue"
+  /** The extensions to accept. */
+  readonly extensions: ReadonlyArray<"permessage-deflate" | "deflate-frame">
+  readonly maxMessageSize: number
   readonly subprotocols: ReadonlyArray<string>
   readonly origins: Origins
   /** Undefined: every path. */
@@ -148,14 +169,30 @@ export interface TlsFiles {
 
 /** Puts the flags together, or says which of them cannot be together. */
 export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserError> =>
-  Effect.map(listenOf(input), (listen) => ({
+  Effect.zipWith(listenOf(input), maxMessageSizeOf(input), (listen, maxMessageSize) => ({
     listen,
-    maxMessageSize: Option.getOrUndefined(input.maxMessageSize),
+    server: input.server,
+    extensions: [
+      ...(input.noDeflate ? [] : ["permessage-deflate" as const]),
+      ...(input.deflateFrame ? ["deflate-frame" as const] : [])
+    ],
+    maxMessageSize,
     subprotocols: input.subprotocols,
     origins: input.origins.length === 0 || input.origins[0] === "any" ? "any" : input.origins,
     locations: input.locations.length === 0 ? undefined : input.locations,
     drainSeconds: Option.getOrElse(input.drain, () => 2)
   }))
+
+const maxMessageSizeOf = ({ maxMessageSize, server }: Input): Effect.Effect<number, CliError.UserError> => {
+  const most = Limits.make().maxMessageSize
+  const size = Option.getOrElse(maxMessageSize, () => most)
+  return server === "queue" && size > most
+    ? refuse(
+        `--server queue does not go with a --max-message-size above ${most}: its handlers are given whole messages, ` +
+          "and only --server fiber passes large ones on piece by piece"
+      )
+    : Effect.succeed(size)
+}
 
 const listenOf = (input: Input): Effect.Effect<Settings["listen"], CliError.UserError> => {
   const cert = Option.getOrUndefined(input.tlsCert)

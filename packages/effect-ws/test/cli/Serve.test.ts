@@ -1,4 +1,5 @@
 import { FrameParser, Opcode } from "@effect-ws/protocol"
+import type { Frame } from "@effect-ws/protocol"
 import { assert, describe, it } from "@effect/vitest"
 import * as DemoPage from "effect-ws/page/DemoPage"
 import * as Effect from "effect/Effect"
@@ -42,9 +43,9 @@ describe("serve", { timeout: 30_000 }, () => {
     })
   )
 
-  it.live("echoes text and bytes in order", () =>
+  it.live.each(["fiber", "queue"])("echoes text and bytes in order (--server %s)", (variant) =>
     Effect.gen(function* () {
-      const { address } = yield* ServeProcess.serve("--port", "0")
+      const { address } = yield* ServeProcess.serve("--port", "0", "--server", variant)
       const client = yield* Client.open(address)
       const sent = ["Grüße", new Uint8Array([0, 127, 128, 255]), "", new Uint8Array(100_000).fill(7)]
       for (const message of sent) yield* client.send(message)
@@ -106,6 +107,17 @@ describe("serve", { timeout: 30_000 }, () => {
     })
   )
 
+  it.live.each(["fiber", "queue"])("takes a message in 65536 fragments (--server %s)", (variant) =>
+    Effect.gen(function* () {
+      const { port } = yield* ServeProcess.serve("--port", "0", "--server", variant)
+      const first = Buffer.from("0281000000002a", "hex")
+      const middle = Buffer.from("0081000000002a", "hex")
+      const last = Buffer.from("8081000000002a", "hex")
+      const echo = yield* talk(port, Buffer.concat([first, ...Array<Buffer>(65_534).fill(middle), last]))
+      assert.deepStrictEqual(echo.frame.payload, new Uint8Array(65_536).fill(42))
+    })
+  )
+
   it.live("listens on a path, and removes it", () =>
     Effect.gen(function* () {
       const path = `${yield* Certificates.directory}/echo.sock`
@@ -133,6 +145,100 @@ describe("serve", { timeout: 30_000 }, () => {
         assert.isBelow(peak() - before, 64)
       }),
     60_000
+  )
+})
+
+/** Shakes hands, sends bytes, and gives the head of the answer and the first frame that comes back. */
+const talk = (
+  port: number,
+  bytes: Uint8Array,
+  ...headers: ReadonlyArray<string>
+): Effect.Effect<{ readonly head: string; readonly frame: Frame.Frame }> =>
+  Effect.callback((resume) => {
+    const stream = Net.connect(port, "127.0.0.1", () => stream.write(Client.upgrade("/", ...headers)))
+    stream.on("error", (error) => resume(Effect.die(error)))
+    stream.once("data", (head: Buffer) => {
+      const parser = new FrameParser.FrameParser()
+      stream.on("data", (chunk: Buffer) => {
+        const [frame] = Result.getOrThrow(parser.push(chunk))
+        if (frame === undefined) return
+        stream.destroy()
+        resume(Effect.succeed({ head: head.toString("latin1"), frame }))
+      })
+      stream.write(bytes)
+    })
+  })
+
+describe("serve, compressing", { timeout: 30_000 }, () => {
+  const extensionsOf = (head: string): string | undefined => /\r\nSec-WebSocket-Extensions: (.*)\r\n/.exec(head)?.[1]
+
+  const negotiations: ReadonlyArray<
+    readonly [
+      flags: ReadonlyArray<string>,
+      ...cases: ReadonlyArray<readonly [offer: string, answer: string | undefined]>
+    ]
+  > = [
+    [
+      [],
+      ["permessage-deflate", "permessage-deflate"],
+      ["permessage-deflate; client_max_window_bits", "permessage-deflate"],
+      [
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=9",
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=9"
+      ],
+      ["permessage-deflate; client_max_window_bits=20, permessage-deflate", "permessage-deflate"],
+      ["deflate-frame, x-webkit-deflate-frame", undefined]
+    ],
+    [["--no-deflate"], ["permessage-deflate, deflate-frame, x-webkit-deflate-frame", undefined]],
+    [
+      ["--deflate-frame", "--server", "queue"],
+      ["deflate-frame", "deflate-frame"],
+      ["x-webkit-deflate-frame", "x-webkit-deflate-frame"],
+      ["permessage-deflate, deflate-frame", "permessage-deflate"],
+      ["x-webkit-deflate-frame, permessage-deflate", "x-webkit-deflate-frame"]
+    ],
+    [
+      ["--no-deflate", "--deflate-frame"],
+      ["permessage-deflate, deflate-frame", "deflate-frame"]
+    ]
+  ]
+
+  for (const [flags, ...cases] of negotiations) {
+    it.live(`agrees on extensions: serve ${flags.join(" ")}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* ServeProcess.serve("--port", "0", ...flags)
+        for (const [offer, answer] of cases) {
+          const head = yield* shake(port, "/", `Sec-WebSocket-Extensions: ${offer}`)
+          assert.match(head, /^HTTP\/1\.1 101 /)
+          assert.strictEqual(extensionsOf(head), answer, offer)
+        }
+      })
+    )
+  }
+
+  // RFC 7692 7.2.3.1: "Hello", compressed
+  const hello = Buffer.from("f248cdc9c90700", "hex")
+  const masked = Buffer.concat([Buffer.from([0xc1, 0x80 | hello.length, 0, 0, 0, 0]), hello])
+
+  for (const extension of ["permessage-deflate", "deflate-frame", "x-webkit-deflate-frame"]) {
+    it.live.each(["fiber", "queue"])(`echoes compressed what is short, with ${extension} (--server %s)`, (variant) =>
+      Effect.gen(function* () {
+        const { port } = yield* ServeProcess.serve("--port", "0", "--deflate-frame", "--server", variant)
+        const { frame, head } = yield* talk(port, masked, `Sec-WebSocket-Extensions: ${extension}`)
+        assert.strictEqual(extensionsOf(head), extension)
+        assert.deepStrictEqual([frame.opcode, frame.fin, frame.rsv1], [Opcode.Text, true, true])
+        assert.deepStrictEqual(Buffer.from(frame.payload), hello)
+      })
+    )
+  }
+
+  it.live.each(["fiber", "queue"])("closes with 1002 on compression that was not agreed to (--server %s)", (variant) =>
+    Effect.gen(function* () {
+      const { port } = yield* ServeProcess.serve("--port", "0", "--no-deflate", "--server", variant)
+      const { frame } = yield* talk(port, masked, "Sec-WebSocket-Extensions: permessage-deflate")
+      assert.strictEqual(frame.opcode, Opcode.Close)
+      assert.strictEqual(Buffer.from(frame.payload).readUInt16BE(), 1002)
+    })
   )
 })
 
@@ -172,10 +278,14 @@ const pour = (port: number, size: number): Effect.Effect<void> =>
   })
 
 describe("serve, interrupted", { timeout: 30_000 }, () => {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    it.live(`drains on ${signal}, and exits 0`, () =>
+  for (const [signal, variant] of [
+    ["SIGINT", "fiber"],
+    ["SIGTERM", "fiber"],
+    ["SIGTERM", "queue"]
+  ] as const) {
+    it.live(`drains on ${signal}, and exits 0 (--server ${variant})`, () =>
       Effect.gen(function* () {
-        const server = yield* ServeProcess.serve("--port", "0")
+        const server = yield* ServeProcess.serve("--port", "0", "--server", variant)
         const client = yield* Client.open(server.address)
         yield* client.send("before")
         assert.strictEqual(yield* client.receive, "before")

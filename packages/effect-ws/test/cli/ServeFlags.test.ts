@@ -20,6 +20,10 @@ const refused: ReadonlyArray<readonly [args: string, ...says: ReadonlyArray<stri
   ["--max-message-size -5", "--max-message-size", "1 or more"],
   ["--max-message-size 1.5", "--max-message-size", "integer"],
   ["--max-message-size 9007199254740993", "--max-message-size"],
+  ["--server thread", "--server", "fiber", "queue"],
+  ["--server queue --max-message-size 16777217", "--server queue", "--max-message-size", "16777216", "--server fiber"],
+  ["--no-deflate=maybe", "--no-deflate", "maybe"],
+  ["--deflate-frames", "--deflate-frames", "--deflate-frame"],
   ["--drain -1", "--drain", "from 0 to 86400"],
   ["--drain Infinity", "--drain", "number"],
   ["--subprotocol two,names", "--subprotocol", "two,names", "a name without"],
@@ -136,7 +140,10 @@ describe("effect-ws", { timeout: 30_000 }, () => {
       assert.strictEqual(ended.code, 0)
       assert.deepStrictEqual(
         [...ended.stdout.split("GLOBAL FLAGS")[0]!.matchAll(/^ {2}--([a-z-]+) /gm)].map((match) => match[1]),
-        ["host", "port", "unix", "tls-cert", "tls-key", "tls-client-ca", "max-message-size"].concat([
+        ["host", "port", "unix", "server", "tls-cert", "tls-key", "tls-client-ca"].concat([
+          "no-deflate",
+          "deflate-frame",
+          "max-message-size",
           "subprotocol",
           "origin",
           "location",
