@@ -482,11 +482,9 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   }
 
   events(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): Stream.Stream<ConnectionEvent, CloseError.CloseError> {
-    return Stream.suspend(() => {
-      this.inbox.keeps = kinds
-      if (kinds.includes("Sent")) this.unwritten ??= new Unwritten()
-      return this.streamOf(() => this.inbox.takeEvents())
-    })
+    this.inbox.keeps = kinds
+    if (kinds.includes("Sent")) this.unwritten ??= new Unwritten()
+    return this.streamOf(() => this.inbox.takeEvents())
   }
 
   poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, onReady: () => void): void {
@@ -505,6 +503,10 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   }
 
   polledOut(): boolean {
+    if (this.inbox.isEmpty && this.session.owesClose) {
+      this.session.answerClose()
+      this.flushAfterTurn()
+    }
     if (this.hasNews) return false
     this.polled = false
     this.settle()

@@ -114,8 +114,9 @@ class Turns<E, R> {
   }
 
   private settle(exit: Exit.Exit<void, E>): void {
+    const isOut = Exit.isSuccess(exit) && this.poll.done()
     if (Exit.isSuccess(exit) && !this.poll.isEnded) {
-      if (!this.poll.done()) this.runner.ready(this)
+      if (!isOut) this.runner.ready(this)
       return
     }
     // Closing waits for the peer, which no worker should.
