@@ -114,10 +114,9 @@ class Turns<E, R> {
   }
 
   private settle(exit: Exit.Exit<void, E>): void {
-    const isOut = Exit.isSuccess(exit) && this.poll.done()
-    if (Exit.isSuccess(exit) && !this.poll.isEnded) {
-      if (!isOut) this.runner.ready(this)
-      return
+    if (Exit.isSuccess(exit)) {
+      if (this.poll.done()) return
+      if (!this.poll.isEnded) return this.runner.ready(this)
     }
     // Closing waits for the peer, which no worker should.
     const { dispatch } = this.runner
