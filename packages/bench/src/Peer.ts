@@ -55,6 +55,9 @@ export const discover = (): Peers => {
   const effect = `effect ${version("effect")}`
   const available: Array<Peer> = [
     node("fiber", `ours on ${effect}: a fiber for each connection, a stream of messages`),
+    node("fiber-recycle", "the same, with messages that are valid until the next one is asked for", "fiber.ts", {
+      RECYCLE: "1"
+    }),
     node("queue", `ours on ${effect}: no fiber for a connection, handlers run by workers`),
     node("ws", `${ws} with bufferutil ${version("bufferutil")}`),
     node("ws-nobufferutil", `${ws} without bufferutil`, "ws.ts", { WS_NO_BUFFER_UTIL: "1" }),

@@ -28,6 +28,12 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly outboundBuffer?: number | undefined
   /**
+   * Whether the bytes of a binary message are valid only until the program asks for the next one. Their memory is then
+   * freed at once, where it otherwise waits for the garbage collector, which with large messages is most of a relay's
+   * work. What was kept shows as empty afterwards: copy it. Text is not concerned. Default: false.
+   */
+  readonly recycle?: boolean | undefined
+  /**
    * Where `send` does not wait (on a connection that is polled, see `Polling`): the bytes that may wait for the peer
    * before the connection fails with 1013. Default: 16 MiB.
    */
@@ -66,6 +72,7 @@ export interface Settings {
   readonly limits: { readonly [K in keyof Limits.Limits]?: Limits.Limits[K] | undefined }
   readonly inboundBuffer: number
   readonly outboundBuffer: number
+  readonly recycle: boolean
   readonly outboundLimit: number
   readonly writeTimeout: Duration.Duration | undefined
   readonly closeTimeout: Duration.Duration
@@ -83,6 +90,7 @@ export const settings = (options: ConnectionOptions = {}): Settings => ({
   limits: options,
   inboundBuffer: options.inboundBuffer ?? 64 * 1024,
   outboundBuffer: options.outboundBuffer ?? 64 * 1024,
+  recycle: options.recycle ?? false,
   outboundLimit: options.outboundLimit ?? 16 * 1024 * 1024,
   writeTimeout: options.writeTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.writeTimeout),
   closeTimeout: Duration.fromInputUnsafe(options.closeTimeout ?? "10 seconds"),

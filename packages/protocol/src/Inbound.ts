@@ -116,6 +116,15 @@ export class Inbound {
     return (this.collected?.length ?? 0) + (this.frame?.length ?? 0)
   }
 
+  get holdsInput(): boolean {
+    return (
+      this.frame !== undefined ||
+      this.collected !== undefined ||
+      this.transforming !== undefined ||
+      this.parser.hasInput
+    )
+  }
+
   claims(opcode: Opcode.Opcode): boolean {
     return this.opcodes.includes(opcode)
   }

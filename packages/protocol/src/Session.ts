@@ -191,6 +191,11 @@ export class Session {
     return this.inbound.bufferedBytes
   }
 
+  /** Whether anything refers to the chunks that were received, apart from the events that were returned. */
+  get holdsInput(): boolean {
+    return this.held !== undefined || this.inbound.holdsInput
+  }
+
   /** How the session ends, or `undefined` while neither end has begun to close. */
   get closure(): Closure | undefined {
     if (this.initiator === undefined) return undefined

@@ -7,8 +7,9 @@ import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import { announce } from "./Control.ts"
 
-const Echo = WebSocketServer.layer((connection) =>
-  Stream.runForEach(connection.messages, (message) => connection.send(message))
+const Echo = WebSocketServer.layer(
+  (connection) => Stream.runForEach(connection.messages, (message) => connection.send(message)),
+  { recycle: process.env["RECYCLE"] !== undefined }
 )
 
 const Announced = Layer.effectDiscard(

@@ -82,6 +82,7 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   private streamEnded = false
   private over = false
 
+  private spent: Array<Uint8Array> | undefined = undefined
   private drainWaiters: Array<() => void> | undefined = undefined
   private closeWaiters: Array<(closure: Closure) => void> | undefined = undefined
   private timer: Fiber.Fiber<void> | undefined = undefined
@@ -149,7 +150,9 @@ export class SocketConnection implements Connection, ByteSink, Beating {
     const isUnread = this.session.isClosing
     // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.accept(this.session.receive(chunk), isUnread)
+    const events = this.session.receive(chunk)
+    if (chunk.length >= WORTH_FREEING && !this.session.holdsInput) this.setFree(chunk, events)
+    this.accept(events, isUnread)
     this.settle()
   }
 
@@ -190,6 +193,23 @@ export class SocketConnection implements Connection, ByteSink, Beating {
         this.settle()
       })
     }
+  }
+
+  // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that.
+  private setFree(chunk: Uint8Array, events: ReadonlyArray<Event.Event>): void {
+    if (events.every((event) => event._tag === "Text")) return free(chunk)
+    if (!this.parts.settings.recycle) return
+    this.spent ??= []
+    this.spent.push(chunk)
+  }
+
+  private recycle(): void {
+    const spent = this.spent
+    if (spent === undefined || !this.inbox.isEmpty) return
+    this.spent = undefined
+    // Large payloads are sent by reference.
+    this.writeOut()
+    if (this.waitingBytes === 0) for (const chunk of spent) free(chunk)
   }
 
   onIdle(): void {
@@ -451,6 +471,7 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   private demand<A>(take: () => A | undefined): Effect.Effect<A, End> {
     const attempt: Effect.Effect<A, End> = Effect.withFiber((fiber) => {
       this.everTaken = true
+      if (this.spent !== undefined) this.recycle()
       const taken = take()
       if (taken !== undefined) {
         if (this.paused) this.regulate()
@@ -503,6 +524,7 @@ export class SocketConnection implements Connection, ByteSink, Beating {
   }
 
   polledOut(): boolean {
+    if (this.spent !== undefined) this.recycle()
     if (this.inbox.isEmpty && this.session.owesClose) {
       this.session.answerClose()
       this.flushAfterTurn()
@@ -707,6 +729,16 @@ const wholeStream = (message: Message.Message): MessageStream =>
   message._tag === "Text"
     ? { _tag: "Text", chunks: Stream.succeed(message.data) }
     : { _tag: "Binary", chunks: Stream.succeed(message.data) }
+
+// Below this size a chunk is not worth the call that frees it.
+const WORTH_FREEING = 4096
+
+// The collector gets to a chunk in its own time, which for memory outside its heap is late: with each new chunk in new
+// memory, reading and writing it costs twice as much.
+const free = (chunk: Uint8Array): void => {
+  const buffer = chunk.buffer as ArrayBuffer
+  if (chunk.byteLength === buffer.byteLength && "transfer" in buffer) buffer.transfer(0)
+}
 
 const noEvents: ReadonlyArray<ConnectionEvent> = []
 
