@@ -1,5 +1,9 @@
-import { serverSuite } from "./suite.ts"
+import { handlersSuite } from "./handlersSuite.ts"
+import { directSuite } from "./suite.ts"
 import { transports } from "./support/transports.ts"
-import { variants } from "./support/variants.ts"
+import { direct, handled } from "./support/variants.ts"
 
-for (const variant of variants) for (const transport of transports) serverSuite(transport, variant)
+for (const transport of transports) {
+  for (const variant of direct) directSuite(transport, variant)
+  for (const variant of handled) handlersSuite(transport, variant)
+}

@@ -39,7 +39,7 @@ const record = ({ clean, error, initiator, received, sent, violation }: Closure)
   error: error.message
 })
 
-export const serverSuite = (transport: Transport, variant: Variant): void => {
+export const directSuite = (transport: Transport, variant: Variant<Handler<unknown>>): void => {
   const serve = (
     handler: Handler<unknown>,
     options?: WebSocketServer.ServerOptions

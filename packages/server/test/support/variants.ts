@@ -1,18 +1,27 @@
 import type { Handler } from "@effect-ws/connection/Conversation"
 import type { Layer } from "effect"
 import type { SocketServer } from "effect/socket"
+import type { Handlers } from "../../src/Handlers.ts"
 import * as WebSocketServer from "../../src/WebSocketServer.ts"
 
-/** A kind of server to run the suite over. */
-export interface Variant {
+/** A kind of server, by what it takes for a program. */
+export interface Variant<Program> {
   readonly name: string
   readonly layer: (
-    handler: Handler<unknown>,
+    program: Program,
     options?: WebSocketServer.ServerOptions
   ) => Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer.SocketServer>
 }
 
-export const fiber: Variant = { name: "fiber", layer: WebSocketServer.layer }
+/** Every kind of server that takes the direct style. */
+export const direct: ReadonlyArray<Variant<Handler<unknown>>> = [{ name: "fiber", layer: WebSocketServer.layer }]
 
-/** Every kind of server that there is. */
-export const variants: ReadonlyArray<Variant> = [fiber]
+/** Every kind of server that takes handlers, which all do. */
+export const handled: ReadonlyArray<Variant<Handlers<unknown>>> = [
+  { name: "fiber", layer: WebSocketServer.layer },
+  { name: "queue", layer: WebSocketServer.layerQueue },
+  {
+    name: "queue with one worker and slices of one",
+    layer: (handlers, options) => WebSocketServer.layerQueue(handlers, { ...options, workers: 1, slice: 1 })
+  }
+]
