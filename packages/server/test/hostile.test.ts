@@ -407,13 +407,34 @@ describe("a hostile peer", () => {
   )
 })
 
+describe("a peer of the queue server", () => {
+  test(
+    "that writes and reads no answer is not read any more",
+    96 * MIB,
+    (server) =>
+      Effect.gen(function* () {
+        const peer = yield* connect(server.port, "/echo")
+        const message = frame({ opcode: 2, payload: Buffer.alloc(32 * 1024) })
+        const count = 2048
+        yield* Effect.forkScoped(peer.pump(message, (written) => written === count))
+        const taken = yield* standsStill(server, (figures) => figures.received)
+        assert.isBelow(taken, 32 * MIB)
+        assert.isBelow(server.growth(), 48 * MIB)
+        const read = yield* peer.skip(count * 32 * 1024)
+        assert.isAtLeast(read, count * 32 * 1024)
+        return `${(taken / MIB).toFixed(1)} MiB of 64 were taken off it before it read`
+      }),
+    { SERVER: "queue" }
+  )
+})
+
 describe("a server with 200 busy connections", () => {
-  it.live(
-    "answers every message that it accepted before it closes, and its process exits with 0",
-    () =>
+  it.live.each(["fiber", "queue"])(
+    "answers every message that it accepted before it closes, and its process exits with 0: %s",
+    (kind) =>
       Effect.scoped(
         Effect.gen(function* () {
-          const server = yield* start()
+          const server = yield* start({ SERVER: kind })
           const messages = Array.from({ length: 50 }, (_, n) => `${n}`)
           const peers = yield* Effect.forEach(Array.from({ length: 200 }), () => connect(server.port, "/busy"), {
             concurrency: 20
@@ -439,7 +460,7 @@ describe("a server with 200 busy connections", () => {
           const took = performance.now() - began
           assert.isBelow(took, 10_000)
           process.stdout.write(
-            `hostile: drain of 200 busy connections: ${answered} of 10000 messages answered, exit 0 after ${took.toFixed(0)} ms\n`
+            `hostile: drain of 200 busy connections, ${kind} server: ${answered} of 10000 messages answered, exit 0 after ${took.toFixed(0)} ms\n`
           )
         })
       ),

@@ -3,6 +3,7 @@
  * its handler does. It answers each message of the parent with its figures.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
+import type { Closure } from "@effect-ws/protocol/Session"
 import { hostPort } from "@effect-ws/transport/Dialer"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -55,21 +56,38 @@ const handlers: Readonly<Record<string, (connection: Connection) => Effect.Effec
   "/source": source
 }
 
-const server = WebSocketServer.layer(
-  (connection) =>
-    Effect.ensuring(
-      handlers[connection.request.path]!(connection),
-      Effect.forkDetach(
-        Effect.map(connection.closed, ({ error, violation }) =>
-          figures.closes.push(`${error.code} ${violation?.rule ?? ""}`.trimEnd())
-        )
+const options: WebSocketServer.ServerOptions = {
+  maxMessageSize: process.env["MAX_MESSAGE_SIZE"] === undefined ? undefined : Number(process.env["MAX_MESSAGE_SIZE"]),
+  drainTimeout: "10 seconds"
+}
+
+const noteClose = ({ error, violation }: Closure): void => {
+  figures.closes.push(`${error.code} ${violation?.rule ?? ""}`.trimEnd())
+}
+
+const server =
+  process.env["SERVER"] === "queue"
+    ? WebSocketServer.layerQueue(
+        {
+          onMessage: (connection, message) => {
+            figures.received += message.data.length
+            return connection.request.path === "/echo"
+              ? connection.send(message)
+              : Effect.andThen(go.await, connection.send(message))
+          },
+          onClose: (_, closure) => Effect.sync(() => noteClose(closure))
+        },
+        // Each busy connection holds a worker.
+        { ...options, workers: 256 }
       )
-    ),
-  {
-    maxMessageSize: process.env["MAX_MESSAGE_SIZE"] === undefined ? undefined : Number(process.env["MAX_MESSAGE_SIZE"]),
-    drainTimeout: "10 seconds"
-  }
-)
+    : WebSocketServer.layer(
+        (connection) =>
+          Effect.ensuring(
+            handlers[connection.request.path]!(connection),
+            Effect.forkDetach(Effect.map(connection.closed, noteClose))
+          ),
+        options
+      )
 
 const announce = Layer.effectDiscard(
   WebSocketServer.WebSocketServer.useSync(({ address }) =>
