@@ -68,8 +68,8 @@ export const all: ReadonlyArray<string> = sections.flatMap(([section, cases]) =>
   Array.from({ length: cases }, (_, index) => `${section}.${index + 1}`)
 )
 
-/** What is run when nothing is asked for: everything but compression. */
-export const defaultGlobs: ReadonlyArray<string> = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"]
+/** What is run when nothing is asked for: everything. */
+export const defaultGlobs: ReadonlyArray<string> = ["*"]
 
 /** Returns the cases that any of the globs names; `*` stands for any characters. */
 export const matching = (globs: ReadonlyArray<string>): ReadonlyArray<string> => {

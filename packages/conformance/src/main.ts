@@ -35,9 +35,7 @@ const conformance = Command.make(
     cases: Flag.String("cases").pipe(
       Flag.atLeast(0),
       Flag.withMetavar("GLOB"),
-      Flag.withDescription(
-        `cases to run, such as 1.* or 6.4.1; may be repeated (default: ${Cases.defaultGlobs.join(" ")})`
-      )
+      Flag.withDescription("cases to run, such as 1.* or 6.4.1; may be repeated (default: all)")
     ),
     url: Flag.String("url").pipe(
       Flag.optional,
@@ -60,7 +58,7 @@ const conformance = Command.make(
       address,
       globs,
       reports: `${import.meta.dirname}/../reports/server-${subject}`,
-      timeout: "5 minutes"
+      timeout: "15 minutes"
     })
     const verdicts = Report.judge(expected, results)
     yield* Console.log(`reports: packages/conformance/reports/server-${subject}\n`)
