@@ -83,8 +83,7 @@ export class PulledSocket implements PushReader, PushWriter {
     this.queue = []
     this.pendingBytes = 0
     // Only the writer can drop the socket before the Scope is closed.
-    if (!this.isClosed)
-      Effect.runForkWith(this.context)(Effect.ignore(this.write(new Socket.CloseEvent(1006))))
+    if (!this.isClosed) Effect.runForkWith(this.context)(Effect.ignore(this.write(new Socket.CloseEvent(1006))))
     this.close(undefined)
   }
 
