@@ -4,7 +4,8 @@ import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Tls from "@effect-ws/transport/Tls"
 import * as Unix from "@effect-ws/transport/Unix"
 import type { Dialer } from "@effect-ws/transport/Dialer"
-import { Layer, Effect, Redacted } from "effect"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import { Effect, Layer, Redacted } from "effect"
 import type { SocketServer } from "effect/socket"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -77,5 +78,13 @@ const faulty: Transport = {
   large: 100_000
 }
 
+// Sockets that are not ours and can only be pulled.
+const effects: Transport = {
+  ...memory,
+  name: "Effect's own NodeSocketServer",
+  layer: Layer.merge(NodeSocketServer.layer({ port: 0, host: "127.0.0.1" }), Tcp.layerDialer()),
+  hasPorts: false
+}
+
 /** Every transport that there is. */
-export const transports: ReadonlyArray<Transport> = [memory, tcp, unix, tls, faulty]
+export const transports: ReadonlyArray<Transport> = [memory, tcp, unix, tls, faulty, effects]
