@@ -1,0 +1,383 @@
+/**
+ * The line between a socket that pushes and a program: it binds a session (which decides) to a transport (which moves
+ * bytes), keeps what arrived until somebody takes it, and brings the connection to its end.
+ *
+ * The data path is synchronous. A chunk is decoded into one batch of events; a program that waits for messages runs
+ * inside this very callback, its sends gather in the session's output, and one write carries them all. Sends that come
+ * from elsewhere are written at the end of their turn.
+ *
+ * A class with prototype methods and few fields: a server holds one of these for each idle connection. What a program
+ * sees of it is `SocketConnection`.
+ */
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import type * as Event from "@effect-ws/protocol/Event"
+import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import type { Closure, Session } from "@effect-ws/protocol/Session"
+import { isPushSocket } from "@effect-ws/transport/Push"
+import type { ByteSink, PeerInfo, PushReader, PushWriter } from "@effect-ws/transport/Push"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type { Socket, SocketError } from "effect/socket/Socket"
+import type { Settings } from "../ConnectionOptions.ts"
+import { renderEvent } from "./describe.ts"
+import { flushSoon } from "./flushing.ts"
+import type { Beating } from "./Heartbeat.ts"
+import { Inbox } from "./Inbox.ts"
+import { Outlet } from "./Outlet.ts"
+import { Pings } from "./Pings.ts"
+import { Takers } from "./Takers.ts"
+
+/** What a connection is made of. */
+export interface Parts {
+  readonly session: Session
+  readonly socket: Socket
+  readonly reader: PushReader
+  readonly writer: PushWriter
+  readonly settings: Settings
+  readonly context: Context.Context<never>
+  readonly request: UpgradeRequest
+  readonly subprotocol: string | undefined
+  readonly attached?: Context.Context<never> | undefined
+  readonly extensions: ReadonlyArray<ExtensionOffer>
+  readonly peer: PeerInfo | undefined
+  /** Whether anybody reads debug messages. */
+  readonly logsDebug: boolean
+}
+
+/** What the end of a connection is to whoever waits for data. */
+export type End = CloseError.CloseError | Cause.Done
+
+let lastId = 0
+
+export class Line implements ByteSink, Beating {
+  readonly id: number = ++lastId
+  quiet = 0
+  protected readonly parts: Parts
+  protected readonly session: Session
+  protected readonly inbox = new Inbox()
+  // Who is to be called when there is something to take, and whether it was and has not come back yet.
+  protected poller: (() => void) | undefined = undefined
+  protected polled = false
+  protected readonly takers = new Takers()
+  protected readonly outlet: Outlet
+
+  // Whether a callback of ours is on the stack that flushes when it is done.
+  protected busy = false
+  protected flushing = false
+  protected paused = false
+  protected everTaken = false
+  protected streamEnded = false
+  protected over = false
+
+  protected spent: Array<Uint8Array> | undefined = undefined
+  protected closeWaiters: Array<(closure: Closure) => void> | undefined = undefined
+  protected timer: Fiber.Fiber<void> | undefined = undefined
+  protected draining: { readonly code: number; readonly reason: string } | undefined = undefined
+  protected pings: Pings | undefined = undefined
+
+  constructor(parts: Parts) {
+    this.parts = parts
+    this.session = parts.session
+    this.outlet = new Outlet(parts.session, parts.writer, parts.settings.outboundBuffer)
+  }
+
+  /** Starts reading; `early` is what came behind the handshake. */
+  start(early: ReadonlyArray<Uint8Array>): void {
+    this.parts.settings.heartbeat?.add(this, this.parts.context)
+    for (const chunk of early) if (chunk.length > 0) this.onChunk(chunk)
+    this.parts.reader.subscribe(this)
+  }
+
+  /** Lets go of everything. The owner of the Scope does not care any more; the peer sees the stream end. */
+  release(): void {
+    if (this.over) return
+    this.session.abort("this end let go of the connection")
+    this.streamEnded = true
+    this.settle()
+  }
+
+  // -- what the transport tells ----------------------------------------------------------------------------------------
+
+  onChunk(bytes: Uint8Array): void {
+    this.quiet = 0
+    this.busy = true
+    const isUnread = this.session.isClosing
+    // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
+    const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const events = this.session.receive(chunk)
+    if (chunk.length >= WORTH_FREEING && !this.session.holdsInput) this.setFree(chunk, events)
+    this.accept(events, isUnread)
+    this.settle()
+  }
+
+  onDrain(): void {
+    this.outlet.onDrain()
+    this.reportSent()
+    this.settle()
+  }
+
+  onEnd(): void {
+    this.session.receiveEnd()
+    this.streamEnded = true
+    this.settle()
+  }
+
+  onClose(error: SocketError | undefined): void {
+    this.streamEnded = true
+    this.session.abort(error === undefined || error.reason._tag === "SocketCloseError" ? undefined : describe(error))
+    this.settle()
+  }
+
+  protected accept(events: Array<Event.Event>, isUnread: boolean): void {
+    if (this.parts.logsDebug) for (const event of events) this.log("Received", event)
+    for (let at = 0; at < events.length; at++) {
+      const event = events[at]!
+      if (event._tag === "Pong" && event.ping !== undefined) this.pings?.onPong(event.ping, this.now())
+    }
+    // What comes after our close frame has nobody left to read it.
+    if (!isUnread) this.inbox.add(events)
+    const pending = this.session.pendingDecode
+    if (pending !== undefined) {
+      pending.start((failure) => {
+        this.busy = true
+        const isUnread = this.session.isClosing
+        this.accept(this.session.resumeReceive(failure), isUnread)
+        this.settle()
+      })
+    }
+  }
+
+  // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that.
+  protected setFree(chunk: Uint8Array, events: ReadonlyArray<Event.Event>): void {
+    if (events.every((event) => event._tag === "Text")) return free(chunk)
+    if (!this.parts.settings.recycle) return
+    this.spent ??= []
+    this.spent.push(chunk)
+  }
+
+  protected recycle(): void {
+    const spent = this.spent
+    if (spent === undefined || !this.inbox.isEmpty) return
+    this.spent = undefined
+    // Large payloads are sent by reference.
+    this.outlet.write()
+    if (this.outlet.waitingBytes === 0) for (const chunk of spent) free(chunk)
+  }
+
+  onIdle(): void {
+    // While nothing is read for want of a program that takes it, the peer's silence is ours.
+    if (this.paused) {
+      this.quiet = 0
+      return
+    }
+    const id = this.session.ping()
+    if (typeof id !== "number") return
+    this.pings ??= new Pings()
+    this.pings.add(id, this.now())
+    this.flushAfterTurn()
+  }
+
+  onSilence(): void {
+    this.session.fail(new CloseError.InternalError({ reason: "keepalive timeout" }))
+    this.settle()
+  }
+
+  protected log(what: string, event: Event.Event): void {
+    Effect.runForkWith(this.parts.context)(
+      Effect.annotateLogs(Effect.logDebug(`${what} ${renderEvent(event)}`), { connection: this.id })
+    )
+  }
+
+  // Brings everything in line after something happened: the program, the closing handshake, the wire, the reading.
+  protected settle(): void {
+    this.busy = true
+    this.wakeTakers()
+    if (this.poller !== undefined && !this.polled && this.hasNews) {
+      this.polled = true
+      this.poller()
+    }
+    this.busy = false
+    if (this.session.owesClose) this.answerOrWait()
+    else if (this.draining !== undefined && this.isIdle) this.closeDrained(this.draining)
+    this.flush()
+    this.regulate()
+  }
+
+  protected wakeTakers(): void {
+    while (this.takers.isWaiting && this.hasNews) this.takers.wake()
+  }
+
+  protected get hasNews(): boolean {
+    return !this.inbox.isEmpty || this.end() !== undefined
+  }
+
+  // The answer to a close waits for the replies to what came before it, but not for a program that reads nothing.
+  protected answerOrWait(): void {
+    if (this.isIdle) this.session.answerClose()
+    else if (this.timer === undefined) this.arm(this.parts.settings.replyGrace, () => this.session.answerClose())
+  }
+
+  // Whether the program has nothing more to do with what was received. A client that took everything owes no replies.
+  protected get isIdle(): boolean {
+    if (!this.inbox.isEmpty) return false
+    if (this.poller !== undefined) return !this.polled
+    return this.takers.isWaiting || !this.everTaken || this.session.role === "client"
+  }
+
+  protected closeDrained({ code, reason }: { readonly code: number; readonly reason: string }): void {
+    this.draining = undefined
+    this.session.close(code, reason)
+    this.wakeTakers()
+  }
+
+  // Whether the program waits for something to arrive, be it the rest of a message.
+  protected get isWanted(): boolean {
+    return this.poller === undefined ? this.takers.isWaiting : !this.polled
+  }
+
+  protected regulate(): void {
+    const { reader, settings } = this.parts
+    const held =
+      this.draining !== undefined ||
+      this.session.pendingDecode !== undefined ||
+      (!this.isWanted &&
+        this.session.canReceive &&
+        !this.session.isClosing &&
+        this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer) ||
+      // Whose sends do not wait for the peer must not read on from one that does not read.
+      (this.poller !== undefined && this.session.canReceive && !this.session.isClosing && this.outlet.isAboveLimit)
+    if (held === this.paused || this.over) return
+    this.paused = held
+    if (held) reader.pause()
+    else reader.resume()
+  }
+
+  // -- what is written -------------------------------------------------------------------------------------------------
+
+  /** What was to be done at the end of a turn. */
+  turnEnded(): void {
+    this.flushing = false
+    this.settle()
+  }
+
+  // Writes what has gathered, and ends the stream where the session is done.
+  protected flush(): void {
+    this.outlet.write()
+    this.reportSent()
+    if (!this.session.isClosed) {
+      if (this.session.isClosing && this.timer === undefined) this.armClose()
+      return
+    }
+    if (this.session.endsStream || this.streamEnded) this.finish()
+    else if (this.timer === undefined) this.armClose()
+  }
+
+  protected reportSent(): void {
+    const sent = this.outlet.takeSent()
+    if (sent === undefined) return
+    for (const message of sent) this.inbox.addSent({ _tag: "Sent", message })
+    // Whoever waits hears of it when what is going on now is done.
+    if (!this.busy) this.flushAfterTurn()
+  }
+
+  protected flushAfterTurn(): void {
+    if (this.busy || this.flushing) return
+    this.flushing = true
+    flushSoon(this)
+  }
+
+  protected encodePending(): void {
+    const pending = this.session.pendingEncode
+    if (pending === undefined) return
+    pending.start((failure) => {
+      this.session.resumeSend(failure)
+      this.outlet.onEncoded()
+      this.encodePending()
+      this.outlet.wake()
+      this.flush()
+    })
+  }
+
+  // -- how it ends -----------------------------------------------------------------------------------------------------
+
+  protected arm(after: Duration.Duration, action: () => void): void {
+    this.timer = Effect.runForkWith(this.parts.context)(
+      Effect.andThen(
+        Effect.sleep(after),
+        Effect.sync(() => {
+          this.timer = undefined
+          action()
+          this.settle()
+        })
+      )
+    )
+  }
+
+  protected armClose(): void {
+    this.arm(this.parts.settings.closeTimeout, () => {
+      this.session.abort("the peer did not finish the closing handshake in time")
+      this.streamEnded = true
+      this.parts.writer.destroy()
+    })
+  }
+
+  protected finish(): void {
+    if (this.over) return
+    this.over = true
+    if (this.timer !== undefined) {
+      Effect.runForkWith(this.parts.context)(Fiber.interrupt(this.timer))
+      this.timer = undefined
+    }
+    const { settings, socket, writer } = this.parts
+    settings.heartbeat?.remove(this)
+    if (isPushSocket(socket)) socket.close()
+    else writer.shutdown()
+    const closure = this.session.closure!
+    const waiters = this.closeWaiters
+    this.closeWaiters = undefined
+    if (waiters !== undefined) for (const resume of waiters) resume(closure)
+    this.pings?.failAll(closure.error)
+    this.outlet.wakeAll()
+    this.wakeTakers()
+  }
+
+  // The end as whoever waits for data sees it, or undefined as long as data may come.
+  protected end(): End | undefined {
+    const { closure } = this.session
+    if (closure === undefined) return undefined
+    const isOurs = closure.initiator === "local" && !closure.failed
+    return isOurs || CloseError.isOrdinary(closure.error) ? Cause.Done() : closure.error
+  }
+
+  protected giveUp(why: string): void {
+    this.session.abort(why)
+    this.streamEnded = true
+    this.parts.writer.destroy()
+    this.settle()
+  }
+
+  protected now(): bigint {
+    return Context.get(this.parts.context, Clock.Clock).currentTimeNanosUnsafe()
+  }
+}
+
+// Below this size a chunk is not worth the call that frees it.
+const WORTH_FREEING = 4096
+
+// The collector gets to a chunk in its own time, which for memory outside its heap is late: with each new chunk in new
+// memory, reading and writing it costs twice as much.
+const free = (chunk: Uint8Array): void => {
+  const buffer = chunk.buffer as ArrayBuffer
+  if (chunk.byteLength === buffer.byteLength && "transfer" in buffer) buffer.transfer(0)
+}
+
+const describe = (error: SocketError): string => {
+  const { reason } = error
+  const cause: unknown = "cause" in reason ? reason.cause : undefined
+  return cause instanceof Error ? cause.message : reason.message
+}
