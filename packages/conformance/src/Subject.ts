@@ -12,13 +12,14 @@ const bin = `${import.meta.dirname}/../../effect-ws/src/bin.ts`
 
 const announcement = "listening on ws://"
 
-/** Starts `serve` and returns the address that it says it listens on, as `HOST:PORT`. */
+/** Starts `serve`, with more flags if any, and returns the address that it says it listens on, as `HOST:PORT`. */
 export const start = Effect.fnUntraced(
   function* (
-    variant: "fiber" | "queue"
+    variant: "fiber" | "queue",
+    ...flags: ReadonlyArray<string>
   ): Effect.fn.Return<string, ConformanceError, ChildProcessSpawner | Scope.Scope> {
     const spawner = yield* ChildProcessSpawner
-    const args = [bin, "serve", "--port", "0", "--server", variant, "--log-level", "none"]
+    const args = [bin, "serve", "--port", "0", "--server", variant, "--log-level", "none", ...flags]
     const server = yield* spawner
       .spawn(ChildProcess.make(process.execPath, args, { forceKillAfter: "5 seconds" }))
       .pipe(

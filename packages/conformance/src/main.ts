@@ -11,6 +11,7 @@ import { CasesFailed, ConformanceError } from "./ConformanceError.ts"
 import * as Kosoku from "./Kosoku.ts"
 import * as Report from "./Report.ts"
 import * as Subject from "./Subject.ts"
+import * as Venv from "./Venv.ts"
 
 /** Takes `HOST:PORT` from a URL; the suite speaks plain ws to the root of a server and nothing else. */
 const addressOf = Effect.fnUntraced(function* (text: string) {
@@ -50,7 +51,7 @@ const conformance = Command.make(
         message: `no case is named by ${globs.join(" ")}; cases are 1.1.1 to 13.7.18`
       })
     }
-    yield* Kosoku.install
+    yield* Venv.install(Kosoku.venv)
     const address = Option.isSome(url) ? yield* addressOf(url.value) : yield* Subject.start(server)
     const subject = Option.isSome(url) ? "url" : server
     yield* Console.log(`${expected.length} cases against ${Option.isSome(url) ? address : `the ${server} server`}`)

@@ -107,6 +107,20 @@ describe("serve", { timeout: 30_000 }, () => {
     })
   )
 
+  it.live.each(["fiber", "queue"])("echoes two messages of the largest size (--server %s)", (variant) =>
+    Effect.gen(function* () {
+      const { address } = yield* ServeProcess.serve("--port", "0", "--server", variant)
+      const client = yield* Client.open(address)
+      const largest = new Uint8Array(16 * 1024 * 1024).fill(7)
+      yield* client.send(largest)
+      yield* client.send(largest)
+      for (const _ of [1, 2]) {
+        const echo = yield* client.receive
+        assert.isTrue(typeof echo !== "string" && Buffer.compare(echo, largest) === 0)
+      }
+    })
+  )
+
   it.live.each(["fiber", "queue"])("takes a message in 65536 fragments (--server %s)", (variant) =>
     Effect.gen(function* () {
       const { port } = yield* ServeProcess.serve("--port", "0", "--server", variant)
