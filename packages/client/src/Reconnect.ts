@@ -1,0 +1,218 @@
+/**
+ * A client that comes back: it connects, and when the connection is lost it connects again, as long and as often as a
+ * Schedule says. To the program it is one stream of messages in and one place to send to; a stream of events tells what
+ * the network does meanwhile.
+ *
+ * What it promises: a message is never handed to two connections. One that was taken while there was no connection is
+ * handed to the next one, in order, and kept in mind until a pong proves that the server has it; where there is no proof, an
+ * event says so. What it cannot promise: that a message which an open connection took has arrived.
+ *
+ * @since 0.1.0
+ */
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import type { Message } from "@effect-ws/protocol/Message"
+import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
+import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { ClientOptions } from "./Client.ts"
+import type { ConnectError } from "./ConnectError.ts"
+import { Reconnecting } from "./internal/Reconnecting.ts"
+import type { NotSent } from "./NotSent.ts"
+
+/**
+ * Why there is no connection (any more): the attempt failed, the effects that prepare it failed, or an open connection
+ * ended. This is what the Schedule is given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Failure<E = never> = ConnectError | CloseError.CloseError | E
+
+/**
+ * What happens to a reconnecting client.
+ *
+ * **Details**
+ *
+ * - `Connecting`: an attempt begins; the first since the last open connection is number 1.
+ * - `Open`: it succeeded.
+ * - `Failed`: it did not. The next one begins after `retryIn`; `undefined` means that there will be none.
+ * - `Closed`: an open connection ended, as the closure says. `retryIn` as above.
+ * - `Dropped`: messages that were acknowledged as queued and will not be sent again. `Lost`: a connection broke before
+ *   anything proved that they had arrived; they may have. `Over`: the client came to its end before it could send them.
+ *   `Refused`: they came into the middle of a message that the program sends frame by frame.
+ * - `GaveUp`: the Schedule wants no further attempt. Nothing comes after it.
+ * - `Stopped`: the program closed the client, or its Scope. Nothing comes after it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Event<E = never> =
+  | { readonly _tag: "Connecting"; readonly attempt: number }
+  | { readonly _tag: "Open"; readonly attempt: number; readonly connection: Connection }
+  | {
+      readonly _tag: "Failed"
+      readonly attempt: number
+      readonly error: ConnectError | E
+      readonly retryIn: Duration.Duration | undefined
+    }
+  | { readonly _tag: "Closed"; readonly closure: Closure; readonly retryIn: Duration.Duration | undefined }
+  | {
+      readonly _tag: "Dropped"
+      readonly messages: ReadonlyArray<string | Uint8Array>
+      readonly why: "Lost" | "Refused" | "Over"
+    }
+  | { readonly _tag: "GaveUp"; readonly failure: Failure<E> }
+  | { readonly _tag: "Stopped" }
+
+/**
+ * What a reconnecting client may be told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReconnectOptions<E = never, R = never, ES = never, RS = never> {
+  /** Where to connect to; an effect is evaluated for each attempt. */
+  readonly url: string | URL | Effect.Effect<string | URL, E, R>
+  /** How; an effect is evaluated for each attempt, so that tokens in headers can change. Default: as `Client.connect`. */
+  readonly options?: ClientOptions | Effect.Effect<ClientOptions, E, R> | undefined
+  /**
+   * When to try again, and when to give up: it is given each failure and begins anew after a connection that was stable.
+   * Default: {@link defaultSchedule}.
+   */
+  readonly schedule?: Schedule.Schedule<unknown, Failure<NoInfer<E>>, ES, RS> | undefined
+  /**
+   * How long a connection must have been open to count as stable, so that a server which accepts and closes at once is
+   * not asked faster and faster. Default: 5 seconds.
+   */
+  readonly stableAfter?: Duration.Input | undefined
+  /** Whether messages that are sent while there is no connection wait for the next one, or fail. Default: "wait". */
+  readonly whileDown?: "wait" | "fail" | undefined
+  /** The most messages that wait; more fail with `Full`. Default: 1024. */
+  readonly maxPendingMessages?: number | undefined
+  /** The most bytes of messages that wait; more fail with `Full`. Default: 1 MiB. */
+  readonly maxPendingBytes?: number | undefined
+  /** How many received messages wait for the program before the connection's own buffer fills. Default: 16. */
+  readonly inbox?: number | undefined
+  /** How many events wait for the program; beyond that the oldest are forgotten. Default: 256. */
+  readonly eventBuffer?: number | undefined
+}
+
+/**
+ * A client that connects again when its connection is lost.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReconnectingClient<E = never> {
+  /**
+   * Sends a message: `"sent"` when the connection took it (which waits as `Connection.send` does), `"queued"` when it waits
+   * for a connection, its bytes copied.
+   *
+   * **Details**
+   *
+   * Fails with `NotSent` where it was not taken. A `CloseError` means that the connection broke while it was being sent,
+   * so that it may or may not have arrived.
+   */
+  readonly send: (
+    data: string | Uint8Array,
+    options?: SendOptions
+  ) => Effect.Effect<"sent" | "queued", NotSent | CloseError.CloseError | Misuse>
+  /**
+   * The messages of all connections, in order, for one reader. Ends when the client is closed, and fails with the last
+   * failure when it gives up.
+   *
+   * **Gotchas**
+   *
+   * Messages are not dropped: a program that does not read holds up the connection, and with it the next one.
+   */
+  readonly messages: Stream.Stream<Message, Failure<E>>
+  /** What happens, from the beginning on, for one reader. Ends when the client does. */
+  readonly events: Stream.Stream<Event<E>>
+  /** Waits for an open connection. */
+  readonly connection: Effect.Effect<Connection, NotSent>
+  /** How many messages wait for a connection. */
+  readonly pending: Effect.Effect<number>
+  /** Closes the connection and connects no more. Messages that wait are dropped, with an event. */
+  readonly close: (code?: number, reason?: string) => Effect.Effect<void, Misuse>
+}
+
+const longest = Duration.seconds(30)
+
+/**
+ * Waits half a second, and twice as long each time up to 30 seconds, give or take a fifth. Goes on as long as the failures
+ * are such that another attempt may succeed, see {@link isTransient}.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultSchedule: Schedule.Schedule<unknown, Failure<unknown>> = Schedule.exponential("500 millis").pipe(
+  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, longest))),
+  Schedule.jittered,
+  Schedule.setInputType<Failure<unknown>>(),
+  Schedule.while(({ input }) => isTransient(input))
+)
+
+const transientStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+
+/**
+ * Tests whether a failure may be gone at the next attempt: everything that the network did, timeouts, closes, and the
+ * statuses 408, 425, 429, 500, 502, 503 and 504. A URL that is none, a certificate that is not trusted, a server that
+ * wants other credentials or speaks no WebSocket will be the same again, and so may be what an effect of the program
+ * failed with.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isTransient = (failure: Failure<unknown>): boolean => {
+  if (CloseError.isCloseError(failure)) return true
+  if (typeof failure !== "object" || failure === null || !("_tag" in failure)) return false
+  const error = failure as ConnectError
+  switch (error._tag) {
+    case "SocketError":
+    case "ConnectTimeout":
+    case "HandshakeTimeout":
+      return true
+    case "UnexpectedResponse":
+      return transientStatuses.has(error.status)
+    case "ProxyError":
+      return error.rule === "BrokenOff" || (error.rule === "Refused" && (error.status ?? 503) >= 500)
+    default:
+      return false
+  }
+}
+
+/**
+ * Starts a client that connects again when its connection is lost.
+ *
+ * **Details**
+ *
+ * It begins to connect at once and does not wait for it. The Scope holds it: closing that closes the connection, with 1000,
+ * and stops.
+ *
+ * **Example** (Subscribing anew on each connection)
+ *
+ * ```ts skip-type-checking
+ * Effect.gen(function* () {
+ *   const client = yield* Reconnect.make({ url: Effect.map(freshToken, (token) => `wss://example/?token=${token}`) })
+ *   yield* client.events.pipe(
+ *     Stream.filter((event) => event._tag === "Open"),
+ *     Stream.runForEach(({ connection }) => connection.send("subscribe")),
+ *     Effect.forkScoped
+ *   )
+ *   yield* Stream.runForEach(client.messages, Console.log)
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <E = never, R = never, ES = never, RS = never>(
+  options: ReconnectOptions<E, R, ES, RS>
+): Effect.Effect<ReconnectingClient<E | ES>, never, Dialer | Scope.Scope | R | RS> =>
+  Reconnecting.start(options, defaultSchedule)

@@ -1,0 +1,57 @@
+/**
+ * The messages that wait for a connection: taken in order and up to a bound, given out in order.
+ */
+import type { SendOptions } from "@effect-ws/protocol/Session"
+
+export interface Waiting {
+  readonly data: string | Uint8Array
+  readonly options: SendOptions | undefined
+}
+
+export class Pending {
+  private readonly maxMessages: number
+  private readonly maxBytes: number
+  private waiting: Array<Waiting> = []
+  private bytes = 0
+
+  constructor(maxMessages: number, maxBytes: number) {
+    this.maxMessages = maxMessages
+    this.maxBytes = maxBytes
+  }
+
+  get size(): number {
+    return this.waiting.length
+  }
+
+  /** Takes a message, unless there is no room. The caller may change its bytes afterwards. */
+  offer(data: string | Uint8Array, options: SendOptions | undefined): boolean {
+    const size = sizeOf(data)
+    if (this.waiting.length >= this.maxMessages || this.bytes + size > this.maxBytes) return false
+    this.waiting.push({ data: typeof data === "string" ? data : new Uint8Array(data), options })
+    this.bytes += size
+    return true
+  }
+
+  /** Takes the first message out. */
+  shift(): Waiting | undefined {
+    const first = this.waiting.shift()
+    if (first !== undefined) this.bytes -= sizeOf(first.data)
+    return first
+  }
+
+  /** Puts a message back to where it was taken from. */
+  unshift(message: Waiting): void {
+    this.waiting.unshift(message)
+    this.bytes += sizeOf(message.data)
+  }
+
+  /** Takes everything out and gives what was in the messages. */
+  clear(): ReadonlyArray<string | Uint8Array> {
+    const all = this.waiting.map(({ data }) => data)
+    this.waiting = []
+    this.bytes = 0
+    return all
+  }
+}
+
+const sizeOf = (data: string | Uint8Array): number => (typeof data === "string" ? Buffer.byteLength(data) : data.length)

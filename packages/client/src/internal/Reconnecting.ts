@@ -1,0 +1,350 @@
+/**
+ * The reconnecting client: one fiber that connects, waits for the end, and asks the Schedule; and for each connection one
+ * fiber that passes its messages on, and one that hands it what has waited.
+ */
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import type { Message } from "@effect-ws/protocol/Message"
+import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
+import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Pull from "effect/Pull"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Client from "../Client.ts"
+import type { ConnectError } from "../ConnectError.ts"
+import type { Event, Failure, ReconnectingClient, ReconnectOptions } from "../Reconnect.ts"
+import { NotSent } from "../NotSent.ts"
+import { Pending } from "./Pending.ts"
+
+export class Reconnecting<E> implements ReconnectingClient<E> {
+  private readonly waiting: Pending
+  private readonly mayWait: boolean
+  // What waited and was handed to the current connection, as long as nothing proves that it arrived.
+  private readonly unproven: Array<string | Uint8Array> = []
+  // How many have left that list so far.
+  private settledCount = 0
+  private readonly inbox: Queue.Queue<Message, Failure<E> | Cause.Done>
+  private readonly told: Queue.Queue<Event<E>, Cause.Done>
+  // Open while there is a connection, and when there will be none any more.
+  private readonly settled = Latch.makeUnsafe(false)
+  // Open when there may be something for the connection to be handed.
+  private readonly wanted = Latch.makeUnsafe(false)
+  private current: Connection | undefined = undefined
+  private supervisor: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  private stopping = false
+  private over = false
+
+  private constructor(
+    options: Pick<ReconnectOptions, "maxPendingBytes" | "maxPendingMessages" | "whileDown">,
+    inbox: Queue.Queue<Message, Failure<E> | Cause.Done>,
+    told: Queue.Queue<Event<E>, Cause.Done>
+  ) {
+    this.waiting = new Pending(options.maxPendingMessages ?? 1024, options.maxPendingBytes ?? 1 << 20)
+    this.mayWait = options.whileDown !== "fail"
+    this.inbox = inbox
+    this.told = told
+  }
+
+  static start<E, R, ES, RS>(
+    options: ReconnectOptions<E, R, ES, RS>,
+    defaultSchedule: Schedule.Schedule<unknown, Failure<unknown>>
+  ): Effect.Effect<ReconnectingClient<E | ES>, never, Dialer | Scope.Scope | R | RS> {
+    return Effect.gen(function* () {
+      const client = new Reconnecting<E | ES>(
+        options,
+        yield* Queue.bounded<Message, Failure<E | ES> | Cause.Done>(options.inbox ?? 16),
+        yield* Queue.sliding<Event<E | ES>, Cause.Done>(options.eventBuffer ?? 256)
+      )
+      const schedule: Schedule.Schedule<unknown, Failure<E>, ES, RS> = options.schedule ?? defaultSchedule
+      const supervised = Effect.onExit(client.supervise(options, schedule), (exit) => client.conclude(exit))
+      client.supervisor = yield* Effect.forkScoped(supervised, { startImmediately: true })
+      // Registered last, so that it comes first: the connection is closed in order before its fibers are interrupted.
+      yield* Effect.addFinalizer(() => Effect.ignore(client.close()))
+      return client
+    })
+  }
+
+  // -- what the program does -------------------------------------------------------------------------------------------
+
+  get messages(): Stream.Stream<Message, Failure<E>> {
+    return Stream.fromQueue(this.inbox)
+  }
+
+  get events(): Stream.Stream<Event<E>> {
+    return Stream.fromQueue(this.told)
+  }
+
+  get pending(): Effect.Effect<number> {
+    return Effect.sync(() => this.waiting.size)
+  }
+
+  get connection(): Effect.Effect<Connection, NotSent> {
+    const whenSettled: Effect.Effect<Connection, NotSent> = this.settled.whenOpen(
+      Effect.suspend(() => {
+        if (this.over) return Effect.fail(new NotSent({ reason: "Over" }))
+        // It may have been lost again since the latch opened.
+        return this.current === undefined ? whenSettled : Effect.succeed(this.current)
+      })
+    )
+    return whenSettled
+  }
+
+  send(
+    data: string | Uint8Array,
+    options?: SendOptions
+  ): Effect.Effect<"sent" | "queued", NotSent | CloseError.CloseError | Misuse> {
+    return Effect.suspend(() => {
+      const { current } = this
+      // What waits goes first.
+      if (current === undefined || this.waiting.size > 0) return this.queue(data, options)
+      return Effect.flatMap(hand(current, data, options), (taken) =>
+        taken ? Effect.succeed("sent" as const) : this.queue(data, options)
+      )
+    })
+  }
+
+  private queue(data: string | Uint8Array, options: SendOptions | undefined): Effect.Effect<"queued", NotSent> {
+    return Effect.suspend(() => {
+      if (this.over || this.stopping) return Effect.fail(new NotSent({ reason: "Over" }))
+      if (!this.mayWait) return Effect.fail(new NotSent({ reason: "Down" }))
+      if (!this.waiting.offer(data, options)) return Effect.fail(new NotSent({ reason: "Full" }))
+      this.wanted.openUnsafe()
+      return Effect.succeed("queued")
+    })
+  }
+
+  close(code?: number, reason?: string): Effect.Effect<void, Misuse> {
+    return Effect.suspend(() => {
+      if (this.over || this.stopping) return this.ended
+      const { current } = this
+      if (current === undefined) {
+        this.stopping = true
+        return this.ended
+      }
+      const closed = Effect.tap(current.close(code, reason), (closure) =>
+        Effect.sync(() => this.tell({ _tag: "Closed", closure, retryIn: undefined }))
+      )
+      this.stopping = true
+      return Effect.andThen(
+        Effect.onError(closed, () =>
+          Effect.sync(() => {
+            this.stopping = false
+          })
+        ),
+        this.ended
+      )
+    })
+  }
+
+  private get ended(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.supervisor === undefined ? Effect.void : Fiber.interrupt(this.supervisor)))
+  }
+
+  // -- the connections, one after the other ----------------------------------------------------------------------------
+
+  private supervise<E1 extends E, R, ES extends E, RS>(
+    options: ReconnectOptions<E1, R, ES, RS>,
+    schedule: Schedule.Schedule<unknown, Failure<E1>, ES, RS>
+  ): Effect.Effect<Failure<E>, ES, Dialer | R | RS> {
+    const stableAfter = Duration.toMillis(options.stableAfter ?? "5 seconds")
+    return Effect.gen({ self: this }, function* () {
+      let step = yield* Schedule.toStep(schedule)
+      let attempt = 0
+      while (true) {
+        this.tell({ _tag: "Connecting", attempt: ++attempt })
+        const conversation = yield* Effect.result(this.converse(attempt, options))
+        // Whoever stops tells the rest, and interrupts.
+        if (this.stopping) return yield* Effect.never
+        const wasOpen = Result.isSuccess(conversation)
+        const failure: Failure<E1> = wasOpen ? conversation.success.closure.error : conversation.failure
+        if (wasOpen) {
+          attempt = 0
+          if (conversation.success.lasted >= stableAfter) step = yield* Schedule.toStep(schedule)
+        }
+        const now = yield* Clock.currentTimeMillis
+        const retryIn = yield* Pull.matchEffect(step(now, failure), {
+          onSuccess: ([, delay]) => Effect.succeed<Duration.Duration | undefined>(delay),
+          onFailure: (cause) => Effect.failCause(cause),
+          onDone: () => Effect.undefined
+        })
+        this.tell(
+          Result.isSuccess(conversation)
+            ? { _tag: "Closed", closure: conversation.success.closure, retryIn }
+            : { _tag: "Failed", attempt, error: conversation.failure, retryIn }
+        )
+        if (retryIn === undefined) return failure
+        yield* Effect.sleep(retryIn)
+      }
+    })
+  }
+
+  // From an attempt to the end of the connection that came of it.
+  private converse<E1, R>(
+    attempt: number,
+    options: Pick<ReconnectOptions<E1, R>, "options" | "url">
+  ): Effect.Effect<{ readonly closure: Closure; readonly lasted: number }, ConnectError | E1, Dialer | R> {
+    return Effect.gen({ self: this }, function* () {
+      const url = Effect.isEffect(options.url) ? yield* options.url : options.url
+      const clientOptions = Effect.isEffect(options.options) ? yield* options.options : options.options
+      return yield* Effect.scoped(
+        Effect.gen({ self: this }, function* () {
+          const connection = yield* Client.connect(url, clientOptions)
+          const openedAt = yield* Clock.currentTimeMillis
+          this.opened(connection, attempt)
+          yield* Effect.forkScoped(this.handOn(connection), { startImmediately: true })
+          const passing = yield* Effect.forkScoped(this.passOn(connection), { startImmediately: true })
+          // The end shows first in the messages, unless the program does not read them.
+          yield* Effect.raceFirst(Fiber.await(passing), connection.closed)
+          this.lost()
+          // The next connection's messages come after these.
+          yield* Fiber.await(passing)
+          const closure = yield* connection.closed
+          return { closure, lasted: (yield* Clock.currentTimeMillis) - openedAt }
+        })
+      ).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            this.lost()
+            this.tellLost()
+          })
+        )
+      )
+    })
+  }
+
+  private opened(connection: Connection, attempt: number): void {
+    this.current = connection
+    this.settled.openUnsafe()
+    if (this.waiting.size > 0) this.wanted.openUnsafe()
+    this.tell({ _tag: "Open", attempt, connection })
+  }
+
+  private lost(): void {
+    this.current = undefined
+    if (!this.over) this.settled.closeUnsafe()
+  }
+
+  private tellLost(): void {
+    const messages = this.settle(this.unproven.length)
+    if (messages.length > 0) this.tell({ _tag: "Dropped", messages, why: "Lost" })
+  }
+
+  private passOn(connection: Connection): Effect.Effect<void> {
+    return Stream.runForEachArray(connection.messages, (messages) => Queue.offerAll(this.inbox, messages)).pipe(
+      // How it ended is in the record of the end.
+      Effect.ignore
+    )
+  }
+
+  private handOn(connection: Connection): Effect.Effect<void, never, Scope.Scope> {
+    const some = Effect.suspend(() => {
+      this.wanted.closeUnsafe()
+      return this.handAll(connection)
+    })
+    return Effect.repeat(this.wanted.whenOpen(some), { while: (isTaking) => isTaking }).pipe(Effect.asVoid)
+  }
+
+  // Hands everything that waits to a connection, and gives whether the connection is still there to take more.
+  private handAll(connection: Connection): Effect.Effect<boolean, never, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      while (true) {
+        const next = this.waiting.shift()
+        if (next === undefined) break
+        // From now on it may have been written, whatever becomes of this fiber.
+        this.unproven.push(next.data)
+        const outcome = yield* Effect.result(hand(connection, next.data, next.options))
+        if (Result.isSuccess(outcome) && outcome.success) continue
+        if (Result.isFailure(outcome) && outcome.failure._tag !== "Misuse") return false
+        this.unproven.pop()
+        if (Result.isSuccess(outcome)) {
+          this.waiting.unshift(next)
+          return false
+        }
+        this.tell({ _tag: "Dropped", messages: [next.data], why: "Refused" })
+      }
+      if (this.unproven.length > 0) yield* Effect.forkScoped(this.prove(connection))
+      return true
+    })
+  }
+
+  // A pong proves that the peer has read everything that was sent before its ping.
+  private prove(connection: Connection): Effect.Effect<void> {
+    const upTo = this.settledCount + this.unproven.length
+    return Effect.ignore(Effect.tap(connection.ping(), () => Effect.sync(() => this.settle(upTo - this.settledCount))))
+  }
+
+  private settle(count: number): ReadonlyArray<string | Uint8Array> {
+    const messages = this.unproven.splice(0, count)
+    this.settledCount += messages.length
+    return messages
+  }
+
+  // -- the end ---------------------------------------------------------------------------------------------------------
+
+  private conclude(exit: Exit.Exit<Failure<E>, E>): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.over = true
+      this.current = undefined
+      this.settled.openUnsafe()
+      const messages = this.waiting.clear()
+      if (messages.length > 0) this.tell({ _tag: "Dropped", messages, why: "Over" })
+      const failure: Result.Result<Failure<E>, unknown> = Exit.isSuccess(exit)
+        ? Result.succeed(exit.value)
+        : Cause.findError(exit.cause)
+      if (Result.isSuccess(failure)) {
+        this.tell({ _tag: "GaveUp", failure: failure.success })
+        Queue.failCauseUnsafe(this.inbox, Cause.fail(failure.success))
+      } else if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+        // A defect of the program's effects is for the program to see, at both places where it may look.
+        const defects = exit.cause as Cause.Cause<never>
+        Queue.failCauseUnsafe(this.inbox, defects)
+        Queue.failCauseUnsafe(this.told, defects)
+        return
+      } else {
+        this.tell({ _tag: "Stopped" })
+        Queue.endUnsafe(this.inbox)
+      }
+      Queue.endUnsafe(this.told)
+    })
+  }
+
+  private tell(event: Event<E>): void {
+    Queue.offerUnsafe(this.told, event)
+  }
+}
+
+/**
+ * Hands a message to a connection, and gives whether it was taken. `false` is certain: the connection was closing, and
+ * not a byte of it was written. A failure with a close is not: the connection broke while the message waited its turn.
+ */
+const hand = (
+  connection: Connection,
+  data: string | Uint8Array,
+  options: SendOptions | undefined
+): Effect.Effect<boolean, CloseError.CloseError | Misuse> =>
+  // A connection refuses there and then. What does not come back at once is waiting for the peer to read.
+  Effect.flatMap(Effect.forkChild(connection.send(data, options), { startImmediately: true }), (fiber) => {
+    const exit = fiber.pollUnsafe()
+    if (exit === undefined) {
+      return Effect.as(
+        Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber)),
+        true
+      )
+    }
+    if (Exit.isSuccess(exit)) return Effect.succeed(true)
+    const error = Cause.findError(exit.cause)
+    return Result.isSuccess(error) && CloseError.isCloseError(error.success)
+      ? Effect.succeed(false)
+      : Effect.as(exit, true)
+  })
