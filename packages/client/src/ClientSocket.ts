@@ -1,0 +1,105 @@
+/**
+ * A client as an Effect `Socket` that dials anew each time it is read: what Effect's own programs over sockets expect of
+ * one, so that an RPC client, for example, reconnects after its server was away.
+ *
+ * @since 0.1.0
+ */
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as ConnectionSocket from "@effect-ws/connection/ConnectionSocket"
+import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import * as Client from "./Client.ts"
+
+/**
+ * Makes a `Socket` to a WebSocket server.
+ *
+ * **Details**
+ *
+ * Acquiring its `reader` connects, as `Client.connect` does, and the Scope of that holds the connection; each acquisition
+ * is a new connection, and an effect given as `url` runs for each. Why there is none is the cause of a `SocketOpenError`,
+ * of the kind `Timeout` where nobody answered in time. What is written while there is no connection waits for the next
+ * one. For the rest see `ConnectionSocket`.
+ *
+ * **Gotchas**
+ *
+ * Acquire the `reader` once at a time: writers write to the connection that was opened last.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* <R = never>(
+  url: string | URL | Effect.Effect<string | URL, never, R>,
+  options?: Client.ClientOptions
+): Effect.fn.Return<Socket.Socket, never, Dialer | R> {
+  const context = yield* Effect.context<Dialer | R>()
+  const connected = Latch.makeUnsafe(false)
+  let current: Connection | undefined
+
+  const connect = (Effect.isEffect(url) ? url : Effect.succeed(url)).pipe(
+    Effect.flatMap((url) => Client.connect(url, options)),
+    Effect.mapError(toOpenError),
+    Effect.updateContext((scope: Context.Context<Scope.Scope>) => Context.merge(context, scope))
+  )
+  const reader = Effect.gen(function* () {
+    const connection = yield* connect
+    const reader = yield* ConnectionSocket.fromConnection(connection).reader
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        if (current !== connection) return
+        current = undefined
+        connected.closeUnsafe()
+      })
+    )
+    current = connection
+    connected.openUnsafe()
+    return reader
+  })
+  const write = (
+    use: (writer: Socket.Writer) => Effect.Effect<void, Socket.SocketError>
+  ): Effect.Effect<void, Socket.SocketError> =>
+    Effect.suspend(() =>
+      current === undefined
+        ? Effect.andThen(connected.await, write(use))
+        : Effect.flatMap(Effect.scoped(ConnectionSocket.fromConnection(current).writer), use)
+    )
+  const writer: Socket.Writer = {
+    write: (chunk) => write((writer) => writer.write(chunk)),
+    writeAll: (chunks) => write((writer) => writer.writeAll(chunks))
+  }
+  return Socket.make({ reader, writer: Effect.succeed(writer) })
+})
+
+const toOpenError = (cause: Effect.Error<ReturnType<typeof Client.connect>>): Socket.SocketError =>
+  cause._tag === "SocketError" && cause.reason._tag === "SocketOpenError"
+    ? cause
+    : new Socket.SocketError({
+        reason: new Socket.SocketOpenError({
+          kind: cause._tag === "ConnectTimeout" || cause._tag === "HandshakeTimeout" ? "Timeout" : "Unknown",
+          cause
+        })
+      })
+
+/**
+ * Provides a `Socket` to a WebSocket server, see {@link make}.
+ *
+ * **Example** (Effect RPC over WebSocket)
+ *
+ * ```ts skip-type-checking
+ * RpcClient.layerProtocolSocket().pipe(
+ *   Layer.provide(ClientSocket.layer("wss://api.example/rpc")),
+ *   Layer.provide([Client.layer(), RpcSerialization.layerJson])
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never>(
+  url: string | URL | Effect.Effect<string | URL, never, R>,
+  options?: Client.ClientOptions
+): Layer.Layer<Socket.Socket, never, Dialer | R> => Layer.effect(Socket.Socket, make(url, options))
