@@ -1,0 +1,89 @@
+/**
+ * The events of the standard's `WebSocket`, and the attributes that handle them.
+ */
+import { isObject } from "./WebSocketArguments.ts"
+
+/** The names of the events. */
+export type EventName = "open" | "message" | "error" | "close"
+
+interface CloseInit {
+  readonly code: number
+  readonly reason: string
+  readonly wasClean: boolean
+}
+
+// Node has these two globally from version 23 on.
+class OwnCloseEvent extends Event {
+  readonly code: number
+  readonly reason: string
+  readonly wasClean: boolean
+  constructor(type: string, init: CloseInit) {
+    super(type)
+    this.code = init.code
+    this.reason = init.reason
+    this.wasClean = init.wasClean
+  }
+}
+
+class OwnErrorEvent extends Event {
+  readonly message: string
+  readonly error: unknown
+  constructor(type: string, init: { readonly message: string; readonly error: unknown }) {
+    super(type)
+    this.message = init.message
+    this.error = init.error
+  }
+}
+
+export const closeEvent = (init: CloseInit): Event =>
+  typeof CloseEvent === "undefined" ? new OwnCloseEvent("close", init) : new CloseEvent("close", init)
+
+/**
+ * Deviation: the standard fires an `Event` that says nothing, lest a page probe the network of its visitor. There is no
+ * visitor here, so it is an `ErrorEvent` that says what was wrong, as in Node.
+ */
+export const errorEvent = (error: Error): Event => {
+  const init = { message: error.message, error }
+  return typeof ErrorEvent === "undefined" ? new OwnErrorEvent("error", init) : new ErrorEvent("error", init)
+}
+
+export const messageEvent = (data: unknown, origin: string): Event => new MessageEvent("message", { data, origin })
+
+interface Handler {
+  value: object
+  readonly listener: (event: Event) => void
+}
+
+/** The attributes `onopen`, `onmessage`, `onerror` and `onclose` of one object. */
+export class Handlers {
+  private readonly handlers = new Map<EventName, Handler>()
+  private readonly target: EventTarget
+
+  constructor(target: EventTarget) {
+    this.target = target
+  }
+
+  get(name: EventName): object | null {
+    return this.handlers.get(name)?.value ?? null
+  }
+
+  /** A handler that replaces another keeps its place among the listeners; null gives the place up. */
+  set(name: EventName, value: unknown): void {
+    const handler = this.handlers.get(name)
+    if (!isObject(value)) {
+      if (handler !== undefined) this.target.removeEventListener(name, handler.listener)
+      this.handlers.delete(name)
+    } else if (handler !== undefined) {
+      handler.value = value
+    } else {
+      const added: Handler = {
+        value,
+        listener: (event) => {
+          if (typeof added.value === "function") added.value.call(this.target, event)
+        }
+      }
+      this.handlers.set(name, added)
+      this.target.addEventListener(name, added.listener)
+    }
+  }
+}
