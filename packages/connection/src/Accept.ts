@@ -156,11 +156,15 @@ export const accept = <R = never>(
 export const make = <R = never>(
   options: AcceptOptions<R> = {}
 ): Effect.Effect<(socket: Socket.Socket) => Effect.Effect<Connection, AcceptError, Scope.Scope | R>> =>
-  Effect.map(Extensions.current, (extensions) => acceptor(options, extensions))
+  Effect.zipWith(Extensions.current, Effect.context<never>(), (extensions, context) =>
+    acceptor(options, extensions, context)
+  )
 
 const acceptor = <R>(
   options: AcceptOptions<R>,
-  extensions: ReadonlyArray<Extension>
+  extensions: ReadonlyArray<Extension>,
+  // One for all connections: what a fiber makes of its own context is held as long as anything refers to that.
+  context: Context.Context<never>
 ): ((socket: Socket.Socket) => Effect.Effect<Connection, AcceptError, Scope.Scope | R>) => {
   const settings = ConnectionOptions.settings(options)
   const decide: Decide<R> = options.decide ?? policy(options)
@@ -203,7 +207,6 @@ const acceptor = <R>(
     }
     yield* writer.write(Result.getOrThrow(HttpHead.encodeResponse(response.success)))
     const instances = yield* agreement.open
-    const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
     held.connection = open(
       {
         role: "server",

@@ -51,11 +51,5 @@ export const poll = (
     throw new Error("only a connection that Accept or Connect made can be polled")
   }
   connection.poll(kinds, onReady)
-  return {
-    take: (max) => connection.takeEvents(max),
-    get isEnded() {
-      return connection.isEnded
-    },
-    done: () => connection.polledOut()
-  }
+  return connection
 }

@@ -107,7 +107,7 @@ export class SocketConnection extends Line implements Connection {
     this.polled = true
   }
 
-  takeEvents(max: number): ReadonlyArray<ConnectionEvent> {
+  take(max: number): ReadonlyArray<ConnectionEvent> {
     return this.inbox.takeEvents(max) ?? noEvents
   }
 
@@ -115,7 +115,7 @@ export class SocketConnection extends Line implements Connection {
     return this.inbox.isEmpty && this.end() !== undefined
   }
 
-  polledOut(): boolean {
+  done(): boolean {
     if (this.spent !== undefined) this.recycle()
     if (this.inbox.isEmpty && this.session.owesClose) {
       this.session.answerClose()

@@ -27,6 +27,7 @@ export class Conversations<R> {
   private readonly accept: AcceptOne<R>
   private readonly roster: Roster
   private readonly context: Context.Context<R>
+  private readonly annotations: Readonly<Record<string, unknown>>
   private readonly logsDebug: boolean
 
   constructor(runner: Runner<R>, accept: AcceptOne<R>, roster: Roster, context: Context.Context<R>) {
@@ -34,6 +35,7 @@ export class Conversations<R> {
     this.accept = accept
     this.roster = roster
     this.context = context
+    this.annotations = Context.get(context, References.CurrentLogAnnotations)
     this.logsDebug = LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
   }
 
@@ -46,20 +48,16 @@ export class Conversations<R> {
     this.roster.beginHandshake(handshake)
     handshake.addObserver((exit) => {
       this.roster.endHandshake(handshake)
-      if (Exit.isSuccess(exit)) return this.converse(exit.value, scope, context, onEnd)
+      if (Exit.isSuccess(exit)) return this.converse(exit.value, scope, onEnd)
       this.reportHandshake(context, exit.cause)
       this.end(scope, exit, onEnd)
     })
   }
 
-  private converse(
-    connection: Connection,
-    scope: Scope.Closeable,
-    context: Context.Context<R>,
-    onEnd: () => void
-  ): void {
-    const annotated = Context.add(context, References.CurrentLogAnnotations, {
-      ...Context.get(context, References.CurrentLogAnnotations),
+  private converse(connection: Connection, scope: Scope.Closeable, onEnd: () => void): void {
+    // Made afresh: the handshake's context holds what its fibers made of it.
+    const annotated = Context.add(Context.add(this.context, Scope.Scope, scope), References.CurrentLogAnnotations, {
+      ...this.annotations,
       connection: connection.id
     })
     this.report(annotated, () => connectMessage(connection))
