@@ -63,7 +63,9 @@ export const httpTunnel = Effect.fnUntraced(function* (
       if (parsed._tag === "HeadError") return yield* error("Malformed", parsed.message)
       const { head } = parsed
       const status = `${head.status} ${head.reason}`.trimEnd()
-      if (head.status === 407) return yield* error("AuthenticationFailed", `it answered ${status}`, head)
+      // Some proxies say 401, which is a server's word, where the password is wrong.
+      if (head.status === 407 || head.status === 401)
+        return yield* error("AuthenticationFailed", `it answered ${status}`, head)
       // RFC 9110 9.3.6: "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will switch
       // to tunnel mode immediately after the blank line"
       if (head.status < 200 || head.status > 299) return yield* error("Refused", `it answered ${status}`, head)
