@@ -1,4 +1,7 @@
-/** kosoku, which drives the cases of the Autobahn suite: a program from PyPI. */
+/**
+ * kosoku, which drives the cases of the Autobahn suite: a program from PyPI. It keeps one processor core busy, much more
+ * so than the server that it tests, so the cases are shared out between two of them.
+ */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -11,11 +14,14 @@ import * as Venv from "./Venv.ts"
 
 export const venv: Venv.Venv = Venv.make("kosoku", "0.1.0")
 
+const processes = 2
+
 export interface FuzzOptions {
   /** Where the server listens, as `HOST:PORT`. */
   readonly address: string
-  readonly globs: ReadonlyArray<string>
-  /** The folder for the reports; what an earlier run left there is removed. */
+  /** The numbers of the cases. */
+  readonly cases: ReadonlyArray<string>
+  /** The folder for the reports, one folder in it for each process; what an earlier run left there is removed. */
   readonly reports: string
   /** How long the whole run may take. */
   readonly timeout: Duration.Input
@@ -27,25 +33,38 @@ export const fuzzServer = Effect.fnUntraced(
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     yield* fs.remove(options.reports, { recursive: true, force: true })
-    yield* fs.makeDirectory(options.reports, { recursive: true })
-    const includes = options.globs.flatMap((glob) => ["-i", glob])
-    const { exitCode, output } = yield* Program.run(
-      `${venv.bin}/kosoku`,
-      ["-m", "fuzzingclient", options.address, "-p", "4", "-o", options.reports, ...includes],
-      options.timeout
-    )
-    // It ends with 1 where a case failed, with a report all the same.
-    const index = path.join(options.reports, "index.json")
-    if (exitCode > 1 || !(yield* fs.exists(index))) {
-      return yield* new ConformanceError({
-        message: `kosoku ended with ${exitCode} and left no report\n${Program.tail(output)}`
-      })
-    }
-    const agents = yield* Schema.decodeUnknownEffect(Report.Index)(yield* fs.readFileString(index))
-    return Object.assign({}, ...Object.values(agents)) as (typeof agents)[string]
+    const shares = Array.from({ length: Math.min(processes, options.cases.length) }, (_, process) => ({
+      cases: options.cases.filter((_, index) => index % processes === process),
+      reports: path.join(options.reports, String(process + 1))
+    }))
+    const results = yield* Effect.forEach(shares, (share) => fuzz({ ...options, ...share }), {
+      concurrency: "unbounded"
+    })
+    return Object.assign({}, ...results) as Report.Results
   },
   Effect.catchTags({
     PlatformError: (error) => Effect.fail(new ConformanceError({ message: `the reports: ${error.message}` })),
     SchemaError: (error) => Effect.fail(new ConformanceError({ message: `kosoku's index.json: ${error.message}` }))
   })
 )
+
+const fuzz = Effect.fnUntraced(function* (options: FuzzOptions) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  yield* fs.makeDirectory(options.reports, { recursive: true })
+  const includes = options.cases.flatMap((id) => ["-i", id])
+  const { exitCode, output } = yield* Program.run(
+    `${venv.bin}/kosoku`,
+    ["-m", "fuzzingclient", options.address, "-p", "4", "-o", options.reports, ...includes],
+    options.timeout
+  )
+  // It ends with 1 where a case failed, with a report all the same.
+  const index = path.join(options.reports, "index.json")
+  if (exitCode > 1 || !(yield* fs.exists(index))) {
+    return yield* new ConformanceError({
+      message: `kosoku ended with ${exitCode} and left no report\n${Program.tail(output)}`
+    })
+  }
+  const agents = yield* Schema.decodeUnknownEffect(Report.Index)(yield* fs.readFileString(index))
+  return Object.assign({}, ...Object.values(agents)) as Report.Results
+})

@@ -11,6 +11,9 @@ const Result = Schema.Struct({ behavior: Schema.String, behaviorClose: Schema.St
 /** The suite's `index.json`: results by agent and case. */
 export const Index = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Record(Schema.String, Result)))
 
+/** Results by case. */
+export type Results = (typeof Index.Type)[string]
+
 export interface Verdict {
   readonly id: string
   readonly passed: boolean
@@ -21,10 +24,7 @@ export interface Verdict {
 /** Cases in which the specification leaves the answer open: the suite observes and does not judge. */
 const informational = new Set(["7.1.6", "7.13.1", "7.13.2"])
 
-export const judge = (
-  expected: ReadonlyArray<string>,
-  results: Readonly<Record<string, typeof Result.Type>>
-): ReadonlyArray<Verdict> =>
+export const judge = (expected: ReadonlyArray<string>, results: Results): ReadonlyArray<Verdict> =>
   expected.map((id) => {
     const result = results[id]
     if (result === undefined) return { id, passed: false, behavior: "no result" }

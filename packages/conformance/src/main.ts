@@ -57,7 +57,7 @@ const conformance = Command.make(
     yield* Console.log(`${expected.length} cases against ${Option.isSome(url) ? address : `the ${server} server`}`)
     const results = yield* Kosoku.fuzzServer({
       address,
-      globs,
+      cases: expected,
       reports: `${import.meta.dirname}/../reports/server-${subject}`,
       timeout: "15 minutes"
     })

@@ -1,0 +1,69 @@
+/**
+ * Our client before the suite as a server: it visits one case after the other, each at a URL of its own, and echoes what
+ * it is sent until the suite is done with it.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { Client, Extensions, PermessageDeflate } from "effect-ws"
+import { ConformanceError } from "./ConformanceError.ts"
+
+export interface VisitOptions {
+  /** Where the suite listens, as `HOST:PORT`. */
+  readonly address: string
+  /** How many cases the suite is to run. */
+  readonly count: number
+  /** How many cases are visited at once. */
+  readonly concurrency: number
+}
+
+/** Visits every case, and asks for the reports at the end. */
+export const visit = Effect.fnUntraced(
+  function* ({ address, concurrency, count }: VisitOptions): Effect.fn.Return<void, ConformanceError> {
+    const base = `ws://${address}`
+    const announced = yield* caseCount(base)
+    if (announced !== count) {
+      return yield* new ConformanceError({ message: `kosoku has ${announced} cases to run, expected ${count}` })
+    }
+    const numbers = Array.from({ length: count }, (_, index) => index + 1)
+    yield* Effect.forEach(numbers, (number) => runCase(base, number), { concurrency, discard: true })
+    yield* updateReports(base)
+  },
+  Effect.provide([Client.layerDirect(), Extensions.layer([PermessageDeflate.make({ threshold: 0 })])])
+)
+
+const agent = "effect-ws"
+
+const caseCount = (base: string) =>
+  Client.connect(`${base}/getCaseCount`).pipe(
+    Effect.flatMap((connection) => connection.receive),
+    Effect.map((message) => Number(message.data)),
+    Effect.scoped,
+    Effect.mapError((error) => new ConformanceError({ message: `kosoku did not say how many cases it has: ${error.message}` }))
+  )
+
+const limits = {
+  // The largest messages of the suite, also in fragments of 64 bytes.
+  maxMessageSize: 16 * 1024 * 1024,
+  maxFragments: 1 << 18
+}
+
+// However a case ends, the suite is the judge of it; only that it can be visited is ours to say.
+const runCase = (base: string, number: number) =>
+  Client.connect(`${base}/runCase?case=${number}&agent=${agent}`, limits).pipe(
+    Effect.mapError((error) => new ConformanceError({ message: `case number ${number}: ${error.message}` })),
+    Effect.flatMap((connection) =>
+      Effect.andThen(
+        Effect.ignore(Stream.runForEach(connection.messages, (message) => connection.send(message))),
+        connection.closed
+      )
+    ),
+    Effect.scoped
+  )
+
+// It ends its stream without a close frame when the reports are written, and then itself.
+const updateReports = (base: string) =>
+  Client.connect(`${base}/updateReports?agent=${agent}`).pipe(
+    Effect.flatMap((connection) => connection.closed),
+    Effect.scoped,
+    Effect.mapError((error) => new ConformanceError({ message: `kosoku wrote no reports: ${error.message}` }))
+  )
