@@ -81,6 +81,6 @@ export const matches = (
     if (entry.port !== undefined && entry.port !== destination.port) return false
     return entry._tag === "Network"
       ? family !== 0 && entry.network.check(host, family === 4 ? "ipv4" : "ipv6")
-      : host === entry.name || host.endsWith(`.${entry.name}`)
+      : host === entry.name || (family === 0 && host.endsWith(`.${entry.name}`))
   })
 }

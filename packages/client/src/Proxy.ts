@@ -146,7 +146,7 @@ export const CurrentPolicy: Context.Reference<Policy> = Context.Reference<Policy
  *
  * `http_proxy` is for ws, `https_proxy` (or `HTTPS_PROXY`) for wss, `all_proxy` (or `ALL_PROXY`) for both where the first
  * is not set, and `no_proxy` (or `NO_PROXY`) lists hosts that are reached directly, see `NoProxy`. The variable in lower
- * case wins, and an empty one means none. Read through `Config`.
+ * case wins; an empty one counts as not set. Read through `Config`.
  *
  * **Gotchas**
  *
@@ -178,8 +178,8 @@ const variable = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Proxy | undefined, InvalidProxy | Config.ConfigError> {
   for (const name of names) {
     const value = yield* Config.option(Config.Redacted(name))
-    if (Option.isNone(value)) continue
-    return Redacted.value(value.value).trim() === "" ? undefined : yield* Effect.fromResult(parse(value.value, name))
+    if (Option.isNone(value) || Redacted.value(value.value).trim() === "") continue
+    return yield* Effect.fromResult(parse(value.value, name))
   }
   return undefined
 })
