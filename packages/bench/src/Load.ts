@@ -6,6 +6,7 @@
  * prepared before the run; one write answers everything that one read completed.
  */
 import * as Net from "node:net"
+import { checkAnswer, type Compression, CycleWriter, DeflatedReader, makeCycle, offer } from "./Deflated.ts"
 import { EchoReader, encodeHeader, encodeMasked, type Kind, makePayload, repeat } from "./Frames.ts"
 import { cpuSeconds } from "./Proc.ts"
 
@@ -23,12 +24,16 @@ export interface EchoLoad {
   readonly depth: number
   readonly bytes: number
   readonly kind: Kind
+  /** Whether messages are compressed. They are text that resembles JSON then. */
+  readonly compression?: Compression | undefined
 }
 
 /** Connections that are opened and say nothing. */
 export interface IdleLoad {
   readonly mode: "idle"
   readonly connections: number
+  /** Whether they have echoed one compressed message of 1 KiB before. */
+  readonly compression?: Compression | undefined
 }
 
 /** Opening handshakes, `connections` of them at a time; each is reset once it is answered. */
@@ -78,7 +83,7 @@ const checkHead = (head: string): void => {
 }
 
 /** Opens a WebSocket to the target; once it is open, every read is announced by its length in the shared buffer. */
-const dial = (target: Target, handlers: Handlers): Net.Socket => {
+const dial = (target: Target, handlers: Handlers, compression?: Compression): Net.Socket => {
   let head = ""
   let open = false
   const onBytes = (length: number): boolean => {
@@ -91,6 +96,7 @@ const dial = (target: Target, handlers: Handlers): Net.Socket => {
       if (head.length > maxHead) throw new Error(`the response head is longer than ${maxHead} bytes`)
       if (head.includes("\r\n\r\n")) {
         checkHead(head)
+        if (compression !== undefined) checkAnswer(head, compression)
         open = true
         head = ""
         handlers.onOpen(socket)
@@ -109,7 +115,8 @@ const dial = (target: Target, handlers: Handlers): Net.Socket => {
   socket.on("connect", () =>
     socket.write(
       `GET / HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`
+        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n` +
+        `${compression === undefined ? "" : offer(compression)}\r\n`
     )
   )
   socket.on("error", handlers.onFailure)
@@ -145,28 +152,53 @@ const openAll = (
   connections: number,
   handle: (index: number) => (length: number) => void,
   onFailure: (error: Error) => void,
-  ready: (sockets: ReadonlyArray<Net.Socket>) => void
+  ready: (sockets: ReadonlyArray<Net.Socket>) => void,
+  compression?: Compression
 ): void => {
   const sockets: Array<Net.Socket> = []
   let started = 0
   let opened = 0
   const next = (): void => {
     const index = started++
-    dial(target, {
-      onOpen: (socket) => {
-        sockets[index] = socket
-        if (++opened === connections) ready(sockets)
-        else if (started < connections) next()
-      },
-      onBytes: handle(index),
-      onFailure
-    })
+    const onOpen = (socket: Net.Socket): void => {
+      sockets[index] = socket
+      if (++opened === connections) ready(sockets)
+      else if (started < connections) next()
+    }
+    dial(target, { onOpen, onBytes: handle(index), onFailure }, compression)
   }
   for (let i = Math.min(dialling, connections); i > 0; i--) next()
 }
 
 /** Runs an echo load and gives what was counted. */
 export const echo = (target: Target, load: EchoLoad, window: Window): Promise<Throughput> =>
+  load.compression === undefined
+    ? echoPlain(target, load, window)
+    : echoDeflated(target, load, window, load.compression)
+
+const echoDeflated = (target: Target, load: EchoLoad, window: Window, compression: Compression): Promise<Throughput> =>
+  new Promise((resolve, reject) => {
+    const cycle = makeCycle(load.bytes, compression, mask)
+    const readers = Array.from({ length: load.connections }, () => new DeflatedReader(cycle))
+    const writers = Array.from({ length: load.connections }, () => new CycleWriter(cycle))
+    let count = 0
+    let sockets: ReadonlyArray<Net.Socket> = []
+    const send = (index: number, count: number): void =>
+      writers[index]!.next(count, (bytes) => void sockets[index]!.write(bytes))
+    const handle = (index: number) => (length: number) => {
+      const completed = readers[index]!.read(shared, length)
+      count += completed
+      if (completed > 0) send(index, completed)
+    }
+    const ready = (opened: ReadonlyArray<Net.Socket>): void => {
+      sockets = opened
+      for (const index of opened.keys()) send(index, load.depth)
+      measure(target, window, () => count, resolve)
+    }
+    openAll(target, load.connections, handle, reject, ready, compression)
+  })
+
+const echoPlain = (target: Target, load: EchoLoad, window: Window): Promise<Throughput> =>
   new Promise((resolve, reject) => {
     const payload = makePayload(load.kind, load.bytes)
     const frame = encodeMasked(load.kind, payload, mask)
@@ -201,11 +233,25 @@ export const echo = (target: Target, load: EchoLoad, window: Window): Promise<Th
     })
   })
 
-/** Opens idle connections and resolves once all are open; they stay open as long as the process lives. */
+/** Opens idle connections and resolves once all are open, and have echoed what they are to echo; they stay open as long as the process lives. */
 export const idle = (target: Target, load: IdleLoad): Promise<void> =>
   new Promise((resolve, reject) => {
-    const handle = () => () => reject(new Error("the server sent bytes on an idle connection"))
-    openAll(target, load.connections, handle, reject, () => resolve())
+    const { compression } = load
+    if (compression === undefined) {
+      const handle = () => () => reject(new Error("the server sent bytes on an idle connection"))
+      return openAll(target, load.connections, handle, reject, () => resolve())
+    }
+    const cycle = makeCycle(1024, compression, mask)
+    const readers = Array.from({ length: load.connections }, () => new DeflatedReader(cycle))
+    let echoed = 0
+    const handle = (index: number) => (length: number) => {
+      echoed += readers[index]!.read(shared, length)
+      if (echoed === load.connections) resolve()
+    }
+    const ready = (sockets: ReadonlyArray<Net.Socket>): void => {
+      for (const socket of sockets) new CycleWriter(cycle).next(1, (bytes) => void socket.write(bytes))
+    }
+    openAll(target, load.connections, handle, reject, ready, compression)
   })
 
 /** Shakes hands over and over and gives the number of handshakes. */

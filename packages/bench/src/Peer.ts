@@ -16,6 +16,8 @@ export interface Peer {
   /** The file in `servers/`. */
   readonly file: string
   readonly env: Readonly<Record<string, string>>
+  /** Whether it can take part in rows with compression. */
+  readonly compresses: boolean
 }
 
 /** A server that cannot be run here. */
@@ -46,7 +48,8 @@ const node = (name: string, description: string, file = `${name}.ts`, env: Peer[
   description,
   program: process.execPath,
   file,
-  env
+  env,
+  compresses: name !== "floor"
 })
 
 /** Finds the servers. Bun is taken from the environment variable `BUN` or from the `PATH`. */
@@ -71,7 +74,10 @@ export const discover = (): Peers => {
   }
   if (!existsSync(bun)) return { available, missing: [{ name: "bun", reason: `BUN names no file: ${bun}` }] }
   return {
-    available: [...available, { name: "bun", description: "Bun.serve", program: bun, file: "bun.ts", env: {} }],
+    available: [
+      ...available,
+      { name: "bun", description: "Bun.serve", program: bun, file: "bun.ts", env: {}, compresses: true }
+    ],
     missing: []
   }
 }

@@ -2,6 +2,7 @@
  * The rows of the table: what load each name stands for. The names are a small language, so that any load can be asked
  * for: `64x16x1K-text` is 64 connections, 16 messages under way on each, 1 KiB of text a message.
  */
+import type { Compression } from "./Deflated.ts"
 import type { EchoLoad, HandshakeLoad, IdleLoad } from "./Load.ts"
 
 /** One row: a name and the load it stands for. */
@@ -18,7 +19,17 @@ export const standard: ReadonlyArray<string> = [
   "64x1x16K",
   "8x4x1M",
   "1000x1x64",
+  "64x1x1K-json-deflate",
+  "64x16x1K-json-deflate",
+  "64x1x16K-json-deflate",
+  "64x16x16K-json-deflate",
+  "64x1x1K-json-deflate-takeover",
+  "64x16x1K-json-deflate-takeover",
+  "64x1x16K-json-deflate-takeover",
+  "64x16x16K-json-deflate-takeover",
   "idle",
+  "idle-500-deflate",
+  "idle-500-deflate-takeover",
   "handshakes"
 ]
 
@@ -28,8 +39,13 @@ const maxBytes = 16 * 1024 * 1024
 const idleConnections = 5000
 const handshakesAtOnce = 64
 
-const echoName = /^(\d+)x(\d+)x(\d+)([KM]?)(-text)?$/
-const otherName = /^(idle|handshakes)(?:-(\d+))?$/
+const echoName = /^(\d+)x(\d+)x(\d+)([KM]?)(-text|-json-deflate|-json-deflate-takeover)?$/
+const otherName = /^(?:(idle)(?:-(\d+))?(-deflate|-deflate-takeover)?|(handshakes)(?:-(\d+))?)$/
+
+const compressionOf = (suffix: string | undefined): { readonly compression?: Compression } => {
+  if (suffix?.endsWith("-takeover")) return { compression: "takeover" }
+  return suffix?.endsWith("-deflate") ? { compression: "each" } : {}
+}
 
 const within = (what: string, value: number, min: number, max: number): number => {
   if (value < min || value > max) throw new Error(`${what} from ${min} to ${max}`)
@@ -41,8 +57,9 @@ const within = (what: string, value: number, min: number, max: number): number =
  *
  * **Details**
  *
- * `CONNECTIONSxDEPTHxBYTES` with an optional `K` or `M` and an optional `-text`; `idle` and `handshakes`, each with an
- * optional `-CONNECTIONS` (5000 and 64).
+ * `CONNECTIONSxDEPTHxBYTES` with an optional `K` or `M` and an optional `-text`, or `-json-deflate` for compressed text,
+ * with `-takeover` where the windows are kept; `idle` and `handshakes`, each with an optional `-CONNECTIONS` (5000 and
+ * 64), `idle` also with an optional `-deflate` or `-deflate-takeover`.
  */
 export const parse = (name: string): Row => {
   const echo = echoName.exec(name)
@@ -55,18 +72,24 @@ export const parse = (name: string): Row => {
         connections: within("connections", Number(echo[1]), 1, maxConnections),
         depth: within("depth", Number(echo[2]), 1, maxDepth),
         bytes: within("bytes", Number(echo[3]) * unit, 0, maxBytes),
-        kind: echo[5] === undefined ? "binary" : "text"
+        kind: echo[5] === undefined ? "binary" : "text",
+        ...compressionOf(echo[5])
       }
     }
   }
   const other = otherName.exec(name)
   if (other === null) {
     throw new Error(
-      "CONNECTIONSxDEPTHxBYTES[K|M][-text], idle[-CONNECTIONS] or handshakes[-CONNECTIONS], such as " +
+      "CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate|-json-deflate-takeover], " +
+        "idle[-CONNECTIONS][-deflate|-deflate-takeover] or handshakes[-CONNECTIONS], such as " +
         standard.join(", ")
     )
   }
-  const mode = other[1] === "idle" ? "idle" : "handshakes"
-  const connections = Number(other[2] ?? (mode === "idle" ? idleConnections : handshakesAtOnce))
-  return { name, load: { mode, connections: within("connections", connections, 1, maxConnections) } }
+  const idle = other[1] !== undefined
+  const given = Number(other[2] ?? other[5] ?? (idle ? idleConnections : handshakesAtOnce))
+  const connections = within("connections", given, 1, maxConnections)
+  return {
+    name,
+    load: idle ? { mode: "idle", connections, ...compressionOf(other[3]) } : { mode: "handshakes", connections }
+  }
 }

@@ -40,11 +40,17 @@ const file = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 
 const startServer = Effect.fnUntraced(function* (
   peer: Peer,
+  row: Row,
   pinning: Pinning | undefined,
   flags: ReadonlyArray<string>
 ) {
   const command = [peer.program, ...flags, file(`servers/${peer.file}`)]
-  const child = yield* Child.spawn(peer.name, pinned(pinning?.server, command), peer.env)
+  const child = yield* Child.spawn(peer.name, pinned(pinning?.server, command), {
+    ...peer.env,
+    ...(row.load.mode === "handshakes" || row.load.compression === undefined
+      ? {}
+      : { BENCH_DEFLATE: row.load.compression })
+  })
   const line = yield* child.line(startSeconds)
   const port = Number(/^listening (\d+)$/.exec(line)?.[1])
   if (Number.isNaN(port)) {
@@ -67,7 +73,7 @@ const heapKiB = Effect.fnUntraced(function* (server: Child.Child) {
 })
 
 const throughput = Effect.fnUntraced(function* (peer: Peer, row: Row, conditions: Conditions) {
-  const server = yield* startServer(peer, conditions.pinning, [])
+  const server = yield* startServer(peer, row, conditions.pinning, [])
   const job = { port: server.port, pid: server.child.pid, load: row.load, window: conditions.window }
   const generator = yield* startGenerator(job, conditions.pinning)
   const line = yield* generator.line(conditions.window.warmup + conditions.window.seconds + openSeconds)
@@ -88,7 +94,7 @@ const growth = (before: number | undefined, after: number | undefined, connectio
   before === undefined || after === undefined ? undefined : (after - before) / connections
 
 const memory = Effect.fnUntraced(function* (peer: Peer, row: Row, conditions: Conditions) {
-  const server = yield* startServer(peer, conditions.pinning, ["--expose-gc"])
+  const server = yield* startServer(peer, row, conditions.pinning, ["--expose-gc"])
   const pid = server.child.pid
   const connections = row.load.connections
   const heapBefore = yield* heapKiB(server.child)

@@ -32,7 +32,9 @@ const between =
   }
 
 const rows = Argument.String("row").pipe(
-  Argument.withDescription(`CONNECTIONSxDEPTHxBYTES[K|M][-text], idle or handshakes; all of ${Row.standard.join(" ")}`),
+  Argument.withDescription(
+    `CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate], idle or handshakes; all of ${Row.standard.join(" ")}`
+  ),
   Argument.mapTryCatch(Row.parse, messageOf),
   Argument.variadic()
 )
@@ -94,7 +96,9 @@ const bench = Command.make(
     const fs = yield* FileSystem.FileSystem
     const tables: Array<Report.Table> = []
     for (const row of options.rows.length === 0 ? Row.standard.map(Row.parse) : options.rows) {
-      const table = yield* measureRow(row, options.peers, options.rounds, conditions)
+      const compressed = row.load.mode !== "handshakes" && row.load.compression !== undefined
+      const peers = compressed ? options.peers.filter((peer) => peer.compresses) : options.peers
+      const table = yield* measureRow(row, peers, options.rounds, conditions)
       tables.push(table)
       yield* Console.log(`\n${Report.renderTable(table)}`)
       // Written after every row, so that a run that is cut short leaves what it had.

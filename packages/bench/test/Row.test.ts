@@ -26,6 +26,24 @@ describe("parse", () => {
     })
   })
 
+  it("reads rows with compression", () => {
+    assert.deepStrictEqual(parse("64x16x1K-json-deflate").load, {
+      mode: "echo",
+      connections: 64,
+      depth: 16,
+      bytes: 1024,
+      kind: "text",
+      compression: "each"
+    })
+    assert.strictEqual(Reflect.get(parse("1x1x1-json-deflate-takeover").load, "compression"), "takeover")
+    assert.deepStrictEqual(parse("idle-9-deflate").load, { mode: "idle", connections: 9, compression: "each" })
+    assert.deepStrictEqual(parse("idle-deflate-takeover").load, {
+      mode: "idle",
+      connections: 5000,
+      compression: "takeover"
+    })
+  })
+
   it("reads the other rows", () => {
     assert.deepStrictEqual(parse("idle").load, { mode: "idle", connections: 5000 })
     assert.deepStrictEqual(parse("handshakes-8").load, { mode: "handshakes", connections: 8 })
@@ -41,6 +59,8 @@ describe("parse", () => {
   it("says what is allowed", () => {
     assert.throws(() => parse("fast"), /CONNECTIONSxDEPTHxBYTES/)
     assert.throws(() => parse("64x16"), /CONNECTIONSxDEPTHxBYTES/)
+    assert.throws(() => parse("1x1x1-deflate"), /-json-deflate-takeover/)
+    assert.throws(() => parse("handshakes-deflate"), /CONNECTIONSxDEPTHxBYTES/)
     assert.throws(() => parse("0x1x1"), /connections from 1 to 15000/)
     assert.throws(() => parse("1x1025x1"), /depth from 1 to 1024/)
     assert.throws(() => parse("1x1x17M"), /bytes from 0 to 16777216/)

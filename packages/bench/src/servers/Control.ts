@@ -12,6 +12,9 @@ const collect = (): void => {
 const heapUsed = (): number | undefined =>
   process.versions["bun"] === undefined ? process.memoryUsage().heapUsed : undefined
 
+/** How the row wants messages compressed, if at all: see `Deflated.ts`. */
+export const compression = process.env["BENCH_DEFLATE"] as "each" | "takeover" | undefined
+
 /** Announces the port and serves the runner's questions. */
 export const announce = (port: number): void => {
   process.stdin.on("data", () => {

@@ -1,8 +1,8 @@
 /** Bun's built-in server, run by Bun itself. */
-import { announce } from "./Control.ts"
+import { announce, compression } from "./Control.ts"
 
 interface BunSocket {
-  readonly send: (data: string | Uint8Array) => number
+  readonly send: (data: string | Uint8Array, compress?: boolean) => number
 }
 
 interface BunServer {
@@ -16,22 +16,25 @@ interface Bun {
     readonly port: number
     readonly fetch: (request: Request, server: BunServer) => Response | undefined
     readonly websocket: {
-      readonly perMessageDeflate: boolean
+      readonly perMessageDeflate: false | { readonly compress: string; readonly decompress: string }
       readonly maxPayloadLength: number
       readonly message: (socket: BunSocket, data: string | Uint8Array) => void
     }
   }) => BunServer
 }
 
+// A shared one keeps nothing between messages, a dedicated one keeps its window. The level cannot be chosen.
+const compressor = compression === "takeover" ? "dedicated" : "shared"
+
 const server = (globalThis as unknown as { readonly Bun: Bun }).Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
   fetch: (request, server) => (server.upgrade(request) ? undefined : new Response(null, { status: 426 })),
   websocket: {
-    perMessageDeflate: false,
+    perMessageDeflate: compression !== undefined && { compress: compressor, decompress: compressor },
     maxPayloadLength: 64 * 1024 * 1024,
     message: (socket, data) => {
-      socket.send(data)
+      socket.send(data, compression !== undefined)
     }
   }
 })

@@ -3,7 +3,8 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import * as Effect from "effect/Effect"
 import type * as Socket from "effect/socket/Socket"
-import { announce } from "./Control.ts"
+import { settings } from "../Deflated.ts"
+import { announce, compression } from "./Control.ts"
 
 const echo = Effect.fnUntraced(function* (socket: Socket.Socket) {
   const { pull } = yield* socket.reader
@@ -12,7 +13,13 @@ const echo = Effect.fnUntraced(function* (socket: Socket.Socket) {
 }, Effect.scoped)
 
 const program = Effect.gen(function* () {
-  const server = yield* NodeSocketServer.makeWebSocket({ host: "127.0.0.1", port: 0, backlog: 1024 })
+  const perMessageDeflate = compression !== undefined && { threshold: 0, zlibDeflateOptions: settings }
+  const server = yield* NodeSocketServer.makeWebSocket({
+    host: "127.0.0.1",
+    port: 0,
+    backlog: 1024,
+    perMessageDeflate
+  })
   if (server.address._tag === "UnixPathAddress") return yield* Effect.die("a port was expected")
   announce(server.address.port)
   return yield* server.run((socket) => Effect.ignore(echo(socket)))

@@ -1,8 +1,9 @@
-/** The `ws` package at its best: no compression, payloads echoed as the bytes they came in. */
+/** The `ws` package at its best: compression only where the row asks for it, payloads echoed as the bytes they came in. */
 import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { WebSocketServer } from "ws"
-import { announce } from "./Control.ts"
+import { settings } from "../Deflated.ts"
+import { announce, compression } from "./Control.ts"
 
 // ws falls back to JavaScript in silence; a figure under the wrong name would be worse than none.
 const native = Object.keys(createRequire(import.meta.url).cache).some((file) => /bufferutil.*\.node$/.test(file))
@@ -10,7 +11,10 @@ if (native === (process.env["WS_NO_BUFFER_UTIL"] !== undefined)) {
   throw new Error(native ? "bufferutil was loaded although it was switched off" : "bufferutil could not be loaded")
 }
 
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false, backlog: 1024 })
+// Its own threshold would leave messages below 1024 bytes uncompressed.
+const perMessageDeflate = compression !== undefined && { threshold: 0, zlibDeflateOptions: settings }
+
+const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate, backlog: 1024 })
 
 server.on("connection", (socket) => {
   socket.on("message", (data, binary) => socket.send(data, { binary }))
