@@ -1,3 +1,5 @@
+// The attributes are what is tested.
+/* oxlint-disable unicorn/prefer-add-event-listener */
 /**
  * The class, step by step as https://websockets.spec.whatwg.org numbers them.
  */

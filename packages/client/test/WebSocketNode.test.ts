@@ -1,3 +1,5 @@
+// The attributes are what is tested.
+/* oxlint-disable unicorn/prefer-add-event-listener */
 /**
  * The same scripts, run on our class and on Node's global `WebSocket`. Where they differ, a case says who is right and
  * why; a Node that changes its mind shows here.

@@ -110,22 +110,21 @@ export class WebSocketEngine {
       headers: client.headers === undefined ? headers : [...client.headers, ...headers],
       maxRedirects: 0
     }
-    const self = this
-    return Effect.gen(function* () {
-      const connection = yield* Client.connect(self.url, options)
+    return Effect.gen({ self: this }, function* () {
+      const connection = yield* Client.connect(this.url, options)
       if (subprotocols.length > 0 && connection.subprotocol === undefined) {
         yield* connection.abort("the server chose no subprotocol")
         return yield* new CloseError.ProtocolError({ reason: "the server chose none of the subprotocols offered" })
       }
-      self.connection = connection
+      this.connection = connection
       const pull = yield* Stream.toPull(connection.events(["Sent"]))
       yield* task
-      self.opened(connection)
-      const delivering = Effect.flatMap(pull, (batch) => self.deliver(batch))
+      this.opened(connection)
+      const delivering = Effect.flatMap(pull, (batch) => this.deliver(batch))
       // How it ended is told by the closure.
       yield* Effect.ignore(Effect.forever(delivering, { disableYield: true }))
       yield* task
-      if (self.readyState === OPEN) self.readyState = CLOSING
+      if (this.readyState === OPEN) this.readyState = CLOSING
       yield* connection.closed
     })
   }
@@ -142,18 +141,17 @@ export class WebSocketEngine {
   }
 
   private deliver(batch: ReadonlyArray<ConnectionEvent>): Effect.Effect<void> {
-    const self = this
-    return Effect.gen(function* () {
+    return Effect.gen({ self: this }, function* () {
       yield* task
       let spent = false
       for (const event of batch) {
         if (event._tag === "Sent") {
-          self.sent()
+          this.sent()
         } else {
-          yield* self.flowing.await
+          yield* this.flowing.await
           if (spent) yield* task
           spent = true
-          if (event._tag === "Text" || event._tag === "Binary") self.received(event.data)
+          if (event._tag === "Text" || event._tag === "Binary") this.received(event.data)
         }
       }
     })
