@@ -9,15 +9,20 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import { connect } from "./Connect.ts"
+import type { ConnectFailure } from "./ConnectFailure.ts"
 import { serve } from "./Serve.ts"
 
 const command = Command.make("effect-ws").pipe(
   Command.withDescription("WebSockets for Effect, on the command line."),
-  Command.withSubcommands([serve])
+  Command.withSubcommands([serve, connect])
 )
 
 /** Runs the command that the arguments name. */
-export const run = (version: string, args: ReadonlyArray<string>): Effect.Effect<void, CliError.CliError> =>
+export const run = (
+  version: string,
+  args: ReadonlyArray<string>
+): Effect.Effect<void, CliError.CliError | ConnectFailure> =>
   Command.runWith(command, { version })(args).pipe(
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, toStderr))
   )

@@ -1,0 +1,204 @@
+/**
+ * The flags of `connect`: what each may be, what it is when it is left out, and which of them exclude each other.
+ */
+import * as Proxy from "@effect-ws/client/Proxy"
+import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import * as Authority from "@effect-ws/protocol/Authority"
+import * as HeaderGrammar from "@effect-ws/protocol/HeaderGrammar"
+import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import * as Argument from "effect/cli/Argument"
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+
+const longestWait = 86_400
+
+const seconds = (name: string, least: number, description: string): Flag.Flag<Option.Option<number>> =>
+  Flag.Finite(name).pipe(
+    Flag.withMetavar("SECONDS"),
+    Flag.withDescription(description),
+    Flag.filter(
+      (value) => value >= least && value <= longestWait,
+      () => `Expected a number of seconds from ${least} to ${longestWait}`
+    ),
+    Flag.optional
+  )
+
+const file = (name: string, description: string): Flag.Flag<Option.Option<string>> =>
+  Flag.String(name).pipe(Flag.withMetavar("FILE"), Flag.withDescription(description), Flag.optional)
+
+const on = (name: string, description: string): Flag.Flag<boolean> =>
+  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false), Flag.withoutNegation)
+
+const nameAndValue = /^([^:]+):[ \t]*(.*?)[ \t]*$/
+
+/** The argument and the flags as they are read. */
+export const flags = {
+  url: Argument.String("url").pipe(
+    Argument.withDescription("Where to connect: ws://, wss://, http:// or https://, or ws+unix:PATH:/TARGET")
+  ),
+  headers: Flag.String("header").pipe(
+    Flag.withMetavar("NAME:VALUE"),
+    Flag.withDescription("A header to add to the request; repeat it for several"),
+    Flag.atLeast(0),
+    Flag.filterMap(
+      (lines) => Option.all(lines.map(parseHeader)),
+      () => "Expected a header such as Cookie: a=b"
+    )
+  ),
+  subprotocols: Flag.String("subprotocol").pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription("A subprotocol to offer; repeat it for several, best first (default: none)"),
+    Flag.atLeast(0),
+    Flag.filter(
+      (names) => names.every(HeaderGrammar.isToken) && new Set(names).size === names.length,
+      () => "Expected names without spaces, commas or quotes, each once"
+    )
+  ),
+  origin: Flag.String("origin").pipe(
+    Flag.withDescription("The Origin header, as a page from there would send it (default: none)"),
+    Flag.filter(
+      (origin) => origin === "null" || Authority.parseOrigin(origin) !== undefined,
+      () => "Expected an origin such as https://example.com or http://localhost:3000"
+    ),
+    Flag.optional
+  ),
+  user: Flag.Redacted("user").pipe(
+    Flag.withMetavar("USER:PASSWORD"),
+    Flag.withDescription("Who to be when the server asks, by Digest or Basic"),
+    Flag.filterMap(parseUser, () => "Expected a name and a password with a colon between them"),
+    Flag.optional
+  ),
+  bearer: Flag.Redacted("bearer").pipe(
+    Flag.withMetavar("TOKEN"),
+    Flag.withDescription("The Bearer token to send with the request"),
+    Flag.filter(
+      (token) => HeaderGrammar.isFieldValue(Redacted.value(token)) && Redacted.value(token) !== "",
+      () => "Expected a token without line breaks"
+    ),
+    Flag.optional
+  ),
+  insecure: on("insecure", "Talk TLS to whoever answers, whatever certificate it shows"),
+  ca: file("ca", "Trust the authorities in this PEM file, and no others, to vouch for the server"),
+  cert: file("cert", "Show the certificate in this PEM file to a server that demands one; needs --key"),
+  key: file("key", "The PEM file with the certificate's private key"),
+  proxy: Flag.Redacted("proxy").pipe(
+    Flag.withMetavar("URL"),
+    Flag.withDescription(
+      "Go through http://HOST:PORT or socks5://HOST:PORT, or none (default: as the environment says)"
+    ),
+    Flag.filterMap(parseProxy, () => "Expected none, or a URL such as http://host:3128 or socks5://user:password@host"),
+    Flag.optional
+  ),
+  noDeflate: on("no-deflate", "Do not offer permessage-deflate, which is offered otherwise"),
+  commands: on("commands", "Take lines of a pipe that begin with / for commands too, as those that are typed"),
+  connectTimeout: seconds("connect-timeout", 0.001, "How long dialling, a proxy and TLS may take (default: 10)"),
+  handshakeTimeout: seconds(
+    "handshake-timeout",
+    0.001,
+    "How long the server may take to answer the handshake (default: 10)"
+  ),
+  closeTimeout: seconds("close-timeout", 0, "How long the server may take to answer a close (default: 2)"),
+  linger: seconds("linger", 0, "How long the server must be silent after the end of a pipe to be done (default: 1)")
+}
+
+function parseHeader(line: string): Option.Option<HeaderFields[number]> {
+  const [, name, value] = nameAndValue.exec(line) ?? []
+  return name !== undefined && value !== undefined && HeaderGrammar.isToken(name) && HeaderGrammar.isFieldValue(value)
+    ? Option.some({ name, value })
+    : Option.none()
+}
+
+function parseUser(text: Redacted.Redacted<string>): Option.Option<AuthAnswer.Proof> {
+  const value = Redacted.value(text)
+  const colon = value.indexOf(":")
+  return colon < 1 ? Option.none() : Option.some(AuthAnswer.password(value.slice(0, colon), value.slice(colon + 1)))
+}
+
+function parseProxy(text: Redacted.Redacted<string>): Option.Option<Proxy.Proxy | "none"> {
+  return Redacted.value(text) === "none" ? Option.some("none") : Result.getSuccess(Proxy.parse(text, "--proxy"))
+}
+
+/** The argument and the flags as they were read. */
+export interface Input {
+  readonly url: string
+  readonly headers: HeaderFields
+  readonly subprotocols: ReadonlyArray<string>
+  readonly origin: Option.Option<string>
+  readonly user: Option.Option<AuthAnswer.Proof>
+  readonly bearer: Option.Option<Redacted.Redacted<string>>
+  readonly insecure: boolean
+  readonly ca: Option.Option<string>
+  readonly cert: Option.Option<string>
+  readonly key: Option.Option<string>
+  readonly proxy: Option.Option<Proxy.Proxy | "none">
+  readonly noDeflate: boolean
+  readonly commands: boolean
+  readonly connectTimeout: Option.Option<number>
+  readonly handshakeTimeout: Option.Option<number>
+  readonly closeTimeout: Option.Option<number>
+  readonly linger: Option.Option<number>
+}
+
+/** What the flags ask for. */
+export interface Settings {
+  readonly url: string
+  readonly headers: HeaderFields
+  readonly subprotocols: ReadonlyArray<string>
+  readonly origin: string | undefined
+  readonly credentials: AuthAnswer.Proof | undefined
+  readonly insecure: boolean
+  readonly caFile: string | undefined
+  readonly identityFiles: { readonly cert: string; readonly key: string } | undefined
+  readonly proxy: Proxy.Proxy | "none" | undefined
+  readonly deflate: boolean
+  /** Whether lines of a pipe can be commands. */
+  readonly commands: boolean
+  readonly connectTimeout: Duration.Duration
+  readonly handshakeTimeout: Duration.Duration
+  readonly closeTimeout: Duration.Duration
+  readonly linger: Duration.Duration
+}
+
+/** Puts the flags together, or says which of them cannot be together. */
+export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserError> => {
+  const { ca, cert, insecure, key } = input
+  if (Option.isSome(input.user) && Option.isSome(input.bearer)) {
+    return refuse("--user does not go with --bearer: say who to be in one way")
+  }
+  if (insecure && Option.isSome(ca)) {
+    return refuse("--insecure does not go with --ca: either the certificate is checked, or it is not")
+  }
+  if (Option.isSome(cert) && Option.isNone(key)) {
+    return refuse("--cert needs --key beside it, the file with the private key")
+  }
+  if (Option.isSome(key) && Option.isNone(cert)) {
+    return refuse("--key needs --cert beside it, the file with the certificate")
+  }
+  const wait = (value: Option.Option<number>, otherwise: number): Duration.Duration =>
+    Duration.seconds(Option.getOrElse(value, () => otherwise))
+  return Effect.succeed({
+    url: input.url,
+    headers: input.headers,
+    subprotocols: input.subprotocols,
+    origin: Option.getOrUndefined(input.origin),
+    credentials: Option.getOrUndefined(Option.orElse(input.user, () => Option.map(input.bearer, AuthAnswer.token))),
+    insecure,
+    caFile: Option.getOrUndefined(ca),
+    identityFiles: Option.getOrUndefined(Option.all({ cert, key })),
+    proxy: Option.getOrUndefined(input.proxy),
+    deflate: !input.noDeflate,
+    commands: input.commands,
+    connectTimeout: wait(input.connectTimeout, 10),
+    handshakeTimeout: wait(input.handshakeTimeout, 10),
+    closeTimeout: wait(input.closeTimeout, 2),
+    linger: wait(input.linger, 1)
+  })
+}
+
+const refuse = (userMessage: string): Effect.Effect<never, CliError.UserError> =>
+  Effect.fail(new CliError.UserError({ cause: userMessage, userMessage }))

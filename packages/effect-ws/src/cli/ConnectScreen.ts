@@ -1,0 +1,101 @@
+/**
+ * What `connect` shows: messages on standard output, everything else on standard error, in colour where that is a
+ * terminal. On a terminal it also reads lines, with a prompt that stays below what arrives.
+ */
+import type { Message } from "@effect-ws/protocol/Message"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Readline from "node:readline"
+import { formatHex } from "./ConnectLine.ts"
+import { ofInput } from "./ConnectFailure.ts"
+import type { ConnectFailure } from "./ConnectFailure.ts"
+
+/** Where to show things. */
+export interface Screen {
+  /** Shows a message, and waits until it is written; false where nobody reads any more. */
+  readonly message: (message: Message) => Effect.Effect<boolean>
+  readonly note: (text: string) => Effect.Effect<void>
+  readonly complaint: (text: string) => Effect.Effect<void>
+  /** The lines that are typed, on a terminal. */
+  readonly typed: Stream.Stream<string, ConnectFailure> | undefined
+}
+
+/** Makes the screen of this process. */
+export const make: Effect.Effect<Screen, never, Scope.Scope> = Effect.gen(function* () {
+  const { stderr, stdin, stdout } = process
+  const editor = stdin.isTTY ? yield* openEditor : undefined
+  const paintOut = paint(stdout)
+  const paintErr = paint(stderr)
+
+  // What is being typed is put aside, and back below what was shown.
+  const above = <A>(show: Effect.Effect<A>): Effect.Effect<A> => {
+    if (editor === undefined || !stderr.isTTY) return show
+    const clear = Effect.sync(() => {
+      Readline.cursorTo(stderr, 0)
+      Readline.clearScreenDown(stderr)
+    })
+    return Effect.tap(Effect.andThen(clear, show), () => Effect.sync(() => editor.prompt(true)))
+  }
+
+  // Nobody need be there to read; that a pipe broke shows in the callback of each write.
+  yield* Effect.acquireRelease(
+    Effect.sync(() => [stdout.on("error", ignore), stderr.on("error", ignore)]),
+    () => Effect.sync(() => [stdout.off("error", ignore), stderr.off("error", ignore)])
+  )
+
+  return {
+    message: (message) => above(write(stdout, `${render(message, stdout.isTTY, paintOut)}\n`)),
+    note: (text) => above(Effect.asVoid(write(stderr, `${paintErr(dim, printable(text))}\n`))),
+    complaint: (text) => above(Effect.asVoid(write(stderr, `${paintErr(red, printable(text))}\n`))),
+    typed: editor && linesOf(editor)
+  }
+})
+
+const ignore = (): void => {}
+
+const openEditor = Effect.acquireRelease(
+  Effect.sync(() => {
+    const editor = Readline.createInterface({ input: process.stdin, output: process.stderr, prompt: "> " })
+    // On a terminal readline takes Ctrl-C for itself.
+    editor.on("SIGINT", () => process.kill(process.pid, "SIGINT"))
+    return editor
+  }),
+  (editor) =>
+    Effect.sync(() => {
+      editor.close()
+      if (process.stderr.isTTY) process.stderr.write("\n")
+    })
+)
+
+const linesOf = (editor: Readline.Interface): Stream.Stream<string, ConnectFailure> =>
+  Stream.fromAsyncIterable(editor, (cause) => ofInput(`cannot read what is typed: ${String(cause)}`)).pipe(
+    Stream.tap(() => Effect.sync(() => editor.prompt()))
+  )
+
+const write = (stream: NodeJS.WriteStream, text: string): Effect.Effect<boolean> =>
+  Effect.callback((resume) => {
+    stream.write(text, (error) => resume(Effect.succeed(error === undefined || error === null)))
+  })
+
+type Paint = (colour: number, text: string) => string
+
+const [red, cyan, yellow, dim] = [31, 36, 33, 2]
+
+const paint = (stream: NodeJS.WriteStream): Paint =>
+  // https://no-color.org: set and not empty, whatever it says
+  stream.isTTY && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb"
+    ? (colour, text) => `\u001B[${colour}m${text}\u001B[0m`
+    : (_colour, text) => text
+
+const render = (message: Message, isTerminal: boolean, paint: Paint): string => {
+  const [colour, text] = message._tag === "Text" ? [cyan, message.data] : [yellow, formatHex(message.data)]
+  return isTerminal ? paint(colour!, `< ${printable(text)}`) : text
+}
+
+// What a stranger sends must not move the cursor, or worse.
+const printable = (text: string): string =>
+  // oxlint-disable-next-line no-control-regex
+  text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`
+  })
