@@ -7,15 +7,15 @@
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Arbitrary, Effect, Layer, Schema, Stream } from "effect"
 import type { Scope } from "effect"
 import { SocketServer } from "effect/socket"
 import type * as NetAddress from "effect/net/NetAddress"
 import { WebSocket as Ours } from "../src/WebSocket.ts"
 import type { WebSocketClass } from "../src/WebSocket.ts"
-import { record, thrown } from "./support/standard.ts"
+import { raw, record, thrown } from "./support/standard.ts"
 import type { AnyWebSocket } from "./support/standard.ts"
-import { acceptance, answering, response } from "./support/web.ts"
+import { answering, response } from "./support/web.ts"
 import type { Respond } from "./support/web.ts"
 
 type Class = new (
@@ -50,16 +50,6 @@ const start = (server: Respond | undefined): Effect.Effect<string, never, Socket
     }
     return urlOf(sockets.address)
   })
-
-/** Frames behind the acceptance; then the stream ends, or stays until the client goes. */
-const frames =
-  (bytes: ReadonlyArray<number>, then: "end" | "wait" = "wait"): Respond =>
-  (asked) =>
-  (writer, reader) =>
-    Effect.andThen(
-      writer.write(Buffer.concat([Buffer.from(acceptance(asked), "latin1"), Uint8Array.from(bytes)])),
-      then === "end" ? Effect.void : Effect.forever(reader.pull)
-    )
 
 const openedBy = (socket: AnyWebSocket): Promise<void> => Effect.runPromise(record(socket).opened)
 
@@ -102,6 +92,18 @@ const cases: ReadonlyArray<Case> = [
     ours: [...Array(6).fill("InvalidAccessError"), "SyntaxError", 1]
   },
   {
+    name: "a close code with a fraction",
+    script: async (Class, url) => {
+      const socket = new Class(url)
+      await openedBy(socket)
+      return [2999.1, 999.4].map((code) => thrown(() => socket.close(code)))
+    },
+    ours: ["InvalidAccessError", "InvalidAccessError"],
+    // We are right: Web IDL clamps to the nearest integer, and to the even one only from halfway. Node goes to the even
+    // one from anywhere, so that 2999.1 is 3000.
+    node: ["nothing", "nothing"]
+  },
+  {
     name: "nothing but an InvalidStateError while connecting",
     script: async (Class, url) => {
       const socket = new Class(url)
@@ -121,7 +123,7 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     name: "an end without a close frame",
-    server: frames([0x81, 1, 0x61], "end"),
+    server: raw([0x81, 1, 0x61], "end"),
     script: (Class, url) => untilClosed(new Class(url)),
     ours: ["open [OPEN]", "message a [OPEN]", "error [CLOSED]", "close 1006 [CLOSED]"]
   },
@@ -133,13 +135,13 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     name: "a server that chooses none of the subprotocols",
-    server: frames([]),
+    server: raw([]),
     script: (Class, url) => untilClosed(new Class(url, "chat")),
     ours: ["error [CLOSED]", "close 1006 [CLOSED]"]
   },
   {
     name: "a violation of the protocol",
-    server: frames([0x83, 0]),
+    server: raw([0x83, 0]),
     script: (Class, url) => untilClosed(new Class(url)),
     ours: ["open [OPEN]", "error [CLOSED]", "close 1006 [CLOSED]"]
   },
@@ -164,7 +166,7 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     name: "two messages in one chunk, awaited one after the other",
-    server: frames([0x81, 1, 0x61, 0x81, 1, 0x62, 0x81, 1, 0x63, 0x88, 0], "end"),
+    server: raw([0x81, 1, 0x61, 0x81, 1, 0x62, 0x81, 1, 0x63, 0x88, 0], "end"),
     script: async (Class, url) => {
       const socket = new Class(url)
       const closed = untilClosed(socket)
@@ -216,7 +218,7 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     name: "text that begins with a byte order mark",
-    server: frames([0x81, 4, 0xef, 0xbb, 0xbf, 0x61, 0x88, 0], "end"),
+    server: raw([0x81, 4, 0xef, 0xbb, 0xbf, 0x61, 0x88, 0], "end"),
     script: async (Class, url) => {
       const socket = new Class(url)
       const lengths: Array<number> = []
@@ -230,7 +232,7 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     name: "a close reason that is a byte order mark",
-    server: frames([0x88, 5, 0x03, 0xe8, 0xef, 0xbb, 0xbf], "end"),
+    server: raw([0x88, 5, 0x03, 0xe8, 0xef, 0xbb, 0xbf], "end"),
     script: (Class, url) => untilClosed(new Class(url)),
     ours: ["open [OPEN]", "close 1000 \uFEFF clean [CLOSED]"],
     // We are right: "UTF-8 decode without BOM" is the algorithm that does not look for one, and so keeps it.
@@ -287,7 +289,7 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     name: "a code for the server that closes with another one",
-    server: frames([0x88, 2, 0x0f, 0xa1], "end"),
+    server: raw([0x88, 2, 0x0f, 0xa1], "end"),
     script: (Class, url) => untilClosed(new Class(url)),
     ours: ["open [OPEN]", "close 4001 clean [CLOSED]"]
   }
@@ -313,4 +315,59 @@ describe("the same script on our class and on Node's", () => {
       })
     )
   }
+})
+
+describe("what is refused, on our class and on Node's", () => {
+  const closedOf = (Class: Class): Promise<AnyWebSocket> => {
+    const socket = new Class("ws://127.0.0.1:1/")
+    return new Promise((resolve) => socket.addEventListener("close", () => resolve(socket)))
+  }
+  // A closed WebSocket checks its arguments, and does nothing else.
+  const closed = Promise.all([closedOf(Ours as unknown as Class), closedOf(globalThis.WebSocket as unknown as Class)])
+
+  // Codes with other fractions than halves are a case above.
+  it.effect.prop(
+    "close takes the same codes and reasons",
+    [
+      Arbitrary.schema(
+        Schema.Union([
+          Schema.Int,
+          Schema.Literals([1e300, -1e300, "NaN", "-0", 999.5, 1000.5, 2999.5, 4999.5]),
+          Schema.Int.check(Schema.isBetween({ minimum: 990, maximum: 5010 })),
+          Schema.Undefined,
+          Schema.Null,
+          Schema.Boolean
+        ])
+      ),
+      Arbitrary.schema(Schema.Union([Schema.Undefined, Schema.String.check(Schema.isMaxLength(200))]))
+    ],
+    ([code, reason]) =>
+      Effect.promise(async () => {
+        const [ours, nodes] = await closed
+        const args = [code as number, reason] as const
+        assert.strictEqual(
+          thrown(() => ours.close(...args)),
+          thrown(() => nodes.close(...args))
+        )
+      }),
+    { arbitrary: { runs: 1000 } }
+  )
+
+  it.prop(
+    "the constructor takes the same subprotocols, but for their case",
+    [Arbitrary.schema(Schema.Array(Schema.Union([Schema.Literals(["a", "b", "", "a b"]), Schema.String])))],
+    ([protocols]) => {
+      const attempt = (Class: Class): string =>
+        thrown(() => {
+          const socket = new Class("ws://127.0.0.1:1/", [...protocols])
+          socket.addEventListener("error", () => {})
+          socket.close()
+        })
+      const isFolded = new Set(protocols.map((name) => name.toLowerCase())).size < new Set(protocols).size
+      if (!isFolded) {
+        assert.strictEqual(attempt(Ours as unknown as Class), attempt(globalThis.WebSocket as unknown as Class))
+      }
+    },
+    { arbitrary: { runs: 1000 } }
+  )
 })

@@ -3,11 +3,15 @@ import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
 import type { MemoryNetwork } from "@effect-ws/transport/Memory"
-import { Deferred, Effect, Layer } from "effect"
+import type { Closure } from "@effect-ws/protocol/Session"
+import { it } from "@effect/vitest"
+import { Deferred, Effect, Layer, Queue, Stream } from "effect"
 import type { Scope } from "effect"
 import type { SocketServer } from "effect/socket"
 import { makeWebSocketClass } from "../../src/WebSocket.ts"
 import type { Options, WebSocket, WebSocketClass } from "../../src/WebSocket.ts"
+import { acceptance } from "./web.ts"
+import type { Respond } from "./web.ts"
 
 export type Network = SocketServer.SocketServer | Dialer | MemoryNetwork | Scope.Scope
 
@@ -81,3 +85,39 @@ export const turn: Effect.Effect<void> = Effect.promise(() => new Promise<void>(
 /** Turns until something holds. */
 export const until = (condition: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(turn, until(condition))))
+
+/** The server of a test. */
+export const url = "ws://server.test/"
+
+/** A test on a network of its own. */
+export const test = (name: string, program: Effect.Effect<void, unknown, Network>): void => {
+  it.live(name, () => program.pipe(Effect.scoped, Effect.provide(network)), 10_000)
+}
+
+/** Sends every message back. */
+export const echo = (connection: Connection): Effect.Effect<void, unknown> =>
+  Stream.runForEach(connection.messages, (message) => connection.send(message))
+
+/** A server that keeps what it gets: the messages, and how the connection ended. */
+export const keeping = Effect.fnUntraced(function* () {
+  const messages = yield* Queue.unbounded<string | Uint8Array>()
+  const closure = yield* Deferred.make<Closure>()
+  const WebSocketClass = yield* served((connection) =>
+    Stream.runForEach(connection.messages, ({ data }) => Queue.offer(messages, data)).pipe(
+      Effect.ignore,
+      Effect.andThen(connection.closed),
+      Effect.flatMap((closed) => Deferred.succeed(closure, closed))
+    )
+  )
+  return { WebSocketClass, messages, closure: Deferred.await(closure) }
+})
+
+/** A server of bytes: what it sends behind its acceptance, before it ends the stream or waits for the client to. */
+export const raw =
+  (frames: ReadonlyArray<number>, then: "end" | "wait" = "wait"): Respond =>
+  (asked) =>
+  (writer, reader) =>
+    Effect.andThen(
+      writer.write(Buffer.concat([Buffer.from(acceptance(asked), "latin1"), Uint8Array.from(frames)])),
+      then === "end" ? Effect.void : Effect.forever(reader.pull)
+    )
