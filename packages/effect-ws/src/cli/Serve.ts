@@ -4,6 +4,7 @@
  * The first line on standard output says where it listens, as soon as it does; everything else that it has to say is
  * logged to standard error. It runs until it is interrupted, and then drains.
  */
+import * as Accept from "@effect-ws/connection/Accept"
 import * as DeflateFrame from "@effect-ws/extensions/DeflateFrame"
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
@@ -12,6 +13,8 @@ import * as Tls from "@effect-ws/transport/Tls"
 import * as Unix from "@effect-ws/transport/Unix"
 import { formatAddress } from "@effect-ws/transport/Dialer"
 import * as Limits from "@effect-ws/protocol/Limits"
+import * as Auth from "@effect-ws/server/Auth"
+import * as AuthNonces from "@effect-ws/server/AuthNonces"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
@@ -23,6 +26,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Echo from "./Echo.ts"
+import * as PemFile from "./PemFile.ts"
 import * as ServeFlags from "./ServeFlags.ts"
 import * as Site from "./Site.ts"
 
@@ -38,6 +42,11 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
     subprotocols: settings.subprotocols,
     origins: settings.origins,
     locations: settings.locations,
+    decide: settings.auth && authenticated(settings.auth, settings),
+    keepalive: settings.keepaliveSeconds > 0 && {
+      idle: Duration.seconds(settings.keepaliveSeconds),
+      timeout: Duration.seconds(settings.keepaliveSeconds)
+    },
     respond: Site.make(settings.locations ?? []),
     drainTimeout: Duration.seconds(settings.drainSeconds)
   }
@@ -47,6 +56,7 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
       : WebSocketServer.layer(Echo.make(settings.maxMessageSize), options)
   yield* Layer.effectDiscard(announce(settings)).pipe(
     Layer.provide(server),
+    Layer.provide(AuthNonces.layer()),
     Layer.provide(Extensions.layer(settings.extensions.map((name) => extensions[name]))),
     Layer.provide(transport),
     Layer.launch,
@@ -65,6 +75,7 @@ export const serve = Command.make("serve", ServeFlags.flags, run).pipe(
     { command: "effect-ws serve --port 0", description: "Take any free port" },
     { command: "effect-ws serve --unix /tmp/echo.sock", description: "Listen on a Unix socket" },
     { command: "effect-ws serve --tls-cert cert.pem --tls-key key.pem", description: "Speak TLS" },
+    { command: "effect-ws serve --auth alice:secret --auth-scheme digest", description: "Ask for a password" },
     { command: "effect-ws serve --origin https://example.com --location /chat", description: "Let few in" }
   ])
 )
@@ -75,6 +86,14 @@ const always = { threshold: 0, plainWhenSmaller: false }
 const extensions = {
   "permessage-deflate": PermessageDeflate.make(always),
   "deflate-frame": DeflateFrame.make(always)
+}
+
+const authenticated = (
+  { scheme, users }: ServeFlags.Auth,
+  settings: ServeFlags.Settings
+): Accept.Decide<AuthNonces.AuthNonces> => {
+  const options = { realm: "effect-ws", ...Auth.users(users) }
+  return Auth.required(scheme === "digest" ? Auth.digest(options) : Auth.basic(options), Accept.policy(settings))
 }
 
 const announce = Effect.fnUntraced(function* ({ listen, locations }: ServeFlags.Settings) {
@@ -102,21 +121,10 @@ const transportOf = (
 }
 
 const readFiles = Effect.fnUntraced(function* (files: ServeFlags.TlsFiles) {
-  const cert = yield* readPem("--tls-cert", files.cert)
-  const key = yield* readPem("--tls-key", files.key)
-  const clientCa = files.clientCa === undefined ? undefined : yield* readPem("--tls-client-ca", files.clientCa)
+  const cert = yield* PemFile.read("--tls-cert", files.cert)
+  const key = yield* PemFile.read("--tls-key", files.key)
+  const clientCa = files.clientCa === undefined ? undefined : yield* PemFile.read("--tls-client-ca", files.clientCa)
   return { cert, key: Redacted.make(key), clientCa }
-})
-
-const readPem = Effect.fnUntraced(function* (flag: string, path: string) {
-  const fs = yield* FileSystem.FileSystem
-  const text = yield* Effect.catchTag(fs.readFileString(path), "PlatformError", (error) =>
-    unable(error, `${flag}: cannot read ${path}: ${error.cause instanceof Error ? error.cause.message : error.message}`)
-  )
-  if (!text.includes("-----BEGIN ")) {
-    return yield* unable(path, `${flag}: ${path} is not PEM: expected a file with a line that starts with -----BEGIN`)
-  }
-  return text
 })
 
 const unable = (cause: unknown, userMessage: string): Effect.Effect<never, CliError.UserError> =>

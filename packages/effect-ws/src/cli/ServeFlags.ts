@@ -12,9 +12,11 @@ import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 
 const longestDrain = 86_400
+const longestKeepalive = 86_400
 
 const each = (name: string, isValid: (value: string) => boolean, expected: string): Flag.Flag<ReadonlyArray<string>> =>
   Flag.String(name).pipe(
@@ -34,6 +36,16 @@ const isOrigin = (value: string): boolean => value === "null" || Authority.parse
 const isToken = (value: string): boolean => {
   const names = Subprotocol.parse(value)
   return Result.isSuccess(names) && names.success.length === 1 && names.success[0] === value
+}
+
+const parseUser = (
+  text: Redacted.Redacted<string>
+): Option.Option<readonly [name: string, password: Redacted.Redacted<string>]> => {
+  const value = Redacted.value(text)
+  const colon = value.indexOf(":")
+  return colon < 1
+    ? Option.none()
+    : Option.some([value.slice(0, colon), Redacted.make(value.slice(colon + 1), { label: "password" })])
 }
 
 /** The flags as they are read. */
@@ -115,6 +127,37 @@ export const flags = {
   locations: each("location", (path) => /^\/[^?#\s]*$/.test(path), "a path that begins with / and has no query").pipe(
     Flag.withDescription("A path where a WebSocket can be opened; repeat it for several (default: every path)")
   ),
+  auth: Flag.Redacted("auth").pipe(
+    Flag.withMetavar("USER:PASSWORD"),
+    Flag.withDescription(
+      "Let in whoever has this password, and nobody else; repeat it for several (default: everybody)"
+    ),
+    Flag.atLeast(0),
+    Flag.filterMap(
+      (texts) => Option.all(texts.map(parseUser)),
+      () => "Expected a name and a password with a colon between them"
+    ),
+    Flag.filter(
+      (users) => new Set(users.map(([name]) => name)).size === users.length,
+      () => "Expected each name once"
+    )
+  ),
+  authScheme: Flag.Literals("auth-scheme", ["basic", "digest"]).pipe(
+    Flag.withDescription("How passwords are asked for (default: basic, which sends them as they are)"),
+    Flag.optional
+  ),
+  keepalive: Flag.Finite("keepalive").pipe(
+    Flag.withMetavar("SECONDS"),
+    Flag.withDescription(
+      "The seconds of silence after which a client is asked whether it is there, and those that it has to answer; " +
+        "0 never asks (default: 20)"
+    ),
+    Flag.filter(
+      (seconds) => seconds >= 0 && seconds <= longestKeepalive,
+      () => `Expected a number of seconds from 0 to ${longestKeepalive}`
+    ),
+    Flag.optional
+  ),
   drain: Flag.Finite("drain").pipe(
     Flag.withDescription("The seconds that connections have to finish when the server stops (default: 2)"),
     Flag.filter(
@@ -140,6 +183,9 @@ export interface Input {
   readonly subprotocols: ReadonlyArray<string>
   readonly origins: ReadonlyArray<string>
   readonly locations: ReadonlyArray<string>
+  readonly auth: Auth["users"]
+  readonly authScheme: Option.Option<"basic" | "digest">
+  readonly keepalive: Option.Option<number>
   readonly drain: Option.Option<number>
 }
 
@@ -157,7 +203,17 @@ export interface Settings {
   readonly origins: Origins
   /** Undefined: every path. */
   readonly locations: ReadonlyArray<string> | undefined
+  /** Undefined: everybody is let in. */
+  readonly auth: Auth | undefined
+  /** 0: clients are never asked whether they are there. */
+  readonly keepaliveSeconds: number
   readonly drainSeconds: number
+}
+
+/** Who is let in, and how they are asked. */
+export interface Auth {
+  readonly scheme: "basic" | "digest"
+  readonly users: ReadonlyArray<readonly [name: string, password: Redacted.Redacted<string>]>
 }
 
 /** The paths of the PEM files. */
@@ -169,19 +225,30 @@ export interface TlsFiles {
 
 /** Puts the flags together, or says which of them cannot be together. */
 export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserError> =>
-  Effect.zipWith(listenOf(input), maxMessageSizeOf(input), (listen, maxMessageSize) => ({
-    listen,
-    server: input.server,
-    extensions: [
-      ...(input.noDeflate ? [] : ["permessage-deflate" as const]),
-      ...(input.deflateFrame ? ["deflate-frame" as const] : [])
-    ],
-    maxMessageSize,
-    subprotocols: input.subprotocols,
-    origins: input.origins.length === 0 || input.origins[0] === "any" ? "any" : input.origins,
-    locations: input.locations.length === 0 ? undefined : input.locations,
-    drainSeconds: Option.getOrElse(input.drain, () => 2)
-  }))
+  Effect.gen(function* () {
+    return {
+      listen: yield* listenOf(input),
+      server: input.server,
+      extensions: [
+        ...(input.noDeflate ? [] : ["permessage-deflate" as const]),
+        ...(input.deflateFrame ? ["deflate-frame" as const] : [])
+      ],
+      maxMessageSize: yield* maxMessageSizeOf(input),
+      subprotocols: input.subprotocols,
+      origins: input.origins.length === 0 || input.origins[0] === "any" ? "any" : input.origins,
+      locations: input.locations.length === 0 ? undefined : input.locations,
+      auth: yield* authOf(input),
+      keepaliveSeconds: Option.getOrElse(input.keepalive, () => 20),
+      drainSeconds: Option.getOrElse(input.drain, () => 2)
+    }
+  })
+
+const authOf = ({ auth, authScheme }: Input): Effect.Effect<Auth | undefined, CliError.UserError> =>
+  auth.length > 0
+    ? Effect.succeed({ scheme: Option.getOrElse(authScheme, () => "basic" as const), users: auth })
+    : Option.isSome(authScheme)
+      ? refuse("--auth-scheme needs --auth beside it, with the name and the password to ask for")
+      : Effect.undefined
 
 const maxMessageSizeOf = ({ maxMessageSize, server }: Input): Effect.Effect<number, CliError.UserError> => {
   const most = Limits.make().maxMessageSize
