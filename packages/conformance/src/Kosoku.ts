@@ -1,18 +1,46 @@
 /**
- * kosoku, which drives the cases of the Autobahn suite: a program from PyPI. It keeps one processor core busy, much more
- * so than the server that it tests, so the cases are shared out between two of them.
+ * kosoku, which drives the cases of the Autobahn suite. It is a Python package, installed on first use into a virtual
+ * environment of its own inside this package, so that nothing is asked of the machine but Python 3.10 with venv.
+ *
+ * It keeps one processor core busy, much more so than the server that it tests, so two of it share the cases.
  */
+import * as Console from "effect/Console"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import { ConformanceError } from "./ConformanceError.ts"
 import * as Program from "./Program.ts"
 import * as Report from "./Report.ts"
-import * as Venv from "./Venv.ts"
 
-export const venv: Venv.Venv = Venv.make("kosoku", "0.1.0")
+const version = "0.1.0"
+
+const home = `${import.meta.dirname}/../.venv/kosoku-${version}`
+
+/** The installed program. */
+export const executable = `${home}/bin/kosoku`
+
+type Services = FileSystem.FileSystem | Path.Path | ChildProcessSpawner
+
+/** Installs kosoku unless it is there. A half-done installation is begun anew. */
+export const install: Effect.Effect<void, ConformanceError, Services> = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  if (yield* Effect.orElseSucceed(fs.exists(executable), () => false)) return
+  yield* Console.log(`installing kosoku ${version} from PyPI into packages/conformance/.venv`)
+  yield* step("python3", "-m", "venv", "--clear", home)
+  yield* step(`${home}/bin/pip`, "install", "--quiet", "--disable-pip-version-check", `kosoku==${version}`)
+})
+
+const step = Effect.fnUntraced(function* (command: string, ...args: ReadonlyArray<string>) {
+  const { exitCode, output } = yield* Program.run(command, args, "5 minutes")
+  if (exitCode !== 0) {
+    return yield* new ConformanceError({
+      message: `kosoku needs Python 3.10 or later with venv: ${[command, ...args].join(" ")} ended with ${exitCode}\n${Program.tail(output)}`
+    })
+  }
+})
 
 const processes = 2
 
@@ -54,7 +82,7 @@ const fuzz = Effect.fnUntraced(function* (options: FuzzOptions) {
   yield* fs.makeDirectory(options.reports, { recursive: true })
   const includes = options.cases.flatMap((id) => ["-i", id])
   const { exitCode, output } = yield* Program.run(
-    `${venv.bin}/kosoku`,
+    executable,
     ["-m", "fuzzingclient", options.address, "-p", "4", "-o", options.reports, ...includes],
     options.timeout
   )

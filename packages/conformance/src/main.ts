@@ -1,4 +1,4 @@
-/** `conformance`: the Autobahn cases against our server, or against any server that `--url` names. */
+/** `conformance`: the Autobahn cases against our server, against any server that `--url` names, or against our client. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
@@ -9,9 +9,9 @@ import * as Option from "effect/Option"
 import * as Cases from "./Cases.ts"
 import { CasesFailed, ConformanceError } from "./ConformanceError.ts"
 import * as Kosoku from "./Kosoku.ts"
+import * as KosokuServer from "./KosokuServer.ts"
 import * as Report from "./Report.ts"
 import * as Subject from "./Subject.ts"
-import * as Venv from "./Venv.ts"
 
 /** Takes `HOST:PORT` from a URL; the suite speaks plain ws to the root of a server and nothing else. */
 const addressOf = Effect.fnUntraced(function* (text: string) {
@@ -22,10 +22,28 @@ const addressOf = Effect.fnUntraced(function* (text: string) {
   return `${url.hostname}:${url.port === "" ? 80 : url.port}`
 })
 
+const againstServer = Effect.fnUntraced(function* (
+  options: KosokuServer.FuzzOptions,
+  server: "fiber" | "queue",
+  url: Option.Option<string>
+) {
+  const address = Option.isSome(url) ? yield* addressOf(url.value) : yield* Subject.start(server)
+  yield* Console.log(`${options.cases.length} cases against ${Option.isSome(url) ? address : `the ${server} server`}`)
+  return yield* Kosoku.fuzzServer({ ...options, address })
+})
+
+const againstClient = Effect.fnUntraced(function* (options: KosokuServer.FuzzOptions, url: Option.Option<string>) {
+  if (Option.isSome(url)) {
+    return yield* new ConformanceError({ message: "--url is a server to test, which does not go with --role client" })
+  }
+  yield* Console.log(`${options.cases.length} cases against the client`)
+  return yield* KosokuServer.fuzzClient(options)
+})
+
 const conformance = Command.make(
   "conformance",
   {
-    role: Flag.Literals("role", ["server"]).pipe(
+    role: Flag.Literals("role", ["server", "client"]).pipe(
       Flag.withDefault("server"),
       Flag.withDescription("which of our ends is tested")
     ),
@@ -43,7 +61,7 @@ const conformance = Command.make(
       Flag.withDescription("test the echo server at ws://HOST:PORT and start none")
     )
   },
-  Effect.fnUntraced(function* ({ cases, server, url }) {
+  Effect.fnUntraced(function* ({ cases, role, server, url }) {
     const globs = cases.length > 0 ? cases : Cases.defaultGlobs
     const expected = Cases.matching(globs)
     if (expected.length === 0) {
@@ -51,18 +69,16 @@ const conformance = Command.make(
         message: `no case is named by ${globs.join(" ")}; cases are 1.1.1 to 13.7.18`
       })
     }
-    yield* Venv.install(Kosoku.venv)
-    const address = Option.isSome(url) ? yield* addressOf(url.value) : yield* Subject.start(server)
-    const subject = Option.isSome(url) ? "url" : server
-    yield* Console.log(`${expected.length} cases against ${Option.isSome(url) ? address : `the ${server} server`}`)
-    const results = yield* Kosoku.fuzzServer({
-      address,
+    yield* Kosoku.install
+    const subject = role === "client" ? "client" : Option.isSome(url) ? "server-url" : `server-${server}`
+    const options = {
       cases: expected,
-      reports: `${import.meta.dirname}/../reports/server-${subject}`,
+      reports: `${import.meta.dirname}/../reports/${subject}`,
       timeout: "15 minutes"
-    })
+    } as const
+    const results = role === "client" ? yield* againstClient(options, url) : yield* againstServer(options, server, url)
     const verdicts = Report.judge(expected, results)
-    yield* Console.log(`reports: packages/conformance/reports/server-${subject}\n`)
+    yield* Console.log(`reports: packages/conformance/reports/${subject}\n`)
     yield* Console.log(Report.render(verdicts))
     const failed = verdicts.filter((verdict) => !verdict.passed).length
     if (failed > 0) return yield* new CasesFailed({ failed })

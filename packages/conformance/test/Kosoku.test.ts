@@ -5,17 +5,16 @@ import { existsSync } from "node:fs"
 import * as Kosoku from "../src/Kosoku.ts"
 import * as Program from "../src/Program.ts"
 import * as Report from "../src/Report.ts"
-import * as Venv from "../src/Venv.ts"
 import { wsEcho } from "./WsEcho.ts"
 
 const reports = FileSystem.FileSystem.use((fs) => fs.makeTempDirectoryScoped({ prefix: "conformance-" }))
 
 describe("Kosoku", () => {
-  it.live.skipIf(!process.env.CI && !existsSync(Venv.marker(Kosoku.venv)))(
+  it.live.skipIf(!process.env.CI && !existsSync(Kosoku.executable))(
     "runs cases against a server and reads their results (needs Python: `pnpm conformance` installs kosoku)",
     () =>
       Effect.gen(function* () {
-        yield* Venv.install(Kosoku.venv)
+        yield* Kosoku.install
         const options = { address: yield* wsEcho, reports: yield* reports, timeout: "30 seconds" } as const
         const results = yield* Kosoku.fuzzServer({ ...options, cases: ["1.1.1", "1.1.8", "6.4.1", "12.1.1"] })
         const verdicts = Report.judge(["1.1.1", "1.1.8", "6.4.1", "12.1.1"], results)

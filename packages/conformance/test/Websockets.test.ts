@@ -7,16 +7,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import type { Scope } from "effect"
 import { Client, Message, PermessageDeflate } from "effect-ws"
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { existsSync } from "node:fs"
 import * as Program from "../src/Program.ts"
 import * as Subject from "../src/Subject.ts"
-import * as Venv from "../src/Venv.ts"
 import * as CountingProxy from "./CountingProxy.ts"
 
-const venv = Venv.make("websockets", "17.4")
-const python = `${venv.bin}/python`
+/** A Python with the package websockets; `.ci/run` installs one. */
+const python = process.env["EFFECT_WS_PYTHON"] ?? "python3"
+const isMissing = spawnSync(python, ["-c", "import websockets.sync.server"]).status !== 0
 const script = (name: string): string => `${import.meta.dirname}/python/${name}.py`
 
 /** The arguments of the extension's constructors in Python. */
@@ -61,14 +60,13 @@ const Line = Schema.fromJsonString(
   Schema.Struct({ same: Schema.Boolean, plain: Schema.Number, closed: Schema.NullOr(Schema.Number) })
 )
 
-describe.skipIf(!process.env.CI && !existsSync(Venv.marker(venv)))(
-  "websockets for Python (left out where packages/conformance/.venv does not have it: CI=1 installs it)",
+describe.skipIf(isMissing && process.env["CI"] === undefined)(
+  "python websockets (left out where neither python3 nor EFFECT_WS_PYTHON has it)",
   { timeout: 120_000 },
   () => {
     for (const variant of ["fiber", "queue"] as const) {
       it.live(`its client and our ${variant} server`, () =>
         Effect.gen(function* () {
-          yield* Venv.install(venv)
           const port = Number((yield* Subject.start(variant)).split(":")[1])
           const proxy = yield* CountingProxy.start(port)
           // websockets cannot compress with a window of 2^8, but it can read what we compress so.
@@ -112,7 +110,6 @@ describe.skipIf(!process.env.CI && !existsSync(Venv.marker(venv)))(
 
     it.live("our client and its server", () =>
       Effect.gen(function* () {
-        yield* Venv.install(venv)
         const cases = [...weAsk, ...theyNarrow]
         const ports = yield* serve(cases.map(([theirs]) => theirs))
         for (const [index, [, ours, agreed]] of cases.entries()) {
@@ -124,7 +121,7 @@ describe.skipIf(!process.env.CI && !existsSync(Venv.marker(venv)))(
           assert.deepStrictEqual([closure.clean, closure.received?.code], [true, 1000])
           for (const { bytes } of [request, response]) assert.isBelow(bytes, plainBytes / 3)
         }
-      }).pipe(Effect.scoped, Effect.provide([Client.layerDirect(), NodeServices.layer]))
+      }).pipe(Effect.scoped, Effect.provide(Client.layerDirect()))
     )
   }
 )
