@@ -285,3 +285,43 @@ export const handshakes = (target: Target, load: HandshakeLoad, window: Window):
       }
     )
   })
+
+/** Visits to a server: each connects, has one compressed message echoed, and leaves. */
+export interface Visits {
+  readonly count: number
+  /** How many there are at a time. */
+  readonly atOnce: number
+  readonly compression: Compression
+}
+
+const closing = Uint8Array.of(0x88, 0x82, ...mask, 0x03 ^ mask[0]!, 0xe8 ^ mask[1]!)
+
+/** Makes visits. One in two says goodbye and waits for the answer; the others reset the connection. */
+export const visit = (target: Target, { atOnce, compression, count }: Visits): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const cycle = makeCycle(1024, compression, mask)
+    let started = 0
+    let left = 0
+    const next = (): void => {
+      if (started === count) return
+      const polite = started++ % 2 === 0
+      const reader = new DeflatedReader(cycle)
+      let echoed = false
+      const leave = (): void => {
+        // A reset leaves nothing in TIME_WAIT.
+        socket.resetAndDestroy()
+        if (++left === count) resolve()
+        else next()
+      }
+      const onBytes = (length: number): void => {
+        if (echoed) return leave()
+        echoed = reader.read(shared, length) === 1
+        if (!echoed) return
+        if (polite) socket.write(closing)
+        else leave()
+      }
+      const onOpen = (): void => new CycleWriter(cycle).next(1, (bytes) => void socket.write(bytes))
+      const socket = dial(target, { onOpen, onBytes, onFailure: reject }, compression)
+    }
+    for (let i = Math.min(atOnce, count); i > 0; i--) next()
+  })

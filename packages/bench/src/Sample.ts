@@ -38,7 +38,8 @@ const openSeconds = 60
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-const startServer = Effect.fnUntraced(function* (
+/** Starts a server and waits until it listens. */
+export const startServer = Effect.fnUntraced(function* (
   peer: Peer,
   row: Row,
   pinning: Pinning | undefined,
@@ -65,7 +66,8 @@ const startGenerator = (job: Job, pinning: Pinning | undefined) =>
     pinned(pinning?.generator, [process.execPath, file("generator.ts"), JSON.stringify(job)])
   )
 
-const heapKiB = Effect.fnUntraced(function* (server: Child.Child) {
+/** Asks a server for its JavaScript heap after a collection, for which it has to run with `--expose-gc`. */
+export const heapKiB = Effect.fnUntraced(function* (server: Child.Child) {
   yield* server.tell("heap")
   const line = yield* server.line(answerSeconds)
   const bytes = /^heap (\d+)$/.exec(line)?.[1]
