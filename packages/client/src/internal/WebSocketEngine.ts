@@ -141,19 +141,23 @@ export class WebSocketEngine {
   }
 
   private deliver(batch: ReadonlyArray<ConnectionEvent>): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      yield* task
-      let spent = false
-      for (const event of batch) {
-        if (event._tag === "Sent") {
-          this.sent()
-        } else {
-          yield* this.flowing.await
-          if (spent) yield* task
-          spent = true
-          if (event._tag === "Text" || event._tag === "Binary") this.received(event.data)
+    let next = 0
+    // One message, and what else is there before the next.
+    const deliverOne = Effect.sync(() => {
+      for (let isSpent = false; next < batch.length; next++) {
+        const event = batch[next]!
+        if (event._tag === "Sent") this.sent()
+        else if (isSpent || this.isPaused) return
+        else if (event._tag === "Text" || event._tag === "Binary") {
+          isSpent = true
+          this.received(event.data)
         }
       }
+    })
+    return Effect.whileLoop({
+      while: () => next < batch.length,
+      body: () => Effect.andThen(this.isPaused ? Effect.andThen(this.flowing.await, task) : task, deliverOne),
+      step: () => {}
     })
   }
 
