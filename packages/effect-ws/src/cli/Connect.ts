@@ -65,17 +65,13 @@ const ofEnvironment = (error: InvalidProxy | ConfigError): Effect.Effect<never, 
   Effect.fail(ConnectFailure.ofInput(error.message))
 
 const optionsOf = Effect.fnUntraced(function* (settings: ConnectFlags.Settings) {
-  const { caFile, connectTimeout, closeTimeout, credentials, handshakeTimeout, headers, identityFiles } = settings
+  const { caFile, identityFiles } = settings
   const identity = identityFiles && {
     cert: yield* PemFile.read("--cert", identityFiles.cert),
     key: Redacted.make(yield* PemFile.read("--key", identityFiles.key))
   }
   const ca = caFile === undefined ? undefined : yield* PemFile.read("--ca", caFile)
-  const { insecure, origin, proxy, subprotocols } = settings
-  return {
-    ...{ connectTimeout, closeTimeout, credentials, handshakeTimeout, headers, origin, proxy, subprotocols },
-    tls: { ca, identity, dangerouslyIgnoreCertificate: insecure }
-  } satisfies Client.ClientOptions
+  return { ...settings.options, tls: { ca, identity, dangerouslyIgnoreCertificate: settings.insecure } }
 })
 
 const longestPing = Duration.seconds(10)

@@ -1,6 +1,7 @@
 /**
  * The flags of `connect`: what each may be, what it is when it is left out, and which of them exclude each other.
  */
+import type * as Client from "@effect-ws/client/Client"
 import * as Proxy from "@effect-ws/client/Proxy"
 import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
 import * as Authority from "@effect-ws/protocol/Authority"
@@ -147,20 +148,14 @@ export interface Input {
 /** What the flags ask for. */
 export interface Settings {
   readonly url: string
-  readonly headers: HeaderFields
-  readonly subprotocols: ReadonlyArray<string>
-  readonly origin: string | undefined
-  readonly credentials: AuthAnswer.Proof | undefined
+  /** What is known of the client's options before any file is read. */
+  readonly options: Client.ClientOptions
   readonly insecure: boolean
   readonly caFile: string | undefined
   readonly identityFiles: { readonly cert: string; readonly key: string } | undefined
-  readonly proxy: Proxy.Proxy | "none" | undefined
   readonly deflate: boolean
   /** Whether lines of a pipe can be commands. */
   readonly commands: boolean
-  readonly connectTimeout: Duration.Duration
-  readonly handshakeTimeout: Duration.Duration
-  readonly closeTimeout: Duration.Duration
   readonly linger: Duration.Duration
 }
 
@@ -183,19 +178,21 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
     Duration.seconds(Option.getOrElse(value, () => otherwise))
   return Effect.succeed({
     url: input.url,
-    headers: input.headers,
-    subprotocols: input.subprotocols,
-    origin: Option.getOrUndefined(input.origin),
-    credentials: Option.getOrUndefined(Option.orElse(input.user, () => Option.map(input.bearer, AuthAnswer.token))),
+    options: {
+      headers: input.headers,
+      subprotocols: input.subprotocols,
+      origin: Option.getOrUndefined(input.origin),
+      credentials: Option.getOrUndefined(Option.orElse(input.user, () => Option.map(input.bearer, AuthAnswer.token))),
+      proxy: Option.getOrUndefined(input.proxy),
+      connectTimeout: wait(input.connectTimeout, 10),
+      handshakeTimeout: wait(input.handshakeTimeout, 10),
+      closeTimeout: wait(input.closeTimeout, 2)
+    },
     insecure,
     caFile: Option.getOrUndefined(ca),
     identityFiles: Option.getOrUndefined(Option.all({ cert, key })),
-    proxy: Option.getOrUndefined(input.proxy),
     deflate: !input.noDeflate,
     commands: input.commands,
-    connectTimeout: wait(input.connectTimeout, 10),
-    handshakeTimeout: wait(input.handshakeTimeout, 10),
-    closeTimeout: wait(input.closeTimeout, 2),
     linger: wait(input.linger, 1)
   })
 }
