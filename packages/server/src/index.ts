@@ -1,4 +1,5 @@
 export * as Auth from "./Auth.ts"
 export * as AuthNonces from "./AuthNonces.ts"
+export * as ConnectionSocketServer from "./ConnectionSocketServer.ts"
 export * as Handlers from "./Handlers.ts"
 export * as WebSocketServer from "./WebSocketServer.ts"
