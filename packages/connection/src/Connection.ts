@@ -163,7 +163,10 @@ export interface Connection {
   /** Waits for the end: who began, what each end sent, whether it was clean. */
   readonly closed: Effect.Effect<Closure>
 
-  /** The data frames of the peer, as they are on the wire, in place of `messages`. */
+  /**
+   * The data frames of the peer in place of `messages`: as they came, before the extensions that work on messages (such
+   * as permessage-deflate) and after those that work on frames.
+   */
   readonly frames: Stream.Stream<Frame.Frame, CloseError.CloseError>
   /**
    * Sends a frame with every field set by hand, past the extensions. A client's frame without a masking key gets one.

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type * as Limits from "@effect-ws/protocol/Limits"
+import * as Limits from "@effect-ws/protocol/Limits"
 import * as Duration from "effect/Duration"
 import { Heartbeat } from "./internal/Heartbeat.ts"
 
@@ -35,7 +35,7 @@ export interface ConnectionOptions extends Partial<{
   readonly recycle?: boolean | undefined
   /**
    * Where `send` does not wait (on a connection that is polled, see `Polling`): the bytes that may wait for the peer
-   * before the connection fails with 1013. Default: 16 MiB.
+   * before the connection fails with 1013. Default: twice `maxMessageSize`.
    */
   readonly outboundLimit?: number | undefined
   /** How long `send` waits for the peer before the connection is given up with 1006. Default: for ever. */
@@ -91,7 +91,7 @@ export const settings = (options: ConnectionOptions = {}): Settings => ({
   inboundBuffer: options.inboundBuffer ?? 64 * 1024,
   outboundBuffer: options.outboundBuffer ?? 64 * 1024,
   recycle: options.recycle ?? false,
-  outboundLimit: options.outboundLimit ?? 16 * 1024 * 1024,
+  outboundLimit: options.outboundLimit ?? 2 * Limits.make(options).maxMessageSize,
   writeTimeout: options.writeTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.writeTimeout),
   closeTimeout: Duration.fromInputUnsafe(options.closeTimeout ?? "10 seconds"),
   replyGrace: Duration.fromInputUnsafe(options.replyGrace ?? "1 second"),
