@@ -35,7 +35,7 @@ export const make: Effect.Effect<Screen, never, Scope.Scope> = Effect.gen(functi
       Readline.cursorTo(stderr, 0)
       Readline.clearScreenDown(stderr)
     })
-    return Effect.tap(Effect.andThen(clear, show), () => Effect.sync(() => editor.prompt(true)))
+    return Effect.tap(Effect.andThen(clear, show), () => Effect.sync(() => prompt(editor)))
   }
 
   // Nobody need be there to read; that a pipe broke shows in the callback of each write.
@@ -54,9 +54,24 @@ export const make: Effect.Effect<Screen, never, Scope.Scope> = Effect.gen(functi
 
 const ignore = (): void => {}
 
+interface Editor extends Readline.Interface {
+  /** Whether its input is over: then it takes no more prompts. */
+  isOver: boolean
+}
+
+const prompt = (editor: Editor): void => {
+  if (!editor.isOver) editor.prompt(true)
+}
+
 const openEditor = Effect.acquireRelease(
   Effect.sync(() => {
-    const editor = Readline.createInterface({ input: process.stdin, output: process.stderr, prompt: "> " })
+    const editor: Editor = Object.assign(
+      Readline.createInterface({ input: process.stdin, output: process.stderr, prompt: "> " }),
+      { isOver: false }
+    )
+    editor.once("close", () => {
+      editor.isOver = true
+    })
     // On a terminal readline takes Ctrl-C for itself.
     editor.on("SIGINT", () => process.kill(process.pid, "SIGINT"))
     return editor
@@ -68,9 +83,9 @@ const openEditor = Effect.acquireRelease(
     })
 )
 
-const linesOf = (editor: Readline.Interface): Stream.Stream<string, ConnectFailure> =>
+const linesOf = (editor: Editor): Stream.Stream<string, ConnectFailure> =>
   Stream.fromAsyncIterable(editor, (cause) => ofInput(`cannot read what is typed: ${String(cause)}`)).pipe(
-    Stream.tap(() => Effect.sync(() => editor.prompt()))
+    Stream.tap(() => Effect.sync(() => prompt(editor)))
   )
 
 const write = (stream: NodeJS.WriteStream, text: string): Effect.Effect<boolean> =>

@@ -34,7 +34,12 @@ const refused: ReadonlyArray<readonly [args: string, ...says: ReadonlyArray<stri
   ["--location /chat?room=1", "--location", "no query"],
   ["--log-level loud", "--log-level", `"debug"`],
   ["--prot 1", "--prot", "--port"],
-  ["--auth me:secret", "--auth", "--host", "--drain"],
+  ["--user me:secret", "--user", "--host", "--drain"],
+  ["--auth me", "--auth", "a colon between them"],
+  ["--auth me:a --auth me:b", "--auth", "each name once"],
+  ["--auth me:a --auth-scheme bearer", "--auth-scheme", "basic", "digest"],
+  ["--auth-scheme basic", "--auth-scheme", "--auth beside it"],
+  ["--keepalive -1", "--keepalive", "from 0 to 86400"],
   ["more", "more", "--host"],
   ["--tls-cert cert.pem", "--tls-cert", "--tls-key"],
   ["--tls-key key.pem", "--tls-key", "--tls-cert"],
@@ -120,7 +125,7 @@ describe("serve refuses, and says what is allowed", { timeout: 30_000 }, () => {
 
 describe("effect-ws", { timeout: 30_000 }, () => {
   it.live("names its subcommands to whoever asks for another", () =>
-    Effect.map(ServeProcess.run("srve"), (ended) => assertRefused(ended, ["srve", "serve"]))
+    Effect.map(ServeProcess.run("srve"), (ended) => assertRefused(ended, ["srve", "serve", "connect"]))
   )
 
   it.live("--version is that of the package", () =>
@@ -147,6 +152,9 @@ describe("effect-ws", { timeout: 30_000 }, () => {
           "subprotocol",
           "origin",
           "location",
+          "auth",
+          "auth-scheme",
+          "keepalive",
           "drain"
         ])
       )
