@@ -35,7 +35,8 @@ export interface ConnectionOptions extends Partial<{
   readonly recycle?: boolean | undefined
   /**
    * Where `send` does not wait (on a connection that is polled, see `Polling`): the bytes that may wait for the peer
-   * before the connection fails with 1013. Default: twice `maxMessageSize`.
+   * before the connection fails with 1013. Default: twice `maxMessageSize`, and
+   * 32 MiB at least.
    */
   readonly outboundLimit?: number | undefined
   /** How long `send` waits for the peer before the connection is given up with 1006. Default: for ever. */
@@ -91,7 +92,8 @@ export const settings = (options: ConnectionOptions = {}): Settings => ({
   inboundBuffer: options.inboundBuffer ?? 64 * 1024,
   outboundBuffer: options.outboundBuffer ?? 64 * 1024,
   recycle: options.recycle ?? false,
-  outboundLimit: options.outboundLimit ?? 2 * Limits.make(options).maxMessageSize,
+  outboundLimit:
+    options.outboundLimit ?? 2 * Math.max(Limits.make().maxMessageSize, Limits.make(options).maxMessageSize),
   writeTimeout: options.writeTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.writeTimeout),
   closeTimeout: Duration.fromInputUnsafe(options.closeTimeout ?? "10 seconds"),
   replyGrace: Duration.fromInputUnsafe(options.replyGrace ?? "1 second"),

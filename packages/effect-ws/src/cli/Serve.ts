@@ -37,8 +37,6 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
     maxMessageSize: settings.maxMessageSize,
     // Enough for the largest message in pieces of 64 bytes, which test suites send.
     maxFragments: Math.max(Limits.make().maxFragments, Math.ceil(settings.maxMessageSize / 64)),
-    // The echo of the largest message has to fit beside what waits already.
-    outboundLimit: 2 * Math.max(Limits.make().maxMessageSize, settings.maxMessageSize),
     subprotocols: settings.subprotocols,
     origins: settings.origins,
     locations: settings.locations,
