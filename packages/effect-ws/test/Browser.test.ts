@@ -21,12 +21,17 @@ const args = [
   "--disable-sync"
 ]
 
-const openPage = Effect.fnUntraced(function* (url: string): Effect.fn.Return<Page, never, Scope.Scope> {
+const openPage = Effect.fnUntraced(function* (
+  url: string,
+  httpCredentials?: { readonly username: string; readonly password: string }
+): Effect.fn.Return<Page, never, Scope.Scope> {
   const browser = yield* Effect.acquireRelease(
     Effect.promise(() => chromium.launch({ executablePath: executablePath!, headless: true, args })),
     (browser) => Effect.promise(() => browser.close())
   )
-  const page = yield* Effect.promise(() => browser.newPage({ ignoreHTTPSErrors: true }))
+  const page = yield* Effect.promise(() =>
+    browser.newPage({ ignoreHTTPSErrors: true, ...(httpCredentials && { httpCredentials }) })
+  )
   yield* Effect.promise(() => page.goto(url))
   return page
 })
@@ -107,6 +112,17 @@ describe.skipIf(executablePath === undefined)(
           assert.strictEqual(await page.textContent("#subprotocol"), "echo.v1")
           await talk(page)
         })
+      })
+    )
+
+    it.live("connects where Basic has asked for a password, with the one that the page was given", () =>
+      Effect.gen(function* () {
+        const server = yield* ServeProcess.serve("--port", "0", "--auth", "alice:wonderland")
+        const url = server.address.replace(/^ws/, "http")
+        const page = yield* openPage(url, { username: "alice", password: "wonderland" })
+        yield* Effect.promise(() => connect(page).then(() => talk(page)))
+        const stranger = yield* openPage(url, { username: "alice", password: "rabbit" })
+        assert.include(yield* Effect.promise(() => stranger.content()), "the page is for those who sign in")
       })
     )
 

@@ -45,7 +45,10 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
       idle: Duration.seconds(settings.keepaliveSeconds),
       timeout: Duration.seconds(settings.keepaliveSeconds)
     },
-    respond: Site.make(settings.locations ?? []),
+    respond: Site.make(
+      settings.locations ?? [],
+      settings.auth?.scheme === "basic" ? { realm, ...settings.auth } : undefined
+    ),
     drainTimeout: Duration.seconds(settings.drainSeconds)
   }
   const server =
@@ -86,11 +89,13 @@ const extensions = {
   "deflate-frame": DeflateFrame.make(always)
 }
 
+const realm = "effect-ws"
+
 const authenticated = (
   { scheme, users }: ServeFlags.Auth,
   settings: ServeFlags.Settings
 ): Accept.Decide<AuthNonces.AuthNonces> => {
-  const options = { realm: "effect-ws", ...Auth.users(users) }
+  const options = { realm, ...Auth.users(users) }
   return Auth.required(scheme === "digest" ? Auth.digest(options) : Auth.basic(options), Accept.policy(settings))
 }
 
