@@ -66,7 +66,11 @@ const start = Effect.fnUntraced(function* ({ cases, reports }: FuzzOptions) {
   const args = ["-m", "fuzzingserver", "127.0.0.1:0", "-o", reports, ...includes]
   const process = yield* spawner.spawn(ChildProcess.make(Kosoku.executable, args, { forceKillAfter: "2 seconds" }))
   const lines: Array<string> = []
-  const listening = yield* Deferred.make<string>()
+  const printed = (): string => Program.tail(lines.join("\n"))
+  const listening = yield* Deferred.make<string, ConformanceError>()
+  const failListening = Effect.suspend(() =>
+    Deferred.fail(listening, new ConformanceError({ message: `kosoku did not say where it listens\n${printed()}` }))
+  )
   // It is read to its end: where nobody reads what it prints, kosoku fails.
   const output = yield* process.all.pipe(
     Stream.decodeText(),
@@ -76,14 +80,10 @@ const start = Effect.fnUntraced(function* ({ cases, reports }: FuzzOptions) {
       const address = announcement.exec(line)?.[1]
       return address === undefined ? Effect.void : Deferred.succeed(listening, address)
     }),
+    Effect.ensuring(failListening),
     Effect.forkScoped
   )
-  const printed = (): string => Program.tail(lines.join("\n"))
-  const address = yield* Deferred.await(listening).pipe(
-    Effect.timeoutOrElse({
-      duration: "20 seconds",
-      orElse: () => Effect.fail(new ConformanceError({ message: `kosoku did not say where it listens\n${printed()}` }))
-    })
-  )
+  yield* Effect.forkScoped(Effect.delay(failListening, "20 seconds"))
+  const address = yield* Deferred.await(listening)
   return { address, printed, ended: Effect.andThen(Fiber.join(output), process.exitCode) }
 })

@@ -74,7 +74,7 @@ const conformance = Command.make(
     const options = {
       cases: expected,
       reports: `${import.meta.dirname}/../reports/${subject}`,
-      timeout: "15 minutes"
+      timeout: "30 minutes"
     } as const
     const results = role === "client" ? yield* againstClient(options, url) : yield* againstServer(options, server, url)
     const verdicts = Report.judge(expected, results)
