@@ -56,7 +56,7 @@ describe("CloseError", () => {
 
   it.effect("survives its schema", () =>
     Effect.gen(function* () {
-      yield* new TestSchema.Asserts(CloseError.SendableCloseError).verifyRoundTripEffect({ runs: 100 })
+      yield* new TestSchema.Asserts(CloseError.SendableCloseError).verifyRoundTripEffect({ runs: 1000 })
       const encode = Schema.encodeEffect(CloseError.CloseError)
       const decode = Schema.decodeEffect(CloseError.CloseError)
       for (const [, code] of registered) {

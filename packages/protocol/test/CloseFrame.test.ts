@@ -58,7 +58,7 @@ describe("CloseFrame", () => {
   it.effect("has a codec that says what is wrong", () =>
     Effect.gen(function* () {
       const asserts = new TestSchema.Asserts(CloseFrame.CloseFrameFromBytes)
-      yield* asserts.verifyRoundTripEffect({ runs: 200 })
+      yield* asserts.verifyRoundTripEffect({ runs: 1000 })
       const decode = Schema.decodeUnknownResult(CloseFrame.CloseFrameFromBytes)
       const encode = Schema.encodeUnknownResult(CloseFrame.CloseFrameFromBytes)
       assert.match(String(Result.getOrThrow(Result.flip(decode(hex("03"))))), /one byte: a close frame's payload/)

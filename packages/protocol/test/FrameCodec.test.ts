@@ -41,8 +41,8 @@ const collect = (
 describe("FrameFromBytes", () => {
   it.effect("round-trips generated frames, of either role and by the schema alone", () =>
     Effect.gen(function* () {
-      yield* new TestSchema.Asserts(FrameCodec.FrameFromBytes).verifyRoundTripEffect({ runs: 300 })
-      yield* new TestSchema.Asserts(FrameCodec.FramesFromBytes).verifyRoundTripEffect({ runs: 300 })
+      yield* new TestSchema.Asserts(FrameCodec.FrameFromBytes).verifyRoundTripEffect({ runs: 1000 })
+      yield* new TestSchema.Asserts(FrameCodec.FramesFromBytes).verifyRoundTripEffect({ runs: 1000 })
     })
   )
 
@@ -107,7 +107,7 @@ describe("FrameCodec.decode", () => {
           Result.getOrThrow(decodeMany(bytes)).map(({ payload }) => toHex(payload))
         )
       }),
-    { timeout: 120_000, arbitrary: { runs: 300 } }
+    { timeout: 120_000, arbitrary: { runs: 1000 } }
   )
 
   it.effect("emits the frames before a violation, then fails with it", () =>
