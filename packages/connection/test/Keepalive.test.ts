@@ -1,35 +1,11 @@
-import * as Accept from "@effect-ws/connection/Accept"
-import * as Connect from "@effect-ws/connection/Connect"
-import type { ConnectionOptions } from "@effect-ws/connection/ConnectionOptions"
 import * as Frame from "@effect-ws/protocol/Frame"
-import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Stream } from "effect"
-import { SocketServer } from "effect/socket/SocketServer"
+import { Duration, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { pair } from "./support/pair.ts"
 
 const keepalive = { idle: "20 seconds", timeout: "10 seconds" } as const
-
-// Both ends of one connection; the client never looks after the peer by itself.
-const pair = Effect.fnUntraced(function* (server: ConnectionOptions, client: ConnectionOptions = { keepalive: false }) {
-  const sockets = yield* SocketServer
-  const accepted = yield* Deferred.make<Effect.Success<ReturnType<typeof Accept.accept>>>()
-  yield* Effect.forkScoped(
-    sockets.run((socket) =>
-      Effect.scoped(
-        Effect.gen(function* () {
-          yield* Deferred.succeed(accepted, yield* Accept.accept(socket, server))
-          return yield* Effect.never
-        })
-      )
-    )
-  )
-  const dialer = yield* Dialer.Dialer
-  const socket = yield* dialer.dial(sockets.address)
-  const connection = yield* Connect.connect(socket, "ws://memory/", client)
-  return { server: yield* Deferred.await(accepted), client: connection }
-})
 
 const pingsOf = (frames: ReadonlyArray<{ readonly _tag: string }>): number =>
   frames.filter((event) => event._tag === "Ping").length

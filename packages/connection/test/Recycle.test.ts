@@ -1,31 +1,9 @@
-import * as Accept from "@effect-ws/connection/Accept"
-import * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
-import type { ConnectionOptions } from "@effect-ws/connection/ConnectionOptions"
 import * as Message from "@effect-ws/protocol/Message"
-import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Stream } from "effect"
-import { SocketServer } from "effect/socket/SocketServer"
-
-const pair = Effect.fnUntraced(function* (options: ConnectionOptions) {
-  const sockets = yield* SocketServer
-  const accepted = yield* Deferred.make<Connection>()
-  yield* Effect.forkScoped(
-    sockets.run((socket) =>
-      Effect.scoped(
-        Effect.gen(function* () {
-          yield* Deferred.succeed(accepted, yield* Accept.accept(socket, options))
-          return yield* Effect.never
-        })
-      )
-    )
-  )
-  const dialer = yield* Dialer.Dialer
-  const client = yield* Connect.connect(yield* dialer.dial(sockets.address), "ws://memory/")
-  return { server: yield* Deferred.await(accepted), client }
-})
+import { Effect, Stream } from "effect"
+import { pair } from "./support/pair.ts"
 
 const bytes = (size: number, value: number): Uint8Array => new Uint8Array(size).fill(value)
 

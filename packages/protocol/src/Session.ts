@@ -117,6 +117,7 @@ export class Session {
   private readonly inbound: Inbound.Inbound
   private readonly limits: Limits.Limits
   private readonly outbound: Outbound
+  private readonly extensions: ReadonlyArray<Extension.ExtensionInstance>
 
   private initiator: Closure["initiator"] | undefined = undefined
   private sent: CloseFrame.CloseFrame | undefined = undefined
@@ -145,6 +146,7 @@ export class Session {
     this.role = options.role
     this.limits = Limits.make(options.limits)
     const extensions = options.extensions ?? none
+    this.extensions = extensions
     const makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
     const slabs = options.slabs ?? new SlabPool()
     this.output = new FrameWriter(slabs)
@@ -272,6 +274,11 @@ export class Session {
   /** Gives up: a timeout, or an error of the transport; `why` becomes the reason of the 1006. Nothing more is sent. */
   abort(why?: string): void {
     this.endWith("Abort", why)
+  }
+
+  /** Lets the extensions let go of what they hold. The owner calls it once, when the session is over. */
+  release(): void {
+    for (const extension of this.extensions) extension.close?.()
   }
 
   private endWith(trigger: "EndOfStream" | "Abort", why = "the stream broke off without a close frame"): void {

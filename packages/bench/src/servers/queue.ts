@@ -1,26 +1,7 @@
 /** Ours, queue-driven: no fiber for a connection, the handlers are run by a fixed number of workers. */
-import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
-import * as Tcp from "@effect-ws/transport/Tcp"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as References from "effect/References"
-import { settings } from "../Deflated.ts"
-import { announce, compression } from "./Control.ts"
+import { launch } from "./Launch.ts"
 
 const Echo = WebSocketServer.layerQueue({ onMessage: (connection, message) => connection.send(message) })
 
-const Announced = Layer.effectDiscard(
-  Effect.map(WebSocketServer.WebSocketServer, ({ address }) => {
-    if (address._tag !== "UnixPathAddress") announce(address.port)
-  })
-)
-
-Announced.pipe(
-  Layer.provide(Echo),
-  Layer.provide(compression === undefined ? Layer.empty : PermessageDeflate.layer({ ...settings, threshold: 0 })),
-  Layer.provide(Tcp.layerServer({ port: 0, backlog: 1024 })),
-  Layer.launch,
-  Effect.provideService(References.MinimumLogLevel, "None"),
-  Effect.runFork
-)
+launch(Echo)

@@ -335,6 +335,7 @@ export class Line implements ByteSink, Beating {
     }
     const { settings, socket, writer } = this.parts
     settings.heartbeat?.remove(this)
+    this.session.release()
     if (isPushSocket(socket)) socket.close()
     else writer.shutdown()
     const closure = this.session.closure!

@@ -1,0 +1,28 @@
+/** What our servers have in common: the transport, compression where it is asked for, no logs, and the announcement. */
+import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import * as Tcp from "@effect-ws/transport/Tcp"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import type { SocketServer } from "effect/socket/SocketServer"
+import { settings } from "../Deflated.ts"
+import { announce, compression } from "./Control.ts"
+
+const Announced = Layer.effectDiscard(
+  Effect.map(WebSocketServer.WebSocketServer, ({ address }) => {
+    if (address._tag !== "UnixPathAddress") announce(address.port)
+  })
+)
+
+/** Runs one of our servers until the process ends. */
+export const launch = (server: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer>): void => {
+  Announced.pipe(
+    Layer.provide(server),
+    Layer.provide(compression === undefined ? Layer.empty : PermessageDeflate.layer({ ...settings, threshold: 0 })),
+    Layer.provide(Tcp.layerServer({ port: 0, backlog: 1024 })),
+    Layer.launch,
+    Effect.provideService(References.MinimumLogLevel, "None"),
+    Effect.runFork
+  )
+}
