@@ -8,31 +8,26 @@
  *
  * @since 0.1.0
  */
-import type { Extension } from "@effect-ws/extensions/Extension"
 import * as Extensions from "@effect-ws/extensions/Extensions"
-import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
-import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import type * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
-import * as Fields from "@effect-ws/protocol/HeaderFields"
 import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
-import * as HttpHead from "@effect-ws/protocol/HttpHead"
-import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
+import type * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
-import * as Push from "@effect-ws/transport/Push"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
-import { hold } from "./internal/hold.ts"
-import { open } from "./internal/open.ts"
-import { readHead } from "./internal/readHead.ts"
-import { sha1 } from "./internal/sha1.ts"
+import { Deadlines } from "./internal/Deadlines.ts"
+import { Handshake, release } from "./internal/Handshake.ts"
+import type { Terms } from "./internal/Handshake.ts"
+import { environment } from "./internal/open.ts"
 
 /**
  * What an acceptance says beside yes.
@@ -112,7 +107,10 @@ export interface AcceptOptions<R = never> extends ConnectionOptions.ConnectionOp
   readonly subprotocols?: ReadonlyArray<string> | undefined
   /** Decides in place of the three options above. Default: as they say. */
   readonly decide?: Decide<R> | undefined
-  /** How long a client may take to send its request; then it gets 408. Default: 10 seconds. */
+  /**
+   * How long the handshake may take: a client that has not sent its request by then gets 408, and one over whose request
+   * `decide` has not decided gets 503. Default: 10 seconds.
+   */
   readonly handshakeTimeout?: Duration.Input | undefined
   /**
    * Answers a GET that asks for no upgrade; `undefined` leaves it to the handshake to refuse, with 426. Default: refuse.
@@ -154,104 +152,96 @@ export const accept = <R = never>(
  * @since 0.1.0
  */
 export const make = <R = never>(
-  options: AcceptOptions<R> = {}
+  options?: AcceptOptions<R>
 ): Effect.Effect<(socket: Socket.Socket) => Effect.Effect<Connection, AcceptError, Scope.Scope | R>> =>
-  Effect.zipWith(Extensions.current, Effect.context<never>(), (extensions, context) =>
-    acceptor(options, extensions, context)
+  Effect.map(
+    makeAcceptor(options),
+    (acceptor) => (socket) =>
+      Effect.contextWith((context: Context.Context<Scope.Scope | R>) => {
+        const scope = Context.get(context, Scope.Scope)
+        let connection: Connection | undefined
+        const handshake = Effect.callback<Connection, AcceptError>((resume) => {
+          const handshake = acceptor.begin(socket, context, scope, {
+            handshakeDone: (exit) => {
+              if (Exit.isSuccess(exit)) connection = exit.value
+              resume(exit)
+            }
+          })
+          return Effect.sync(() => handshake.interrupt())
+        })
+        return Effect.andThen(
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => acceptor.release(socket, connection))
+          ),
+          handshake
+        )
+      })
   )
 
-const acceptor = <R>(
-  options: AcceptOptions<R>,
-  extensions: ReadonlyArray<Extension>,
-  // One for all connections: what a fiber makes of its own context is held as long as anything refers to that.
-  context: Context.Context<never>
-): ((socket: Socket.Socket) => Effect.Effect<Connection, AcceptError, Scope.Scope | R>) => {
-  const settings = ConnectionOptions.settings(options)
-  const decide: Decide<R> = options.decide ?? policy(options)
-  const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
+/**
+ * Hears how a handshake ended: with a connection, or with why there is none. The peer has its answer by then.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandshakeOwner {
+  readonly handshakeDone: (exit: Exit.Exit<Connection, AcceptError>) => void
+}
 
-  return Effect.fnUntraced(function* (socket) {
-    const held = yield* hold(socket)
-    const { reader, writer } = held
-    const refuse = (rejection: HandshakeRejection.HandshakeRejection) =>
-      Effect.andThen(writer.write(HandshakeRejection.encode(rejection)), Effect.fail(rejection))
+/**
+ * Does handshakes for a server that has no fiber for each: {@link make} without an Effect around it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Acceptor<R> {
+  /**
+   * Begins a handshake, of which the owner hears once, perhaps before this returns.
+   *
+   * **Details**
+   *
+   * `scope` is what `decide`, the extensions, and a socket that is not of our transports are given to acquire from.
+   *
+   * **Gotchas**
+   *
+   * Whatever came of it, the owner ends with `release`, and then closes the Scope.
+   */
+  readonly begin: (
+    socket: Socket.Socket,
+    context: Context.Context<R>,
+    scope: Scope.Scope,
+    owner: HandshakeOwner
+  ) => { readonly interrupt: () => void }
+  /** Lets go of a socket, and of the connection that was made of it, if any. */
+  readonly release: (socket: Socket.Socket, connection: Connection | undefined) => void
+}
 
-    const read = yield* readHead("request", reader, options).pipe(
-      Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(timedOut(timeout)) }),
-      Effect.mapError((error) => (error._tag === "HeadError" ? HandshakeRejection.fromHeadError(error) : error)),
-      Effect.catchTag("HandshakeRejection", refuse)
-    )
-    const peer = Push.peerInfo(socket) ?? Push.peerInfo(reader)
-    const answer = isPlainGet(read.head) ? options.respond?.(read.head) : undefined
-    if (answer !== undefined) {
-      yield* writer.write(encodeAnswer(answer, read.head.method === "GET"))
-      return yield* new HttpAnswered({ method: read.head.method, target: read.head.target, status: answer.status })
+/**
+ * Makes an {@link Acceptor}: options and extensions are read once.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.Effect<Acceptor<R>> =>
+  // One context for all connections: what a fiber makes of its own is held as long as anything refers to that.
+  Effect.zipWith(Extensions.current, Effect.context<never>(), (extensions, context): Acceptor<R> => {
+    const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
+    const terms: Terms<R> = {
+      limits: options,
+      decide: options.decide ?? policy(options),
+      respond: options.respond,
+      extensions,
+      timeout,
+      deadlines: new Deadlines(timeout),
+      environment: environment(ConnectionOptions.settings(options), context)
     }
-    const request = ServerHandshake.readUpgrade(read.head, { secure: peer?.secure })
-    if (Result.isFailure(request)) return yield* refuse(request.failure)
-    const acceptance = yield* decide(request.success).pipe(
-      Effect.catchTag("HandshakeRejection", refuse),
-      Effect.tapDefect(() => writer.write(HandshakeRejection.encode(broken)))
-    )
-    const agreement = yield* Negotiation.negotiate(extensions, request.success.extensions)
-    const response = ServerHandshake.acceptResponse(request.success, {
-      subprotocol: acceptance.subprotocol,
-      headers: acceptance.headers,
-      extensions: agreement.answers,
-      sha1
-    })
-    // A decision that cannot be carried out is the program's mistake; the client is told that much.
-    if (Result.isFailure(response)) {
-      yield* writer.write(HandshakeRejection.encode(broken))
-      return yield* Effect.die(response.failure)
-    }
-    yield* writer.write(Result.getOrThrow(HttpHead.encodeResponse(response.success)))
-    const instances = yield* agreement.open
-    held.connection = open(
-      {
-        role: "server",
-        socket,
-        reader,
-        writer,
-        early: read.early,
-        settings,
-        agreement,
-        request: request.success,
-        subprotocol: acceptance.subprotocol,
-        attached: acceptance.context,
-        peer
+    return {
+      begin: (socket, context, scope, owner) => {
+        const handshake = new Handshake(terms, socket, context, scope, owner)
+        handshake.start()
+        return handshake
       },
-      instances,
-      context
-    )
-    return held.connection
+      release
+    }
   })
-}
-
-const timedOut = (timeout: Duration.Duration): HandshakeRejection.HandshakeRejection =>
-  new HandshakeRejection.HandshakeRejection({
-    rule: "HandshakeTimeout",
-    status: 408,
-    reason: `the request was not complete within ${Duration.format(timeout)}`
-  })
-
-const broken = new HandshakeRejection.HandshakeRejection({ status: 500, reason: "the server failed to answer" })
-
-const isPlainGet = (head: HttpHead.RequestHead): boolean =>
-  (head.method === "GET" || head.method === "HEAD") && !Fields.has(head.headers, "Upgrade")
-
-const encodeAnswer = (answer: HttpAnswer, withBody: boolean): Uint8Array => {
-  const head = Result.getOrThrow(
-    HttpHead.encodeResponse({
-      version: "HTTP/1.1",
-      status: answer.status,
-      reason: "",
-      headers: [...answer.headers, { name: "Connection", value: "close" }]
-    })
-  )
-  if (!withBody) return head
-  const bytes = new Uint8Array(head.length + answer.body.length)
-  bytes.set(head)
-  bytes.set(answer.body, head.length)
-  return bytes
-}

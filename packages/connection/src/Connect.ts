@@ -27,7 +27,8 @@ import { randomBytes } from "node:crypto"
 import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
 import { hold } from "./internal/hold.ts"
-import { open } from "./internal/open.ts"
+import { environment, open } from "./internal/open.ts"
+import { PulledSocket } from "./internal/PulledSocket.ts"
 import { readHead } from "./internal/readHead.ts"
 import { sha1 } from "./internal/sha1.ts"
 
@@ -122,18 +123,25 @@ export const connect = Effect.fnUntraced(function* (
   held.connection = open(
     {
       role: "client",
+      environment: environment(ConnectionOptions.settings(options), context),
       socket,
-      reader,
-      writer,
-      early: response.early,
-      settings: ConnectionOptions.settings(options),
-      agreement,
+      ...ends(reader, writer, context),
       request: Result.getOrThrow(ServerHandshake.readUpgrade(head)),
       subprotocol: accepted.subprotocol,
-      peer: Push.peerInfo(socket) ?? Push.peerInfo(reader)
+      extensions: agreement.answers
     },
     instances,
-    context
+    response.early
   )
   return held.connection
 })
+
+const ends = (
+  reader: Socket.Reader,
+  writer: Socket.Writer,
+  context: Context.Context<never>
+): { readonly reader: Push.PushReader; readonly writer: Push.PushWriter } => {
+  if (Push.isPushReader(reader) && Push.isPushWriter(writer)) return { reader, writer }
+  const pulled = new PulledSocket(reader, writer, context)
+  return { reader: pulled, writer: pulled }
+}

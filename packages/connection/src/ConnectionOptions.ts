@@ -70,7 +70,7 @@ export interface ConnectionOptions extends Partial<{
  * @since 0.1.0
  */
 export interface Settings {
-  readonly limits: { readonly [K in keyof Limits.Limits]?: Limits.Limits[K] | undefined }
+  readonly limits: Limits.Limits
   readonly inboundBuffer: number
   readonly outboundBuffer: number
   readonly recycle: boolean
@@ -88,7 +88,7 @@ export interface Settings {
  * @since 0.1.0
  */
 export const settings = (options: ConnectionOptions = {}): Settings => ({
-  limits: options,
+  limits: Limits.make(options),
   inboundBuffer: options.inboundBuffer ?? 64 * 1024,
   outboundBuffer: options.outboundBuffer ?? 64 * 1024,
   recycle: options.recycle ?? false,

@@ -9,10 +9,8 @@
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type { Connection } from "./Connection.ts"
 
@@ -41,39 +39,6 @@ export const run = <E, R>(connection: Connection, handler: Handler<E, R>): Effec
       conclude(connection, exit)
     )
   )
-
-/**
- * Runs a handler like {@link run}, from outside of any fiber and with as little as can be held for a connection that is
- * idle: `onEnd` hears of the end.
- *
- * **Details**
- *
- * The handler is the fiber that is returned, no more and no less: interrupting it closes with 1001.
- *
- * @category destructors
- * @since 0.1.0
- */
-export const runFork = <E, R>(
-  connection: Connection,
-  program: {
-    readonly handler: Handler<E, R>
-    /** Runs when the connection is over, before `onEnd`. */
-    readonly afterwards: ((connection: Connection, closure: Closure) => Effect.Effect<unknown, never, R>) | undefined
-  },
-  context: Context.Context<R>,
-  onEnd: (closure: Closure) => void
-): Fiber.Fiber<unknown, E> => {
-  const runFork = Effect.runForkWith(context)
-  const fiber = runFork(Effect.suspend(() => program.handler(connection)))
-  fiber.addObserver((exit) => {
-    const concluded =
-      program.afterwards === undefined
-        ? conclude(connection, exit)
-        : Effect.tap(conclude(connection, exit), (closure) => program.afterwards!(connection, closure))
-    runFork(Effect.map(concluded, onEnd), { uninterruptible: true })
-  })
-  return fiber
-}
 
 /**
  * Closes a connection as the exit of its program says, and waits for its end.

@@ -29,6 +29,17 @@ export interface Poll {
 }
 
 /**
+ * Whoever polls a connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Poller {
+  /** There is something to take. Must not throw. */
+  readonly onReady: () => void
+}
+
+/**
  * Polls a connection in place of running a fiber on it.
  *
  * **Details**
@@ -37,19 +48,15 @@ export interface Poll {
  *
  * **Gotchas**
  *
- * Do not use `messages`, `receive` and their like on the same connection. `onReady` must not throw.
+ * Do not use `messages`, `receive` and their like on the same connection.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const poll = (
-  connection: Connection,
-  kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">,
-  onReady: () => void
-): Poll => {
+export const poll = (connection: Connection, kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): Poll => {
   if (!(connection instanceof SocketConnection)) {
     throw new Error("only a connection that Accept or Connect made can be polled")
   }
-  connection.poll(kinds, onReady)
+  connection.poll(kinds, poller)
   return connection
 }

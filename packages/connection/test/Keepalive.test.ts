@@ -52,7 +52,7 @@ describe("keepalive", () => {
       const { client, server } = yield* pair({ keepalive })
       // A program that answers no ping: it takes frames by hand and its session is never told to read.
       const ended = yield* Effect.forkScoped(Effect.flip(Stream.runDrain(server.messages)))
-      yield* Effect.sync(() => (client as unknown as { parts: { reader: { pause(): void } } }).parts.reader.pause())
+      yield* Effect.sync(() => (client as unknown as { reader: { pause(): void } }).reader.pause())
       yield* TestClock.adjust("60 seconds")
       const error = yield* Fiber.join(ended)
       assert.strictEqual(error._tag, "InternalError")

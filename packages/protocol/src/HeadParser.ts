@@ -314,7 +314,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
         if (isSpaceCode(chunk[end]!)) {
           return this.fail(end, "SpaceBeforeColon", 400, "found a space between the name of a header and its colon")
         }
-        this.name = this.take(chunk, start, end)
+        this.name = wellKnown(this.take(chunk, start, end))
         if (chunk[end] !== COLON || this.name === "") {
           const detail = `expected the name of a header and a colon, found ${render(chunk, end)}`
           return this.fail(end, "InvalidHeaderName", 400, detail)
@@ -332,7 +332,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
           const detail = `found ${render(chunk, end)} in the value of ${this.name}`
           return this.fail(end, "InvalidHeaderValue", 400, detail)
         }
-        this.headers.push({ name: this.name, value: trim(this.take(chunk, start, end)) })
+        this.headers.push({ name: this.name, value: this.takeValue(chunk, start, end) })
         this.state = State.LineEnd
         return end + 1
       }
@@ -352,8 +352,20 @@ export class HeadParser<Kind extends keyof HeadByKind> {
     return text
   }
 
+  // Trims bytes rather than text where it can: what is cut out of a text holds on to the whole.
+  private takeValue(chunk: Uint8Array, start: number, end: number): string {
+    if (this.partial !== "") return trim(this.take(chunk, start, end))
+    let first = start
+    let last = end
+    while (first < last && isSpaceCode(chunk[first]!)) first++
+    while (last > first && isSpaceCode(chunk[last - 1]!)) last--
+    return wellKnown(latin1(chunk, first, last))
+  }
+
   private complete(chunk: Uint8Array, end: number): ParsedHead<HeadByKind[Kind]> | HeadError {
-    const { headers, method, reason, status, target, version } = this
+    const { method, reason, status, target, version } = this
+    // A server may keep the request for as long as the connection is open: without the room that the array grew into.
+    const headers = this.headers.slice()
     // RFC 9112 6.1: a server "MAY reject a request that contains both Content-Length and Transfer-Encoding"
     if (isBodyLengthAmbiguous(headers)) {
       const detail = "expected at most one Content-Length, a number, and no Transfer-Encoding beside it"
@@ -414,6 +426,18 @@ const latin1 = (bytes: Uint8Array, start: number, end: number): string => {
   for (; i < end; i++) text += String.fromCharCode(bytes[i]!)
   return text
 }
+
+// What stands in every handshake need not be kept once for each connection.
+const wellKnownTexts = new Map(
+  [
+    ...["Host", "Connection", "Upgrade", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Version"],
+    ...["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept", "User-Agent", "Cookie"],
+    ...["Pragma", "Cache-Control", "Accept-Encoding", "Accept-Language", "Authorization"],
+    ...["websocket", "keep-alive, Upgrade", "13", "no-cache", "permessage-deflate; client_max_window_bits"]
+  ].map((text) => [text, text])
+)
+
+const wellKnown = (text: string): string => wellKnownTexts.get(text) ?? text
 
 const render = (bytes: Uint8Array, index: number): string => {
   const byte = bytes[index]!

@@ -48,6 +48,10 @@ export type Step =
 
 type Transforming = Generator<Extension.Pending, Step, CloseError.SendableCloseError | undefined>
 
+// As many connections as are likely to be in the middle of a chunk at once.
+const SPARE_PARSERS = 8
+const spareParsers: Array<FrameParser> = []
+
 const noBytes = new Uint8Array(0)
 const none: ReadonlyArray<never> = []
 
@@ -58,7 +62,8 @@ export class Inbound {
   controlOpcode: Opcode.Opcode = 0
   controlPayload: Uint8Array = noBytes
 
-  private readonly parser: FrameParser
+  // None between chunks that end with a frame, which is where an idle connection stands.
+  private parser: FrameParser | undefined = undefined
   private readonly expectsMask: boolean
   private readonly limits: Limits.Limits
   private readonly allocate: (size: number) => Uint8Array
@@ -97,7 +102,6 @@ export class Inbound {
     extensions: ReadonlyArray<Extension.ExtensionInstance>,
     allocate: (size: number) => Uint8Array
   ) {
-    this.parser = new FrameParser()
     this.expectsMask = !SessionState.roles[role].masks
     this.limits = limits
     this.allocate = allocate
@@ -121,7 +125,7 @@ export class Inbound {
       this.frame !== undefined ||
       this.collected !== undefined ||
       this.transforming !== undefined ||
-      this.parser.hasInput
+      (this.parser !== undefined && this.parser.hasInput)
     )
   }
 
@@ -130,11 +134,23 @@ export class Inbound {
   }
 
   feed(chunk: Uint8Array): void {
+    this.parser ??= spareParsers.pop() ?? new FrameParser()
     this.parser.feed(chunk)
   }
 
+  // The chunk is used up. What the parser stands in the middle of is all that it knows.
+  private starve(): typeof starved {
+    const parser = this.parser!
+    if (parser.isIdle) {
+      parser.discard()
+      this.parser = undefined
+      if (spareParsers.length < SPARE_PARSERS) spareParsers.push(parser)
+    }
+    return starved
+  }
+
   discard(): void {
-    this.parser.discard()
+    this.parser?.discard()
     this.transforming = undefined
     this.pending = undefined
     this.frame = undefined
@@ -156,9 +172,10 @@ export class Inbound {
 
   next(events: Array<Event.Event>): Step {
     const parser = this.parser
+    if (parser === undefined) return starved
     if (!parser.isInPayload) {
       const header = parser.readHeader()
-      if (header === false) return starved
+      if (header === false) return this.starve()
       const violation = header === true ? this.checkHeader() : header
       if (violation !== undefined) return violation
     }
@@ -200,7 +217,7 @@ export class Inbound {
 
   // Returns the payload when it is complete, and collects it until then.
   private whole(part: Uint8Array): Uint8Array | undefined {
-    const parser = this.parser
+    const parser = this.parser!
     if (this.frame === undefined && !parser.isInPayload) return part
     this.frame ??= new Assembly(this.allocate)
     this.frame.append(part)
@@ -211,7 +228,7 @@ export class Inbound {
   }
 
   private checkHeader(): Violation.Violation | undefined {
-    const { fin, length, masked, opcode, rsv } = this.parser
+    const { fin, length, masked, opcode, rsv } = this.parser!
     if (masked !== this.expectsMask) {
       // RFC 6455 5.1: "The server MUST close the connection upon receiving a frame that is not masked."
       // RFC 6455 5.1: "A client MUST close a connection if it detects a masked frame."
@@ -284,7 +301,7 @@ export class Inbound {
   }
 
   private framePart(payload: Uint8Array, limit: number): Extension.Part {
-    const { opcode, rsv } = this.parser
+    const { opcode, rsv } = this.parser!
     return { opcode, payload, rsv, first: true, last: true, limit, compress: undefined }
   }
 
@@ -293,13 +310,13 @@ export class Inbound {
     const part = this.framePart(payload, this.limits.maxMessageSize)
     const failure = yield* Extension.transform(part, this.frameLevel)
     if (failure !== undefined) return failure
-    this.events!.push({ _tag: "Frame", frame: this.parser.frame(part.payload, part.rsv) })
+    this.events!.push({ _tag: "Frame", frame: this.parser!.frame(part.payload, part.rsv) })
     return more
   }
 
   // A whole data frame, where frames are delivered or an extension works on frames.
   private *onFrame(payload: Uint8Array): Transforming {
-    const parser = this.parser
+    const parser = this.parser!
     const part = this.framePart(payload, this.limits.maxMessageSize - this.size)
     const failure = yield* Extension.transform(part, this.frameLevel)
     if (failure !== undefined) return failure
@@ -322,7 +339,7 @@ export class Inbound {
       payload,
       rsv: this.rsv,
       first: this.isFirst,
-      last: frameDone && this.parser.fin,
+      last: frameDone && this.parser!.fin,
       limit: this.limits.maxMessageSize - this.size,
       compress: undefined
     }
@@ -331,7 +348,7 @@ export class Inbound {
   }
 
   private onData(payload: Uint8Array, frameDone: boolean, events: Array<Event.Event>): Step {
-    const last = frameDone && this.parser.fin
+    const last = frameDone && this.parser!.fin
     const first = this.isFirst
     this.isFirst = false
     this.size += payload.length
@@ -352,7 +369,7 @@ export class Inbound {
       this.collected = undefined
       return this.deliverMessage(whole, events)
     }
-    return this.parser.isInPayload ? starved : more
+    return this.parser!.isInPayload ? starved : more
   }
 
   // RFC 6455 8.1: text that is not UTF-8 fails the connection; we do so at the first byte that makes it impossible.
@@ -395,7 +412,7 @@ export class Inbound {
       // Fragments are asked for one message at a time.
       if (this.delivery === "fragment") this.delivery = "message"
     }
-    return this.parser.isInPayload ? starved : more
+    return this.parser!.isInPayload ? starved : more
   }
 
   private deliverFragment(payload: Uint8Array, first: boolean, last: boolean, events: Array<Event.Event>): void {

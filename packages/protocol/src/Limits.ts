@@ -22,12 +22,13 @@ export interface Limits {
 }
 
 /**
- * Fills in the defaults of the limits that are not given.
+ * Fills in the defaults of the limits that are not given. What has none missing is returned as it is.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (options?: { readonly [K in keyof Limits]?: Limits[K] | undefined }): Limits => {
+  if (options !== undefined && isComplete(options)) return options
   const maxMessageSize = options?.maxMessageSize ?? 16 * 1024 * 1024
   return {
     maxMessageSize,
@@ -36,3 +37,9 @@ export const make = (options?: { readonly [K in keyof Limits]?: Limits[K] | unde
     maxPendingPings: options?.maxPendingPings ?? 16
   }
 }
+
+const isComplete = (options: { readonly [K in keyof Limits]?: Limits[K] | undefined }): options is Limits =>
+  options.maxMessageSize !== undefined &&
+  options.maxFrameSize !== undefined &&
+  options.maxFragments !== undefined &&
+  options.maxPendingPings !== undefined

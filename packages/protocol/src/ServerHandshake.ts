@@ -197,6 +197,8 @@ const readUnique = (
     : Result.succeed(values[0])
 }
 
+const none: ReadonlyArray<never> = []
+
 const readList = <A>(
   headers: HeaderFields,
   name: string,
@@ -204,7 +206,7 @@ const readList = <A>(
   rule: HandshakeRejection["rule"]
 ): Read<ReadonlyArray<A>> => {
   const values = Fields.getAll(headers, name)
-  if (values.length === 0) return Result.succeed([])
+  if (values.length === 0) return Result.succeed(none)
   const list = parse(values.join(", "))
   return Result.isFailure(list) ? reject(rule, 400, list.failure.message) : Result.succeed(list.success)
 }

@@ -23,7 +23,7 @@ import * as Handlers from "./Handlers.ts"
 import { Conversations } from "./internal/Conversations.ts"
 import { QueueRunner } from "./internal/QueueRunner.ts"
 import { Roster } from "./internal/Roster.ts"
-import { fiberRunner } from "./internal/Runner.ts"
+import { FiberRunner } from "./internal/Runner.ts"
 import type { Runner } from "./internal/Runner.ts"
 
 /**
@@ -103,7 +103,7 @@ export const make = <E, R, RD = never>(
   program: Handlers.Program<E, R>,
   options: ServerOptions<RD> = {}
 ): Effect.Effect<WebSocketServer["Service"], never, Requirements<R | RD>> =>
-  serve(fiberRunner(Handlers.toRunning(program)), options)
+  serve(new FiberRunner(Handlers.toRunning(program)), options)
 
 type Requirements<R> = SocketServer.SocketServer | Exclude<R, Scope.Scope> | Scope.Scope
 
@@ -141,7 +141,7 @@ const serve = Effect.fnUntraced(
     const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
     const roster = new Roster(options)
     const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
-    const conversations = new Conversations<R | RD>(runner, yield* Accept.make(options), roster, context)
+    const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, context)
 
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}) {
       const { code = 1001, reason = "server shutting down", timeout = drainTimeout } = drainOptions
@@ -174,7 +174,7 @@ const accepting = <R>(
   conversations: Conversations<R>
 ): Effect.Effect<never, SocketServer.SocketServerError> =>
   Option.isSome(push) && push.value.address === sockets.address
-    ? push.value.accept((socket) => conversations.start(socket, () => {}))
+    ? push.value.accept((socket) => conversations.start(socket, undefined))
     : sockets.run((socket) => Effect.callback<void>((resume) => conversations.start(socket, () => resume(Effect.void))))
 
 /**

@@ -78,9 +78,10 @@ export interface PushReader extends Socket.Reader {
    *
    * **Details**
    *
-   * Once per socket; `pull` must not be used afterwards (it dies). Chunks that were read ahead and nobody pulled are
-   * replayed first, then the end and the close if they already happened, all before `subscribe` returns unless the sink
-   * pauses. A subscribed reader starts out flowing.
+   * `pull` must not be used afterwards (it dies). Chunks that were read ahead and nobody pulled are replayed first, then
+   * the end and the close if they already happened, all before `subscribe` returns unless the sink pauses. A subscribed
+   * reader starts out flowing. A later call hands the rest to another sink, as when a handshake is over; the one before
+   * hears nothing more.
    */
   subscribe(sink: ByteSink): void
   /**

@@ -451,7 +451,30 @@ const pushSuite = (
       assert.strictEqual(sink.text, "b")
       assert.deepStrictEqual(sink.log, ["chunk", "end"])
       assert.isTrue(Exit.hasDies(yield* Effect.exit(reader.pull)))
-      assert.throws(() => reader.subscribe(sink))
+    })
+  )
+
+  test(
+    "hands the rest of the stream to a later subscriber, also from within a chunk and after a pause",
+    Effect.gen(function* () {
+      const pair = yield* connectPair
+      const { reader } = asPush(pair.reader, pair.writer)
+      const writer = pair.far.writerUnsafe
+      const [first, second, third] = [new Recorder(), new Recorder(), new Recorder()]
+      first.onBytes = () => reader.subscribe(second)
+      second.onBytes = () => reader.pause()
+      reader.subscribe(first)
+      yield* writer.write("a")
+      yield* first.until((self) => self.text === "a")
+      yield* writer.write("b")
+      yield* second.until((self) => self.text === "b")
+      yield* writer.write("c")
+      writer.shutdown()
+      yield* Effect.sleep("20 millis")
+      reader.subscribe(third)
+      yield* third.until((self) => self.log.includes("end"))
+      assert.strictEqual(third.text, "c")
+      assert.deepStrictEqual([first.log, second.log], [["chunk"], ["chunk"]])
     })
   )
 

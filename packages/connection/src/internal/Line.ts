@@ -15,7 +15,7 @@ import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { Closure, Session } from "@effect-ws/protocol/Session"
 import { isPushSocket } from "@effect-ws/transport/Push"
-import type { ByteSink, PeerInfo, PushReader, PushWriter } from "@effect-ws/transport/Push"
+import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -32,21 +32,25 @@ import { Outlet } from "./Outlet.ts"
 import { Pings } from "./Pings.ts"
 import { Takers } from "./Takers.ts"
 
+/** What the connections of one server, or of one call, have in common. */
+export interface Environment {
+  readonly settings: Settings
+  readonly context: Context.Context<never>
+  /** Whether anybody reads debug messages. */
+  readonly logsDebug: boolean
+}
+
 /** What a connection is made of. */
 export interface Parts {
+  readonly environment: Environment
   readonly session: Session
   readonly socket: Socket
   readonly reader: PushReader
   readonly writer: PushWriter
-  readonly settings: Settings
-  readonly context: Context.Context<never>
   readonly request: UpgradeRequest
   readonly subprotocol: string | undefined
-  readonly attached?: Context.Context<never> | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
-  readonly peer: PeerInfo | undefined
-  /** Whether anybody reads debug messages. */
-  readonly logsDebug: boolean
+  readonly attached?: Context.Context<never> | undefined
 }
 
 /** What the end of a connection is to whoever waits for data. */
@@ -57,11 +61,18 @@ let lastId = 0
 export class Line implements ByteSink, Beating {
   readonly id: number = ++lastId
   quiet = 0
-  protected readonly parts: Parts
+  readonly request: UpgradeRequest
+  readonly subprotocol: string | undefined
+  readonly extensions: ReadonlyArray<ExtensionOffer>
+  protected readonly environment: Environment
   protected readonly session: Session
+  protected readonly socket: Socket
+  protected readonly reader: PushReader
+  protected readonly writer: PushWriter
+  protected readonly attached: Context.Context<never> | undefined
   protected readonly inbox = new Inbox()
   // Who is to be called when there is something to take, and whether it was and has not come back yet.
-  protected poller: (() => void) | undefined = undefined
+  protected poller: { readonly onReady: () => void } | undefined = undefined
   protected polled = false
   protected readonly takers = new Takers()
   protected readonly outlet: Outlet
@@ -81,16 +92,23 @@ export class Line implements ByteSink, Beating {
   protected pings: Pings | undefined = undefined
 
   constructor(parts: Parts) {
-    this.parts = parts
+    this.request = parts.request
+    this.subprotocol = parts.subprotocol
+    this.extensions = parts.extensions
+    this.environment = parts.environment
     this.session = parts.session
-    this.outlet = new Outlet(parts.session, parts.writer, parts.settings.outboundBuffer)
+    this.socket = parts.socket
+    this.reader = parts.reader
+    this.writer = parts.writer
+    this.attached = parts.attached
+    this.outlet = new Outlet(parts.session, parts.writer, parts.environment.settings.outboundBuffer)
   }
 
   /** Starts reading; `early` is what came behind the handshake. */
   start(early: ReadonlyArray<Uint8Array>): void {
-    this.parts.settings.heartbeat?.add(this, this.parts.context)
+    this.environment.settings.heartbeat?.add(this, this.environment.context)
     for (const chunk of early) if (chunk.length > 0) this.onChunk(chunk)
-    this.parts.reader.subscribe(this)
+    this.reader.subscribe(this)
   }
 
   /** Lets go of everything. The owner of the Scope does not care any more; the peer sees the stream end. */
@@ -134,7 +152,7 @@ export class Line implements ByteSink, Beating {
   }
 
   protected accept(events: Array<Event.Event>, isUnread: boolean): void {
-    if (this.parts.logsDebug) for (const event of events) this.log("Received", event)
+    if (this.environment.logsDebug) for (const event of events) this.log("Received", event)
     for (let at = 0; at < events.length; at++) {
       const event = events[at]!
       if (event._tag === "Pong" && event.ping !== undefined) this.pings?.onPong(event.ping, this.now())
@@ -155,7 +173,7 @@ export class Line implements ByteSink, Beating {
   // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that.
   protected setFree(chunk: Uint8Array, events: ReadonlyArray<Event.Event>): void {
     if (events.every((event) => event._tag === "Text")) return free(chunk)
-    if (!this.parts.settings.recycle) return
+    if (!this.environment.settings.recycle) return
     this.spent ??= []
     this.spent.push(chunk)
   }
@@ -188,7 +206,7 @@ export class Line implements ByteSink, Beating {
   }
 
   protected log(what: string, event: Event.Event): void {
-    Effect.runForkWith(this.parts.context)(
+    Effect.runForkWith(this.environment.context)(
       Effect.annotateLogs(Effect.logDebug(`${what} ${renderEvent(event)}`), { connection: this.id })
     )
   }
@@ -199,7 +217,7 @@ export class Line implements ByteSink, Beating {
     this.wakeTakers()
     if (this.poller !== undefined && !this.polled && this.hasNews) {
       this.polled = true
-      this.poller()
+      this.poller.onReady()
     }
     this.busy = false
     if (this.session.owesClose) this.answerOrWait()
@@ -219,7 +237,7 @@ export class Line implements ByteSink, Beating {
   // The answer to a close waits for the replies to what came before it, but not for a program that reads nothing.
   protected answerOrWait(): void {
     if (this.isIdle) this.session.answerClose()
-    else if (this.timer === undefined) this.arm(this.parts.settings.replyGrace, () => this.session.answerClose())
+    else if (this.timer === undefined) this.arm(this.environment.settings.replyGrace, () => this.session.answerClose())
   }
 
   // Whether the program has nothing more to do with what was received. A client that took everything owes no replies.
@@ -241,7 +259,7 @@ export class Line implements ByteSink, Beating {
   }
 
   protected regulate(): void {
-    const { reader, settings } = this.parts
+    const { settings } = this.environment
     const held =
       this.draining !== undefined ||
       this.session.pendingDecode !== undefined ||
@@ -253,8 +271,8 @@ export class Line implements ByteSink, Beating {
       (this.poller !== undefined && this.session.canReceive && !this.session.isClosing && this.outlet.isAboveLimit)
     if (held === this.paused || this.over) return
     this.paused = held
-    if (held) reader.pause()
-    else reader.resume()
+    if (held) this.reader.pause()
+    else this.reader.resume()
   }
 
   // -- what is written -------------------------------------------------------------------------------------------------
@@ -306,7 +324,7 @@ export class Line implements ByteSink, Beating {
   // -- how it ends -----------------------------------------------------------------------------------------------------
 
   protected arm(after: Duration.Duration, action: () => void): void {
-    this.timer = Effect.runForkWith(this.parts.context)(
+    this.timer = Effect.runForkWith(this.environment.context)(
       Effect.andThen(
         Effect.sleep(after),
         Effect.sync(() => {
@@ -319,10 +337,10 @@ export class Line implements ByteSink, Beating {
   }
 
   protected armClose(): void {
-    this.arm(this.parts.settings.closeTimeout, () => {
+    this.arm(this.environment.settings.closeTimeout, () => {
       this.session.abort("the peer did not finish the closing handshake in time")
       this.streamEnded = true
-      this.parts.writer.destroy()
+      this.writer.destroy()
     })
   }
 
@@ -330,14 +348,13 @@ export class Line implements ByteSink, Beating {
     if (this.over) return
     this.over = true
     if (this.timer !== undefined) {
-      Effect.runForkWith(this.parts.context)(Fiber.interrupt(this.timer))
+      Effect.runForkWith(this.environment.context)(Fiber.interrupt(this.timer))
       this.timer = undefined
     }
-    const { settings, socket, writer } = this.parts
-    settings.heartbeat?.remove(this)
+    this.environment.settings.heartbeat?.remove(this)
     this.session.release()
-    if (isPushSocket(socket)) socket.close()
-    else writer.shutdown()
+    if (isPushSocket(this.socket)) this.socket.close()
+    else this.writer.shutdown()
     const closure = this.session.closure!
     const waiters = this.closeWaiters
     this.closeWaiters = undefined
@@ -358,12 +375,12 @@ export class Line implements ByteSink, Beating {
   protected giveUp(why: string): void {
     this.session.abort(why)
     this.streamEnded = true
-    this.parts.writer.destroy()
+    this.writer.destroy()
     this.settle()
   }
 
   protected now(): bigint {
-    return Context.get(this.parts.context, Clock.Clock).currentTimeNanosUnsafe()
+    return Context.get(this.environment.context, Clock.Clock).currentTimeNanosUnsafe()
   }
 }
 

@@ -2,8 +2,8 @@
  * Any Effect `Socket` behind the push contract: one fiber pulls and hands on, one takes what was written and waits for
  * the socket to take it. This is what makes a connection out of a socket that is not of our transports.
  */
-import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
-import { PushTypeId } from "@effect-ws/transport/Push"
+import type { ByteSink, PeerInfo, PushReader, PushWriter } from "@effect-ws/transport/Push"
+import { peerInfo, PeerTypeId, PushTypeId } from "@effect-ws/transport/Push"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -28,6 +28,7 @@ export class PulledSocket implements PushReader, PushWriter {
   readonly copies = false
   pendingBytes = 0
 
+  private readonly reader: Socket.Reader
   private readonly context: Context.Context<never>
   private readonly flowing = Latch.makeUnsafe(true)
   private readonly writable = Latch.makeUnsafe(false)
@@ -37,8 +38,10 @@ export class PulledSocket implements PushReader, PushWriter {
   private writeFiber: Fiber.Fiber<void, Socket.SocketError> | undefined = undefined
   private isShut = false
   private isClosed = false
+  private error: Socket.SocketError | undefined = undefined
 
   constructor(reader: Socket.Reader, writer: Socket.Writer, context: Context.Context<never>) {
+    this.reader = reader
     this.context = context
     this.pull = reader.pull
     this.upgrade = reader.upgrade
@@ -51,7 +54,14 @@ export class PulledSocket implements PushReader, PushWriter {
 
   subscribe(sink: ByteSink): void {
     this.sink = sink
-    this.readFiber = this.run(this.readLoop, (exit) => this.onReadEnd(exit))
+    this.flowing.openUnsafe()
+    if (this.isClosed) sink.onClose(this.error)
+    else this.readFiber ??= this.run(this.readLoop, (exit) => this.onReadEnd(exit))
+  }
+
+  /** Who is at the other end, where the socket's reader knows. */
+  get [PeerTypeId](): PeerInfo | undefined {
+    return peerInfo(this.reader)
   }
 
   pause(): void {
@@ -144,7 +154,7 @@ export class PulledSocket implements PushReader, PushWriter {
     const fibers = [this.readFiber, this.writeFiber].filter((fiber) => fiber !== undefined)
     Effect.runForkWith(this.context)(Fiber.interruptAll(fibers))
     const failure = exit !== undefined && exit._tag === "Failure" ? Cause.findFail(exit.cause) : undefined
-    const error = failure !== undefined && failure._tag === "Success" ? failure.success.error : undefined
-    this.sink?.onClose(error)
+    this.error = failure !== undefined && failure._tag === "Success" ? failure.success.error : undefined
+    this.sink?.onClose(this.error)
   }
 }

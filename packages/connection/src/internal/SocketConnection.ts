@@ -2,13 +2,12 @@
  * A connection as a program sees it: what it takes, what it sends, and how it closes, on top of `Line`.
  */
 import * as CloseError from "@effect-ws/protocol/CloseError"
-import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
 import type * as Frame from "@effect-ws/protocol/Frame"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
-import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import { checkClose } from "@effect-ws/protocol/Session"
 import type { Closure, SendFailure, SendOptions } from "@effect-ws/protocol/Session"
+import { peerInfo } from "@effect-ws/transport/Push"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -30,20 +29,11 @@ export class SocketConnection extends Line implements Connection {
   get [TypeId](): typeof TypeId {
     return TypeId
   }
-  get request(): UpgradeRequest {
-    return this.parts.request
-  }
-  get subprotocol(): string | undefined {
-    return this.parts.subprotocol
-  }
-  get extensions(): ReadonlyArray<ExtensionOffer> {
-    return this.parts.extensions
-  }
   get remoteAddress(): NetAddress.SocketAddress | undefined {
-    return this.parts.peer?.remoteAddress
+    return (peerInfo(this.socket) ?? peerInfo(this.reader))?.remoteAddress
   }
   get context(): Context.Context<never> {
-    return this.parts.attached ?? Context.empty()
+    return this.attached ?? Context.empty()
   }
   get latency(): Duration.Duration | undefined {
     return this.pings?.latency
@@ -100,10 +90,10 @@ export class SocketConnection extends Line implements Connection {
     return this.streamOf(() => this.inbox.takeEvents())
   }
 
-  poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, onReady: () => void): void {
+  poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: { readonly onReady: () => void }): void {
     this.inbox.keeps = kinds
     if (kinds.includes("Sent")) this.outlet.observe()
-    this.poller = onReady
+    this.poller = poller
     this.polled = true
   }
 
@@ -189,7 +179,7 @@ export class SocketConnection extends Line implements Connection {
     options: SendOptions | undefined
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
     const failure = this.session.send(payload, options)
-    if (this.parts.logsDebug) this.log("Sent", dataEvent(payload))
+    if (this.environment.logsDebug) this.log("Sent", dataEvent(payload))
     if (failure === undefined) this.outlet.onSend(payload)
     return this.sent(failure)
   }
@@ -231,7 +221,7 @@ export class SocketConnection extends Line implements Connection {
     this.flushAfterTurn()
     if (!this.outlet.isAboveLimit) return Effect.void
     if (this.poller === undefined) return this.drained
-    if (this.outlet.waitingBytes > this.parts.settings.outboundLimit) {
+    if (this.outlet.waitingBytes > this.environment.settings.outboundLimit) {
       this.session.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))
     }
     return Effect.void
@@ -245,7 +235,7 @@ export class SocketConnection extends Line implements Connection {
         )
       )
     )
-    const { writeTimeout } = this.parts.settings
+    const { writeTimeout } = this.environment.settings
     return writeTimeout === undefined
       ? waiting
       : Effect.timeoutOrElse(waiting, {

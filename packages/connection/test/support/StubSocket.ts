@@ -103,17 +103,14 @@ export const open = Effect.fnUntraced(function* (
   const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const socket = new StubSocket()
   const connection = new SocketConnection({
+    environment: { settings: ConnectionOptions.settings(options), context, logsDebug: false },
     session: new Session({ role: "server", limits: options, extensions: options.extensions }),
     socket: Socket.make({ reader: Effect.succeed(socket), writer: Effect.succeed(socket) }),
     reader: socket,
     writer: socket,
-    settings: ConnectionOptions.settings(options),
-    context,
     request,
     subprotocol: undefined,
-    extensions: [],
-    peer: undefined,
-    logsDebug: false
+    extensions: []
   })
   connection.start([])
   yield* Effect.addFinalizer(() => Effect.sync(() => connection.release()))

@@ -1,7 +1,6 @@
 /**
- * From an accepted socket to the end of its conversation: a fiber for the handshake, and when that is done
- * whatever runs the program. The two follow each other and do not nest, so that an idle connection holds nothing of the
- * handshake.
+ * From an accepted socket to the end of its conversation: first the handshake, then whatever runs the program. The two
+ * follow each other and do not nest, so that an idle connection holds nothing of the handshake.
  */
 import type * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
@@ -11,6 +10,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
@@ -18,21 +18,20 @@ import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import { refuse } from "./refuse.ts"
 import type { Roster } from "./Roster.ts"
-import type { Runner } from "./Runner.ts"
+import type { Runner, Visit } from "./Runner.ts"
 
-type AcceptOne<R> = (socket: Socket.Socket) => Effect.Effect<Connection, Accept.AcceptError, Scope.Scope | R>
-
+/** What all conversations of a server have in common. */
 export class Conversations<R> {
-  private readonly runner: Runner<R>
-  private readonly accept: AcceptOne<R>
-  private readonly roster: Roster
-  private readonly context: Context.Context<R>
-  private readonly annotations: Readonly<Record<string, unknown>>
-  private readonly logsDebug: boolean
+  readonly runner: Runner<R>
+  readonly acceptor: Accept.Acceptor<R>
+  readonly roster: Roster
+  readonly context: Context.Context<R>
+  readonly annotations: Readonly<Record<string, unknown>>
+  readonly logsDebug: boolean
 
-  constructor(runner: Runner<R>, accept: AcceptOne<R>, roster: Roster, context: Context.Context<R>) {
+  constructor(runner: Runner<R>, acceptor: Accept.Acceptor<R>, roster: Roster, context: Context.Context<R>) {
     this.runner = runner
-    this.accept = accept
+    this.acceptor = acceptor
     this.roster = roster
     this.context = context
     this.annotations = Context.get(context, References.CurrentLogAnnotations)
@@ -40,51 +39,103 @@ export class Conversations<R> {
   }
 
   /** Starts with a socket that was accepted; `onEnd` hears when all about it is over. */
-  start(socket: Socket.Socket, onEnd: () => void): void {
-    const scope = Scope.makeUnsafe()
-    const context = Context.add(this.context, Scope.Scope, scope)
-    const refusal = this.roster.refusal
-    const handshake = Effect.runForkWith(context)(refusal === undefined ? this.accept(socket) : refuse(socket, refusal))
-    this.roster.beginHandshake(handshake)
-    handshake.addObserver((exit) => {
-      this.roster.endHandshake(handshake)
-      if (Exit.isSuccess(exit)) return this.converse(exit.value, scope, onEnd)
-      this.reportHandshake(context, exit.cause)
-      this.end(scope, exit, onEnd)
+  start(socket: Socket.Socket, onEnd: (() => void) | undefined): void {
+    new Conversation(this, socket, onEnd).start()
+  }
+}
+
+class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
+  private readonly server: Conversations<R>
+  private readonly socket: Socket.Socket
+  private readonly onEnd: (() => void) | undefined
+  private readonly scope = Scope.makeUnsafe()
+  // The handshake first, and the connection when that is done.
+  private handshake: { readonly interrupt: () => void } | undefined = undefined
+  private opened: Connection | undefined = undefined
+
+  constructor(server: Conversations<R>, socket: Socket.Socket, onEnd: (() => void) | undefined) {
+    this.server = server
+    this.socket = socket
+    this.onEnd = onEnd
+  }
+
+  get connection(): Connection {
+    return this.opened!
+  }
+
+  start(): void {
+    const { acceptor, context, roster } = this.server
+    const { refusal } = roster
+    roster.beginHandshake(this)
+    const handshake =
+      refusal === undefined ? acceptor.begin(this.socket, context, this.scope, this) : this.refuse(refusal)
+    // It may be over already.
+    if (roster.isShakingHands(this)) this.handshake = handshake
+  }
+
+  private refuse(reason: string): { readonly interrupt: () => void } {
+    const { context } = this.server
+    const fiber = Effect.runForkWith(Context.add(context, Scope.Scope, this.scope))(refuse(this.socket, reason))
+    fiber.addObserver((exit) => this.handshakeDone(exit))
+    return { interrupt: () => Effect.runFork(Fiber.interrupt(fiber)) }
+  }
+
+  /** Gives the handshake up. */
+  interrupt(): void {
+    this.handshake?.interrupt()
+  }
+
+  handshakeDone(exit: Exit.Exit<Connection, Accept.AcceptError>): void {
+    const { roster, runner } = this.server
+    roster.endHandshake(this)
+    this.handshake = undefined
+    if (Exit.isFailure(exit)) {
+      this.reportHandshake(exit.cause)
+      return this.end(exit)
+    }
+    const connection = exit.value
+    this.opened = connection
+    this.report(() => connectMessage(connection))
+    roster.add(connection)
+    const fiber = runner.start(this)
+    if (fiber !== undefined) roster.track(connection, fiber)
+  }
+
+  makeContext(): Context.Context<R> {
+    const { annotations, context } = this.server
+    return Context.add(Context.add(context, Scope.Scope, this.scope), References.CurrentLogAnnotations, {
+      ...annotations,
+      connection: this.connection.id
     })
   }
 
-  private converse(connection: Connection, scope: Scope.Closeable, onEnd: () => void): void {
-    // Made afresh: the handshake's context holds what its fibers made of it.
-    const annotated = Context.add(Context.add(this.context, Scope.Scope, scope), References.CurrentLogAnnotations, {
-      ...this.annotations,
-      connection: connection.id
-    })
-    this.report(annotated, () => connectMessage(connection))
-    this.roster.add(connection)
-    const fiber = this.runner.start(connection, annotated, (closure) => {
-      this.roster.remove(connection)
-      this.report(annotated, () => closeMessage(closure))
-      this.end(scope, Exit.void, onEnd)
-    })
-    if (fiber !== undefined) this.roster.track(connection, fiber)
+  ended(closure: Closure): void {
+    this.server.roster.remove(this.connection)
+    this.report(() => closeMessage(closure))
+    this.end(Exit.void)
   }
 
-  private end(scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>, onEnd: () => void): void {
-    Effect.runForkWith(this.context)(Scope.close(scope, exit))
-    onEnd()
+  private end(exit: Exit.Exit<unknown, unknown>): void {
+    const { acceptor, context } = this.server
+    acceptor.release(this.socket, this.opened)
+    const closing = Scope.closeUnsafe(this.scope, exit)
+    if (closing !== undefined) Effect.runForkWith(context)(closing)
+    this.onEnd?.()
   }
 
-  private reportHandshake(context: Context.Context<R>, cause: Cause.Cause<Accept.AcceptError>): void {
+  private reportHandshake(cause: Cause.Cause<Accept.AcceptError>): void {
     const error = Cause.findError(cause)
-    if (Result.isSuccess(error)) this.report(context, () => `No connection: ${error.success.message}`)
-    else if (!Cause.hasInterruptsOnly(cause))
-      Effect.runForkWith(context)(Effect.logError("The handshake failed", cause))
+    if (Result.isSuccess(error)) this.report(() => `No connection: ${error.success.message}`)
+    else if (!Cause.hasInterruptsOnly(cause)) {
+      Effect.runForkWith(this.server.context)(Effect.logError("The handshake failed", cause))
+    }
   }
 
   // Names and addresses are looked up only where somebody reads them.
-  private report(context: Context.Context<R>, message: () => string): void {
-    if (this.logsDebug) Effect.runForkWith(context)(Effect.logDebug(message()))
+  private report(message: () => string): void {
+    if (!this.server.logsDebug) return
+    const context = this.opened === undefined ? this.server.context : this.makeContext()
+    Effect.runForkWith(context)(Effect.logDebug(message()))
   }
 }
 

@@ -6,15 +6,13 @@
  * events of one connection stay in order, a busy connection cannot starve the rest, and a quiet one costs no memory but
  * its own. The queue is bounded by the number of open connections.
  */
-import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
+import type { ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as Conversation from "@effect-ws/connection/Conversation"
 import * as Polling from "@effect-ws/connection/Polling"
-import type { Closure } from "@effect-ws/protocol/Session"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Dispatch } from "../Handlers.ts"
-import type { Runner } from "./Runner.ts"
+import type { Runner, Visit } from "./Runner.ts"
 
 export class QueueRunner<E, R> implements Runner<R> {
   readonly dispatch: Dispatch<E, R>
@@ -28,8 +26,8 @@ export class QueueRunner<E, R> implements Runner<R> {
     this.slice = slice
   }
 
-  start(connection: Connection, context: Context.Context<R>, onEnd: (closure: Closure) => void): undefined {
-    this.ready(new Turns(this, connection, context, onEnd))
+  start(visit: Visit<R>): undefined {
+    this.ready(new Turns(this, visit))
   }
 
   /** Gives a connection to a worker: now, where one has nothing to do, or in its turn. */
@@ -68,46 +66,42 @@ export class QueueRunner<E, R> implements Runner<R> {
 }
 
 /** One connection, as the workers see it. */
-class Turns<E, R> {
+class Turns<E, R> implements Polling.Poller {
   private readonly runner: QueueRunner<E, R>
-  private readonly connection: Connection
-  private readonly context: Context.Context<R>
-  private readonly onEnd: (closure: Closure) => void
+  private readonly visit: Visit<R>
   private readonly poll: Polling.Poll
   private isOpen = false
 
-  constructor(
-    runner: QueueRunner<E, R>,
-    connection: Connection,
-    context: Context.Context<R>,
-    onEnd: (closure: Closure) => void
-  ) {
+  constructor(runner: QueueRunner<E, R>, visit: Visit<R>) {
     this.runner = runner
-    this.connection = connection
-    this.context = context
-    this.onEnd = onEnd
-    this.poll = Polling.poll(connection, runner.dispatch.kinds, () => runner.ready(this))
+    this.visit = visit
+    this.poll = Polling.poll(visit.connection, runner.dispatch.kinds, this)
+  }
+
+  onReady(): void {
+    this.runner.ready(this)
   }
 
   /** One turn of this connection. */
   get take(): Effect.Effect<void> {
-    return Effect.flatMap(Effect.exit(Effect.provideContext(this.work, this.context)), (exit) =>
+    return Effect.flatMap(Effect.exit(Effect.provideContext(this.work, this.visit.makeContext())), (exit) =>
       Effect.sync(() => this.settle(exit))
     )
   }
 
   private get work(): Effect.Effect<void, E, R> {
     const { dispatch, slice } = this.runner
+    const { connection } = this.visit
     return Effect.suspend(() => {
       if (!this.isOpen) {
         this.isOpen = true
-        return dispatch.open(this.connection)
+        return dispatch.open(connection)
       }
       const events: ReadonlyArray<ConnectionEvent> = this.poll.take(slice)
       let at = 0
       return Effect.whileLoop({
         while: () => at < events.length,
-        body: () => dispatch.handle(this.connection, events[at++]!),
+        body: () => dispatch.handle(connection, events[at++]!),
         step: () => {}
       })
     })
@@ -120,11 +114,12 @@ class Turns<E, R> {
     }
     // Closing waits for the peer, which no worker should.
     const { dispatch } = this.runner
-    const ending = dispatch.failed(this.connection, exit).pipe(
-      Effect.andThen(Conversation.conclude(this.connection, exit)),
-      Effect.tap((closure) => dispatch.closed(this.connection, closure)),
-      Effect.map(this.onEnd)
+    const { connection } = this.visit
+    const ending = dispatch.failed(connection, exit).pipe(
+      Effect.andThen(Conversation.conclude(connection, exit)),
+      Effect.tap((closure) => dispatch.closed(connection, closure)),
+      Effect.map((closure) => this.visit.ended(closure))
     )
-    Effect.runForkWith(this.context)(ending, { uninterruptible: true })
+    Effect.runForkWith(this.visit.makeContext())(ending, { uninterruptible: true })
   }
 }

@@ -17,7 +17,7 @@ export interface Capacity {
 export class Roster {
   private readonly maxConnections: number
   private readonly maxHandshakes: number
-  private readonly handshakes = new Set<Fiber.Fiber<unknown, unknown>>()
+  private readonly handshakes = new Set<{ readonly interrupt: () => void }>()
   // With the handler's fiber, once it runs.
   private readonly open = new Map<Connection, Fiber.Fiber<unknown, unknown> | undefined>()
   private readonly empty = Latch.makeUnsafe(true)
@@ -43,12 +43,16 @@ export class Roster {
     return this.open.size + this.handshakes.size >= this.maxConnections ? "too many connections are open" : undefined
   }
 
-  beginHandshake(fiber: Fiber.Fiber<unknown, unknown>): void {
-    this.handshakes.add(fiber)
+  beginHandshake(handshake: { readonly interrupt: () => void }): void {
+    this.handshakes.add(handshake)
   }
 
-  endHandshake(fiber: Fiber.Fiber<unknown, unknown>): void {
-    this.handshakes.delete(fiber)
+  isShakingHands(handshake: { readonly interrupt: () => void }): boolean {
+    return this.handshakes.has(handshake)
+  }
+
+  endHandshake(handshake: { readonly interrupt: () => void }): void {
+    this.handshakes.delete(handshake)
   }
 
   add(connection: Connection): void {
@@ -71,12 +75,11 @@ export class Roster {
 
   /** Interrupts what is left, handshakes and handlers, and waits until all are gone. */
   get interrupt(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      Effect.andThen(
-        Fiber.interruptAll([...this.handshakes, ...this.open.values()].filter((fiber) => fiber !== undefined)),
-        this.empty.await
-      )
-    )
+    return Effect.suspend(() => {
+      for (const handshake of this.handshakes) handshake.interrupt()
+      const fibers = [...this.open.values()].filter((fiber) => fiber !== undefined)
+      return Effect.andThen(Fiber.interruptAll(fibers), this.empty.await)
+    })
   }
 
   /**

@@ -240,9 +240,8 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   }
 
   subscribe(sink: ByteSink): void {
-    if ((this._flags & SUBSCRIBED) !== 0) throw new Error("a socket takes one subscriber, and this one has one")
     if (this._waiter !== undefined) throw new Error("subscribe on a socket that is being pulled")
-    this._flags |= SUBSCRIBED
+    this._flags = (this._flags | SUBSCRIBED) & ~PAUSED
     this._sink = sink
     this._replay()
     if ((this._flags & CLOSED) !== 0) {

@@ -1,0 +1,309 @@
+/**
+ * The server's side of one opening handshake: reads the request, asks for the decision, answers, and makes a connection
+ * of what was accepted.
+ *
+ * It is a sink of the socket and no fiber. A decision that is there at once is carried out in the very callback that
+ * completed the request; only one that takes time has a fiber, and the socket is not read meanwhile. Whoever begins it
+ * owns the socket: when it is over, {@link release} lets go.
+ */
+import type { Extension } from "@effect-ws/extensions/Extension"
+import * as Negotiation from "@effect-ws/extensions/Negotiation"
+import type { ExtensionInstance } from "@effect-ws/protocol/Extension"
+import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import * as Fields from "@effect-ws/protocol/HeaderFields"
+import { HeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
+import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
+import * as HttpHead from "@effect-ws/protocol/HttpHead"
+import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import * as Push from "@effect-ws/transport/Push"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import { HttpAnswered } from "../Accept.ts"
+import type { Acceptance, AcceptError, Decide, HandshakeOwner, HttpAnswer } from "../Accept.ts"
+import type { Connection } from "../Connection.ts"
+import type { Deadlines, Expiring } from "./Deadlines.ts"
+import type { Environment } from "./Line.ts"
+import { open } from "./open.ts"
+import { PulledSocket } from "./PulledSocket.ts"
+import { sha1 } from "./sha1.ts"
+import { SocketConnection } from "./SocketConnection.ts"
+
+/** What all handshakes of one server have in common. */
+export interface Terms<R> {
+  readonly limits: HeadLimits
+  readonly decide: Decide<R>
+  readonly respond: ((request: HttpHead.RequestHead) => HttpAnswer | undefined) | undefined
+  readonly extensions: ReadonlyArray<Extension>
+  readonly timeout: Duration.Duration
+  readonly deadlines: Deadlines
+  readonly environment: Environment
+}
+
+interface Opened {
+  readonly agreement: Negotiation.Agreement
+  readonly instances: ReadonlyArray<ExtensionInstance>
+}
+
+/** Lets go of a socket, and of the connection that was made of it, which learns first that it is over. */
+export const release = (socket: Socket.Socket, connection: Connection | undefined): void => {
+  if (connection instanceof SocketConnection) connection.release()
+  if (Push.isPushSocket(socket)) socket.close()
+}
+
+export class Handshake<R> implements Push.ByteSink, Expiring {
+  private readonly terms: Terms<R>
+  private readonly socket: Socket.Socket
+  private readonly context: Context.Context<R>
+  private readonly scope: Scope.Scope
+  private readonly owner: HandshakeOwner
+
+  private ends: Push.PushSocket | PulledSocket | undefined = undefined
+  // Until the request is complete.
+  private parser: HeadParser<"request"> | undefined
+  // Frames may come in the same packet as the request.
+  private readonly early: Array<Uint8Array> = []
+  // What takes time: acquiring the socket, or deciding.
+  private fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  // How it ended, while the answer is on its way.
+  private parting: Exit.Exit<never, AcceptError> | undefined = undefined
+  private over = false
+
+  constructor(
+    terms: Terms<R>,
+    socket: Socket.Socket,
+    context: Context.Context<R>,
+    scope: Scope.Scope,
+    owner: HandshakeOwner
+  ) {
+    this.terms = terms
+    this.socket = socket
+    this.context = context
+    this.scope = scope
+    this.owner = owner
+    this.parser = new HeadParser("request", terms.limits)
+  }
+
+  start(): void {
+    const { deadlines, environment } = this.terms
+    const { socket } = this
+    deadlines.add(this, environment.context)
+    if (Push.isPushSocket(socket)) return this.read(socket, socket.readerUnsafe)
+    this.run(Effect.zip(socket.reader, socket.writer), (exit) => {
+      if (Exit.isFailure(exit)) return this.finish(Exit.failCause(exit.cause))
+      const pulled = new PulledSocket(...exit.value, environment.context)
+      this.read(pulled, pulled)
+    })
+  }
+
+  /** Gives up, as when the server stops. */
+  interrupt(): void {
+    this.giveUp(Exit.interrupt())
+  }
+
+  private read(ends: Push.PushSocket | PulledSocket, reader: Push.PushReader): void {
+    this.ends = ends
+    reader.subscribe(this)
+  }
+
+  private get reader(): Push.PushReader {
+    return this.ends instanceof PulledSocket ? this.ends : this.ends!.readerUnsafe
+  }
+
+  private get writer(): Push.PushWriter {
+    return this.ends instanceof PulledSocket ? this.ends : this.ends!.writerUnsafe
+  }
+
+  // -- what the transport tells ----------------------------------------------------------------------------------------
+
+  onChunk(bytes: Uint8Array): void {
+    if (this.over || this.parting !== undefined) return
+    if (this.parser === undefined) {
+      this.early.push(bytes)
+      return
+    }
+    const parsed = this.parser.push(bytes)
+    if (parsed === undefined) return
+    this.parser = undefined
+    if (parsed instanceof HeadError) return this.refuse(HandshakeRejection.fromHeadError(parsed))
+    if (parsed.rest.length > 0) this.early.push(parsed.rest)
+    this.attempt(() => this.onRequest(parsed.head))
+  }
+
+  onDrain(): void {
+    if (this.parting !== undefined) this.finish(this.parting)
+  }
+
+  onEnd(): void {
+    if (this.parser !== undefined) this.giveUp(Exit.fail(ended(1000)))
+  }
+
+  onClose(error: Socket.SocketError | undefined): void {
+    this.giveUp(this.parting ?? Exit.fail(error ?? ended(1006)))
+  }
+
+  expire(): void {
+    const after = Duration.format(this.terms.timeout)
+    if (this.ends === undefined || this.parting !== undefined) {
+      this.giveUp(this.parting ?? Exit.fail(timedOut(408, `the socket was not ready within ${after}`)))
+    } else if (this.parser !== undefined) {
+      this.refuse(timedOut(408, `the request was not complete within ${after}`))
+    } else {
+      this.stopFiber()
+      this.refuse(timedOut(503, `the server did not decide within ${after}`))
+    }
+  }
+
+  // -- from the request to the answer ----------------------------------------------------------------------------------
+
+  private onRequest(head: HttpHead.RequestHead): void {
+    const answer = isPlainGet(head) ? this.terms.respond?.(head) : undefined
+    if (answer !== undefined) {
+      const { method, target } = head
+      return this.part(
+        encodeAnswer(answer, method === "GET"),
+        Exit.fail(new HttpAnswered({ method, target, status: answer.status }))
+      )
+    }
+    const request = ServerHandshake.readUpgrade(head, { secure: Push.peerInfo(this.socket)?.secure })
+    if (Result.isFailure(request)) return this.refuse(request.failure)
+    this.run(this.terms.decide(request.success), (exit) => this.onDecision(request.success, exit))
+  }
+
+  private onDecision(
+    request: UpgradeRequest,
+    exit: Exit.Exit<Acceptance, HandshakeRejection.HandshakeRejection>
+  ): void {
+    if (Exit.isFailure(exit)) {
+      const rejection = Cause.findError(exit.cause)
+      return Result.isSuccess(rejection) ? this.refuse(rejection.success) : this.break(exit.cause as Cause.Cause<never>)
+    }
+    const acceptance = exit.value
+    const { extensions } = this.terms
+    if (extensions.length === 0 || request.extensions.length === 0) return this.accept(request, acceptance, plain)
+    const opening = Effect.flatMap(Negotiation.negotiate(extensions, request.extensions), (agreement) =>
+      Effect.map(agreement.open, (instances): Opened => ({ agreement, instances }))
+    )
+    this.run(opening, (exit) =>
+      Exit.isSuccess(exit) ? this.accept(request, acceptance, exit.value) : this.break(exit.cause)
+    )
+  }
+
+  private accept(request: UpgradeRequest, acceptance: Acceptance, { agreement, instances }: Opened): void {
+    const { context, headers, subprotocol } = acceptance
+    const extensions = agreement.answers
+    const response = ServerHandshake.acceptResponse(request, { subprotocol, headers, extensions, sha1 })
+    // A decision that cannot be carried out is the program's mistake; the client is told that much.
+    if (Result.isFailure(response)) return this.break(Cause.die(response.failure))
+    const { environment } = this.terms
+    const { reader, socket, writer } = this
+    writer.writeUnsafe(Result.getOrThrow(HttpHead.encodeResponse(response.success)))
+    const connection = open(
+      { role: "server", environment, socket, reader, writer, request, subprotocol, extensions, attached: context },
+      instances,
+      this.early
+    )
+    this.finish(Exit.succeed(connection))
+  }
+
+  // Goes on with what an effect comes to, at once where that is there.
+  private run<A, E, R2 extends R | Scope.Scope>(
+    effect: Effect.Effect<A, E, R2>,
+    next: (exit: Exit.Exit<A, E>) => void
+  ): void {
+    if (Exit.isExit(effect)) return next(effect as Exit.Exit<A, E>)
+    const context = Context.add(this.context, Scope.Scope, this.scope) as Context.Context<any>
+    const fiber = Effect.runForkWith(context)(effect)
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return next(exit)
+    this.fiber = fiber
+    if (this.ends !== undefined) this.reader.pause()
+    fiber.addObserver((exit) => {
+      if (this.fiber !== fiber) return
+      this.fiber = undefined
+      this.attempt(() => next(exit))
+    })
+  }
+
+  // What a program's functions throw is no reason to leave the client without an answer.
+  private attempt(step: () => void): void {
+    try {
+      step()
+    } catch (defect) {
+      this.break(Cause.die(defect))
+    }
+  }
+
+  // -- how it ends -----------------------------------------------------------------------------------------------------
+
+  private refuse(rejection: HandshakeRejection.HandshakeRejection): void {
+    this.part(HandshakeRejection.encode(rejection), Exit.fail(rejection))
+  }
+
+  private break(cause: Cause.Cause<never>): void {
+    this.part(HandshakeRejection.encode(broken), Exit.failCause(cause))
+  }
+
+  // A socket of ours lets the answer out when it is closed; any other is not closed before it has taken it.
+  private part(answer: Uint8Array, exit: Exit.Exit<never, AcceptError>): void {
+    this.writer.writeUnsafe(answer)
+    if (this.ends instanceof PulledSocket && this.ends.pendingBytes > 0) this.parting = exit
+    else this.finish(exit)
+  }
+
+  private giveUp(exit: Exit.Exit<never, AcceptError>): void {
+    this.stopFiber()
+    this.finish(exit)
+  }
+
+  private stopFiber(): void {
+    const fiber = this.fiber
+    if (fiber === undefined) return
+    this.fiber = undefined
+    Effect.runFork(Fiber.interrupt(fiber))
+  }
+
+  private finish(exit: Exit.Exit<SocketConnection, AcceptError>): void {
+    if (this.over) return
+    this.over = true
+    this.terms.deadlines.remove(this)
+    if (Exit.isFailure(exit) && this.ends instanceof PulledSocket) this.ends.shutdown()
+    this.owner.handshakeDone(exit)
+  }
+}
+
+const plain: Opened = { agreement: Negotiation.none, instances: [] }
+
+const broken = new HandshakeRejection.HandshakeRejection({ status: 500, reason: "the server failed to answer" })
+
+const timedOut = (status: number, reason: string): HandshakeRejection.HandshakeRejection =>
+  new HandshakeRejection.HandshakeRejection({ rule: "HandshakeTimeout", status, reason })
+
+const ended = (code: number): Socket.SocketError =>
+  new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+
+const isPlainGet = (head: HttpHead.RequestHead): boolean =>
+  (head.method === "GET" || head.method === "HEAD") && !Fields.has(head.headers, "Upgrade")
+
+const encodeAnswer = (answer: HttpAnswer, withBody: boolean): Uint8Array => {
+  const head = Result.getOrThrow(
+    HttpHead.encodeResponse({
+      version: "HTTP/1.1",
+      status: answer.status,
+      reason: "",
+      headers: [...answer.headers, { name: "Connection", value: "close" }]
+    })
+  )
+  if (!withBody) return head
+  const bytes = new Uint8Array(head.length + answer.body.length)
+  bytes.set(head)
+  bytes.set(answer.body, head.length)
+  return bytes
+}
