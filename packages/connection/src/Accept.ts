@@ -19,11 +19,11 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
+import type { HttpAnswered } from "./HttpAnswered.ts"
 import { Deadlines } from "./internal/Deadlines.ts"
 import { Handshake, release } from "./internal/Handshake.ts"
 import type { Terms } from "./internal/Handshake.ts"
@@ -64,21 +64,6 @@ export interface HttpAnswer {
   readonly status: number
   readonly headers: HeaderFields
   readonly body: Uint8Array
-}
-
-/**
- * A plain HTTP request was answered by `respond`, and no connection came of it.
- *
- * @category errors
- * @since 0.1.0
- */
-export class HttpAnswered extends Schema.TaggedError<HttpAnswered>("@effect-ws/connection/HttpAnswered")(
-  "HttpAnswered",
-  { method: Schema.String, target: Schema.String, status: Schema.Int }
-) {
-  override get message(): string {
-    return `${this.method} ${this.target} was answered with ${this.status}`
-  }
 }
 
 /**

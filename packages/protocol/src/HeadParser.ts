@@ -430,10 +430,25 @@ const latin1 = (bytes: Uint8Array, start: number, end: number): string => {
 // What stands in every handshake need not be kept once for each connection.
 const wellKnownTexts = new Map(
   [
-    ...["Host", "Connection", "Upgrade", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Version"],
-    ...["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept", "User-Agent", "Cookie"],
-    ...["Pragma", "Cache-Control", "Accept-Encoding", "Accept-Language", "Authorization"],
-    ...["websocket", "keep-alive, Upgrade", "13", "no-cache", "permessage-deflate; client_max_window_bits"]
+    "Host",
+    "Connection",
+    "Upgrade",
+    "Origin",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Version",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Extensions",
+    "User-Agent",
+    "Cookie",
+    "Pragma",
+    "Cache-Control",
+    "Accept-Encoding",
+    "Accept-Language",
+    "websocket",
+    "keep-alive, Upgrade",
+    "13",
+    "no-cache",
+    "permessage-deflate; client_max_window_bits"
   ].map((text) => [text, text])
 )
 

@@ -26,9 +26,9 @@ import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import { HttpAnswered } from "../Accept.ts"
 import type { Acceptance, AcceptError, Decide, HandshakeOwner, HttpAnswer } from "../Accept.ts"
 import type { Connection } from "../Connection.ts"
+import { HttpAnswered } from "../HttpAnswered.ts"
 import type { Deadlines, Expiring } from "./Deadlines.ts"
 import type { Environment } from "./Line.ts"
 import { open } from "./open.ts"
@@ -214,12 +214,9 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   }
 
   // Goes on with what an effect comes to, at once where that is there.
-  private run<A, E, R2 extends R | Scope.Scope>(
-    effect: Effect.Effect<A, E, R2>,
-    next: (exit: Exit.Exit<A, E>) => void
-  ): void {
+  private run<A, E>(effect: Effect.Effect<A, E, R | Scope.Scope>, next: (exit: Exit.Exit<A, E>) => void): void {
     if (Exit.isExit(effect)) return next(effect as Exit.Exit<A, E>)
-    const context = Context.add(this.context, Scope.Scope, this.scope) as Context.Context<any>
+    const context = Context.add(this.context, Scope.Scope, this.scope)
     const fiber = Effect.runForkWith(context)(effect)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return next(exit)

@@ -1,0 +1,183 @@
+/**
+ * What happens between a complete request and its answer: decisions that take time, that never come, that break, and
+ * clients that do not wait for them.
+ */
+import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import * as Memory from "@effect-ws/transport/Memory"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Layer, Stream } from "effect"
+import * as Socket from "effect/socket/Socket"
+import { TestClock } from "effect/testing"
+import * as Accept from "@effect-ws/connection/Accept"
+import * as WebSocketServer from "../src/WebSocketServer.ts"
+import { echo } from "./support/programs.ts"
+import * as RawPeer from "./support/RawPeer.ts"
+import { requestHead, text } from "./support/RawPeer.ts"
+
+const network = Layer.fresh(Memory.layer({ port: 0 }))
+
+const serve = (decide: Accept.Decide) =>
+  Effect.map(Layer.build(WebSocketServer.layer(echo, { decide })), Context.get(WebSocketServer.WebSocketServer))
+
+const asked = (server: WebSocketServer.WebSocketServer["Service"]) =>
+  Effect.tap(RawPeer.dial(server.address), (peer) => peer.send(requestHead()))
+
+describe("a decision", () => {
+  it.effect("that takes time keeps what the client sends meanwhile, in order", () =>
+    Effect.gen(function* () {
+      const decided = yield* Deferred.make<Accept.Acceptance>()
+      const server = yield* serve(() => Deferred.await(decided))
+      const peer = yield* RawPeer.dial(server.address)
+      yield* peer.send(Buffer.concat([Buffer.from(requestHead()), text("a")]))
+      for (const letter of "bcd") {
+        yield* Effect.yieldNow
+        yield* peer.send(text(letter))
+      }
+      yield* Deferred.succeed(decided, {})
+      assert.strictEqual((yield* peer.head).status, 101)
+      for (const letter of "abcd") assert.strictEqual(RawPeer.render(yield* peer.frame), `text ${letter}`)
+    }).pipe(Effect.provide(network))
+  )
+
+  it.effect("that never comes is given up when the handshake's time is over, and the client is told: 503", () =>
+    Effect.gen(function* () {
+      const interrupted = yield* Deferred.make<void>()
+      const begun = yield* Deferred.make<void>()
+      const server = yield* serve(() =>
+        Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
+          Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
+        )
+      )
+      const peer = yield* asked(server)
+      yield* Deferred.await(begun)
+      yield* TestClock.adjust("10 seconds")
+      const { body, status } = yield* peer.response
+      assert.strictEqual(status, 503)
+      assert.include(body, "did not decide within 10s")
+      yield* Deferred.await(interrupted)
+    }).pipe(Effect.provide(network))
+  )
+
+  it.effect("is interrupted when the client is gone", () =>
+    Effect.gen(function* () {
+      const interrupted = yield* Deferred.make<void>()
+      const begun = yield* Deferred.make<void>()
+      const server = yield* serve(() =>
+        Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
+          Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
+        )
+      )
+      const peer = yield* asked(server)
+      yield* Deferred.await(begun)
+      yield* peer.reset
+      yield* Deferred.await(interrupted)
+      assert.deepStrictEqual(yield* server.connections, [])
+    }).pipe(Effect.provide(network))
+  )
+
+  for (const [name, decide] of [
+    [
+      "throws",
+      () => {
+        throw new Error("a secret")
+      }
+    ],
+    ["dies", () => Effect.die(new Error("a secret"))],
+    ["dies later", () => Effect.andThen(Effect.yieldNow, Effect.die(new Error("a secret")))],
+    ["chooses what was not offered", () => Effect.succeed({ subprotocol: "chat" })]
+  ] satisfies ReadonlyArray<readonly [string, Accept.Decide]>) {
+    it.effect(`that ${name} is answered with 500, which tells nothing`, () =>
+      Effect.gen(function* () {
+        const server = yield* serve(decide)
+        const { body, status } = yield* (yield* asked(server)).response
+        assert.strictEqual(status, 500)
+        assert.notInclude(body, "secret")
+      }).pipe(Effect.provide(network))
+    )
+  }
+
+  it.effect("of a socket that is not of our transports is written in full before the socket is given back", () =>
+    Effect.gen(function* () {
+      const written: Array<string> = []
+      let pulled = false
+      const socket = Socket.make({
+        reader: Effect.succeed({
+          pull: Effect.suspend(() => {
+            if (pulled) return Effect.never
+            pulled = true
+            return Effect.succeed([Buffer.from(requestHead())] as const)
+          }),
+          upgrade: () => Effect.void
+        }),
+        writer: Effect.succeed({
+          write: (chunk) =>
+            Effect.andThen(
+              Effect.sleep("1 second"),
+              Effect.sync(() => void (Socket.isCloseEvent(chunk) || written.push(String(chunk))))
+            ),
+          writeAll: (chunks) =>
+            Effect.andThen(
+              Effect.sleep("1 second"),
+              Effect.sync(() => void written.push(...chunks.map((chunk) => Buffer.from(chunk).toString())))
+            )
+        })
+      })
+      const decide = () => Effect.fail(new HandshakeRejection.HandshakeRejection({ status: 403, reason: "no" }))
+      const accepting = yield* Effect.forkChild(Effect.flip(Accept.accept(socket, { decide })), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust("1 second")
+      const exit = accepting.pollUnsafe()
+      assert.strictEqual(exit?._tag, "Success")
+      assert.match(written.join(""), /^HTTP\/1\.1 403 /)
+    })
+  )
+
+  it.effect("is interrupted with the server, and leaves nobody behind", () =>
+    Effect.gen(function* () {
+      const interrupted = yield* Deferred.make<void>()
+      const begun = yield* Deferred.make<void>()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const server = yield* serve(() =>
+            Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
+              Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
+            )
+          )
+          yield* asked(server)
+          yield* Deferred.await(begun)
+        })
+      )
+      yield* Deferred.await(interrupted)
+    }).pipe(Effect.provide(network))
+  )
+
+  it.effect("is asked for once for each of many at the same time, and each gets its own", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((request) =>
+        Effect.andThen(
+          Effect.yieldNow,
+          request.query === "odd"
+            ? Effect.fail(new HandshakeRejection.HandshakeRejection({ status: 403, reason: "odd" }))
+            : Effect.succeed({})
+        )
+      )
+      const statuses = yield* Stream.runCollect(
+        Stream.mapEffect(
+          Stream.range(0, 199),
+          (index) =>
+            Effect.gen(function* () {
+              const peer = yield* RawPeer.dial(server.address)
+              yield* peer.send(requestHead({}, `GET /${index % 2 === 1 ? "?odd" : ""} HTTP/1.1`))
+              return (yield* peer.head).status
+            }),
+          { concurrency: 50 }
+        )
+      )
+      assert.deepStrictEqual(
+        statuses,
+        Array.from({ length: 200 }, (_, index) => (index % 2 === 1 ? 403 : 101))
+      )
+    }).pipe(Effect.provide(network))
+  )
+})
