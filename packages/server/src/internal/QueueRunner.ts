@@ -9,6 +9,7 @@
 import type { ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as Conversation from "@effect-ws/connection/Conversation"
 import * as Polling from "@effect-ws/connection/Polling"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Dispatch } from "../Handlers.ts"
@@ -71,6 +72,8 @@ class Turns<E, R> implements Polling.Poller {
   private readonly visit: Visit<R>
   private readonly poll: Polling.Poll
   private isOpen = false
+  // Kept from the first event on: a connection that has never said anything holds none.
+  private context: Context.Context<R> | undefined = undefined
 
   constructor(runner: QueueRunner<E, R>, visit: Visit<R>) {
     this.runner = runner
@@ -84,7 +87,9 @@ class Turns<E, R> implements Polling.Poller {
 
   /** One turn of this connection. */
   get take(): Effect.Effect<void> {
-    return Effect.flatMap(Effect.exit(Effect.provideContext(this.work, this.visit.makeContext())), (exit) =>
+    if (this.isOpen) this.context ??= this.visit.makeContext()
+    const context = this.context ?? this.visit.makeContext()
+    return Effect.flatMap(Effect.exit(Effect.updateContext(this.work, () => context)), (exit) =>
       Effect.sync(() => this.settle(exit))
     )
   }
