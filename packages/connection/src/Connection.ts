@@ -79,6 +79,11 @@ export interface Connection {
   readonly extensions: ReadonlyArray<ExtensionOffer>
   /** Where the peer is, as far as the transport knows. */
   readonly remoteAddress: NetAddress.SocketAddress | undefined
+  /**
+   * The bytes that this connection holds: received and not taken by the program, messages that are not complete included;
+   * sent and not taken by the system, what an extension works on included. See `Budget` for all connections together.
+   */
+  readonly buffered: { readonly inbound: number; readonly outbound: number }
   /** What a server's decision over the handshake attached, such as who the user is; empty at a client. */
   readonly context: Context.Context<never>
 

@@ -1,4 +1,5 @@
 export * as Accept from "./Accept.ts"
+export * as Budget from "./Budget.ts"
 export * as Connect from "./Connect.ts"
 export * as Connection from "./Connection.ts"
 export * as ConnectionOptions from "./ConnectionOptions.ts"

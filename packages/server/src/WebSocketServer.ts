@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Accept from "@effect-ws/connection/Accept"
+import { CurrentBudget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
@@ -139,7 +140,7 @@ const serve = Effect.fnUntraced(
   ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
     const sockets = yield* SocketServer.SocketServer
     const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
-    const roster = new Roster(options)
+    const roster = new Roster(options, Context.get(context, CurrentBudget))
     const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
     const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, context)
 

@@ -23,6 +23,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Socket, SocketError } from "effect/socket/Socket"
+import type { Budget } from "../Budget.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { renderEvent } from "./describe.ts"
 import { flushSoon } from "./flushing.ts"
@@ -38,6 +39,7 @@ export interface Environment {
   readonly context: Context.Context<never>
   /** Whether anybody reads debug messages. */
   readonly logsDebug: boolean
+  readonly budget: Budget
 }
 
 /** What a connection is made of. */
@@ -84,6 +86,8 @@ export class Line implements ByteSink, Beating {
   protected everTaken = false
   protected streamEnded = false
   protected over = false
+  // What the budget was last told that is held here.
+  private budgeted = 0
 
   protected spent: Array<Uint8Array> | undefined = undefined
   protected closeWaiters: Array<(closure: Closure) => void> | undefined = undefined
@@ -113,7 +117,8 @@ export class Line implements ByteSink, Beating {
 
   /** Lets go of everything. The owner of the Scope does not care any more; the peer sees the stream end. */
   release(): void {
-    if (this.over) return
+    this.inbox.clear()
+    if (this.over) return this.account()
     this.session.abort("this end let go of the connection")
     this.streamEnded = true
     this.settle()
@@ -224,6 +229,30 @@ export class Line implements ByteSink, Beating {
     else if (this.draining !== undefined && this.isIdle) this.closeDrained(this.draining)
     this.flush()
     this.regulate()
+    this.account()
+  }
+
+  /** The bytes that were received and not taken, messages that are not complete included. */
+  protected get inboundBytes(): number {
+    return this.inbox.bytes + (this.over ? 0 : this.session.bufferedBytes)
+  }
+
+  // Tells the budget what is held here, and lets go where that is too much for it.
+  protected account(): void {
+    const held = this.inboundBytes + (this.over ? 0 : this.outlet.waitingBytes)
+    if (held === this.budgeted) return
+    const { budget } = this.environment
+    const hasRoom = budget.adjust(this.budgeted, held)
+    this.budgeted = held
+    if (hasRoom || !this.session.canSend) return
+    budget.noteClosed()
+    this.giveBack(`${held} of the ${budget.limit} bytes that all connections may hold are here`)
+  }
+
+  private giveBack(why: string): void {
+    this.session.fail(new CloseError.TryAgainLater({ reason: why }))
+    this.inbox.clear()
+    this.settle()
   }
 
   protected wakeTakers(): void {

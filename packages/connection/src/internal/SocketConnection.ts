@@ -35,6 +35,9 @@ export class SocketConnection extends Line implements Connection {
   get context(): Context.Context<never> {
     return this.attached ?? Context.empty()
   }
+  get buffered(): { readonly inbound: number; readonly outbound: number } {
+    return { inbound: this.inboundBytes, outbound: this.over ? 0 : this.outlet.waitingBytes }
+  }
   get latency(): Duration.Duration | undefined {
     return this.pings?.latency
   }
@@ -71,6 +74,7 @@ export class SocketConnection extends Line implements Connection {
       return Effect.callback<A, End>((resume) => {
         this.takers.add(fiber, () => resume(attempt))
         if (this.paused) this.regulate()
+        if (!this.busy) this.account()
       })
     })
     return attempt

@@ -8,6 +8,7 @@ import { SlabPool } from "@effect-ws/protocol/Slab"
 import * as Context from "effect/Context"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import { CurrentBudget } from "../Budget.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { MaskingKeys } from "../MaskingKeys.ts"
 import type { Environment, Parts } from "./Line.ts"
@@ -24,7 +25,8 @@ const slabs = new SlabPool({ allocate: (size) => Buffer.allocUnsafeSlow(size) })
 export const environment = (settings: Settings, context: Context.Context<never>): Environment => ({
   settings,
   context,
-  logsDebug: LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
+  logsDebug: LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel)),
+  budget: Context.get(context, CurrentBudget)
 })
 
 /** Opens a connection; `early` is what was read beyond the handshake. */

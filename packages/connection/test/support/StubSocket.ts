@@ -6,6 +6,7 @@ import { PushTypeId } from "@effect-ws/transport/Push"
 import type { Context, Scope } from "effect"
 import { Effect } from "effect"
 import { Socket } from "effect/socket"
+import { Budget } from "../../src/Budget.ts"
 import * as ConnectionOptions from "../../src/ConnectionOptions.ts"
 import { SocketConnection } from "../../src/internal/SocketConnection.ts"
 
@@ -103,7 +104,7 @@ export const open = Effect.fnUntraced(function* (
   const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const socket = new StubSocket()
   const connection = new SocketConnection({
-    environment: { settings: ConnectionOptions.settings(options), context, logsDebug: false },
+    environment: { settings: ConnectionOptions.settings(options), context, logsDebug: false, budget: new Budget() },
     session: new Session({ role: "server", limits: options, extensions: options.extensions }),
     socket: Socket.make({ reader: Effect.succeed(socket), writer: Effect.succeed(socket) }),
     reader: socket,

@@ -1,6 +1,7 @@
 /**
  * The connections of one server that are open now, and how they are brought to an end together.
  */
+import type { Budget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -23,7 +24,10 @@ export class Roster {
   private readonly empty = Latch.makeUnsafe(true)
   private farewell: Farewell | undefined = undefined
 
-  constructor(capacity: Capacity) {
+  private readonly budget: Budget
+
+  constructor(capacity: Capacity, budget: Budget) {
+    this.budget = budget
     this.maxConnections = capacity.maxConnections ?? Infinity
     this.maxHandshakes = capacity.maxHandshakes ?? 1024
   }
@@ -39,6 +43,7 @@ export class Roster {
   /** Why a new socket is refused, or `undefined` where it is welcome. */
   get refusal(): string | undefined {
     if (this.farewell !== undefined) return "the server is shutting down"
+    if (this.budget.isExceeded) return "the server holds as much as it may"
     if (this.handshakes.size >= this.maxHandshakes) return "too many handshakes are under way"
     return this.open.size + this.handshakes.size >= this.maxConnections ? "too many connections are open" : undefined
   }

@@ -1,0 +1,187 @@
+/**
+ * A budget that all connections share: who is closed for it, who is not, and that every byte comes back.
+ */
+import { Budget, CurrentBudget } from "@effect-ws/connection/Budget"
+import * as Connect from "@effect-ws/connection/Connect"
+import type { Connection } from "@effect-ws/connection/Connection"
+import { Dialer } from "@effect-ws/transport/Dialer"
+import * as Memory from "@effect-ws/transport/Memory"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Queue, Schema, Stream } from "effect"
+import type { Handlers } from "../src/Handlers.ts"
+import * as WebSocketServer from "../src/WebSocketServer.ts"
+import * as RawPeer from "./support/RawPeer.ts"
+import { frame } from "./support/RawPeer.ts"
+import { handled } from "./support/variants.ts"
+
+const KiB = 1024
+
+const network = Layer.fresh(Memory.layer({ port: 0 }))
+
+const echo: Handlers = { onMessage: (connection, message) => Effect.ignore(connection.send(message)) }
+
+/** A server with a budget of its own; its clients have another. */
+const serve = Effect.fnUntraced(function* (
+  server: Layer.Layer<WebSocketServer.WebSocketServer, never, never>,
+  budget: Budget
+) {
+  const context = yield* Layer.build(server.pipe(Layer.provide(Layer.succeed(CurrentBudget, budget))))
+  return Context.get(context, WebSocketServer.WebSocketServer)
+})
+
+const connect = Effect.fnUntraced(function* (server: WebSocketServer.WebSocketServer["Service"]) {
+  const dialer = yield* Dialer
+  return yield* Connect.connect(yield* dialer.dial(server.address), "ws://localhost/")
+})
+
+/** Half of a message of `size` bytes. */
+const half = (size: number): Buffer => frame({ opcode: 2, payload: new Uint8Array(size / 2), announced: size })
+
+/** Lets everything happen that needs no time. */
+const settled = Effect.forEach(Array.from({ length: 30 }), () => Effect.promise(() => new Promise(setImmediate)), {
+  discard: true
+})
+
+describe("a budget", () => {
+  it("says what is wrong with its options", () => {
+    assert.throws(() => new Budget({ limit: -1 }), "limit: expected a number of bytes, 0 or more, found -1")
+    assert.throws(() => new Budget({ floor: Number.NaN }), "floor: expected a number of bytes, 0 or more, found NaN")
+  })
+
+  for (const { layer, name } of handled) {
+    const build = (budget: Budget, handlers: Handlers<unknown> = echo, options?: WebSocketServer.ServerOptions) =>
+      Effect.flatMap(Effect.context<Layer.Success<typeof network>>(), (context) =>
+        serve(layer(handlers, options).pipe(Layer.provide(Layer.succeedContext(context))), budget)
+      )
+
+    it.effect(`closes those who ask for more than there is, and no others (${name})`, () =>
+      Effect.gen(function* () {
+        const budget = new Budget({ limit: 1024 * KiB, floor: 64 * KiB })
+        const server = yield* build(budget)
+        const small = yield* connect(server)
+        const halves = yield* Effect.forEach(Array.from({ length: 4 }), () => RawPeer.upgrade(server.address))
+        for (const peer of halves.slice(0, 3)) {
+          yield* peer.send(half(600 * KiB))
+          yield* settled
+        }
+        assert.isAbove(budget.used, 890 * KiB)
+        assert.isFalse(budget.isExceeded)
+        yield* halves[3]!.send(half(600 * KiB))
+        const { frames } = yield* halves[3]!.rest
+        assert.match(frames.join(), /^close 1013 \d+ of the 1048576 bytes that all connections may hold are here$/)
+        yield* settled
+        assert.strictEqual(budget.closed, 1)
+        assert.isBelow(budget.used, 1024 * KiB)
+
+        // Whoever holds little has nothing to fear, and the others can go on.
+        yield* small.send("still here")
+        assert.strictEqual((yield* small.receive).data, "still here")
+        yield* halves[0]!.send(new Uint8Array(300 * KiB))
+        assert.strictEqual((yield* halves[0]!.frame).payload.length, 600 * KiB)
+      }).pipe(Effect.provide(network))
+    )
+
+    it.effect(`refuses new handshakes while it is exceeded, with 503 (${name})`, () =>
+      Effect.gen(function* () {
+        const budget = new Budget({ limit: 100, floor: 64 * KiB })
+        const server = yield* build(budget)
+        const peer = yield* RawPeer.upgrade(server.address)
+        yield* peer.send(half(1000))
+        yield* settled
+        assert.isTrue(budget.isExceeded)
+        const refused = yield* RawPeer.dial(server.address)
+        yield* refused.send(RawPeer.requestHead())
+        const { body, status } = yield* refused.response
+        assert.deepStrictEqual([status, body], [503, "the server holds as much as it may\n"])
+        yield* peer.send(new Uint8Array(500))
+        yield* peer.frame
+        yield* settled
+        assert.strictEqual((yield* RawPeer.upgrade(server.address)) instanceof RawPeer.RawPeer, true)
+      }).pipe(Effect.provide(network))
+    )
+
+    it.effect(`tells what a connection holds (${name})`, () =>
+      Effect.gen(function* () {
+        const connections = yield* Queue.unbounded<Connection>()
+        const budget = new Budget()
+        const server = yield* build(budget, { onOpen: (connection) => Queue.offer(connections, connection) })
+        const peer = yield* RawPeer.upgrade(server.address)
+        const connection = yield* Queue.take(connections)
+        assert.deepStrictEqual(connection.buffered, { inbound: 0, outbound: 0 })
+        yield* peer.send(half(200 * KiB))
+        yield* settled
+        assert.deepStrictEqual(connection.buffered, { inbound: 100 * KiB, outbound: 0 })
+        // Until the pipe is full, which the peer does not read.
+        const message = new Uint8Array(100 * KiB)
+        yield* Effect.forkScoped(Effect.forEach(Array.from({ length: 20 }), () => connection.send(message)))
+        yield* settled
+        assert.isAbove(connection.buffered.outbound, 0)
+        // What leaves in parts is noticed when all of it has.
+        assert.isAtLeast(budget.used, connection.buffered.inbound + connection.buffered.outbound)
+        yield* peer.reset
+        yield* connection.closed
+        yield* settled
+        assert.deepStrictEqual([connection.buffered, budget.used], [{ inbound: 0, outbound: 0 }, 0])
+      }).pipe(Effect.provide(network))
+    )
+  }
+
+  const Step = Schema.TaggedUnion({
+    Half: { peer: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 })), kib: Schema.Literals([1, 100, 300]) },
+    Whole: { peer: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 })), kib: Schema.Literals([0, 1, 200]) },
+    Reset: { peer: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 })) },
+    Close: { peer: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 })) },
+    Settle: {}
+  })
+
+  for (const { layer, name } of handled.slice(0, 2)) {
+    it.effect.prop(
+      `gets every byte back, whatever six peers do (${name})`,
+      [Schema.Array(Step).check(Schema.isMaxLength(30))],
+      ([steps]) =>
+        Effect.gen(function* () {
+          const budget = new Budget({ limit: 500 * KiB, floor: 8 * KiB })
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const context = yield* Effect.context<Layer.Success<typeof network>>()
+              const server = yield* serve(
+                layer(echo, { drainTimeout: 0 }).pipe(Layer.provide(Layer.succeedContext(context))),
+                budget
+              )
+              const peers: Array<RawPeer.RawPeer | undefined> = []
+              for (const step of steps) {
+                if (step._tag === "Settle") {
+                  yield* settled
+                  continue
+                }
+                const peer = (peers[step.peer] ??= yield* Effect.orElseSucceed(
+                  RawPeer.upgrade(server.address),
+                  () => undefined
+                ))
+                if (peer === undefined) continue
+                if (step._tag === "Reset") yield* peer.reset
+                else
+                  yield* Effect.ignore(
+                    peer.send(
+                      step._tag === "Half"
+                        ? half(2 * step.kib * KiB)
+                        : step._tag === "Whole"
+                          ? frame({ opcode: 2, payload: new Uint8Array(step.kib * KiB) })
+                          : RawPeer.close(1000)
+                    )
+                  )
+                // What the pipe holds back is read, or the peer would wait for itself.
+                yield* Effect.forkScoped(Stream.runDrain(Stream.fromEffect(peer.rest)))
+                peers[step.peer] = step._tag === "Whole" ? peer : undefined
+              }
+              yield* settled
+              assert.isAtMost(budget.peak, 500 * KiB + 300 * KiB)
+            }).pipe(Effect.provide(network))
+          )
+          yield* settled
+          assert.strictEqual(budget.used, 0)
+        }),
+      { arbitrary: { runs: 100 } }
+    )
+  }
+})
