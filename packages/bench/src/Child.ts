@@ -11,6 +11,7 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { fileURLToPath } from "node:url"
 
 /** Says why a measurement could not be made. */
 export class BenchError extends Schema.TaggedError<BenchError>()("BenchError", {
@@ -25,6 +26,9 @@ export interface Child {
   /** Takes the next line that the child printed; fails when it ended or said nothing for `seconds`. */
   readonly line: (seconds: number) => Effect.Effect<string, BenchError>
 }
+
+/** The path of a source file, as a child is started by it. */
+export const sourceFile = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 // Lines are a handful per child; the bound only stops one that has gone mad.
 const maxLines = 64

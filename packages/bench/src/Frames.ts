@@ -73,7 +73,7 @@ export class EchoReader {
     let i = 0
     while (i < length) {
       while (position < headerLength && i < length) {
-        if (chunk[i] !== header[position]) throw this.wrong("header", position, header[position]!, chunk[i]!)
+        if (chunk[i] !== header[position]) throw differs("header", position, header[position]!, chunk[i]!)
         i++
         position++
       }
@@ -95,13 +95,69 @@ export class EchoReader {
   private verify(chunk: Uint8Array, start: number, length: number, offset: number): void {
     for (let i = 0; i < length; i++) {
       if (chunk[start + i] !== this.payload[offset + i]) {
-        throw this.wrong("payload", offset + i, this.payload[offset + i]!, chunk[start + i]!)
+        throw differs("payload", offset + i, this.payload[offset + i]!, chunk[start + i]!)
       }
     }
   }
+}
 
-  private wrong(part: string, position: number, expected: number, got: number): Error {
-    const hex = (byte: number): string => `0x${byte.toString(16).padStart(2, "0")}`
-    return new Error(`echo differs in byte ${position} of the ${part}: expected ${hex(expected)}, got ${hex(got)}`)
+/**
+ * Counts the frames in what a client sends back, whatever the chunks, and throws at the first byte that is wrong.
+ *
+ * **Details**
+ *
+ * Every header is compared with the only one possible, the mask bit set; any masking key will do. The payload of the
+ * first frame is unmasked and compared, that of the rest is skipped.
+ */
+export class MaskedReader {
+  private readonly header: Uint8Array
+  private readonly payload: Uint8Array
+  private readonly mask = new Uint8Array(4)
+  private position = 0
+  private verified = false
+
+  constructor(kind: Kind, payload: Uint8Array) {
+    this.header = encodeHeader(kind, payload.length)
+    this.header[1]! |= 0x80
+    this.payload = payload
   }
+
+  /** Takes a chunk and gives the number of frames that it completed. */
+  read(chunk: Uint8Array): number {
+    const headerLength = this.header.length
+    const start = headerLength + 4
+    const frameLength = start + this.payload.length
+    let position = this.position
+    let completed = 0
+    let i = 0
+    while (i < chunk.length) {
+      for (; position < headerLength && i < chunk.length; i++, position++) {
+        if (chunk[i] !== this.header[position]) throw differs("header", position, this.header[position]!, chunk[i]!)
+      }
+      for (; position < start && i < chunk.length; i++, position++) this.mask[position - headerLength] = chunk[i]!
+      const take = Math.min(frameLength - position, chunk.length - i)
+      if (!this.verified && position >= start) this.verify(chunk, i, take, position - start)
+      i += take
+      position += take
+      if (position === frameLength) {
+        completed++
+        position = 0
+        this.verified = true
+      }
+    }
+    this.position = position
+    return completed
+  }
+
+  private verify(chunk: Uint8Array, start: number, length: number, offset: number): void {
+    for (let i = 0; i < length; i++) {
+      const byte = chunk[start + i]! ^ this.mask[(offset + i) & 3]!
+      if (byte !== this.payload[offset + i]) throw differs("payload", offset + i, this.payload[offset + i]!, byte)
+    }
+  }
+}
+
+const differs = (part: string, position: number, expected: number, got: number): Error => {
+  const hex = (byte: number): string => `0x${byte.toString(16).padStart(2, "0")}`
+  return new Error(`echo differs in byte ${position} of the ${part}: expected ${hex(expected)}, got ${hex(got)}`)
 }

@@ -125,7 +125,12 @@ const dial = (target: Target, handlers: Handlers, compression?: Compression): Ne
 }
 
 /** Counts over a window: `total` is read at its start and at its end. */
-const measure = (target: Target, window: Window, total: () => number, done: (result: Throughput) => void): void => {
+export const measure = (
+  target: Pick<Target, "pid">,
+  window: Window,
+  total: () => number,
+  done: (result: Throughput) => void
+): void => {
   const begin = (): void => {
     const started = performance.now()
     const count = total()

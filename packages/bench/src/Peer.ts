@@ -1,32 +1,37 @@
 /**
- * The servers that are compared. Each is a file in `servers/`, run in a process of its own with the settings that suit
- * it best.
+ * The servers and clients that are compared. Each is a file in `servers/` or in `clients/`, run in a process of its own
+ * with the settings that suit it best.
  */
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { delimiter, join } from "node:path"
 
-/** One server. */
+/** One server, one client, or both under one name. */
 export interface Peer {
   readonly name: string
   /** What it is, with the versions of what it is made of. */
   readonly description: string
   /** The program that runs it. */
   readonly program: string
-  /** The file in `servers/`. */
+  /** The file in `servers/`, in `clients/`, or in both. */
   readonly file: string
   readonly env: Readonly<Record<string, string>>
   /** Whether it can take part in rows with compression. */
   readonly compresses: boolean
+  /** The rows that it can take part in: those of servers, those of clients, or both. */
+  readonly roles: ReadonlyArray<Role>
 }
 
-/** A server that cannot be run here. */
+/** What is measured: a server or a client. */
+export type Role = "server" | "client"
+
+/** A peer that cannot be run here. */
 export interface Missing {
   readonly name: string
   readonly reason: string
 }
 
-/** The servers that can be run here, and those that cannot. */
+/** The peers that can be run here, and those that cannot. */
 export interface Peers {
   readonly available: ReadonlyArray<Peer>
   readonly missing: ReadonlyArray<Missing>
@@ -43,29 +48,46 @@ const onPath = (program: string): string | undefined =>
     .map((folder) => join(folder, program))
     .find((file) => existsSync(file))
 
-const node = (name: string, description: string, file = `${name}.ts`, env: Peer["env"] = {}): Peer => ({
+interface Settings extends Partial<Pick<Peer, "file" | "env" | "roles">> {}
+
+const node = (name: string, description: string, settings: Settings = {}): Peer => ({
   name,
   description,
   program: process.execPath,
-  file,
-  env,
-  compresses: name !== "floor"
+  file: settings.file ?? `${name}.ts`,
+  env: settings.env ?? {},
+  compresses: name !== "floor",
+  roles: settings.roles ?? ["server", "client"]
 })
 
-/** Finds the servers. Bun is taken from the environment variable `BUN` or from the `PATH`. */
+/** Finds the peers. Bun is taken from the environment variable `BUN` or from the `PATH`. */
 export const discover = (): Peers => {
   const ws = `ws ${version("ws")}`
   const effect = `effect ${version("effect")}`
   const available: Array<Peer> = [
-    node("fiber", `ours on ${effect}: a fiber for each connection, a stream of messages`),
-    node("fiber-recycle", "the same, with messages that are valid until the next one is asked for", "fiber.ts", {
-      RECYCLE: "1"
+    node("fiber", `ours on ${effect}: a fiber for each connection, a stream of messages`, { roles: ["server"] }),
+    node("fiber-recycle", "the same, with messages that are valid until the next one is asked for", {
+      file: "fiber.ts",
+      env: { RECYCLE: "1" },
+      roles: ["server"]
     }),
-    node("queue", `ours on ${effect}: no fiber for a connection, handlers run by workers`),
+    node("queue", `ours on ${effect}: no fiber for a connection, handlers run by workers`, { roles: ["server"] }),
+    node("client", `our client on ${effect}: a Scope for each connection, a stream of messages`, { roles: ["client"] }),
+    node("whatwg", "our client as the WHATWG class", { roles: ["client"] }),
     node("ws", `${ws} with bufferutil ${version("bufferutil")}`),
-    node("ws-nobufferutil", `${ws} without bufferutil`, "ws.ts", { WS_NO_BUFFER_UTIL: "1" }),
+    node("ws-nobufferutil", `${ws} without bufferutil`, {
+      file: "ws.ts",
+      env: { WS_NO_BUFFER_UTIL: "1" }
+    }),
     node("ws-effect", `the same as ws in a process that has loaded ${effect}`),
-    node("effect-socket", `NodeSocketServer.makeWebSocket of ${effect}, over ${ws} with bufferutil`),
+    node(
+      "effect-socket",
+      `NodeSocketServer.makeWebSocket and Socket.makeWebSocket of ${effect}, over ${ws} with bufferutil`
+    ),
+    node("undici", `the global WebSocket of Node, undici ${process.versions["undici"]}`, {
+      file: "global.ts",
+      roles: ["client"]
+    }),
     node("floor", "node:net alone, constant answers without looking at what came")
   ]
   const bun = process.env["BUN"] ?? onPath("bun")
@@ -76,13 +98,21 @@ export const discover = (): Peers => {
   return {
     available: [
       ...available,
-      { name: "bun", description: "Bun.serve", program: bun, file: "bun.ts", env: {}, compresses: true }
+      {
+        name: "bun",
+        description: "Bun.serve, and Bun's global WebSocket",
+        program: bun,
+        file: "bun.ts",
+        env: {},
+        compresses: true,
+        roles: ["server", "client"]
+      }
     ],
     missing: []
   }
 }
 
-/** Picks servers by name, in the order given; throws an `Error` whose message is what was expected. */
+/** Picks peers by name, in the order given; throws an `Error` whose message is what was expected. */
 export const select = (peers: Peers, names: ReadonlyArray<string>): ReadonlyArray<Peer> =>
   [...new Set(names)].map((name) => {
     const peer = peers.available.find((peer) => peer.name === name)
@@ -90,3 +120,7 @@ export const select = (peers: Peers, names: ReadonlyArray<string>): ReadonlyArra
     const missing = peers.missing.map((peer) => ` (${peer.name} is ${peer.reason})`)
     throw new Error(`names among ${peers.available.map((peer) => peer.name).join(", ")}${missing.join("")}`)
   })
+
+/** Picks the peers that can take part in rows of one role, with or without compression. */
+export const partaking = (peers: ReadonlyArray<Peer>, role: Role, compressed: boolean): ReadonlyArray<Peer> =>
+  peers.filter((peer) => peer.roles.includes(role) && (peer.compresses || !compressed))

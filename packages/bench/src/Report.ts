@@ -57,7 +57,7 @@ export const summarize = (row: Row, entries: ReadonlyArray<Entry>): Table => {
   const idle = row.load.mode === "idle"
   return {
     row: row.name,
-    unit: idle ? "KiB/conn" : row.load.mode === "echo" ? "msgs/s" : "handshakes/s",
+    unit: idle ? "KiB/conn" : row.load.mode.endsWith("echo") ? "msgs/s" : "handshakes/s",
     better: idle ? "less" : "more",
     entries: entries.map((entry) => {
       const toWs = medianRatio(pick(entry, "value"), pick(ws, "value"))
@@ -139,7 +139,8 @@ export const renderHeader = (environment: Environment, rounds: number, seconds: 
     `${rounds} rounds of ${seconds} s, ${environment.pinning}, load average at the start ${environment.loadAverage}`,
     ...Object.entries(environment.peers).map(([name, description]) => `  ${name}: ${description}`),
     ...Object.entries(environment.missing).map(([name, reason]) => `  left out: ${name}, ${reason}`),
-    "busy is the share of its core that the server / the generator used: where the generator is near 100 % it is the",
-    "bottleneck and only CPU us (the server's processor time per message) tells servers apart.",
+    "busy is the share of its core that the server / the generator used, or in the rows of clients the client / its",
+    "partner: where the second is near 100 % it is the bottleneck, and only CPU us (the first one's processor time per",
+    "message) tells them apart.",
     `"tie" is a gap to ws under 10 %.`
   ].join("\n")

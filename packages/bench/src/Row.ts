@@ -2,13 +2,14 @@
  * The rows of the table: what load each name stands for. The names are a small language, so that any load can be asked
  * for: `64x16x1K-text` is 64 connections, 16 messages under way on each, 1 KiB of text a message.
  */
+import * as ClientRow from "./ClientRow.ts"
 import type { Compression } from "./Deflated.ts"
 import type { EchoLoad, HandshakeLoad, IdleLoad } from "./Load.ts"
 
 /** One row: a name and the load it stands for. */
 export interface Row {
   readonly name: string
-  readonly load: EchoLoad | IdleLoad | HandshakeLoad
+  readonly load: EchoLoad | IdleLoad | HandshakeLoad | ClientRow.ClientLoad
 }
 
 /** The rows that are run when none is named. */
@@ -30,7 +31,8 @@ export const standard: ReadonlyArray<string> = [
   "idle",
   "idle-500-deflate",
   "idle-500-deflate-takeover",
-  "handshakes"
+  "handshakes",
+  ...ClientRow.standard
 ]
 
 const maxConnections = 15_000
@@ -59,37 +61,39 @@ const within = (what: string, value: number, min: number, max: number): number =
  *
  * `CONNECTIONSxDEPTHxBYTES` with an optional `K` or `M` and an optional `-text`, or `-json-deflate` for compressed text,
  * with `-takeover` where the windows are kept; `idle` and `handshakes`, each with an optional `-CONNECTIONS` (5000 and
- * 64), `idle` also with an optional `-deflate` or `-deflate-takeover`.
+ * 64), `idle` also with an optional `-deflate` or `-deflate-takeover`; echo without compression and `handshakes` with
+ * `client-` before them.
  */
 export const parse = (name: string): Row => {
+  if (!name.startsWith("client-")) return { name, load: parseServer(name) }
+  const load = ClientRow.fromServer(parseServer(name.slice("client-".length)))
+  if (load === undefined)
+    throw new Error("CONNECTIONSxDEPTHxBYTES[K|M][-text] or handshakes[-CONNECTIONS] behind client-")
+  return { name, load }
+}
+
+const expected =
+  "CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate|-json-deflate-takeover], " +
+  "idle[-CONNECTIONS][-deflate|-deflate-takeover] or handshakes[-CONNECTIONS], such as " +
+  standard.join(", ")
+
+const parseServer = (name: string): EchoLoad | IdleLoad | HandshakeLoad => {
   const echo = echoName.exec(name)
   if (echo !== null) {
     const unit = echo[4] === "M" ? 1024 * 1024 : echo[4] === "K" ? 1024 : 1
     return {
-      name,
-      load: {
-        mode: "echo",
-        connections: within("connections", Number(echo[1]), 1, maxConnections),
-        depth: within("depth", Number(echo[2]), 1, maxDepth),
-        bytes: within("bytes", Number(echo[3]) * unit, 0, maxBytes),
-        kind: echo[5] === undefined ? "binary" : "text",
-        ...compressionOf(echo[5])
-      }
+      mode: "echo",
+      connections: within("connections", Number(echo[1]), 1, maxConnections),
+      depth: within("depth", Number(echo[2]), 1, maxDepth),
+      bytes: within("bytes", Number(echo[3]) * unit, 0, maxBytes),
+      kind: echo[5] === undefined ? "binary" : "text",
+      ...compressionOf(echo[5])
     }
   }
   const other = otherName.exec(name)
-  if (other === null) {
-    throw new Error(
-      "CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate|-json-deflate-takeover], " +
-        "idle[-CONNECTIONS][-deflate|-deflate-takeover] or handshakes[-CONNECTIONS], such as " +
-        standard.join(", ")
-    )
-  }
+  if (other === null) throw new Error(expected)
   const idle = other[1] !== undefined
   const given = Number(other[2] ?? other[5] ?? (idle ? idleConnections : handshakesAtOnce))
   const connections = within("connections", given, 1, maxConnections)
-  return {
-    name,
-    load: idle ? { mode: "idle", connections, ...compressionOf(other[3]) } : { mode: "handshakes", connections }
-  }
+  return idle ? { mode: "idle", connections, ...compressionOf(other[3]) } : { mode: "handshakes", connections }
 }

@@ -4,10 +4,11 @@
 import * as Effect from "effect/Effect"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
-import { fileURLToPath } from "node:url"
 import * as Child from "./Child.ts"
+import * as ClientRow from "./ClientRow.ts"
+import { clientThroughput } from "./ClientSample.ts"
 import type { Job } from "./generator.ts"
-import type { Throughput, Window } from "./Load.ts"
+import type { EchoLoad, HandshakeLoad, IdleLoad, Throughput, Window } from "./Load.ts"
 import type { Peer } from "./Peer.ts"
 import { type Pinning, pinned } from "./Pinning.ts"
 import { rssKiB } from "./Proc.ts"
@@ -17,9 +18,9 @@ import type { Row } from "./Row.ts"
 export interface Sample {
   /** The figure of the row: messages or handshakes a second, or KiB of resident memory per idle connection. */
   readonly value: number | undefined
-  /** The server's processor time in microseconds per message or handshake. */
+  /** The processor time of what is measured, in microseconds per message or handshake. */
   readonly cpuMicros?: number | undefined
-  /** The share of the window in which the server, and the generator, were running. */
+  /** The share of the window in which what is measured, and what measures it, were running. */
   readonly serverBusy?: number | undefined
   readonly generatorBusy?: number | undefined
   /** KiB of JavaScript heap per idle connection, after a collection. */
@@ -36,8 +37,6 @@ const startSeconds = 15
 const answerSeconds = 15
 const openSeconds = 60
 
-const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-
 /** Starts a server and waits until it listens. */
 export const startServer = Effect.fnUntraced(function* (
   peer: Peer,
@@ -45,12 +44,10 @@ export const startServer = Effect.fnUntraced(function* (
   pinning: Pinning | undefined,
   flags: ReadonlyArray<string>
 ) {
-  const command = [peer.program, ...flags, file(`servers/${peer.file}`)]
+  const command = [peer.program, ...flags, Child.sourceFile(`servers/${peer.file}`)]
   const child = yield* Child.spawn(peer.name, pinned(pinning?.server, command), {
     ...peer.env,
-    ...(row.load.mode === "handshakes" || row.load.compression === undefined
-      ? {}
-      : { BENCH_DEFLATE: row.load.compression })
+    ...("compression" in row.load && row.load.compression !== undefined ? { BENCH_DEFLATE: row.load.compression } : {})
   })
   const line = yield* child.line(startSeconds)
   const port = Number(/^listening (\d+)$/.exec(line)?.[1])
@@ -63,7 +60,7 @@ export const startServer = Effect.fnUntraced(function* (
 const startGenerator = (job: Job, pinning: Pinning | undefined) =>
   Child.spawn(
     "the generator",
-    pinned(pinning?.generator, [process.execPath, file("generator.ts"), JSON.stringify(job)])
+    pinned(pinning?.generator, [process.execPath, Child.sourceFile("generator.ts"), JSON.stringify(job)])
   )
 
 /** Asks a server for its JavaScript heap after a collection, for which it has to run with `--expose-gc`. */
@@ -74,12 +71,28 @@ export const heapKiB = Effect.fnUntraced(function* (server: Child.Child) {
   return bytes === undefined ? undefined : Number(bytes) / 1024
 })
 
-const throughput = Effect.fnUntraced(function* (peer: Peer, row: Row, conditions: Conditions) {
+const serverThroughput = Effect.fnUntraced(function* (
+  peer: Peer,
+  row: Row,
+  load: EchoLoad | HandshakeLoad,
+  conditions: Conditions
+) {
   const server = yield* startServer(peer, row, conditions.pinning, [])
-  const job = { port: server.port, pid: server.child.pid, load: row.load, window: conditions.window }
+  const job = { port: server.port, pid: server.child.pid, load, window: conditions.window }
   const generator = yield* startGenerator(job, conditions.pinning)
   const line = yield* generator.line(conditions.window.warmup + conditions.window.seconds + openSeconds)
-  const result = JSON.parse(line) as Throughput
+  return JSON.parse(line) as Throughput
+})
+
+const throughput = Effect.fnUntraced(function* (
+  peer: Peer,
+  row: Row,
+  load: EchoLoad | HandshakeLoad | ClientRow.ClientLoad,
+  conditions: Conditions
+) {
+  const result = yield* ClientRow.isClientLoad(load)
+    ? clientThroughput(peer, load, conditions)
+    : serverThroughput(peer, row, load, conditions)
   if (result.count <= 0) {
     return yield* new Child.BenchError({ message: `${peer.name} answered nothing in ${result.seconds.toFixed(1)} s` })
   }
@@ -95,13 +108,13 @@ const throughput = Effect.fnUntraced(function* (peer: Peer, row: Row, conditions
 const growth = (before: number | undefined, after: number | undefined, connections: number): number | undefined =>
   before === undefined || after === undefined ? undefined : (after - before) / connections
 
-const memory = Effect.fnUntraced(function* (peer: Peer, row: Row, conditions: Conditions) {
+const memory = Effect.fnUntraced(function* (peer: Peer, row: Row, load: IdleLoad, conditions: Conditions) {
   const server = yield* startServer(peer, row, conditions.pinning, ["--expose-gc"])
   const pid = server.child.pid
-  const connections = row.load.connections
+  const connections = load.connections
   const heapBefore = yield* heapKiB(server.child)
   const rssBefore = rssKiB(pid)
-  const job = { port: server.port, pid, load: row.load, window: conditions.window }
+  const job = { port: server.port, pid, load, window: conditions.window }
   const generator = yield* startGenerator(job, conditions.pinning)
   yield* generator.line(openSeconds)
   yield* Effect.sleep(`${conditions.window.seconds} seconds`)
@@ -120,5 +133,5 @@ export const take = (
   conditions: Conditions
 ): Effect.Effect<Sample, Child.BenchError, ChildProcessSpawner.ChildProcessSpawner> =>
   Effect.scoped<Sample, Child.BenchError, ChildProcessSpawner.ChildProcessSpawner | Scope.Scope>(
-    row.load.mode === "idle" ? memory(peer, row, conditions) : throughput(peer, row, conditions)
+    row.load.mode === "idle" ? memory(peer, row, row.load, conditions) : throughput(peer, row, row.load, conditions)
   )

@@ -12,6 +12,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { BenchError } from "./Child.ts"
+import { isClientLoad } from "./ClientRow.ts"
 import * as Environment from "./Environment.ts"
 import * as Peer from "./Peer.ts"
 import * as Pinning from "./Pinning.ts"
@@ -33,14 +34,16 @@ const between =
 
 const rows = Argument.String("row").pipe(
   Argument.withDescription(
-    `CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate], idle or handshakes; all of ${Row.standard.join(" ")}`
+    `CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate], idle or handshakes, or with client- before it; all of ${Row.standard.join(" ")}`
   ),
   Argument.mapTryCatch(Row.parse, messageOf),
   Argument.variadic()
 )
 
 const peers = Flag.String("peers").pipe(
-  Flag.withDescription(`Servers, with commas between them: ${found.available.map((peer) => peer.name).join(",")}`),
+  Flag.withDescription(
+    `Servers and clients, with commas between them: ${found.available.map((peer) => peer.name).join(",")}`
+  ),
   Flag.mapTryCatch((names) => Peer.select(found, names.split(",")), messageOf),
   Flag.withDefault(found.available)
 )
@@ -96,8 +99,8 @@ const bench = Command.make(
     const fs = yield* FileSystem.FileSystem
     const tables: Array<Report.Table> = []
     for (const row of options.rows.length === 0 ? Row.standard.map(Row.parse) : options.rows) {
-      const compressed = row.load.mode !== "handshakes" && row.load.compression !== undefined
-      const peers = compressed ? options.peers.filter((peer) => peer.compresses) : options.peers
+      const compressed = "compression" in row.load && row.load.compression !== undefined
+      const peers = Peer.partaking(options.peers, isClientLoad(row.load) ? "client" : "server", compressed)
       const table = yield* measureRow(row, peers, options.rounds, conditions)
       tables.push(table)
       yield* Console.log(`\n${Report.renderTable(table)}`)

@@ -21,7 +21,7 @@ const few = ["4x3x64-text", "2x2x64K"]
 const compressed = ["3x40x100-json-deflate", "2x20x16K-json-deflate-takeover"]
 
 describe("the servers", () => {
-  for (const peer of found.available) {
+  for (const peer of Peer.partaking(found.available, "server", false)) {
     const rows = [...(peer.name === "ws" ? every : few), ...(peer.compresses ? compressed : [])]
     it.live(
       `${peer.name} echoes ${rows.join(", ")}`,
@@ -50,13 +50,31 @@ describe("the servers", () => {
           program: "false",
           file: "ws.ts",
           env: {},
-          compresses: true
+          compresses: true,
+          roles: ["server"]
         }
         const error = yield* Effect.flip(Sample.take(broken, Row.parse("1x1x1"), conditions))
         assert.strictEqual(error.message, "broken ended before it had anything to say")
       }).pipe(Effect.provide(NodeServices.layer)),
     60_000
   )
+})
+
+describe("the clients", () => {
+  for (const peer of Peer.partaking(found.available, "client", false)) {
+    const rows = ["client-4x3x64-text", "client-2x2x64K", "client-2x1x125", "client-handshakes-4"]
+    it.live(
+      `${peer.name} plays ${rows.join(", ")}`,
+      () =>
+        Effect.gen(function* () {
+          for (const name of rows) {
+            const sample = yield* Sample.take(peer, Row.parse(name), longer)
+            assert.isAbove(sample.value!, 0, name)
+          }
+        }).pipe(Effect.provide(NodeServices.layer)),
+      60_000
+    )
+  }
 })
 
 describe("the command line", () => {

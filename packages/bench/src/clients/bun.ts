@@ -1,0 +1,2 @@
+/** Bun's own `WebSocket`, run by Bun itself. */
+import "./global.ts"

@@ -1,0 +1,6 @@
+/** Ours, as the WHATWG class. */
+import { WebSocket } from "@effect-ws/client/WebSocket"
+import { run } from "./Control.ts"
+import { usesOf } from "./events.ts"
+
+run(usesOf(WebSocket))
