@@ -62,14 +62,16 @@ export interface Throughput {
 
 const key = "dGhlIHNhbXBsZSBub25jZQ=="
 const accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-const mask = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d)
+/** The masking key of all that is sent. */
+export const mask = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d)
 const maxHead = 4096
 const dialling = 100
 
-// One buffer for every socket: `onread` hands it over and the bytes are used before the next read.
-const shared = new Uint8Array(256 * 1024)
+/** One buffer for every socket: `onread` hands it over and the bytes are used before the next read. */
+export const shared = new Uint8Array(256 * 1024)
 
-interface Handlers {
+/** Who hears of a connection. */
+export interface Handlers {
   readonly onOpen: (socket: Net.Socket) => void
   readonly onBytes: (length: number) => void
   readonly onFailure: (error: Error) => void
@@ -83,7 +85,7 @@ const checkHead = (head: string): void => {
 }
 
 /** Opens a WebSocket to the target; once it is open, every read is announced by its length in the shared buffer. */
-const dial = (target: Target, handlers: Handlers, compression?: Compression): Net.Socket => {
+export const dial = (target: Target, handlers: Handlers, compression?: Compression): Net.Socket => {
   let head = ""
   let open = false
   const onBytes = (length: number): boolean => {
@@ -152,7 +154,7 @@ export const measure = (
 }
 
 /** Opens connections, at most a hundred at a time, and calls `ready` with all of them. */
-const openAll = (
+export const openAll = (
   target: Target,
   connections: number,
   handle: (index: number) => (length: number) => void,
@@ -299,7 +301,8 @@ export interface Visits {
   readonly compression: Compression
 }
 
-const closing = Uint8Array.of(0x88, 0x82, ...mask, 0x03 ^ mask[0]!, 0xe8 ^ mask[1]!)
+/** A close frame with 1000. */
+export const closing = Uint8Array.of(0x88, 0x82, ...mask, 0x03 ^ mask[0]!, 0xe8 ^ mask[1]!)
 
 /** Makes visits. One in two says goodbye and waits for the answer; the others reset the connection. */
 export const visit = (target: Target, { atOnce, compression, count }: Visits): Promise<void> =>

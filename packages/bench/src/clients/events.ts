@@ -3,9 +3,7 @@ import type { Uses } from "./Control.ts"
 
 interface Events {
   binaryType: string
-  onopen: ((event: never) => void) | null
-  onmessage: ((event: never) => void) | null
-  onclose: ((event: never) => void) | null
+  addEventListener(type: "open" | "message" | "close", listener: (event: Event) => void): void
   send(data: string | ArrayBuffer): void
   close(code: number): void
 }
@@ -15,11 +13,11 @@ export const usesOf = (WebSocketClass: new (url: string) => Events): Uses => ({
   echo: (url) => {
     const socket = new WebSocketClass(url)
     socket.binaryType = "arraybuffer"
-    socket.onmessage = (event: { readonly data: string | ArrayBuffer }) => socket.send(event.data)
+    socket.addEventListener("message", (event) => socket.send((event as MessageEvent).data))
   },
   visit: (url, done) => {
     const socket = new WebSocketClass(url)
-    socket.onopen = () => socket.close(1000)
-    socket.onclose = done
+    socket.addEventListener("open", () => socket.close(1000))
+    socket.addEventListener("close", done)
   }
 })
