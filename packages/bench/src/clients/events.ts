@@ -3,7 +3,8 @@ import type { Uses } from "./Control.ts"
 
 interface Events {
   binaryType: string
-  addEventListener(type: "open" | "message" | "close", listener: (event: Event) => void): void
+  addEventListener(type: "open" | "close", listener: () => void): void
+  addEventListener(type: "message", listener: (event: { readonly data: string | ArrayBuffer }) => void): void
   send(data: string | ArrayBuffer): void
   close(code: number): void
 }
@@ -13,7 +14,7 @@ export const usesOf = (WebSocketClass: new (url: string) => Events): Uses => ({
   echo: (url) => {
     const socket = new WebSocketClass(url)
     socket.binaryType = "arraybuffer"
-    socket.addEventListener("message", (event) => socket.send((event as MessageEvent).data))
+    socket.addEventListener("message", (event) => socket.send(event.data))
   },
   visit: (url, done) => {
     const socket = new WebSocketClass(url)
