@@ -1,0 +1,103 @@
+/**
+ * Chat rooms with a page in the browser. A room is a path, `/rooms/NAME?name=WHO`; whoever is in it hears what the
+ * others say. The handshake's decision reads both and turns away what makes no sense; the handlers find the guest in the
+ * connection's context.
+ *
+ * The server is the queue-driven one: its `send` does not wait, so a guest with a slow line holds nobody up, and one who
+ * does not read at all is closed with 1013 when `outboundLimit` bytes wait for it.
+ *
+ * `node packages/examples/src/chat.ts` listens on port 8000; open http://127.0.0.1:8000/ in two windows.
+ */
+import { NodeRuntime } from "@effect/platform-node"
+import { Context, Effect, Layer } from "effect"
+import type { SocketServer } from "effect/socket"
+import { CloseError, HandshakePolicy, HandshakeRejection, HeaderFields, Message, Tcp, WebSocketServer } from "effect-ws"
+import type { Accept, Connection, Handlers, ServerHandshake } from "effect-ws"
+import { readFileSync } from "node:fs"
+
+/** Who is at the other end, and where. */
+export class Guest extends Context.Service<Guest, { readonly room: string; readonly name: string }>()(
+  "examples/Guest"
+) {}
+
+const refuse = (status: number, reason: string): Effect.Effect<never, HandshakeRejection.HandshakeRejection> =>
+  Effect.fail(new HandshakeRejection.HandshakeRejection({ status, reason }))
+
+const decodePart = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+// Browsers let any page connect anywhere: the check of the origin is what keeps others out.
+const decide: Accept.Decide = Effect.fnUntraced(function* (request: ServerHandshake.UpgradeRequest) {
+  yield* Effect.fromResult(HandshakePolicy.decide(request, { origins: "same-origin" }))
+  const room = decodePart(/^\/rooms\/([^/]+)$/.exec(request.path)?.[1] ?? "")
+  if (room === undefined || room === "") return yield* refuse(404, "expected /rooms/NAME")
+  const name = new URLSearchParams(request.query).get("name")?.trim() ?? ""
+  if (name === "" || name.length > 40) return yield* refuse(400, "expected ?name=WHO, of at most 40 characters")
+  return { context: Context.make(Guest, { room, name }) }
+})
+
+const guestOf = (connection: Connection.Connection): Guest["Service"] =>
+  Context.get(connection.context as Context.Context<Guest>, Guest)
+
+const makeHandlers = (): Handlers.Handlers<CloseError.CloseError | unknown> => {
+  const rooms = new Map<string, Set<Connection.Connection>>()
+  const tell = (room: string, from: string | null, text: string): Effect.Effect<void> => {
+    const message = Message.text(JSON.stringify({ from, text }))
+    // Who is gone already is about to leave.
+    return Effect.forEach(rooms.get(room) ?? [], (guest) => Effect.ignore(guest.send(message)), { discard: true })
+  }
+  return {
+    onOpen: (connection) => {
+      const { name, room } = guestOf(connection)
+      const guests = rooms.get(room) ?? new Set()
+      rooms.set(room, guests.add(connection))
+      return tell(room, null, `${name} came in`)
+    },
+    onMessage: (connection, message) => {
+      const { name, room } = guestOf(connection)
+      return Message.isText(message)
+        ? tell(room, name, message.data)
+        : Effect.fail(new CloseError.UnsupportedData({ reason: "text only, please" }))
+    },
+    onClose: (connection) => {
+      const { name, room } = guestOf(connection)
+      const guests = rooms.get(room)
+      guests?.delete(connection)
+      if (guests?.size === 0) rooms.delete(room)
+      return tell(room, null, `${name} left`)
+    }
+  }
+}
+
+const page = {
+  status: 200,
+  headers: HeaderFields.fromEntries([
+    ["Content-Type", "text/html; charset=utf-8"],
+    [
+      "Content-Security-Policy",
+      "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+    ]
+  ]),
+  body: readFileSync(new URL("./chat.html", import.meta.url))
+}
+
+/** The server, with the page at `/`. */
+export const server: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer.SocketServer> = Layer.unwrap(
+  Effect.sync(() =>
+    WebSocketServer.layerQueue(makeHandlers(), {
+      decide,
+      maxMessageSize: 4096,
+      outboundLimit: 256 * 1024,
+      respond: (request) => (request.target === "/" ? page : undefined)
+    })
+  )
+)
+
+if (import.meta.main) {
+  server.pipe(Layer.provide(Tcp.layerServer({ port: 8000 })), Layer.launch, NodeRuntime.runMain)
+}
