@@ -43,6 +43,8 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
    * Default: 2 seconds.
    */
   readonly drainTimeout?: Duration.Input | undefined
+  /** What becomes of those who connect during a drain, see `DrainOptions`. Default: "refuse". */
+  readonly drainNewcomers?: "refuse" | "leave" | undefined
 }
 
 /**
@@ -71,6 +73,13 @@ export interface DrainOptions {
   readonly reason?: string | undefined
   /** How long until the sockets are dropped. Default: the server's `drainTimeout`. */
   readonly timeout?: Duration.Input | undefined
+  /**
+   * What becomes of those who connect during the drain. `"refuse"` answers them with 503. `"leave"` stops listening, so
+   * that they go to whoever shares the port or the descriptor, lets the handshakes that are under way finish, and drains
+   * them too; where the transport cannot stop listening before its Scope closes, it refuses. Default: the server's
+   * `drainNewcomers`.
+   */
+  readonly newcomers?: "refuse" | "leave" | undefined
 }
 
 /**
@@ -87,8 +96,8 @@ export class WebSocketServer extends Context.Service<
     /** The connections that are open now. */
     readonly connections: Effect.Effect<ReadonlyArray<Connection>>
     /**
-     * Refuses new handshakes with 503, lets every connection finish the messages it has received, closes it, and waits
-     * until all are gone or dropped.
+     * Refuses new handshakes with 503, or leaves them to a successor, lets every connection finish the messages it has
+     * received, closes it, and waits until all are gone or dropped.
      */
     readonly drain: (options?: DrainOptions) => Effect.Effect<void>
   }
@@ -144,17 +153,18 @@ const serve = Effect.fnUntraced(
     const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
     const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, context)
 
+    const push = pushOf(sockets, context)
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}) {
       const { code = 1001, reason = "server shutting down", timeout = drainTimeout } = drainOptions
+      const leaves = (drainOptions.newcomers ?? options.drainNewcomers) === "leave" && Option.isSome(push)
       yield* Effect.logInfo(`Draining ${roster.size} connections`)
-      yield* roster.drain({ code, reason, timeout: Duration.fromInputUnsafe(timeout) })
+      if (leaves) yield* push.value.stopAccepting
+      yield* roster.drain({ code, reason, timeout: Duration.fromInputUnsafe(timeout), refuses: !leaves })
     })
 
     // What accepts goes on during the drain, to refuse; what is left then is interrupted.
     yield* Effect.addFinalizer(() => roster.interrupt)
-    yield* Effect.forkScoped(
-      Effect.orDie(accepting(sockets, Context.getOption(context, PushSocketServer), conversations))
-    )
+    yield* Effect.forkScoped(Effect.orDie(accepting(sockets, push, conversations)))
     yield* Effect.addFinalizer(() => Effect.andThen(drain(), Effect.logInfo("Stopped")))
     yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)
 
@@ -169,12 +179,18 @@ const serve = Effect.fnUntraced(
 
 // Our own transports hand sockets over without a fiber for each. Both services are of one listener where they have one
 // address.
+const pushOf = <R>(
+  sockets: SocketServer.SocketServer["Service"],
+  context: Context.Context<R>
+): Option.Option<PushSocketServer["Service"]> =>
+  Option.filter(Context.getOption(context, PushSocketServer), ({ address }) => address === sockets.address)
+
 const accepting = <R>(
   sockets: SocketServer.SocketServer["Service"],
   push: Option.Option<PushSocketServer["Service"]>,
   conversations: Conversations<R>
 ): Effect.Effect<never, SocketServer.SocketServerError> =>
-  Option.isSome(push) && push.value.address === sockets.address
+  Option.isSome(push)
     ? push.value.accept((socket) => conversations.start(socket, undefined))
     : sockets.run((socket) => Effect.callback<void>((resume) => conversations.start(socket, () => resume(Effect.void))))
 

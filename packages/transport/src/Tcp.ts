@@ -8,13 +8,28 @@ import type * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Net from "node:net"
-import { Dialer, formatAddress } from "./Dialer.ts"
+import { Dialer } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { makePlainDialer } from "./internal/dial.ts"
-import { makeNodeServer } from "./internal/nodeServer.ts"
+import { listening, makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
+
+/**
+ * What a server may be told, wherever it listens.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListenOptions extends NodeDuplexOptions {
+  /** How many connections the system holds until the process accepts them. Default: 511. */
+  readonly backlog?: number | undefined
+  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
+  readonly noDelay?: boolean | undefined
+  /** How many accepted connections wait for `run` or `accept`; what comes above that is reset. Default: 1024. */
+  readonly maxPending?: number | undefined
+}
 
 /**
  * Options of a TCP server.
@@ -22,19 +37,29 @@ import type { PushSocketServer } from "./PushSocketServer.ts"
  * @category models
  * @since 0.1.0
  */
-export interface ServerOptions extends NodeDuplexOptions {
+export interface ServerOptions extends ListenOptions {
   /** The port to listen on; 0 takes a free one, see `SocketServer.address`. */
   readonly port: number
   /** The address, or name of one of our addresses, to listen on. Default: "127.0.0.1", which only this machine reaches. */
   readonly host?: string | undefined
-  /** How many connections the system holds until the process accepts them. Default: 511. */
-  readonly backlog?: number | undefined
-  /** Whether several processes may listen on the port and share its connections. Default: false. */
+  /**
+   * Whether several processes may listen on the port, each with a queue of its own. Default: false.
+   *
+   * Linux deals connections out to the queues before anybody accepts them, and resets what waits in the queue of a
+   * process that stops listening: for a restart that loses nobody, share one descriptor in place of it.
+   */
   readonly reusePort?: boolean | undefined
-  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
-  readonly noDelay?: boolean | undefined
-  /** How many accepted connections wait for `run` or `accept`; what comes above that is reset. Default: 1024. */
-  readonly maxPending?: number | undefined
+}
+
+/**
+ * Options of a server on a listening socket that somebody else opened, and gave to this process by its descriptor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InheritedOptions extends ListenOptions {
+  /** The number of the descriptor, see `ListenDescriptors` for those of systemd. */
+  readonly fd: number
 }
 
 /**
@@ -51,7 +76,7 @@ export interface DialerOptions extends NodeDuplexOptions {
 }
 
 /**
- * Listens on a TCP port.
+ * Listens on a TCP port, or on an inherited descriptor.
  *
  * **Details**
  *
@@ -59,30 +84,25 @@ export interface DialerOptions extends NodeDuplexOptions {
  * or not ours to take, fails with a `SocketServerError` that names host and port. Closing the Layer's Scope frees the
  * port; open connections belong to those who took them.
  *
+ * All processes that have one descriptor share one queue of connections that wait. It lives until the last of them has
+ * closed it, so a successor takes what its predecessor has not, and nobody who connects meanwhile is refused.
+ *
  * @category layers
  * @since 0.1.0
  */
 export const layerServer = (
-  options: ServerOptions
-): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> => {
-  const host = options.host ?? "127.0.0.1"
-  return Layer.effectContext(
+  options: ServerOptions | InheritedOptions
+): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> =>
+  Layer.effectContext(
     makeNodeServer({
       createServer: () =>
         Net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: options.noDelay ?? true }),
       event: "connection",
-      listen: {
-        port: options.port,
-        host,
-        backlog: options.backlog ?? 511,
-        reusePort: options.reusePort ?? false
-      },
-      name: formatAddress({ host, port: options.port }),
+      ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
       duplex: duplexSettings(options, true)
     })
   )
-}
 
 /**
  * Dials by TCP. An address that is a path is dialled as a Unix socket.

@@ -19,7 +19,7 @@ import * as Tls from "node:tls"
 import { Dialer, formatAddress, hostPort } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { connectNode, defaultConnectTimeout, makeDialed } from "./internal/dial.ts"
-import { makeNodeServer } from "./internal/nodeServer.ts"
+import { listening, makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import type * as Tcp from "./Tcp.ts"
@@ -47,12 +47,12 @@ export interface Identity {
 }
 
 /**
- * Options of a TLS server.
+ * What a TLS server may be told, wherever it listens.
  *
  * @category models
  * @since 0.1.0
  */
-export interface ServerOptions extends Tcp.ServerOptions, Identity {
+export interface SecureOptions extends Identity {
   /**
    * Identities by server name, for clients that ask for one (SNI); a name may begin with `*.`. Others see `cert`.
    * Default: none.
@@ -70,6 +70,22 @@ export interface ServerOptions extends Tcp.ServerOptions, Identity {
   /** The oldest version spoken. Default: "TLSv1.2". */
   readonly minVersion?: Tls.SecureVersion | undefined
 }
+
+/**
+ * Options of a TLS server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerOptions extends Tcp.ServerOptions, SecureOptions {}
+
+/**
+ * Options of a TLS server on an inherited descriptor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InheritedOptions extends Tcp.InheritedOptions, SecureOptions {}
 
 /**
  * Options of a TLS dialer.
@@ -93,7 +109,7 @@ export interface DialerOptions extends Tcp.DialerOptions {
 }
 
 /**
- * Listens on a TCP port and speaks TLS.
+ * Listens on a TCP port, or on an inherited descriptor, and speaks TLS.
  *
  * **Details**
  *
@@ -104,25 +120,17 @@ export interface DialerOptions extends Tcp.DialerOptions {
  * @since 0.1.0
  */
 export const layerServer = (
-  options: ServerOptions
-): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> => {
-  const host = options.host ?? "127.0.0.1"
-  return Layer.effectContext(
+  options: ServerOptions | InheritedOptions
+): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> =>
+  Layer.effectContext(
     makeNodeServer({
       createServer: () => createServer(options),
       event: "secureConnection",
-      listen: {
-        port: options.port,
-        host,
-        backlog: options.backlog ?? 511,
-        reusePort: options.reusePort ?? false
-      },
-      name: formatAddress({ host, port: options.port }),
+      ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
       duplex: duplexSettings(options, true)
     })
   )
-}
 
 /**
  * Dials by TCP, or a Unix socket where the address is a path, and speaks TLS.
@@ -162,7 +170,7 @@ export const layer = (options: {
 }): Layer.Layer<SocketServer | PushSocketServer | Dialer, SocketServerError> =>
   Layer.merge(layerServer(options.server), layerDialer(options.dialer))
 
-const createServer = (options: ServerOptions): Tls.Server => {
+const createServer = (options: ServerOptions | InheritedOptions): Tls.Server => {
   const millis = Duration.toMillis(options.handshakeTimeout ?? "10 seconds")
   const clientCa = options.clientCa === undefined ? undefined : { ca: pems(options.clientCa) }
   const minVersion = options.minVersion ?? "TLSv1.2"

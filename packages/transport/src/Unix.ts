@@ -41,13 +41,13 @@ export interface ServerOptions extends NodeDuplexOptions {
 }
 
 /**
- * Listens at a path.
+ * Listens at a path, or on an inherited descriptor.
  *
  * **Details**
  *
  * A file at the path that is a socket is dialled first: if nobody answers, it is removed; if somebody does, or the file
  * is something else, the Layer fails with a `SocketServerError` that names the path. The file is removed when the Layer's
- * Scope closes.
+ * Scope closes. One behind a descriptor is left to whoever made it.
  *
  * **Gotchas**
  *
@@ -56,8 +56,11 @@ export interface ServerOptions extends NodeDuplexOptions {
  * @category layers
  * @since 0.1.0
  */
-export const layerServer = (options: ServerOptions): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> =>
-  Layer.effectContext(
+export const layerServer = (
+  options: ServerOptions | Tcp.InheritedOptions
+): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> => {
+  if ("fd" in options) return Tcp.layerServer(options)
+  return Layer.effectContext(
     Effect.andThen(
       clearStale(options.path),
       makeNodeServer({
@@ -73,6 +76,7 @@ export const layerServer = (options: ServerOptions): Layer.Layer<SocketServer | 
       })
     )
   )
+}
 
 /**
  * Dials paths as Unix sockets. An address with host and port is dialled by TCP: it is `Tcp.layerDialer` itself.

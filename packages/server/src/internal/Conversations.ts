@@ -87,9 +87,9 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
 
   handshakeDone(exit: Exit.Exit<Connection, Accept.AcceptError>): void {
     const { roster, runner } = this.server
-    roster.endHandshake(this)
     this.handshake = undefined
     if (Exit.isFailure(exit)) {
+      roster.endHandshake(this)
       this.reportHandshake(exit.cause)
       return this.end(exit)
     }
@@ -97,6 +97,8 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
     this.opened = connection
     this.report(() => connectMessage(connection))
     roster.add(connection)
+    // In this order, so that a drain does not miss it between the two.
+    roster.endHandshake(this)
     const fiber = runner.start(this)
     if (fiber !== undefined) roster.track(connection, fiber)
   }

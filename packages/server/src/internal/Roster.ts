@@ -42,7 +42,7 @@ export class Roster {
 
   /** Why a new socket is refused, or `undefined` where it is welcome. */
   get refusal(): string | undefined {
-    if (this.farewell !== undefined) return "the server is shutting down"
+    if (this.farewell?.refuses === true) return "the server is shutting down"
     if (this.budget.isExceeded) return "the server holds as much as it may"
     if (this.handshakes.size >= this.maxHandshakes) return "too many handshakes are under way"
     return this.open.size + this.handshakes.size >= this.maxConnections ? "too many connections are open" : undefined
@@ -50,6 +50,7 @@ export class Roster {
 
   beginHandshake(handshake: { readonly interrupt: () => void }): void {
     this.handshakes.add(handshake)
+    this.empty.closeUnsafe()
   }
 
   isShakingHands(handshake: { readonly interrupt: () => void }): boolean {
@@ -58,6 +59,13 @@ export class Roster {
 
   endHandshake(handshake: { readonly interrupt: () => void }): void {
     this.handshakes.delete(handshake)
+    this.openWhenEmpty()
+  }
+
+  private openWhenEmpty(): void {
+    // Who is refused is not waited for: its answer was written already.
+    const awaited = this.farewell?.refuses === false ? this.handshakes.size : 0
+    if (this.open.size + awaited === 0) this.empty.openUnsafe()
   }
 
   add(connection: Connection): void {
@@ -75,7 +83,7 @@ export class Roster {
 
   remove(connection: Connection): void {
     this.open.delete(connection)
-    if (this.open.size === 0) this.empty.openUnsafe()
+    this.openWhenEmpty()
   }
 
   /** Interrupts what is left, handshakes and handlers, and waits until all are gone. */
@@ -95,6 +103,7 @@ export class Roster {
     const { code, reason, timeout } = farewell
     return Effect.suspend(() => {
       this.farewell = farewell
+      this.openWhenEmpty()
       const everyone = (goodbye: (connection: Connection) => Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
         Effect.forEach(this.connections, (connection) => Effect.ignore(goodbye(connection)), {
           concurrency: "unbounded",
@@ -125,4 +134,6 @@ interface Farewell {
   readonly code: number
   readonly reason: string
   readonly timeout: Duration.Duration
+  /** Whether whoever comes now is refused. Otherwise it is let in, to be told goodbye. */
+  readonly refuses: boolean
 }

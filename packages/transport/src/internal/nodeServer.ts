@@ -7,6 +7,8 @@ import * as NetAddress from "effect/net/NetAddress"
 import * as Scope from "effect/Scope"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import type * as Net from "node:net"
+import { formatAddress } from "../Dialer.ts"
+import type { InheritedOptions, ServerOptions } from "../Tcp.ts"
 import { NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 import type { PushSocketServer } from "../PushSocketServer.ts"
@@ -16,7 +18,8 @@ import { listenError } from "./errors.ts"
 export interface NodeServerOptions {
   readonly createServer: () => Net.Server
   readonly event: "connection" | "secureConnection"
-  readonly listen: Net.ListenOptions
+  // Node's types do not know that it takes a descriptor.
+  readonly listen: Net.ListenOptions | { readonly fd: number; readonly backlog: number }
   /** Runs when the server listens; what it throws fails the server. */
   readonly onListening?: (() => void) | undefined
   /** How messages name the address. */
@@ -66,6 +69,17 @@ export const makeNodeServer = (
       )
     })
   )
+
+/** What a server on a port, or on a descriptor, is to listen on. */
+export const listening = (options: ServerOptions | InheritedOptions): Pick<NodeServerOptions, "listen" | "name"> => {
+  const backlog = options.backlog ?? 511
+  if ("fd" in options) return { listen: { fd: options.fd, backlog }, name: `descriptor ${options.fd}` }
+  const { host = "127.0.0.1", port } = options
+  return {
+    listen: { port, host, backlog, reusePort: options.reusePort ?? false },
+    name: formatAddress({ host, port })
+  }
+}
 
 const boundAddress = (server: Net.Server): NetAddress.SocketAddress => {
   const address = server.address()
