@@ -28,6 +28,7 @@ import { Deadlines } from "./internal/Deadlines.ts"
 import { Handshake, release } from "./internal/Handshake.ts"
 import type { Terms } from "./internal/Handshake.ts"
 import { environment } from "./internal/open.ts"
+import { Telemetry } from "./Telemetry.ts"
 
 /**
  * What an acceptance says beside yes.
@@ -219,6 +220,7 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
       extensions,
       timeout,
       deadlines: new Deadlines(timeout),
+      observer: Context.get(context, Telemetry),
       environment: environment(ConnectionOptions.settings(options), context)
     }
     return {

@@ -26,11 +26,13 @@ import type * as Socket from "effect/socket/Socket"
 import { randomBytes } from "node:crypto"
 import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
+import type { Handshaking } from "./internal/Handshaking.ts"
 import { hold } from "./internal/hold.ts"
 import { environment, open } from "./internal/open.ts"
 import { PulledSocket } from "./internal/PulledSocket.ts"
 import { readHead } from "./internal/readHead.ts"
 import { sha1 } from "./internal/sha1.ts"
+import { Telemetry } from "./Telemetry.ts"
 
 /**
  * What the client's side of a handshake may be told.
@@ -89,10 +91,22 @@ export type ConnectError =
  * @category constructors
  * @since 0.1.0
  */
-export const connect = Effect.fnUntraced(function* (
+export const connect = (
   socket: Socket.Socket,
   url: string | URL,
   options: ConnectOptions = {}
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.flatMap(Telemetry, (observer) =>
+    observer === undefined
+      ? handshake(socket, url, options, undefined)
+      : observer.handshake("client", (watched) => handshake(socket, url, options, watched))
+  )
+
+const handshake = Effect.fnUntraced(function* (
+  socket: Socket.Socket,
+  url: string | URL,
+  options: ConnectOptions,
+  watched: Handshaking | undefined
 ): Effect.fn.Return<Connection, ConnectError, Scope.Scope> {
   const held = yield* hold(socket)
   const { reader, writer } = held
@@ -102,13 +116,11 @@ export const connect = Effect.fnUntraced(function* (
     subprotocols: options.subprotocols,
     extensions: Negotiation.offer(extensions)
   }
+  const target = typeof url === "string" ? new URL(url) : url
+  const peer = Push.peerInfo(socket) ?? Push.peerInfo(reader)
+  const headers = watched === undefined ? options.headers : watched.sending(target, options.headers ?? [], peer)
   const head = yield* Effect.fromResult(
-    ClientHandshake.request({
-      ...offered,
-      url: typeof url === "string" ? new URL(url) : url,
-      origin: options.origin,
-      headers: options.headers
-    })
+    ClientHandshake.request({ ...offered, url: target, origin: options.origin, headers })
   )
   yield* writer.write(Result.getOrThrow(HttpHead.encodeRequest(head)))
   const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
@@ -116,6 +128,7 @@ export const connect = Effect.fnUntraced(function* (
     duration: timeout,
     orElse: () => Effect.fail(new HandshakeTimeout({ after: timeout }))
   })
+  watched?.answered(response.head.status)
   const accepted = yield* Effect.fromResult(ClientHandshake.checkResponse({ ...offered, sha1 }, response.head))
   const agreement = yield* Effect.fromResult(Negotiation.check(extensions, accepted.extensions))
   const instances = yield* agreement.open
@@ -128,7 +141,8 @@ export const connect = Effect.fnUntraced(function* (
       ...ends(reader, writer, context),
       request: Result.getOrThrow(ServerHandshake.readUpgrade(head)),
       subprotocol: accepted.subprotocol,
-      extensions: agreement.answers
+      extensions: agreement.answers,
+      watched
     },
     instances,
     response.early

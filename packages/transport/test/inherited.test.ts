@@ -113,33 +113,36 @@ describe("an inherited descriptor", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("refuses nobody while one process takes it over from another", () =>
-    Effect.gen(function* () {
-      const { close, fd, port } = yield* listening
-      const first = yield* serve("first", fd)
-      close()
-      // The parent has closed it: only those who serve it hold it now.
-      const pids = new Map<string, number>()
-      let answers = 0
-      const asking = Effect.map(ask(port), (answer) => {
-        const [name, pid] = answer.split(" ")
-        pids.set(name!, Number(pid))
-        answers++
-      })
-      const seen = (name: string) => Effect.repeat(asking, { until: () => pids.has(name) })
-      yield* seen("first")
-      first.kill("SIGHUP")
-      yield* seen("successor")
-      yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(pids.get("successor")!, "SIGKILL")))
-      answers = 0
-      pids.delete("first")
-      yield* Effect.all([stop(first), Effect.repeat(asking, { times: 200 })], { concurrency: 2 })
-      assert.strictEqual(answers, 201)
-      // The last one to ask was answered by the successor: the other is gone.
-      pids.clear()
-      yield* asking
-      assert.deepStrictEqual([...pids.keys()], ["successor"])
-    }).pipe(Effect.scoped)
+  it.live(
+    "refuses nobody while one process takes it over from another",
+    () =>
+      Effect.gen(function* () {
+        const { close, fd, port } = yield* listening
+        const first = yield* serve("first", fd)
+        close()
+        // The parent has closed it: only those who serve it hold it now.
+        const pids = new Map<string, number>()
+        let answers = 0
+        const asking = Effect.map(ask(port), (answer) => {
+          const [name, pid] = answer.split(" ")
+          pids.set(name!, Number(pid))
+          answers++
+        })
+        const seen = (name: string) => Effect.repeat(asking, { until: () => pids.has(name) })
+        yield* seen("first")
+        first.kill("SIGHUP")
+        yield* seen("successor")
+        yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(pids.get("successor")!, "SIGKILL")))
+        answers = 0
+        pids.delete("first")
+        yield* Effect.all([stop(first), Effect.repeat(asking, { times: 200 })], { concurrency: 2 })
+        assert.strictEqual(answers, 201)
+        // The last one to ask was answered by the successor: the other is gone.
+        pids.clear()
+        yield* asking
+        assert.deepStrictEqual([...pids.keys()], ["successor"])
+      }).pipe(Effect.scoped),
+    60_000
   )
 
   it.live("that is no listening socket is an error that names it", () =>

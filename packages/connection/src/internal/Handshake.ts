@@ -30,7 +30,9 @@ import type { Acceptance, AcceptError, Decide, HandshakeOwner, HttpAnswer } from
 import type { Connection } from "../Connection.ts"
 import { HttpAnswered } from "../HttpAnswered.ts"
 import type { Deadlines, Expiring } from "./Deadlines.ts"
+import { Handshaking } from "./Handshaking.ts"
 import type { Environment } from "./Line.ts"
+import type { Observer } from "./Observer.ts"
 import { open } from "./open.ts"
 import { PulledSocket } from "./PulledSocket.ts"
 import { sha1 } from "./sha1.ts"
@@ -44,6 +46,8 @@ export interface Terms<R> {
   readonly extensions: ReadonlyArray<Extension>
   readonly timeout: Duration.Duration
   readonly deadlines: Deadlines
+  /** Who watches, if anybody does. */
+  readonly observer: Observer | undefined
   readonly environment: Environment
 }
 
@@ -64,6 +68,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   private readonly context: Context.Context<R>
   private readonly scope: Scope.Scope
   private readonly owner: HandshakeOwner
+  private readonly watched: Handshaking | undefined
 
   private ends: Push.PushSocket | PulledSocket | undefined = undefined
   // Until the request is complete.
@@ -88,6 +93,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     this.context = context
     this.scope = scope
     this.owner = owner
+    this.watched = terms.observer && new Handshaking(terms.observer, "server", context as Context.Context<never>)
     this.parser = new HeadParser("request", terms.limits)
   }
 
@@ -172,9 +178,14 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
         Exit.fail(new HttpAnswered({ method, target, status: answer.status }))
       )
     }
-    const request = ServerHandshake.readUpgrade(head, { secure: Push.peerInfo(this.socket)?.secure })
+    const peer = Push.peerInfo(this.socket)
+    const request = ServerHandshake.readUpgrade(head, { secure: peer?.secure })
     if (Result.isFailure(request)) return this.refuse(request.failure)
-    this.run(this.terms.decide(request.success), (exit) => this.onDecision(request.success, exit))
+    this.watched?.received(request.success, peer)
+    const deciding = this.terms.decide(request.success)
+    this.run(this.watched === undefined ? deciding : this.watched.within(deciding), (exit) =>
+      this.onDecision(request.success, exit)
+    )
   }
 
   private onDecision(
@@ -206,7 +217,18 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     const { reader, socket, writer } = this
     writer.writeUnsafe(Result.getOrThrow(HttpHead.encodeResponse(response.success)))
     const connection = open(
-      { role: "server", environment, socket, reader, writer, request, subprotocol, extensions, attached: context },
+      {
+        role: "server",
+        environment,
+        socket,
+        reader,
+        writer,
+        request,
+        subprotocol,
+        extensions,
+        attached: context,
+        watched: this.watched
+      },
       instances,
       this.early
     )
@@ -245,6 +267,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   }
 
   private break(cause: Cause.Cause<never>): void {
+    this.watched?.answered(broken.status)
     this.part(HandshakeRejection.encode(broken), Exit.failCause(cause))
   }
 
@@ -271,6 +294,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     if (this.over) return
     this.over = true
     this.terms.deadlines.remove(this)
+    this.watched?.end(exit)
     if (Exit.isFailure(exit) && this.ends instanceof PulledSocket) this.ends.shutdown()
     this.owner.handshakeDone(exit)
   }

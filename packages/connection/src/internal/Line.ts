@@ -29,9 +29,11 @@ import { renderEvent } from "./describe.ts"
 import { flushSoon } from "./flushing.ts"
 import type { Beating } from "./Heartbeat.ts"
 import { Inbox } from "./Inbox.ts"
+import type { Meter } from "./Meter.ts"
 import { Outlet } from "./Outlet.ts"
 import { Pings } from "./Pings.ts"
 import { Takers } from "./Takers.ts"
+import type { Backlog } from "./Totals.ts"
 
 /** What the connections of one server, or of one call, have in common. */
 export interface Environment {
@@ -60,7 +62,7 @@ export type End = CloseError.CloseError | Cause.Done
 
 let lastId = 0
 
-export class Line implements ByteSink, Beating {
+export class Line implements ByteSink, Beating, Backlog {
   readonly id: number = ++lastId
   quiet = 0
   readonly request: UpgradeRequest
@@ -95,7 +97,7 @@ export class Line implements ByteSink, Beating {
   protected draining: { readonly code: number; readonly reason: string } | undefined = undefined
   protected pings: Pings | undefined = undefined
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, meter?: Meter) {
     this.request = parts.request
     this.subprotocol = parts.subprotocol
     this.extensions = parts.extensions
@@ -105,11 +107,12 @@ export class Line implements ByteSink, Beating {
     this.reader = parts.reader
     this.writer = parts.writer
     this.attached = parts.attached
-    this.outlet = new Outlet(parts.session, parts.writer, parts.environment.settings.outboundBuffer)
+    this.outlet = new Outlet(parts.session, parts.writer, parts.environment.settings.outboundBuffer, meter)
   }
 
   /** Starts reading; `early` is what came behind the handshake. */
   start(early: ReadonlyArray<Uint8Array>): void {
+    this.outlet.meter?.opened(this)
     this.environment.settings.heartbeat?.add(this, this.environment.context)
     for (const chunk of early) if (chunk.length > 0) this.onChunk(chunk)
     this.reader.subscribe(this)
@@ -134,7 +137,7 @@ export class Line implements ByteSink, Beating {
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const events = this.session.receive(chunk)
     if (chunk.length >= WORTH_FREEING && !this.session.holdsInput) this.setFree(chunk, events)
-    this.accept(events, isUnread)
+    this.accept(events, isUnread, chunk.length)
     this.settle()
   }
 
@@ -156,11 +159,13 @@ export class Line implements ByteSink, Beating {
     this.settle()
   }
 
-  protected accept(events: Array<Event.Event>, isUnread: boolean): void {
+  protected accept(events: Array<Event.Event>, isUnread: boolean, bytes: number): void {
+    const { meter } = this.outlet
+    if (meter !== undefined) meter.received(bytes, events)
     if (this.environment.logsDebug) for (const event of events) this.log("Received", event)
     for (let at = 0; at < events.length; at++) {
       const event = events[at]!
-      if (event._tag === "Pong" && event.ping !== undefined) this.pings?.onPong(event.ping, this.now())
+      if (event._tag === "Pong" && event.ping !== undefined) this.onPong(event.ping)
     }
     // What comes after our close frame has nobody left to read it.
     if (!isUnread) this.inbox.add(events)
@@ -169,10 +174,15 @@ export class Line implements ByteSink, Beating {
       pending.start((failure) => {
         this.busy = true
         const isUnread = this.session.isClosing
-        this.accept(this.session.resumeReceive(failure), isUnread)
+        this.accept(this.session.resumeReceive(failure), isUnread, 0)
         this.settle()
       })
     }
+  }
+
+  protected onPong(ping: number): void {
+    const roundTrip = this.pings?.onPong(ping, this.now())
+    if (roundTrip !== undefined) this.outlet.meter?.answered(roundTrip)
   }
 
   // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that.
@@ -233,13 +243,18 @@ export class Line implements ByteSink, Beating {
   }
 
   /** The bytes that were received and not taken, messages that are not complete included. */
-  protected get inboundBytes(): number {
+  get inboundBytes(): number {
     return this.inbox.bytes + (this.over ? 0 : this.session.bufferedBytes)
+  }
+
+  /** The bytes that were sent and the system has not taken. */
+  get outboundBytes(): number {
+    return this.over ? 0 : this.outlet.waitingBytes
   }
 
   // Tells the budget what is held here, and lets go where that is too much for it.
   protected account(): void {
-    const held = this.inboundBytes + (this.over ? 0 : this.outlet.waitingBytes)
+    const held = this.inboundBytes + this.outboundBytes
     if (held === this.budgeted) return
     const { budget } = this.environment
     const hasRoom = budget.adjust(this.budgeted, held)
@@ -385,6 +400,7 @@ export class Line implements ByteSink, Beating {
     if (isPushSocket(this.socket)) this.socket.close()
     else this.writer.shutdown()
     const closure = this.session.closure!
+    this.outlet.meter?.closed(this, closure)
     const waiters = this.closeWaiters
     this.closeWaiters = undefined
     if (waiters !== undefined) for (const resume of waiters) resume(closure)

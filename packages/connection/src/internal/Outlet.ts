@@ -5,9 +5,12 @@
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Session } from "@effect-ws/protocol/Session"
 import type { PushWriter } from "@effect-ws/transport/Push"
+import type { Meter } from "./Meter.ts"
 import { Unwritten } from "./Unwritten.ts"
 
 export class Outlet {
+  /** What is measured of the connection, if anything is: here, where it is needed for each write. */
+  readonly meter: Meter | undefined
   private readonly session: Session
   private readonly writer: PushWriter
   /** The bytes that may wait before senders do. */
@@ -16,7 +19,8 @@ export class Outlet {
   private waiters: Array<() => void> | undefined = undefined
   private unwritten: Unwritten | undefined = undefined
 
-  constructor(session: Session, writer: PushWriter, limit: number) {
+  constructor(session: Session, writer: PushWriter, limit: number, meter: Meter | undefined) {
+    this.meter = meter
     this.session = session
     this.writer = writer
     this.limit = limit
@@ -29,6 +33,7 @@ export class Outlet {
     if (output.pendingBytes === 0) return
     if (this.unwritten !== undefined) this.unwritten.written += output.pendingBytes
     const chunks = output.take()
+    if (this.meter !== undefined) this.meter.written(chunks)
     let accepted = true
     if (chunks.length === 1) {
       accepted = writer.writeUnsafe(chunks[0]!)

@@ -24,14 +24,18 @@ export class Pings {
     this.pending.delete(id)
   }
 
-  onPong(newest: number, now: bigint): void {
+  /** Gives the round-trip time of the newest ping that somebody waited for. */
+  onPong(newest: number, now: bigint): Duration.Duration | undefined {
+    let roundTrip: Duration.Duration | undefined = undefined
     for (const [id, ping] of this.pending) {
       // RFC 6455 5.5.3: a pong answers the newest ping, and with it the ones before.
       if (id > newest) break
       this.pending.delete(id)
-      this.latency = Duration.nanos(now - ping.sentAt)
-      ping.succeed(this.latency)
+      roundTrip = Duration.nanos(now - ping.sentAt)
+      this.latency = roundTrip
+      ping.succeed(roundTrip)
     }
+    return roundTrip
   }
 
   failAll(error: CloseError.CloseError): void {

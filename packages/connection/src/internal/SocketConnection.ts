@@ -21,6 +21,7 @@ import type { Connection, ConnectionEvent, MessageStream } from "../Connection.t
 import { dataEvent } from "./describe.ts"
 import { Line } from "./Line.ts"
 import type { End } from "./Line.ts"
+import type { Meter } from "./Meter.ts"
 import { Pings } from "./Pings.ts"
 
 export class SocketConnection extends Line implements Connection {
@@ -36,10 +37,13 @@ export class SocketConnection extends Line implements Connection {
     return this.attached ?? Context.empty()
   }
   get buffered(): { readonly inbound: number; readonly outbound: number } {
-    return { inbound: this.inboundBytes, outbound: this.over ? 0 : this.outlet.waitingBytes }
+    return { inbound: this.inboundBytes, outbound: this.outboundBytes }
   }
   get latency(): Duration.Duration | undefined {
     return this.pings?.latency
+  }
+  get meter(): Meter | undefined {
+    return this.outlet.meter
   }
 
   /** What a log or an inspector shows; the rest is nobody's business. */

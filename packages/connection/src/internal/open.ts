@@ -11,11 +11,15 @@ import * as References from "effect/References"
 import { CurrentBudget } from "../Budget.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { MaskingKeys } from "../MaskingKeys.ts"
+import type { Handshaking } from "./Handshaking.ts"
 import type { Environment, Parts } from "./Line.ts"
+import { ObservedConnection } from "./ObservedConnection.ts"
 import { SocketConnection } from "./SocketConnection.ts"
 
 export interface OpenOptions extends Omit<Parts, "session"> {
   readonly role: Role
+  /** The handshake, where somebody watches. */
+  readonly watched: Handshaking | undefined
 }
 
 // Node copies a write of a Buffer no further; one of a plain Uint8Array it wraps first.
@@ -36,14 +40,17 @@ export const open = (
   early: ReadonlyArray<Uint8Array>
 ): SocketConnection => {
   const { environment, role } = options
+  const meter = options.watched?.opened(options.subprotocol, options.extensions)
   const session = new Session({
     role,
     limits: environment.settings.limits,
-    extensions,
+    extensions: meter === undefined ? extensions : meter.weigh(extensions),
     maskingKey: role === "client" ? Context.get(environment.context, MaskingKeys) : undefined,
     slabs
   })
-  const connection = new SocketConnection({ ...options, session })
+  const parts: Parts = { ...options, session }
+  const connection =
+    meter?.tracesMessages === true ? new ObservedConnection(parts, meter) : new SocketConnection(parts, meter)
   connection.start(early)
   return connection
 }

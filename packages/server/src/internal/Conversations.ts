@@ -4,6 +4,7 @@
  */
 import type * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as Telemetry from "@effect-ws/connection/Telemetry"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Cause from "effect/Cause"
@@ -105,10 +106,11 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
 
   makeContext(): Context.Context<R> {
     const { annotations, context } = this.server
-    return Context.add(Context.add(context, Scope.Scope, this.scope), References.CurrentLogAnnotations, {
+    const own = Context.add(Context.add(context, Scope.Scope, this.scope), References.CurrentLogAnnotations, {
       ...annotations,
       connection: this.connection.id
     })
+    return Telemetry.contextOf(this.connection, own)
   }
 
   ended(closure: Closure): void {

@@ -1,6 +1,7 @@
 /**
  * Refuses a socket before its request was read.
  */
+import * as Telemetry from "@effect-ws/connection/Telemetry"
 import { HandshakeRejection, encode } from "@effect-ws/protocol/HandshakeRejection"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -15,4 +16,4 @@ export const refuse = Effect.fnUntraced(function* (
   const rejection = new HandshakeRejection({ rule: "Overloaded", status: 503, reason })
   yield* writer.write(encode(rejection))
   return yield* rejection
-})
+}, Telemetry.refusing)

@@ -1,0 +1,130 @@
+/**
+ * Metrics and spans of every connection, for a program that does not know of them: the layer of this module, given to a
+ * server or a client, switches them on, and whatever exports Effect's metrics and spans exports these.
+ *
+ * Without it nothing is measured and nothing is registered. With it, what a chunk of bytes brings is added to plain
+ * numbers that the metrics read when they are asked, so figures are right at any time, also for a connection that is
+ * open for days, and no message runs an Effect for their sake.
+ *
+ * @since 0.1.0
+ */
+import * as Dialer from "@effect-ws/transport/Dialer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
+import type { Connection } from "./Connection.ts"
+import { Observer } from "./internal/Observer.ts"
+import { SocketConnection } from "./internal/SocketConnection.ts"
+
+/**
+ * What is to be observed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Whether to keep the metrics of `Measures`. Default: true. */
+  readonly metrics?: boolean | undefined
+  /**
+   * Whether a handshake and a connection each have a span, `websocket.handshake` and its child `websocket.connection`.
+   * What a server's handler does is part of the latter. Default: true.
+   */
+  readonly spans?: boolean | undefined
+  /**
+   * Whether each message has a span too: `websocket.send` for sending it, which ends when `send` does, and
+   * `websocket.receive` for its arrival. Each costs some microseconds. Default: false.
+   */
+  readonly messageSpans?: boolean | undefined
+  /**
+   * Whether a server takes the parent of its spans from the `traceparent` header of a request (or `b3`). Whoever can
+   * connect can then add to a trace. Default: true.
+   */
+  readonly acceptTrace?: boolean | undefined
+  /** Whether a client sends its handshake's span as the header `traceparent`. Default: true. */
+  readonly sendTrace?: boolean | undefined
+  /**
+   * Whether what a server's handler logs says the path of its connection and the address of its peer, beside the number
+   * of the connection, which it says in any case. Default: true.
+   */
+  readonly logAnnotations?: boolean | undefined
+}
+
+/**
+ * What observes the servers and clients made in a context: nothing, until the layer of this module.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Telemetry: Context.Reference<Observer | undefined> = Context.Reference<Observer | undefined>(
+  "@effect-ws/connection/Telemetry",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * Observes the servers and clients that it is provided to.
+ *
+ * **Details**
+ *
+ * A server asks for it once, when it starts, a client each time it connects. The metrics are in the registry, and under
+ * the attributes, that the layer finds in its own context; layers that find the same add to the same figures. The spans
+ * are made with the tracer of the program.
+ *
+ * **Example** (Counting, without spans)
+ *
+ * ```ts skip-type-checking
+ * Echo.pipe(Layer.provide([Telemetry.layer({ spans: false }), Tcp.layerServer({ port: 8000 })]))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<never> =>
+  Layer.effectContext(
+    Effect.contextWith((context: Context.Context<never>) => {
+      const { acceptTrace = true, logAnnotations = true, messageSpans = false, metrics = true } = options
+      const { sendTrace = true, spans = true } = options
+      const observer = new Observer({ metrics, spans, messageSpans, acceptTrace, sendTrace, logAnnotations }, context)
+      return Effect.succeed(Context.make(Telemetry, observer) as Context.Context<never>)
+    })
+  )
+
+/**
+ * Observes nothing, where an outer layer observes.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerOff: Layer.Layer<never> = Layer.succeed(Telemetry, undefined)
+
+/**
+ * Counts a handshake that a server refuses without reading the request.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const refusing = <A, E, R>(refusal: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Telemetry, (observer) =>
+    observer === undefined ? refusal : observer.handshake("server", () => refusal)
+  )
+
+/**
+ * Adds to the context of a connection's program what belongs to its telemetry: the span that the program's own spans are
+ * children of, and what its logs say. Where the connection is not observed the context stays as it is.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const contextOf = <R>(connection: Connection, context: Context.Context<R>): Context.Context<R> => {
+  const meter = connection instanceof SocketConnection ? connection.meter : undefined
+  if (meter === undefined) return context
+  const spanned: Context.Context<R> =
+    meter.span === undefined ? context : Context.add(context, Tracer.ParentSpan, meter.span)
+  if (!meter.annotates) return spanned
+  return Context.add(spanned, References.CurrentLogAnnotations, {
+    ...Context.get(spanned, References.CurrentLogAnnotations),
+    path: connection.request.path,
+    ...(connection.remoteAddress === undefined ? {} : { peer: Dialer.formatAddress(connection.remoteAddress) })
+  })
+}

@@ -1,0 +1,49 @@
+/**
+ * A connection each message of which has a span. A class of its own, so that others do not ask whether they are one.
+ */
+import type * as CloseError from "@effect-ws/protocol/CloseError"
+import type * as Event from "@effect-ws/protocol/Event"
+import type * as Message from "@effect-ws/protocol/Message"
+import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { SendOptions } from "@effect-ws/protocol/Session"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Tracer from "effect/Tracer"
+import { makeSpan } from "./Handshaking.ts"
+import { SocketConnection } from "./SocketConnection.ts"
+
+export class ObservedConnection extends SocketConnection {
+  override send(
+    data: string | Uint8Array | Message.Message,
+    options?: SendOptions
+  ): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    const payload = typeof data === "object" && "_tag" in data ? data.data : data
+    return Effect.contextWith((context: Context.Context<never>) => {
+      // A client has no fiber of its own: where its program has no span, the connection's is the parent.
+      const parent = context.mapUnsafe.has(Tracer.ParentSpan.key) ? undefined : this.meter?.span
+      return Effect.withSpan(super.send(payload, options), "websocket.send", {
+        kind: "producer",
+        attributes: attributesOf(payload),
+        captureStackTrace: false,
+        ...(parent === undefined ? {} : { parent })
+      })
+    })
+  }
+
+  protected override accept(events: Array<Event.Event>, isUnread: boolean, bytes: number): void {
+    const parent = this.meter?.span
+    for (const event of events) {
+      if (parent === undefined || (event._tag !== "Text" && event._tag !== "Binary")) continue
+      const attributes = attributesOf(event.data)
+      const span = makeSpan(this.environment.context, "websocket.receive", { kind: "consumer", parent, attributes })
+      span.end(this.now(), Exit.void)
+    }
+    super.accept(events, isUnread, bytes)
+  }
+}
+
+const attributesOf = (data: string | Uint8Array): Record<string, unknown> => ({
+  "websocket.message.type": typeof data === "string" ? "text" : "binary",
+  "messaging.message.body.size": typeof data === "string" ? Buffer.byteLength(data) : data.length
+})

@@ -1,0 +1,170 @@
+/**
+ * What the connections of one role add up to. Counts are plain numbers that a connection adds to as it goes, and a
+ * metric reads when somebody asks for it: so they are right at any time, also for a connection that stays open for days,
+ * and cost what an addition costs. What happens once in a connection's life goes to ordinary metrics.
+ */
+import type { Role } from "@effect-ws/protocol/SessionState"
+import * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
+import { measures } from "../Measures.ts"
+import type { Measure } from "../Measures.ts"
+
+/** A connection, as far as what waits in it is concerned. */
+export interface Backlog {
+  readonly inboundBytes: number
+  readonly outboundBytes: number
+}
+
+/** Counts of one direction. */
+export class Flow {
+  bytes = 0
+  text = 0
+  binary = 0
+  pings = 0
+  pongs = 0
+  closes = 0
+}
+
+// A peer can close with any of 2000 codes; each would be a series for ever.
+const MOST_PRIVATE_CODES = 64
+
+export class Totals {
+  readonly open = new Set<Backlog>()
+  readonly received = new Flow()
+  readonly sent = new Flow()
+  readonly compression = { input: 0, output: 0 }
+  readonly decompression = { input: 0, output: 0 }
+  opened = 0
+  handshakes = 0
+
+  private readonly role: Role
+  private readonly context: Context.Context<never>
+  private readonly pingRoundTrip: Metric.Histogram<number>
+  private readonly connectionDuration: Metric.Histogram<number>
+  private readonly series = new Map<string, Metric.Counter<number>>()
+  private readonly durations = new Map<string, Metric.Histogram<number>>()
+  private readonly privateCodes = new Set<number>()
+
+  constructor(role: Role, context: Context.Context<never>) {
+    this.role = role
+    this.context = context
+    this.pingRoundTrip = histogram(measures.pingRoundTrip, { role })
+    this.connectionDuration = histogram(measures.connectionDuration, { role })
+    this.register()
+  }
+
+  private register(): void {
+    const { received, sent } = this
+    this.gauge(measures.connectionsActive, () => this.open.size)
+    this.gauge(measures.handshakesActive, () => this.handshakes)
+    this.gauge(measures.inboundBuffered, () => this.sum((connection) => connection.inboundBytes))
+    this.gauge(measures.outboundBuffered, () => this.sum((connection) => connection.outboundBytes))
+    this.counter(measures.connectionsOpened, {}, () => this.opened)
+    this.counter(measures.receivedBytes, {}, () => received.bytes)
+    this.counter(measures.sentBytes, {}, () => sent.bytes)
+    this.counter(measures.compressionInput, {}, () => this.compression.input)
+    this.counter(measures.compressionOutput, {}, () => this.compression.output)
+    this.counter(measures.decompressionInput, {}, () => this.decompression.input)
+    this.counter(measures.decompressionOutput, {}, () => this.decompression.output)
+    for (const [measure, flow] of [
+      [measures.receivedMessages, received],
+      [measures.sentMessages, sent]
+    ] as const) {
+      this.counter(measure, { type: "text" }, () => flow.text)
+      this.counter(measure, { type: "binary" }, () => flow.binary)
+    }
+    for (const [measure, flow] of [
+      [measures.receivedControlFrames, received],
+      [measures.sentControlFrames, sent]
+    ] as const) {
+      this.counter(measure, { type: "ping" }, () => flow.pings)
+      this.counter(measure, { type: "pong" }, () => flow.pongs)
+      this.counter(measure, { type: "close" }, () => flow.closes)
+    }
+  }
+
+  private sum(of: (connection: Backlog) => number): number {
+    let sum = 0
+    for (const connection of this.open) sum += of(connection)
+    return sum
+  }
+
+  private counter(measure: Measure, attributes: Record<string, string>, read: () => number): void {
+    const metric = Metric.counter(measure.name, { ...describe(measure, { role: this.role, ...attributes }) })
+    const get = (): Metric.CounterState<number> => ({ count: read(), incremental: true })
+    Metric.registerUnsafe(metric, this.context, { get, ...readOnly })
+  }
+
+  private gauge(measure: Measure, read: () => number): void {
+    const metric = Metric.gauge(measure.name, describe(measure, { role: this.role }))
+    Metric.registerUnsafe(metric, this.context, { get: () => ({ value: read() }), ...readOnly })
+  }
+
+  roundTrip(seconds: number): void {
+    this.pingRoundTrip.updateUnsafe(seconds, this.context)
+  }
+
+  closed(code: number, initiator: string, seconds: number): void {
+    this.increment(measures.connectionsClosed, { code: this.nameOf(code), initiator })
+    this.connectionDuration.updateUnsafe(seconds, this.context)
+  }
+
+  private nameOf(code: number): string {
+    if (code < 3000 || this.privateCodes.has(code)) return String(code)
+    if (this.privateCodes.size >= MOST_PRIVATE_CODES) return "other"
+    this.privateCodes.add(code)
+    return String(code)
+  }
+
+  handshakeFailed(status: number | undefined, error: string): void {
+    this.increment(measures.handshakesFailed, { status: status === undefined ? "none" : String(status), error })
+  }
+
+  handshakeTook(seconds: number, outcome: "opened" | "failed" | "answered"): void {
+    let metric = this.durations.get(outcome)
+    if (metric === undefined) {
+      metric = histogram(measures.handshakeDuration, { role: this.role, outcome })
+      this.durations.set(outcome, metric)
+    }
+    metric.updateUnsafe(seconds, this.context)
+  }
+
+  private increment(measure: Measure, attributes: Record<string, string>): void {
+    const key = `${measure.name} ${Object.values(attributes).join(" ")}`
+    let metric = this.series.get(key)
+    if (metric === undefined) {
+      const description = describe(measure, { role: this.role, ...attributes })
+      metric = Metric.counter(measure.name, { ...description, incremental: true })
+      this.series.set(key, metric)
+    }
+    metric.updateUnsafe(1, this.context)
+  }
+}
+
+const readOnly = { update: () => {}, modify: () => {} }
+
+const describe = (
+  { description, unit }: Measure,
+  attributes: Record<string, string>
+): { readonly description: string; readonly attributes: Record<string, string> } => ({
+  description,
+  attributes: { ...attributes, unit }
+})
+
+const histogram = (measure: Measure, attributes: Record<string, string>): Metric.Histogram<number> =>
+  Metric.histogram(measure.name, { ...describe(measure, attributes), boundaries: measure.boundaries ?? [] })
+
+// A registry has one series for a name and its attributes, whoever registers it: all who add to it must share it.
+const known = new WeakMap<Metric.MetricRegistry, Map<string, Totals>>()
+
+/** The totals of a role in the metric registry of a context, under the attributes that its metrics have there. */
+export const totalsOf = (role: Role, context: Context.Context<never>): Totals => {
+  const registry = Context.get(context, Metric.MetricRegistry)
+  const attributes = Object.entries(Context.get(context, Metric.CurrentMetricAttributes))
+  const key = JSON.stringify([role, attributes.sort(([a], [b]) => (a < b ? -1 : 1))])
+  const here = known.get(registry) ?? new Map<string, Totals>()
+  known.set(registry, here)
+  const totals = here.get(key) ?? new Totals(role, context)
+  here.set(key, totals)
+  return totals
+}
