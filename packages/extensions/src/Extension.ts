@@ -74,6 +74,11 @@ export interface Hooks {
   readonly decode: Protocol.Transform
   /** Changes what is sent. */
   readonly encode: Protocol.Transform
+  /**
+   * How messages for many connections are encoded once for all of them. Only where what `encode` makes of a message
+   * depends on nothing but the message and the key. Default: each connection encodes for itself.
+   */
+  readonly shared?: Protocol.SharedEncode | undefined
   /** Lets go of what is held when the session is over; the Scope given to `open` may close later. Default: nothing. */
   readonly close?: (() => void) | undefined
 }

@@ -60,6 +60,23 @@ export interface Pending {
 export type Transform = (part: Part) => void | CloseError.SendableCloseError | Pending
 
 /**
+ * How an extension encodes messages that are sent on many connections, where what it makes of one depends neither on the
+ * connection nor on earlier messages.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SharedEncode {
+  /** Instances with the same key make the same of the same message. Unique among all extensions of the process. */
+  readonly key: string
+  /**
+   * Changes a whole message that is not fragmented, as `encode` does. It belongs to no connection: it goes on when the
+   * one that asked for it is gone, and several messages may be under way at once.
+   */
+  readonly encode: Transform
+}
+
+/**
  * One extension on one connection.
  *
  * @category models
@@ -78,6 +95,8 @@ export interface ExtensionInstance {
   readonly decode: Transform
   /** Changes what is sent. */
   readonly encode: Transform
+  /** What other connections may share of the encoding. Default: nothing, each encodes for itself. */
+  readonly shared?: SharedEncode | undefined
   /** Lets go of what the instance holds. Called once, when the session is over; pending work may still be under way. */
   readonly close?: (() => void) | undefined
 }
@@ -100,8 +119,12 @@ export function* transform(
   return undefined
 }
 
-// Whoever sends while an earlier message is worked on finds the same work again.
-const startedOnce = (pending: Pending): Pending => {
+/**
+ * Makes work that may be started again, to no effect: whoever sends while an earlier message is worked on finds it again.
+ *
+ * @internal
+ */
+export const startedOnce = (pending: Pending): Pending => {
   let isStarted = false
   return {
     _tag: "Pending",

@@ -92,12 +92,26 @@ export class FrameWriter {
     this.advance(slab, at + written)
   }
 
+  /** Writes a whole frame that was encoded before. Above 16 KiB it is handed on by reference. */
+  writeEncoded(frame: Uint8Array): void {
+    const length = frame.length
+    if (length > COPY_UP_TO) return this.refer(frame)
+    const slab = this.reserve(length)
+    slab.bytes.set(frame, slab.used)
+    this.advance(slab, slab.used + length)
+  }
+
   private writeReference(first: number, payload: Uint8Array, key: number | undefined): void {
     const slab = this.reserve(LONGEST_HEADER)
     this.advance(slab, writeHeader(slab.bytes, slab.used, first, payload.length, key))
-    this.cut(slab)
-    this.chunks!.push(payload)
-    this.pendingBytes += payload.length
+    this.refer(payload)
+  }
+
+  private refer(bytes: Uint8Array): void {
+    if (this.slab !== undefined) this.cut(this.slab)
+    this.chunks ??= []
+    this.chunks.push(bytes)
+    this.pendingBytes += bytes.length
   }
 
   private reserve(size: number): Slab.Slab {

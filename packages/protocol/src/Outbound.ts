@@ -10,6 +10,7 @@ import type * as CloseError from "./CloseError.ts"
 import * as Extension from "./Extension.ts"
 import type { FrameWriter } from "./FrameWriter.ts"
 import * as Opcode from "./Opcode.ts"
+import type { SharedForm } from "./PreparedMessage.ts"
 
 /** A piece of a message to send. @internal */
 export interface Piece {
@@ -26,6 +27,12 @@ export interface RawFrame {
   readonly firstByte: number
   readonly payload: Uint8Array
   readonly key: number | undefined
+}
+
+/** A message that was encoded for many. @internal */
+export interface Shared {
+  readonly form: SharedForm
+  readonly payload: Uint8Array
 }
 
 type Sending = Generator<
@@ -49,7 +56,7 @@ export class Outbound {
   private readonly frameLevel: ReadonlyArray<Extension.Transform>
 
   private current: Sending | undefined = undefined
-  private queue: Array<Piece | RawFrame | (() => void)> | undefined = undefined
+  private queue: Array<Piece | RawFrame | Shared | (() => void)> | undefined = undefined
   // The message whose pieces are being written: whether its first frame was, and the RSV bits that frame carries.
   private begun = false
   private rsv = 0
@@ -93,13 +100,30 @@ export class Outbound {
     else this.enqueue(frame)
   }
 
+  /** Sends a message that was encoded for many, now or behind what is pending. */
+  sendShared(form: SharedForm, payload: Uint8Array): CloseError.SendableCloseError | undefined {
+    if (this.current !== undefined) {
+      this.enqueue({ form, payload })
+      return undefined
+    }
+    if (form.bytes === undefined) return this.run(this.await(form), undefined)
+    this.writer.writeEncoded(form.bytes)
+    return undefined
+  }
+
+  private *await(form: SharedForm): Sending {
+    if (form.pending !== undefined) yield Extension.startedOnce(form.pending)
+    if (form.failure === undefined) this.writer.writeEncoded(form.bytes!)
+    return form.failure
+  }
+
   /** Does something when everything that was sent before is written: at once where nothing is pending. */
   afterwards(action: () => void): void {
     if (this.current === undefined) action()
     else this.enqueue(action)
   }
 
-  private enqueue(item: Piece | RawFrame | (() => void)): void {
+  private enqueue(item: Piece | RawFrame | Shared | (() => void)): void {
     this.queue ??= []
     this.queue.push(item)
     if (typeof item !== "function") this.queuedBytes += item.payload.length
@@ -118,6 +142,7 @@ export class Outbound {
         // Behind a message that could not be encoded no other is sent; only what was to happen afterwards does.
         if (outcome !== undefined) continue
         if ("firstByte" in item) this.sendFrame(item)
+        else if ("form" in item) outcome = this.sendShared(item.form, item.payload)
         else outcome = this.run(this.encode(item), undefined)
       }
     }

@@ -25,6 +25,7 @@ import * as Mask from "./Mask.ts"
 import * as Misuse from "./Misuse.ts"
 import * as Opcode from "./Opcode.ts"
 import { Outbound } from "./Outbound.ts"
+import type { PreparedMessage, SharedForm } from "./PreparedMessage.ts"
 import * as SessionState from "./SessionState.ts"
 import { SlabPool } from "./Slab.ts"
 import * as Utf8 from "./Utf8.ts"
@@ -387,6 +388,34 @@ export class Session {
       return undefined
     }
     return this.sendPiece(opcode, isText ? Utf8.encode(data) : data, true, true, options)
+  }
+
+  /**
+   * Sends a message that was encoded for many connections. What arrives is what {@link send} would have sent; where this
+   * session cannot share what others use, it encodes for itself.
+   */
+  sendPrepared(prepared: PreparedMessage, options?: SendOptions): SendFailure | undefined {
+    if (!this.canSend) return this.endError()
+    if (this.sendingOpcode !== 0) return Misuse.make("MessageInProgress", "sending a message")
+    const { opcode, payload } = prepared
+    const form = this.sharedForm(prepared, options)
+    return form === undefined
+      ? this.sendPiece(opcode, payload, true, true, options)
+      : this.settle(this.outbound.sendShared(form, payload))
+  }
+
+  /**
+   * The work that has to be done before {@link sendPrepared} could write this message at once, where it is the same work
+   * for many connections: start it, and it is done once for all.
+   */
+  pendingPrepare(prepared: PreparedMessage, options?: SendOptions): Extension.Pending | undefined {
+    return this.canSend ? this.sharedForm(prepared, options)?.pending : undefined
+  }
+
+  private sharedForm(prepared: PreparedMessage, options: SendOptions | undefined): SharedForm | undefined {
+    // RFC 6455 5.3: "the client MUST pick a fresh masking key" for each frame, so no two are the same.
+    if (SessionState.roles[this.role].masks || options?.fragmentSize !== undefined) return undefined
+    return prepared.form(this.extensions, options?.compress)
   }
 
   private sendPiece(

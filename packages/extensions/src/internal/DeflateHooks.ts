@@ -28,6 +28,7 @@ export const open = (settings: Settings): Effect.Effect<Hooks, never, Scope.Scop
   Effect.flatMap(ZlibReference, (zlib) => {
     const codec = new Codec(zlib, settings)
     const hooks: Hooks = {
+      shared: settings.deflate.takeover ? undefined : sharedEncode(zlib, settings),
       encode: (part) => codec.encode(part),
       decode: (part) => codec.decode(part),
       close: () => codec.close()
@@ -126,6 +127,41 @@ class Codec {
     this.inflater?.close()
     this.deflater = undefined
     this.inflater = undefined
+  }
+}
+
+// One for all connections with the same settings, so that an idle one holds no more than a reference.
+const sharedEncodes = new WeakMap<Zlib.Service, Map<string, Protocol.SharedEncode>>()
+let lastShared = 0
+
+const sharedEncode = (zlib: Zlib.Service, settings: Settings): Protocol.SharedEncode => {
+  let ofService = sharedEncodes.get(zlib)
+  if (ofService === undefined) sharedEncodes.set(zlib, (ofService = new Map()))
+  const { deflate, plainWhenSmaller, threshold } = settings
+  const name = [deflate.windowBits, deflate.level, deflate.memLevel, threshold, plainWhenSmaller].join(" ")
+  let shared = ofService.get(name)
+  if (shared === undefined) {
+    // Another service may compress the same differently, so its forms are others.
+    shared = { key: `deflate ${++lastShared}`, encode: (part) => encodeAlone(new Codec(zlib, settings), part) }
+    ofService.set(name, shared)
+  }
+  return shared
+}
+
+// Without takeover a compressor holds nothing from one message to the next: one for each is as good.
+const encodeAlone = (codec: Codec, part: Protocol.Part): Outcome => {
+  const outcome = codec.encode(part)
+  if (outcome?._tag !== "Pending") {
+    codec.close()
+    return outcome
+  }
+  return {
+    _tag: "Pending",
+    start: (done) =>
+      outcome.start((failure) => {
+        codec.close()
+        done(failure)
+      })
   }
 }
 

@@ -1,0 +1,175 @@
+/**
+ * A message that is encoded once and sent on many connections.
+ *
+ * What goes over the wire is the same for all connections of a server that agreed on the same: the frame as it is, or
+ * as an extension changes it. Each of these forms is made when the first connection needs it, and every other one gets
+ * the same bytes: small ones are copied into what it has to write, large ones are handed on by reference. A connection
+ * on which nothing can be shared, because it masks or because its compressor remembers earlier messages, sends the
+ * message as `Session.send` would.
+ *
+ * A prepared message owns its bytes: it copies what it is made of, and nobody writes to its forms.
+ *
+ * @since 0.1.0
+ */
+import type * as CloseError from "./CloseError.ts"
+import * as Extension from "./Extension.ts"
+import * as FrameWriter from "./FrameWriter.ts"
+import * as Message from "./Message.ts"
+import * as Opcode from "./Opcode.ts"
+import * as Utf8 from "./Utf8.ts"
+
+/**
+ * A message that is encoded once. Create one with {@link make}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class PreparedMessage {
+  readonly _tag = "PreparedMessage"
+  /** What is sent. The bytes of a binary message are shared by all who send it: do not write to them. */
+  readonly message: Message.Message
+  /** @internal */
+  readonly opcode: Opcode.Opcode
+  /** The bytes of the message, before any extension. */
+  readonly payload: Uint8Array
+  private readonly plain: SharedForm
+  private forms: Map<string, SharedForm> | undefined = undefined
+
+  constructor(data: string | Uint8Array) {
+    const isText = typeof data === "string"
+    const payload = isText ? Utf8.encode(data) : data
+    this.opcode = isText ? Opcode.Text : Opcode.Binary
+    const frame = FrameWriter.encode({ ...bare, opcode: this.opcode, payload })
+    this.payload = frame.subarray(frame.length - payload.length)
+    this.message = isText ? Message.text(data) : Message.binary(this.payload)
+    this.plain = new SharedForm(frame)
+  }
+
+  /**
+   * The form that a server's session sends, or `undefined` where it cannot be shared.
+   *
+   * @internal
+   */
+  form(extensions: ReadonlyArray<Extension.ExtensionInstance>, compress: boolean | undefined): SharedForm | undefined {
+    if (extensions.length === 0) return this.plain
+    const key = sharedKey(extensions, compress)
+    if (key === undefined) return undefined
+    this.forms ??= new Map()
+    let form = this.forms.get(key)
+    if (form === undefined) {
+      const part: Extension.Part = {
+        opcode: this.opcode,
+        payload: this.payload,
+        rsv: 0,
+        first: true,
+        last: true,
+        limit: Infinity,
+        compress
+      }
+      form = new SharedForm(undefined)
+      form.run(this.transformed(part, extensions))
+      this.forms.set(key, form)
+    }
+    return form
+  }
+
+  private *transformed(
+    part: Extension.Part,
+    extensions: ReadonlyArray<Extension.ExtensionInstance>
+  ): Generator<Extension.Pending, Outcome, CloseError.SendableCloseError | undefined> {
+    const encoders = [...levelOf(extensions, "message"), ...levelOf(extensions, "frame")]
+    const failure = yield* Extension.transform(part, encoders)
+    if (failure !== undefined) return failure
+    if (part.payload === this.payload && part.rsv === 0) return this.plain.bytes!
+    const [rsv1, rsv2, rsv3] = [(part.rsv & 0x40) !== 0, (part.rsv & 0x20) !== 0, (part.rsv & 0x10) !== 0]
+    return FrameWriter.encode({ ...bare, rsv1, rsv2, rsv3, opcode: this.opcode, payload: part.payload })
+  }
+}
+
+/**
+ * Prepares a message: a string as text, bytes as binary. A prepared message is returned as it is.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (data: string | Uint8Array | Message.Message | PreparedMessage): PreparedMessage => {
+  if (typeof data === "string" || !("_tag" in data)) return new PreparedMessage(data)
+  return data._tag === "PreparedMessage" ? data : new PreparedMessage(data.data)
+}
+
+/**
+ * Returns whether a value is a prepared message.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPreparedMessage = (u: unknown): u is PreparedMessage => u instanceof PreparedMessage
+
+const bare = { fin: true, rsv1: false, rsv2: false, rsv3: false } as const
+
+// What is sent does not depend on the connection where none of its extensions makes it so.
+const sharedKey = (
+  extensions: ReadonlyArray<Extension.ExtensionInstance>,
+  compress: boolean | undefined
+): string | undefined => {
+  let key = extensions[0]!.shared?.key
+  for (let at = 1; key !== undefined && at < extensions.length; at++) {
+    const next = extensions[at]!.shared?.key
+    key = next === undefined ? undefined : `${key}, ${next}`
+  }
+  return compress === undefined || key === undefined ? key : `${key}; compress=${compress}`
+}
+
+const levelOf = (
+  extensions: ReadonlyArray<Extension.ExtensionInstance>,
+  level: Extension.ExtensionInstance["level"]
+): ReadonlyArray<Extension.Transform> =>
+  extensions.filter((extension) => extension.level === level).map((extension) => extension.shared!.encode)
+
+type Outcome = Uint8Array | CloseError.SendableCloseError
+
+type Done = (failure?: CloseError.SendableCloseError) => void
+
+/**
+ * One form of a prepared message: a whole frame, once the work on it is done, or why there is none.
+ *
+ * @internal
+ */
+export class SharedForm {
+  bytes: Uint8Array | undefined
+  failure: CloseError.SendableCloseError | undefined = undefined
+  /** What is still to be done. It may be started for any number of connections, and tells each. */
+  pending: Extension.Pending | undefined = undefined
+  private waiting: Array<Done> = []
+
+  constructor(bytes: Uint8Array | undefined) {
+    this.bytes = bytes
+  }
+
+  run(
+    work: Generator<Extension.Pending, Outcome, CloseError.SendableCloseError | undefined>,
+    failed?: CloseError.SendableCloseError
+  ): void {
+    const step = work.next(failed)
+    if (step.done !== true) {
+      const { value } = step
+      const goOn: Done = (failure) => this.run(work, failure)
+      // Whoever waits already waits for all of it.
+      if (this.pending !== undefined) return value.start(goOn)
+      this.pending = {
+        _tag: "Pending",
+        start: (done) => {
+          this.waiting.push(done)
+          value.start(goOn)
+        }
+      }
+      return
+    }
+    if (step.value instanceof Uint8Array) this.bytes = step.value
+    else this.failure = step.value
+    this.pending = undefined
+    const waiting = this.waiting
+    this.waiting = []
+    for (const done of waiting) done(this.failure)
+  }
+}
