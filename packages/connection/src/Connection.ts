@@ -15,6 +15,7 @@ import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
 import type * as Frame from "@effect-ws/protocol/Frame"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
 import type * as Context from "effect/Context"
@@ -114,7 +115,7 @@ export interface Connection {
   readonly receiveStream: Effect.Effect<MessageStream, CloseError.CloseError>
 
   /**
-   * Sends a message: a string as text, bytes as binary.
+   * Sends a message: a string as text, bytes as binary, or one that was prepared once for many connections.
    *
    * **Details**
    *
@@ -126,7 +127,7 @@ export interface Connection {
    * Bytes above 16 KiB are not copied: they must not change before `flushed`.
    */
   readonly send: (
-    data: string | Uint8Array | Message.Message,
+    data: string | Uint8Array | Message.Message | PreparedMessage,
     options?: SendOptions
   ) => Effect.Effect<void, CloseError.CloseError | Misuse>
   /**

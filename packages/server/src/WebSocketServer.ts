@@ -10,6 +10,8 @@
 import * as Accept from "@effect-ws/connection/Accept"
 import { CurrentBudget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
+import type * as Message from "@effect-ws/protocol/Message"
+import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as Context from "effect/Context"
@@ -21,11 +23,14 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Handlers from "./Handlers.ts"
+import { Broadcaster } from "./internal/Broadcaster.ts"
 import { Conversations } from "./internal/Conversations.ts"
 import { QueueRunner } from "./internal/QueueRunner.ts"
 import { Roster } from "./internal/Roster.ts"
 import { FiberRunner } from "./internal/Runner.ts"
 import type { Runner } from "./internal/Runner.ts"
+import { mostInOneTurn } from "./internal/Turns.ts"
+import type { BehindOptions, Delivery, PublishOptions } from "./Topics.ts"
 
 /**
  * What a server may be told, beside what holds for each handshake and connection.
@@ -45,6 +50,8 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
   readonly drainTimeout?: Duration.Input | undefined
   /** What becomes of those who connect during a drain, see `DrainOptions`. Default: "refuse". */
   readonly drainNewcomers?: "refuse" | "leave" | undefined
+  /** How many messages `broadcast` sends in one turn of the event loop. Default: 512, which is a few milliseconds. */
+  readonly broadcastSlice?: number | undefined
 }
 
 /**
@@ -98,6 +105,16 @@ export class WebSocketServer extends Context.Service<
     /**
      * Refuses new handshakes with 503, or leaves them to a successor, lets every connection finish the messages it has
      * received, closes it, and waits until all are gone or dropped.
+     * Sends a message to all open connections, as a topic does to its subscribers (see `Topics`): encoded once, in
+     * slices, and with what the options say of connections that are behind. Tells what became of it.
+     */
+    readonly broadcast: (
+      message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
+      options?: PublishOptions & BehindOptions
+    ) => Effect.Effect<Delivery>
+    /**
+     * Refuses new handshakes with 503, lets every connection finish the messages it has received, closes it, and waits
+     * until all are gone or dropped.
      */
     readonly drain: (options?: DrainOptions) => Effect.Effect<void>
   }
@@ -150,6 +167,7 @@ const serve = Effect.fnUntraced(
     const sockets = yield* SocketServer.SocketServer
     const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
     const roster = new Roster(options, Context.get(context, CurrentBudget))
+    const broadcaster = new Broadcaster(() => roster.connections, options.broadcastSlice ?? mostInOneTurn)
     const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
     const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, context)
 
@@ -171,6 +189,8 @@ const serve = Effect.fnUntraced(
     return WebSocketServer.of({
       address: sockets.address,
       connections: Effect.sync(() => roster.connections),
+      broadcast: (message, options) =>
+        Effect.suspend(() => broadcaster.broadcast(PreparedMessage.make(message), options)),
       drain
     })
   },

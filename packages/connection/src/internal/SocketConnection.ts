@@ -2,9 +2,11 @@
  * A connection as a program sees it: what it takes, what it sends, and how it closes, on top of `Line`.
  */
 import * as CloseError from "@effect-ws/protocol/CloseError"
+import type { Pending } from "@effect-ws/protocol/Extension"
 import type * as Frame from "@effect-ws/protocol/Frame"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import { checkClose } from "@effect-ws/protocol/Session"
 import type { Closure, SendFailure, SendOptions } from "@effect-ws/protocol/Session"
 import { peerInfo } from "@effect-ws/transport/Push"
@@ -18,13 +20,14 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { TypeId } from "../Connection.ts"
 import type { Connection, ConnectionEvent, MessageStream } from "../Connection.ts"
+import type { Recipient } from "../Fanout.ts"
 import { dataEvent } from "./describe.ts"
 import { Line } from "./Line.ts"
 import type { End } from "./Line.ts"
 import type { Meter } from "./Meter.ts"
 import { Pings } from "./Pings.ts"
 
-export class SocketConnection extends Line implements Connection {
+export class SocketConnection extends Line implements Connection, Recipient {
   private messageLock: Semaphore.Semaphore | undefined = undefined
 
   get [TypeId](): typeof TypeId {
@@ -168,11 +171,12 @@ export class SocketConnection extends Line implements Connection {
   // -- what the program sends ------------------------------------------------------------------------------------------
 
   send(
-    data: string | Uint8Array | Message.Message,
+    data: string | Uint8Array | Message.Message | PreparedMessage,
     options?: SendOptions
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
     return Effect.suspend(() => {
-      const payload = typeof data === "object" && "_tag" in data ? data.data : data
+      const payload =
+        typeof data !== "object" || !("_tag" in data) || data._tag === "PreparedMessage" ? data : data.data
       return this.messageLock === undefined
         ? this.sendNow(payload, options)
         : Semaphore.withPermit(
@@ -183,13 +187,21 @@ export class SocketConnection extends Line implements Connection {
   }
 
   private sendNow(
-    payload: string | Uint8Array,
+    payload: string | Uint8Array | PreparedMessage,
     options: SendOptions | undefined
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    if (typeof payload === "object" && "_tag" in payload) return this.sent(this.sendShared(payload, options))
     const failure = this.session.send(payload, options)
     if (this.environment.logsDebug) this.log("Sent", dataEvent(payload))
     if (failure === undefined) this.outlet.onSend(payload)
     return this.sent(failure)
+  }
+
+  private sendShared(prepared: PreparedMessage, options: SendOptions | undefined): SendFailure | undefined {
+    const failure = this.session.sendPrepared(prepared, options)
+    if (this.environment.logsDebug) this.log("Sent", prepared.message)
+    if (failure === undefined) this.outlet.onSend(prepared.message.data)
+    return failure
   }
 
   sendStream<E, R>(
@@ -203,6 +215,7 @@ export class SocketConnection extends Line implements Connection {
         Effect.suspend(() => this.sent(this.session.sendFragment(message._tag, data, last, options)))
       return Stream.runForEach(chunks, (chunk) => piece(chunk, false)).pipe(
         Effect.andThen(piece("", true)),
+        Effect.andThen(Effect.sync(() => this.outlet.wake())),
         Effect.onError(() => Effect.sync(() => this.breakOff())),
         Semaphore.withPermit(this.messageLock)
       )
@@ -220,7 +233,11 @@ export class SocketConnection extends Line implements Connection {
     frame: Frame.Frame,
     options?: { readonly unchecked?: boolean | undefined }
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
-    return Effect.suspend(() => this.sent(this.session.sendFrame(frame, options)))
+    return Effect.suspend(() => {
+      const failure = this.session.sendFrame(frame, options)
+      if (!this.session.isSendingMessage) this.outlet.wake()
+      return this.sent(failure)
+    })
   }
 
   private sent(failure: SendFailure | undefined): Effect.Effect<void, CloseError.CloseError | Misuse> {
@@ -289,6 +306,49 @@ export class SocketConnection extends Line implements Connection {
 
   pong(payload: Uint8Array = new Uint8Array(0)): Effect.Effect<void, CloseError.CloseError | Misuse> {
     return Effect.suspend(() => this.sent(this.session.pong(payload)))
+  }
+
+  // -- for those who send to many, see `Fanout` ------------------------------------------------------------------------
+
+  get canSend(): boolean {
+    return this.session.canSend
+  }
+
+  get isOver(): boolean {
+    return this.over
+  }
+
+  get isReady(): boolean {
+    return !this.session.isSendingMessage && !this.outlet.isAboveLimit
+  }
+
+  pendingPrepare(message: PreparedMessage, options?: SendOptions): Pending | undefined {
+    return this.session.pendingPrepare(message, options)
+  }
+
+  sendUnsafe(message: PreparedMessage, options?: SendOptions): SendFailure | undefined {
+    const failure = this.sendShared(message, options)
+    this.encodePending()
+    return failure
+  }
+
+  flushUnsafe(): void {
+    this.settle()
+  }
+
+  onceReady(resume: () => void): () => void {
+    return this.outlet.wait(resume)
+  }
+
+  onceOver(over: () => void): () => void {
+    this.closeWaiters ??= []
+    this.closeWaiters.push(over)
+    return () => remove(this.closeWaiters, over)
+  }
+
+  failUnsafe(error: CloseError.SendableCloseError): void {
+    this.session.fail(error)
+    this.settle()
   }
 
   // -- how the program ends it ---------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+/**
+ * For those who send one message to many connections: plain calls in place of an Effect for each.
+ *
+ * This is what topics and broadcasts are made of. Nothing here waits: whoever calls asks first whether a connection
+ * takes more, and is called back when one that did not does again. A message that was prepared is encoded once, whatever
+ * the number of connections.
+ *
+ * @since 0.1.0
+ */
+import type * as CloseError from "@effect-ws/protocol/CloseError"
+import type { Pending } from "@effect-ws/protocol/Extension"
+import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
+import type { SendFailure, SendOptions } from "@effect-ws/protocol/Session"
+import type { Connection } from "./Connection.ts"
+import { SocketConnection } from "./internal/SocketConnection.ts"
+
+/**
+ * The sending end of a connection, for a caller that does not wait.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Recipient {
+  /** Whether the connection is open for sending: neither end has begun to close it. */
+  readonly canSend: boolean
+  /** Whether nothing more can happen on it: `onceOver` would never be called. */
+  readonly isOver: boolean
+  /** Whether fewer than `outboundBuffer` bytes wait for the peer, and no other message is in the middle of being sent. */
+  readonly isReady: boolean
+  /** Work on a message that is the same for many connections and not done yet: start it before sending. */
+  readonly pendingPrepare: (message: PreparedMessage, options?: SendOptions) => Pending | undefined
+  /** Sends, whether the connection is ready or not; `flushUnsafe` must follow in the same turn. */
+  readonly sendUnsafe: (message: PreparedMessage, options?: SendOptions) => SendFailure | undefined
+  /** Writes everything that was sent. */
+  readonly flushUnsafe: () => void
+  /** Calls back once, when the connection may be ready or is over; the result takes that back. */
+  readonly onceReady: (resume: () => void) => () => void
+  /** Calls back once, when the connection is over; the result takes that back. */
+  readonly onceOver: (over: () => void) => () => void
+  /** Closes the connection at once, with an error of ours. */
+  readonly failUnsafe: (error: CloseError.SendableCloseError) => void
+}
+
+/**
+ * Returns the sending end of a connection.
+ *
+ * **Gotchas**
+ *
+ * Not from within a callback of the connection's transport, where it writes by itself. Callbacks must not throw.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const recipient = (connection: Connection): Recipient => {
+  if (!(connection instanceof SocketConnection)) {
+    throw new Error("only a connection that Accept or Connect made can be sent to in this way")
+  }
+  return connection
+}

@@ -1,0 +1,166 @@
+/**
+ * A subscriber's place in a topic: what happens there to messages that its connection does not take now.
+ *
+ * Places of one connection share its `Member`, and with it the order in which their messages wait.
+ */
+import type { Recipient } from "@effect-ws/connection/Fanout"
+import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
+import type { SendOptions } from "@effect-ws/protocol/Session"
+import * as Duration from "effect/Duration"
+import type { BehindOptions } from "../Topics.ts"
+import { Backlog } from "./Backlog.ts"
+import type { Letter } from "./Backlog.ts"
+import { tooSlow } from "./Publication.ts"
+import type { Publication, WaitingLetter } from "./Publication.ts"
+
+/** The options with their defaults filled in. */
+export interface PlaceOptions {
+  readonly whenBehind: "wait" | "dropOldest" | "disconnect"
+  readonly maxMessages: number
+  readonly maxBytes: number
+  readonly waitMillis: number
+}
+
+export const placeOptions = (options: BehindOptions = {}, defaults: BehindOptions = {}): PlaceOptions => ({
+  whenBehind: options.whenBehind ?? defaults.whenBehind ?? "dropOldest",
+  maxMessages: options.maxQueuedMessages ?? defaults.maxQueuedMessages ?? 256,
+  maxBytes: options.maxQueuedBytes ?? defaults.maxQueuedBytes ?? 1024 * 1024,
+  waitMillis: Duration.toMillis(Duration.fromInputUnsafe(options.waitTimeout ?? defaults.waitTimeout ?? "10 seconds"))
+})
+
+/** A connection that has places. */
+export class Member {
+  readonly recipient: Recipient
+  /** What waits, while the connection is behind. */
+  backlog: Backlog | undefined = undefined
+
+  private readonly onCaughtUp: (() => void) | undefined
+
+  /** `onCaughtUp` hears each time that nothing waits any more. */
+  constructor(recipient: Recipient, onCaughtUp?: () => void) {
+    this.recipient = recipient
+    this.onCaughtUp = onCaughtUp
+  }
+
+  /** Whether a message goes out at once. */
+  get isReady(): boolean {
+    return this.backlog === undefined && this.recipient.isReady
+  }
+
+  defer(letter: Letter): void {
+    this.backlog ??= new Backlog(this.recipient, (backlog) => {
+      if (this.backlog !== backlog) return
+      this.backlog = undefined
+      this.onCaughtUp?.()
+    })
+    this.backlog.add(letter)
+  }
+}
+
+const none: Set<WaitingLetter> = new Set()
+
+export class Place {
+  readonly member: Member
+  options: PlaceOptions
+  /** The number of the last message that was published before it was taken. */
+  readonly since: number
+  /** The messages that were given up here. */
+  dropped = 0
+  queuedBytes = 0
+  /** The messages whose publishers wait for this place. */
+  awaited: Set<WaitingLetter> = none
+  private queue: Array<QueuedLetter> = []
+  private first = 0
+
+  constructor(member: Member, options: PlaceOptions, since: number) {
+    this.member = member
+    this.options = options
+    this.since = since
+  }
+
+  get recipient(): Recipient {
+    return this.member.recipient
+  }
+
+  /** How many messages wait here. */
+  get queued(): number {
+    return this.queue.length - this.first
+  }
+
+  /** Takes a message that the connection does not take now. */
+  put(publication: Publication): void {
+    const { maxBytes, maxMessages, whenBehind } = this.options
+    if (whenBehind === "wait") return this.putWaiting(publication)
+    const size = publication.message.payload.length
+    const exceeds = (messages: number, bytes: number): boolean => messages > maxMessages || bytes > maxBytes
+    if (whenBehind === "disconnect" && exceeds(this.queued + 1, this.queuedBytes + size)) {
+      publication.disconnected++
+      this.clear()
+      this.recipient.failUnsafe(tooSlow())
+      return
+    }
+    if (exceeds(1, size)) {
+      this.dropped++
+      publication.dropped++
+      return
+    }
+    const letter = new QueuedLetter(this, publication.message, publication.options)
+    this.queue.push(letter)
+    this.queuedBytes += size
+    publication.queued++
+    this.member.defer(letter)
+    while (exceeds(this.queued, this.queuedBytes)) {
+      this.takeBack(this.shift())
+      this.dropped++
+      publication.dropped++
+    }
+  }
+
+  private putWaiting(publication: Publication): void {
+    const letter = publication.waitFor(this)
+    if (letter === undefined) return
+    if (this.awaited === none) this.awaited = new Set()
+    this.awaited.add(letter)
+    this.member.defer(letter)
+  }
+
+  /** Forgets the oldest message that waits here: messages leave in the order in which they came. */
+  shift(): QueuedLetter {
+    const letter = this.queue[this.first++]!
+    this.queuedBytes -= letter.message.payload.length
+    if (this.first === this.queue.length || this.first > 256) {
+      this.queue = this.queue.slice(this.first)
+      this.first = 0
+    }
+    return letter
+  }
+
+  takeBack(letter: Letter): void {
+    this.member.backlog?.remove(letter)
+  }
+
+  /** Takes back everything that waits here. */
+  clear(): void {
+    while (this.queued > 0) this.takeBack(this.shift())
+    for (const letter of this.awaited) letter.cancel()
+  }
+}
+
+/** A message that waits for its connection while its publisher goes on. */
+class QueuedLetter implements Letter {
+  before: Letter | undefined = undefined
+  after: Letter | undefined = undefined
+  readonly message: PreparedMessage
+  readonly options: SendOptions | undefined
+  private readonly place: Place
+
+  constructor(place: Place, message: PreparedMessage, options: SendOptions | undefined) {
+    this.place = place
+    this.message = message
+    this.options = options
+  }
+
+  left(): void {
+    this.place.shift()
+  }
+}

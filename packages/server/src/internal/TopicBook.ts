@@ -1,0 +1,170 @@
+/**
+ * Who is subscribed to what. A connection is known here while it has a subscription, a topic while it has a subscriber.
+ */
+import type { Recipient } from "@effect-ws/connection/Fanout"
+import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
+import * as Effect from "effect/Effect"
+import type { BehindOptions, Delivery, PublishOptions, Subscription, TopicsOptions } from "../Topics.ts"
+import { Channel } from "./Channel.ts"
+import type { Audience } from "./Channel.ts"
+import { Member, Place, placeOptions } from "./Place.ts"
+import type { PlaceOptions } from "./Place.ts"
+import { Publication } from "./Publication.ts"
+import { mostInOneTurn, Turns } from "./Turns.ts"
+
+const nobody: Delivery = { subscribers: 0, delivered: 0, queued: 0, dropped: 0, disconnected: 0, closed: 0 }
+
+const subscribed: Audience<TopicPlace> = {
+  recipient: (place) => place.recipient,
+  member: (place) => place.member,
+  includes: (place, publication) =>
+    place.isActive && place.since < publication.number && place.recipient !== publication.except,
+  place: (place) => place
+}
+
+interface Topic {
+  readonly name: string
+  readonly places: Set<TopicPlace>
+  readonly channel: Channel<TopicPlace>
+}
+
+export class TopicBook {
+  readonly maxSubscriptions: number
+  private readonly defaults: BehindOptions
+  private readonly behind: PlaceOptions
+  private readonly turns: Turns
+  private readonly topics = new Map<string, Topic>()
+  private readonly subscribers = new Map<Recipient, Subscriber>()
+  private published = 0
+  private droppedByThoseWhoLeft = 0
+
+  constructor(options: TopicsOptions) {
+    this.defaults = options
+    this.behind = placeOptions(options)
+    this.maxSubscriptions = options.maxSubscriptions ?? 1024
+    this.turns = new Turns(options.slice ?? mostInOneTurn)
+  }
+
+  /** Subscribes, or changes the options; `undefined` where there are too many subscriptions. */
+  subscribe(recipient: Recipient, name: string, options: BehindOptions | undefined): Subscription | undefined {
+    const settings = placeOptions(options, this.defaults)
+    let subscriber = this.subscribers.get(recipient)
+    const existing = subscriber?.places.get(name)
+    if (existing !== undefined) {
+      existing.options = settings
+      return existing
+    }
+    if ((subscriber?.places.size ?? 0) >= this.maxSubscriptions) return undefined
+    if (recipient.isOver) return TopicPlace.ended(name, recipient, settings)
+    if (subscriber === undefined) {
+      subscriber = new Subscriber(recipient, () => this.leave(recipient))
+      this.subscribers.set(recipient, subscriber)
+    }
+    const topic = this.topic(name)
+    const place = new TopicPlace(topic.name, subscriber, settings, this.published)
+    topic.places.add(place)
+    subscriber.places.set(topic.name, place)
+    return place
+  }
+
+  private topic(name: string): Topic {
+    let topic = this.topics.get(name)
+    if (topic === undefined) {
+      const places = new Set<TopicPlace>()
+      const channel = new Channel(subscribed, () => places.values(), this.turns)
+      topic = { name, places, channel }
+      this.topics.set(name, topic)
+    }
+    return topic
+  }
+
+  unsubscribe(recipient: Recipient, name: string): boolean {
+    const subscriber = this.subscribers.get(recipient)
+    const place = subscriber?.places.get(name)
+    if (subscriber === undefined || place === undefined) return false
+    subscriber.places.delete(name)
+    this.end(place)
+    if (subscriber.places.size === 0) {
+      subscriber.forget()
+      this.subscribers.delete(recipient)
+    }
+    return true
+  }
+
+  private leave(recipient: Recipient): void {
+    const subscriber = this.subscribers.get(recipient)
+    if (subscriber === undefined) return
+    this.subscribers.delete(recipient)
+    for (const place of subscriber.places.values()) this.end(place)
+  }
+
+  private end(place: TopicPlace): void {
+    place.isActive = false
+    place.clear()
+    this.droppedByThoseWhoLeft += place.dropped
+    const topic = this.topics.get(place.topic)
+    topic?.places.delete(place)
+    if (topic?.places.size === 0) this.topics.delete(place.topic)
+  }
+
+  publish(name: string, message: PreparedMessage, options: PublishOptions = {}): Effect.Effect<Delivery> {
+    const topic = this.topics.get(name)
+    if (topic === undefined) return Effect.succeed(nobody)
+    return new Publication(message, options, this.behind, ++this.published).run(topic.channel)
+  }
+
+  count(name: string): number {
+    return this.topics.get(name)?.places.size ?? 0
+  }
+
+  get names(): ReadonlyArray<string> {
+    return Array.from(this.topics.keys())
+  }
+
+  subscriptions(recipient: Recipient): ReadonlyArray<Subscription> {
+    return Array.from(this.subscribers.get(recipient)?.places.values() ?? [])
+  }
+
+  get dropped(): number {
+    let dropped = this.droppedByThoseWhoLeft
+    for (const { places } of this.subscribers.values()) for (const place of places.values()) dropped += place.dropped
+    return dropped
+  }
+
+  /** Ends all subscriptions. */
+  close(): void {
+    for (const [recipient, subscriber] of this.subscribers) {
+      subscriber.forget()
+      this.leave(recipient)
+    }
+  }
+}
+
+/** A connection that has subscriptions. */
+class Subscriber extends Member {
+  readonly places = new Map<string, TopicPlace>()
+  /** Stops looking out for the connection's end. */
+  readonly forget: () => void
+
+  constructor(recipient: Recipient, onOver: () => void) {
+    super(recipient)
+    this.forget = recipient.onceOver(onOver)
+  }
+}
+
+class TopicPlace extends Place implements Subscription {
+  isActive = true
+  readonly topic: string
+
+  constructor(topic: string, member: Member, options: PlaceOptions, since: number) {
+    super(member, options, since)
+    this.topic = topic
+  }
+
+  /** The subscription of a connection that is over. */
+  static ended(topic: string, recipient: Recipient, options: PlaceOptions): TopicPlace {
+    const place = new TopicPlace(topic, new Member(recipient), options, 0)
+    place.isActive = false
+    return place
+  }
+}
