@@ -13,17 +13,17 @@ export interface Peer {
   readonly description: string
   /** The program that runs it. */
   readonly program: string
-  /** The file in `servers/`, in `clients/`, or in both. */
+  /** The file in `servers/`, in `clients/` and in `servers/broadcast/`, as the roles are. */
   readonly file: string
   readonly env: Readonly<Record<string, string>>
   /** Whether it can take part in rows with compression. */
   readonly compresses: boolean
-  /** The rows that it can take part in: those of servers, those of clients, or both. */
+  /** The rows that it can take part in. */
   readonly roles: ReadonlyArray<Role>
 }
 
-/** What is measured: a server or a client. */
-export type Role = "server" | "client"
+/** What is measured: a server or a client; `broadcast` is a server that sends to all what it gets from one. */
+export type Role = "server" | "client" | "broadcast"
 
 /** A peer that cannot be run here. */
 export interface Missing {
@@ -65,16 +65,16 @@ export const discover = (): Peers => {
   const ws = `ws ${version("ws")}`
   const effect = `effect ${version("effect")}`
   const available: Array<Peer> = [
-    node("fiber", `ours on ${effect}: a fiber for each connection, a stream of messages`, { roles: ["server"] }),
+    node("fiber", `ours on ${effect}: a fiber for each connection, a stream of messages`, { roles: ["server", "broadcast"] }),
     node("fiber-recycle", "the same, with messages that are valid until the next one is asked for", {
       file: "fiber.ts",
       env: { RECYCLE: "1" },
       roles: ["server"]
     }),
-    node("queue", `ours on ${effect}: no fiber for a connection, handlers run by workers`, { roles: ["server"] }),
+    node("queue", `ours on ${effect}: no fiber for a connection, handlers run by workers`, { roles: ["server", "broadcast"] }),
     node("client", `our client on ${effect}: a Scope for each connection, a stream of messages`, { roles: ["client"] }),
     node("whatwg", "our client as the WHATWG class", { roles: ["client"] }),
-    node("ws", `${ws} with bufferutil ${version("bufferutil")}`),
+    node("ws", `${ws} with bufferutil ${version("bufferutil")}`, { roles: ["server", "client", "broadcast"] }),
     node("ws-nobufferutil", `${ws} without bufferutil`, {
       file: "ws.ts",
       env: { WS_NO_BUFFER_UTIL: "1" }
@@ -105,7 +105,7 @@ export const discover = (): Peers => {
         file: "bun.ts",
         env: {},
         compresses: true,
-        roles: ["server", "client"]
+        roles: ["server", "client", "broadcast"]
       }
     ],
     missing: []

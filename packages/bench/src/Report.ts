@@ -50,6 +50,14 @@ const pick = (entry: Entry | undefined, key: keyof Sample): ReadonlyArray<number
 const middle = (entry: Entry, key: keyof Sample): number | undefined =>
   median(pick(entry, key).filter((value) => value !== undefined))
 
+const units = {
+  echo: "msgs/s",
+  "client-echo": "msgs/s",
+  broadcast: "deliveries/s",
+  handshakes: "handshakes/s",
+  "client-handshakes": "handshakes/s"
+} as const
+
 /** Sums up a row. */
 export const summarize = (row: Row, entries: ReadonlyArray<Entry>): Table => {
   const ws = entries.find((entry) => entry.peer === "ws")
@@ -57,7 +65,7 @@ export const summarize = (row: Row, entries: ReadonlyArray<Entry>): Table => {
   const idle = row.load.mode === "idle"
   return {
     row: row.name,
-    unit: idle ? "KiB/conn" : row.load.mode.endsWith("echo") ? "msgs/s" : "handshakes/s",
+    unit: row.load.mode === "idle" ? "KiB/conn" : units[row.load.mode],
     better: idle ? "less" : "more",
     entries: entries.map((entry) => {
       const toWs = medianRatio(pick(entry, "value"), pick(ws, "value"))

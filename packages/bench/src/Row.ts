@@ -2,6 +2,7 @@
  * The rows of the table: what load each name stands for. The names are a small language, so that any load can be asked
  * for: `64x16x1K-text` is 64 connections, 16 messages under way on each, 1 KiB of text a message.
  */
+import * as BroadcastRow from "./BroadcastRow.ts"
 import * as ClientRow from "./ClientRow.ts"
 import type { Compression } from "./Deflated.ts"
 import type { EchoLoad, HandshakeLoad, IdleLoad } from "./Load.ts"
@@ -9,7 +10,7 @@ import type { EchoLoad, HandshakeLoad, IdleLoad } from "./Load.ts"
 /** One row: a name and the load it stands for. */
 export interface Row {
   readonly name: string
-  readonly load: EchoLoad | IdleLoad | HandshakeLoad | ClientRow.ClientLoad
+  readonly load: EchoLoad | IdleLoad | HandshakeLoad | BroadcastRow.BroadcastLoad | ClientRow.ClientLoad
 }
 
 /** The rows that are run when none is named. */
@@ -32,6 +33,7 @@ export const standard: ReadonlyArray<string> = [
   "idle-500-deflate",
   "idle-500-deflate-takeover",
   "handshakes",
+  ...BroadcastRow.standard,
   ...ClientRow.standard
 ]
 
@@ -61,10 +63,15 @@ const within = (what: string, value: number, min: number, max: number): number =
  *
  * `CONNECTIONSxDEPTHxBYTES` with an optional `K` or `M` and an optional `-text`, or `-json-deflate` for compressed text,
  * with `-takeover` where the windows are kept; `idle` and `handshakes`, each with an optional `-CONNECTIONS` (5000 and
- * 64), `idle` also with an optional `-deflate` or `-deflate-takeover`; echo without compression and `handshakes` with
+ * 64), `idle` also with an optional `-deflate` or `-deflate-takeover`; `broadcast-CONNECTIONS`; echo without compression and `handshakes` with
  * `client-` before them.
  */
 export const parse = (name: string): Row => {
+  const broadcast = BroadcastRow.parse(name)
+  if (broadcast !== undefined) {
+    within("connections", broadcast.connections, 1, maxConnections)
+    return { name, load: broadcast }
+  }
   if (!name.startsWith("client-")) return { name, load: parseServer(name) }
   const load = ClientRow.fromServer(parseServer(name.slice("client-".length)))
   if (load === undefined)
@@ -74,7 +81,7 @@ export const parse = (name: string): Row => {
 
 const expected =
   "CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate|-json-deflate-takeover], " +
-  "idle[-CONNECTIONS][-deflate|-deflate-takeover] or handshakes[-CONNECTIONS], such as " +
+  "idle[-CONNECTIONS][-deflate|-deflate-takeover], handshakes[-CONNECTIONS] or broadcast-CONNECTIONS, such as " +
   standard.join(", ")
 
 const parseServer = (name: string): EchoLoad | IdleLoad | HandshakeLoad => {

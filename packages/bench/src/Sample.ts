@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
+import { type BroadcastLoad, isBroadcastLoad } from "./BroadcastRow.ts"
 import * as Child from "./Child.ts"
 import * as ClientRow from "./ClientRow.ts"
 import { clientThroughput } from "./ClientSample.ts"
@@ -44,7 +45,7 @@ export const startServer = Effect.fnUntraced(function* (
   pinning: Pinning | undefined,
   flags: ReadonlyArray<string>
 ) {
-  const command = [peer.program, ...flags, Child.sourceFile(`servers/${peer.file}`)]
+  const command = [peer.program, ...flags, Child.sourceFile(`servers/${isBroadcastLoad(row.load) ? "broadcast/" : ""}${peer.file}`)]
   const child = yield* Child.spawn(peer.name, pinned(pinning?.server, command), {
     ...peer.env,
     ...("compression" in row.load && row.load.compression !== undefined ? { BENCH_DEFLATE: row.load.compression } : {})
@@ -74,7 +75,7 @@ export const heapKiB = Effect.fnUntraced(function* (server: Child.Child) {
 const serverThroughput = Effect.fnUntraced(function* (
   peer: Peer,
   row: Row,
-  load: EchoLoad | HandshakeLoad,
+  load: EchoLoad | HandshakeLoad | BroadcastLoad,
   conditions: Conditions
 ) {
   const server = yield* startServer(peer, row, conditions.pinning, [])
@@ -87,7 +88,7 @@ const serverThroughput = Effect.fnUntraced(function* (
 const throughput = Effect.fnUntraced(function* (
   peer: Peer,
   row: Row,
-  load: EchoLoad | HandshakeLoad | ClientRow.ClientLoad,
+  load: EchoLoad | HandshakeLoad | BroadcastLoad | ClientRow.ClientLoad,
   conditions: Conditions
 ) {
   const result = yield* ClientRow.isClientLoad(load)

@@ -2,13 +2,15 @@
  * The generator's process: reads its job from the command line as JSON, prints one line of JSON, and goes away when its
  * standard input ends, so that it never outlives the runner.
  */
+import { broadcast } from "./BroadcastLoad.ts"
+import type { BroadcastLoad } from "./BroadcastRow.ts"
 import { echo, type EchoLoad, handshakes, type HandshakeLoad, idle, type IdleLoad, type Window } from "./Load.ts"
 
 /** One job of the generator. */
 export interface Job {
   readonly port: number
   readonly pid: number
-  readonly load: EchoLoad | IdleLoad | HandshakeLoad
+  readonly load: EchoLoad | IdleLoad | HandshakeLoad | BroadcastLoad
   readonly window: Window
 }
 
@@ -18,6 +20,8 @@ const run = (job: Job): Promise<unknown> => {
       return echo(job, job.load, job.window)
     case "idle":
       return idle(job, job.load).then(() => ({ opened: true }))
+    case "broadcast":
+      return broadcast(job, job.load, job.window)
     case "handshakes":
       return handshakes(job, job.load, job.window)
   }

@@ -12,6 +12,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { BenchError } from "./Child.ts"
+import { isBroadcastLoad } from "./BroadcastRow.ts"
 import { isClientLoad } from "./ClientRow.ts"
 import * as Environment from "./Environment.ts"
 import * as Peer from "./Peer.ts"
@@ -65,6 +66,9 @@ const json = Flag.String("json").pipe(
   Flag.optional
 )
 
+const roleOf = (load: Row.Row["load"]): Peer.Role =>
+  isClientLoad(load) ? "client" : isBroadcastLoad(load) ? "broadcast" : "server"
+
 const measureRow = Effect.fnUntraced(function* (
   row: Row.Row,
   peers: ReadonlyArray<Peer.Peer>,
@@ -100,7 +104,7 @@ const bench = Command.make(
     const tables: Array<Report.Table> = []
     for (const row of options.rows.length === 0 ? Row.standard.map(Row.parse) : options.rows) {
       const compressed = "compression" in row.load && row.load.compression !== undefined
-      const peers = Peer.partaking(options.peers, isClientLoad(row.load) ? "client" : "server", compressed)
+      const peers = Peer.partaking(options.peers, roleOf(row.load), compressed)
       const table = yield* measureRow(row, peers, options.rounds, conditions)
       tables.push(table)
       yield* Console.log(`\n${Report.renderTable(table)}`)
