@@ -35,7 +35,7 @@ const between =
 
 const rows = Argument.String("row").pipe(
   Argument.withDescription(
-    `CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate], idle or handshakes, or with client- before it; all of ${Row.standard.join(" ")}`
+    `CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate], idle, handshakes or broadcast-CONNECTIONS, or with client- before it; all of ${Row.standard.join(" ")}`
   ),
   Argument.mapTryCatch(Row.parse, messageOf),
   Argument.variadic()

@@ -49,6 +49,12 @@ describe("parse", () => {
     assert.deepStrictEqual(parse("handshakes-8").load, { mode: "handshakes", connections: 8 })
   })
 
+  it("reads rows of broadcasts", () => {
+    assert.deepStrictEqual(parse("broadcast-50").load, { mode: "broadcast", connections: 50, depth: 2, bytes: 64 })
+    assert.throws(() => parse("broadcast-0"), /connections from 1 to 15000/)
+    assert.throws(() => parse("broadcast"), /broadcast-CONNECTIONS/)
+  })
+
   it("knows its own standard rows", () => {
     assert.deepStrictEqual(
       standard.map((name) => parse(name).name),

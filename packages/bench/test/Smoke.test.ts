@@ -60,6 +60,20 @@ describe("the servers", () => {
   )
 })
 
+describe("the servers that broadcast", () => {
+  for (const peer of Peer.partaking(found.available, "broadcast", false)) {
+    it.live(
+      `${peer.name} delivers to 20 connections`,
+      () =>
+        Effect.gen(function* () {
+          const sample = yield* Sample.take(peer, Row.parse("broadcast-20"), longer)
+          assert.isAbove(sample.value!, 0)
+        }).pipe(Effect.provide(NodeServices.layer)),
+      60_000
+    )
+  }
+})
+
 describe("the clients", () => {
   for (const peer of Peer.partaking(found.available, "client", false)) {
     const rows = ["client-4x3x64-text", "client-2x2x64K", "client-2x1x125", "client-handshakes-4"]
