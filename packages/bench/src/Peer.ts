@@ -65,13 +65,17 @@ export const discover = (): Peers => {
   const ws = `ws ${version("ws")}`
   const effect = `effect ${version("effect")}`
   const available: Array<Peer> = [
-    node("fiber", `ours on ${effect}: a fiber for each connection, a stream of messages`, { roles: ["server", "broadcast"] }),
+    node("fiber", `ours on ${effect}: a fiber for each connection, a stream of messages`, {
+      roles: ["server", "broadcast"]
+    }),
     node("fiber-recycle", "the same, with messages that are valid until the next one is asked for", {
       file: "fiber.ts",
       env: { RECYCLE: "1" },
       roles: ["server"]
     }),
-    node("queue", `ours on ${effect}: no fiber for a connection, handlers run by workers`, { roles: ["server", "broadcast"] }),
+    node("queue", `ours on ${effect}: no fiber for a connection, handlers run by workers`, {
+      roles: ["server", "broadcast"]
+    }),
     node("client", `our client on ${effect}: a Scope for each connection, a stream of messages`, { roles: ["client"] }),
     node("whatwg", "our client as the WHATWG class", { roles: ["client"] }),
     node("ws", `${ws} with bufferutil ${version("bufferutil")}`, { roles: ["server", "client", "broadcast"] }),

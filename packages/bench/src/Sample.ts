@@ -45,7 +45,11 @@ export const startServer = Effect.fnUntraced(function* (
   pinning: Pinning | undefined,
   flags: ReadonlyArray<string>
 ) {
-  const command = [peer.program, ...flags, Child.sourceFile(`servers/${isBroadcastLoad(row.load) ? "broadcast/" : ""}${peer.file}`)]
+  const command = [
+    peer.program,
+    ...flags,
+    Child.sourceFile(`servers/${isBroadcastLoad(row.load) ? "broadcast/" : ""}${peer.file}`)
+  ]
   const child = yield* Child.spawn(peer.name, pinned(pinning?.server, command), {
     ...peer.env,
     ...("compression" in row.load && row.load.compression !== undefined ? { BENCH_DEFLATE: row.load.compression } : {})
