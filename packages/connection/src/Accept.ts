@@ -1,6 +1,6 @@
 /**
  * The server's side of the opening handshake, as one effect: any Effect `Socket` on which a client is about to speak HTTP
- * becomes a connection.
+ * becomes a connection. Where an HTTP server has read the request already, the socket carries it, see `HttpUpgrade`.
  *
  * Whether a client is let in is one decision, a function from the request to an acceptance or a rejection. The options
  * configure the usual one (paths, origins, subprotocols); `decide` replaces it. Whatever is refused gets a complete HTTP

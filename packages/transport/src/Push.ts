@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Predicate from "effect/Predicate"
 import type * as Socket from "effect/socket/Socket"
@@ -29,6 +30,14 @@ export const PushTypeId = "~@effect-ws/transport/Push"
  * @since 0.1.0
  */
 export const PeerTypeId = "~@effect-ws/transport/Push/Peer"
+
+/**
+ * Marks sockets on which somebody else has read a request already, see {@link handover}.
+ *
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const HandoverTypeId = "~@effect-ws/transport/Push/Handover"
 
 /**
  * Receives what happens on a subscribed reader, synchronously and in order.
@@ -171,6 +180,32 @@ export interface PushSocket extends Socket.Socket {
 }
 
 /**
+ * The head of an HTTP request as the parser of an HTTP server left it: fields in their order, repeated ones repeated,
+ * one character for each byte.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RequestHead {
+  readonly method: string
+  readonly target: string
+  readonly version: "HTTP/1.0" | "HTTP/1.1"
+  readonly headers: ReadonlyArray<{ readonly name: string; readonly value: string }>
+}
+
+/**
+ * What comes with a socket that an HTTP server gave away: the request that was read off it and is still to be answered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Handover {
+  readonly head: RequestHead
+  /** What the decision over the request and the program that follows find in their context. */
+  readonly services: Context.Context<never>
+}
+
+/**
  * Returns `true` when a reader can push.
  *
  * @category guards
@@ -209,3 +244,16 @@ export const isPushSocket = (socket: Socket.Socket): socket is PushSocket =>
  */
 export const peerInfo = (u: Socket.Socket | Socket.Reader | Socket.Writer): PeerInfo | undefined =>
   Predicate.hasProperty(u, PeerTypeId) ? (u[PeerTypeId] as PeerInfo | undefined) : undefined
+
+/**
+ * Gives the request that was read off a socket before it was accepted, until it is answered.
+ *
+ * **Details**
+ *
+ * `undefined` where nobody has read anything: the peer is about to send its request.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const handover = (socket: Socket.Socket): Handover | undefined =>
+  Predicate.hasProperty(socket, HandoverTypeId) ? (socket[HandoverTypeId] as Handover | undefined) : undefined

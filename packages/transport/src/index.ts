@@ -1,4 +1,5 @@
 export * as Dialer from "./Dialer.ts"
+export * as HttpUpgrade from "./HttpUpgrade.ts"
 export * as ListenDescriptors from "./ListenDescriptors.ts"
 export * as Memory from "./Memory.ts"
 export * as NodeDuplex from "./NodeDuplex.ts"

@@ -29,6 +29,7 @@ import * as Socket from "effect/socket/Socket"
 import type { Acceptance, AcceptError, Decide, HandshakeOwner, HttpAnswer } from "../Accept.ts"
 import type { Connection } from "../Connection.ts"
 import { HttpAnswered } from "../HttpAnswered.ts"
+import { checkHead } from "./checkHead.ts"
 import type { Deadlines, Expiring } from "./Deadlines.ts"
 import { Handshaking } from "./Handshaking.ts"
 import type { Environment } from "./Line.ts"
@@ -116,7 +117,10 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
 
   private read(ends: Push.PushSocket | PulledSocket, reader: Push.PushReader): void {
     this.ends = ends
+    const handover = Push.handover(this.socket)
+    if (handover !== undefined) this.parser = undefined
     reader.subscribe(this)
+    if (handover !== undefined && !this.over) this.attempt(() => this.onHandover(handover.head))
   }
 
   private get reader(): Push.PushReader {
@@ -168,6 +172,13 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   }
 
   // -- from the request to the answer ----------------------------------------------------------------------------------
+
+  /** Somebody else has read the request. */
+  private onHandover(head: Push.RequestHead): void {
+    const rejection = checkHead(head, this.terms.limits)
+    if (rejection === undefined) this.onRequest(head)
+    else this.refuse(rejection)
+  }
 
   private onRequest(head: HttpHead.RequestHead): void {
     const answer = isPlainGet(head) ? this.terms.respond?.(head) : undefined

@@ -7,6 +7,7 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import * as Telemetry from "@effect-ws/connection/Telemetry"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Dialer from "@effect-ws/transport/Dialer"
+import * as Push from "@effect-ws/transport/Push"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -49,6 +50,8 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
   private readonly server: Conversations<R>
   private readonly socket: Socket.Socket
   private readonly onEnd: (() => void) | undefined
+  // What came with the request, such as the parameters of a route.
+  private readonly services: Context.Context<never> | undefined
   private readonly scope = Scope.makeUnsafe()
   // The handshake first, and the connection when that is done.
   private handshake: { readonly interrupt: () => void } | undefined = undefined
@@ -58,6 +61,12 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
     this.server = server
     this.socket = socket
     this.onEnd = onEnd
+    this.services = Push.handover(socket)?.services
+  }
+
+  private get context(): Context.Context<R> {
+    const { context } = this.server
+    return this.services === undefined ? context : Context.merge(context, this.services)
   }
 
   get connection(): Connection {
@@ -65,11 +74,11 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
   }
 
   start(): void {
-    const { acceptor, context, roster } = this.server
+    const { acceptor, roster } = this.server
     const { refusal } = roster
     roster.beginHandshake(this)
     const handshake =
-      refusal === undefined ? acceptor.begin(this.socket, context, this.scope, this) : this.refuse(refusal)
+      refusal === undefined ? acceptor.begin(this.socket, this.context, this.scope, this) : this.refuse(refusal)
     // It may be over already.
     if (roster.isShakingHands(this)) this.handshake = handshake
   }
@@ -105,9 +114,8 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
   }
 
   makeContext(): Context.Context<R> {
-    const { annotations, context } = this.server
-    const own = Context.add(Context.add(context, Scope.Scope, this.scope), References.CurrentLogAnnotations, {
-      ...annotations,
+    const own = Context.add(Context.add(this.context, Scope.Scope, this.scope), References.CurrentLogAnnotations, {
+      ...this.server.annotations,
       connection: this.connection.id
     })
     return Telemetry.contextOf(this.connection, own)

@@ -22,9 +22,12 @@ export class Acceptor {
   private readonly _takers: Array<Taker> = []
   private _pending: Array<PushSocket> = []
   private _maxPending: number
+  private readonly _drop: (socket: PushSocket) => void
 
-  constructor(maxPending: number) {
+  /** `drop` gets rid of a connection for which there is no room; by default with a reset. */
+  constructor(maxPending: number, drop: (socket: PushSocket) => void = reset) {
     this._maxPending = maxPending
+    this._drop = drop
   }
 
   /** Hands a connection over, keeps it for later, or drops it. */
@@ -32,7 +35,7 @@ export class Acceptor {
     const taker = this._takers.at(-1)
     if (taker !== undefined) return taker(socket)
     if (this._pending.length >= this._maxPending) this._pending = this._pending.filter((waiting) => !waiting.isClosed)
-    if (this._pending.length >= this._maxPending) socket.writerUnsafe.destroy()
+    if (this._pending.length >= this._maxPending) this._drop(socket)
     else this._pending.push(socket)
   }
 
@@ -54,7 +57,7 @@ export class Acceptor {
     this._maxPending = 0
     const pending = this._pending
     this._pending = []
-    for (const socket of pending) socket.writerUnsafe.destroy()
+    for (const socket of pending) this._drop(socket)
   }
 
   /** Takes connections, each into a fiber of its own; interrupting it interrupts them and closes the sockets. */
@@ -73,6 +76,8 @@ export class Acceptor {
     })
   }
 }
+
+const reset = (socket: PushSocket): void => socket.writerUnsafe.destroy()
 
 const serve = <R, E, A>(
   socket: PushSocket,

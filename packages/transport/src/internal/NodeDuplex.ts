@@ -95,6 +95,8 @@ export class NodeDuplex extends PushDuplex {
       this._listening = true
       this._stream.on("data", onData)
       this._stream.on("end", onEnd)
+      // Whoever read before us leaves the system's reading on, and the end may have come while nobody listened.
+      if (this._stream.readableEnded) queueMicrotask(() => this.onEnd())
     }
     this._stream.resume()
   }

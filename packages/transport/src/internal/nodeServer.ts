@@ -81,7 +81,8 @@ export const listening = (options: ServerOptions | InheritedOptions): Pick<NodeS
   }
 }
 
-const boundAddress = (server: Net.Server): NetAddress.SocketAddress => {
+/** Where a server listens. */
+export const boundAddress = (server: Net.Server): NetAddress.SocketAddress => {
   const address = server.address()
   if (address === null || typeof address === "string") return NetAddress.unixPathAddress(address ?? "")
   return NetAddress.inetAddressFromNativeUnsafe(address.address, address.port)

@@ -1,0 +1,279 @@
+/**
+ * A WebSocket as a route of Effect's `HttpRouter`: on the port of the pages and the API, behind the same middleware, at a
+ * path that may have parameters.
+ *
+ * A route is a server in small, fiber per connection or queue-driven: it takes the options of one, keeps the limits of
+ * one, and drains like one when its Scope closes. What it does not have is a port. The handshake is ours and not that of
+ * Effect's HTTP server, so subprotocols, extensions, response headers and typed rejections are as everywhere else.
+ *
+ * The HTTP server must be Node's. `layerServer` is Effect's, prepared for routes of this kind.
+ *
+ * @since 0.1.0
+ */
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
+import type { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import type * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { LazyArg } from "effect/Function"
+import type * as Etag from "effect/http/Etag"
+import type * as HttpPlatform from "effect/http/HttpPlatform"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import type { ServeError } from "effect/http/HttpServerError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { SocketServer } from "effect/socket/SocketServer"
+import type * as Handlers from "./Handlers.ts"
+import { takeOver, upgradeOf } from "./internal/takeOver.ts"
+import * as WebSocketServer from "./WebSocketServer.ts"
+
+/**
+ * What a route may be told beside what holds for every socket.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TransportOptions extends HttpUpgrade.UpgradeOptions {
+  /** How many upgrades wait until they are accepted; what comes above that gets 503. Default: 1024. */
+  readonly maxPending?: number | undefined
+}
+
+/**
+ * The handler of a route, and the sockets that it accepts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Transport {
+  /** Answers one request. Fails never: whatever is wrong with a request is a response. */
+  readonly handler: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
+  /** What a server of ours, or one of Effect's, accepts connections from. */
+  readonly services: Context.Context<SocketServer | PushSocketServer>
+}
+
+/**
+ * A route and the connections that came of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Route<R = never> {
+  /** Answers one request: with a connection, a rejection, or 426 where no upgrade is asked for. */
+  readonly handler: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest | R>
+  /** The connections that are open now. */
+  readonly connections: Effect.Effect<ReadonlyArray<Connection>>
+  /** Drains the route, see `WebSocketServer.drain`. */
+  readonly drain: WebSocketServer.WebSocketServer["Service"]["drain"]
+}
+
+/**
+ * Makes the handler of a route whose sockets are accepted like those of a port: by `WebSocketServer`, by
+ * `ConnectionSocketServer` for Effect RPC, or by a program of your own.
+ *
+ * **Details**
+ *
+ * Sockets carry the request and the context in which the handler ran. The handler returns when the request is answered,
+ * with the status of the answer, for middleware to log; the answer itself is written by whoever accepts the socket, so
+ * middleware cannot change it. A request for another thing than an upgrade gets 426, one with a body 400.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeTransport = Effect.fnUntraced(function* (
+  options: TransportOptions = {}
+): Effect.fn.Return<Transport, never, HttpServer.HttpServer | Scope.Scope> {
+  const { address } = yield* HttpServer.HttpServer
+  const { offer, services } = yield* HttpUpgrade.makeOffered(address, options)
+  const handler = Effect.contextWith((context: Context.Context<HttpServerRequest.HttpServerRequest>) => {
+    const request = Context.get(context, HttpServerRequest.HttpServerRequest)
+    const message = upgradeOf(request)
+    if (message === undefined) return Effect.succeed(notAnUpgrade)
+    // The rest of the body would be read as frames.
+    if (!message.complete) return Effect.succeed(unexpectedBody)
+    return Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
+      const answered = (status = clientGone): void =>
+        resume(Effect.succeed(HttpServerResponse.empty({ status })))
+      const socket = takeOver(request, message, context, options, answered)
+      if (socket === undefined) answered()
+      else offer(socket)
+    })
+  })
+  return { handler, services }
+})
+
+// As Effect's HTTP server has it in its logs.
+const clientGone = 499
+
+const toResponse = (fields: ConstructorParameters<typeof HandshakeRejection.HandshakeRejection>[0]) => {
+  const { body, head } = HandshakeRejection.toResponse(new HandshakeRejection.HandshakeRejection(fields))
+  const headers = Object.fromEntries(
+    head.headers.filter(({ name }) => name !== "Content-Length").map(({ name, value }) => [name, value])
+  )
+  return HttpServerResponse.uint8Array(body, { status: head.status, headers, contentType: headers["Content-Type"] })
+}
+
+const notAnUpgrade = toResponse({
+  rule: "NotAnUpgrade",
+  status: 426,
+  reason: "this is a WebSocket endpoint: expected the header Upgrade: websocket",
+  headers: [{ name: "Upgrade", value: "websocket" }]
+})
+
+const unexpectedBody = toResponse({ rule: "UnexpectedBody", status: 400, reason: "expected a request without a body" })
+
+/**
+ * Makes a route that runs `program` for each connection in a fiber of its own.
+ *
+ * **Details**
+ *
+ * Program and decision run in the context of the request: they have the `HttpServerRequest`, the path's parameters
+ * (`HttpRouter.params`), and what middleware provides. The limits of `options` are those of this route. Closing the Scope
+ * drains.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <E, R, RD = never>(
+  program: Handlers.Program<E, R>,
+  options?: WebSocketServer.ServerOptions<RD> & TransportOptions
+): Effect.Effect<Route<Exclude<R | RD, Scope.Scope>>, never, HttpServer.HttpServer | Scope.Scope> =>
+  makeWith(WebSocketServer.make(program, options), options)
+
+/**
+ * Makes a route without a fiber for each connection, see `WebSocketServer.makeQueue`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeQueue = <E, R, RD = never>(
+  handlers: Handlers.Handlers<E, R>,
+  options?: WebSocketServer.QueueOptions<RD> & TransportOptions
+): Effect.Effect<Route<Exclude<R | RD, Scope.Scope>>, never, HttpServer.HttpServer | Scope.Scope> =>
+  makeWith(WebSocketServer.makeQueue(handlers, options), options)
+
+const makeWith = Effect.fnUntraced(function* <R>(
+  server: Effect.Effect<WebSocketServer.WebSocketServer["Service"], never, R>,
+  options: TransportOptions | undefined
+): Effect.fn.Return<
+  Route<Exclude<R, Scope.Scope | SocketServer>>,
+  never,
+  HttpServer.HttpServer | Scope.Scope
+> {
+  const { handler, services } = yield* makeTransport(options)
+  // What the program needs comes with each socket, from the context of its request.
+  const { connections, drain } = yield* Effect.provideContext(server, services as Context.Context<any>).pipe(
+    Effect.updateContext((provided: Context.Context<Scope.Scope>) => provided)
+  )
+  const routes = yield* Effect.serviceOption(Routes)
+  if (Option.isSome(routes)) yield* routes.value.add(drain())
+  return { handler, connections, drain }
+})
+
+/**
+ * Adds a route for `GET path` that runs `program` for each connection in a fiber of its own, see {@link make}.
+ *
+ * **Example** (rooms by path)
+ *
+ * ```ts skip-type-checking
+ * const Chat = WebSocketRoute.layer("/chat/:room", Effect.fnUntraced(function* (connection) {
+ *   const { room } = yield* HttpRouter.params
+ *   yield* connection.send(`welcome to ${room}`)
+ * }))
+ *
+ * HttpRouter.serve(Layer.mergeAll(Pages, Chat)).pipe(
+ *   Layer.provide(WebSocketRoute.layerServer(createServer, { port: 8000 })),
+ *   Layer.launch,
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <E, R, RD = never>(
+  path: HttpRouter.PathInput,
+  program: Handlers.Program<E, R>,
+  options?: WebSocketServer.ServerOptions<RD> & TransportOptions
+): Layer.Layer<never, never, RouteRequirements<R | RD>> => layerWith(path, make(program, options))
+
+/**
+ * Adds a route without a fiber for each connection, see {@link makeQueue}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerQueue = <E, R, RD = never>(
+  path: HttpRouter.PathInput,
+  handlers: Handlers.Handlers<E, R>,
+  options?: WebSocketServer.QueueOptions<RD> & TransportOptions
+): Layer.Layer<never, never, RouteRequirements<R | RD>> => layerWith(path, makeQueue(handlers, options))
+
+type RouteRequirements<R> =
+  | HttpServer.HttpServer
+  | HttpRouter.HttpRouter
+  | HttpRouter.Request.From<"Requires", Exclude<R, Scope.Scope | HttpRouter.Provided>>
+
+const layerWith = <R>(
+  path: HttpRouter.PathInput,
+  route: Effect.Effect<Route<R>, never, HttpServer.HttpServer | Scope.Scope>
+) =>
+  HttpRouter.use((router) =>
+    Effect.flatMap(route, ({ handler }) => router.add("GET", path, handler)).pipe(Effect.annotateLogs({ route: path }))
+  )
+
+/** The routes of a server, which drain before it stops to listen. */
+class Routes extends Context.Service<Routes, { readonly add: (drain: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope> }>()(
+  "@effect-ws/server/WebSocketRoute/Routes"
+) {}
+
+/**
+ * Effect's HTTP server of Node, prepared for routes of this kind; takes what `NodeHttpServer.layer` takes.
+ *
+ * **Details**
+ *
+ * Routes work on `NodeHttpServer.layer` too, with two differences. There, shutting down begins by waiting for open
+ * connections, WebSockets among them, for `gracefulShutdownTimeout`, 20 seconds by default, and the routes drain only
+ * then; here they drain first. And what a client sends before it has the answer, against RFC 6455 4.1, is lost there and
+ * kept here.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServer = (
+  evaluate: LazyArg<HttpUpgrade.HttpServer>,
+  options: NodeHttpServer.Options
+): Layer.Layer<
+  HttpServer.HttpServer | NodeServices.NodeServices | HttpPlatform.HttpPlatform | Etag.Generator,
+  ServeError
+> => Layer.mergeAll(Layer.effectContext(makeServer(evaluate, options)), NodeHttpServer.layerHttpServices)
+
+const makeServer = Effect.fnUntraced(function* (
+  evaluate: LazyArg<HttpUpgrade.HttpServer>,
+  options: NodeHttpServer.Options
+): Effect.fn.Return<Context.Context<HttpServer.HttpServer>, ServeError, Scope.Scope> {
+  const { address, serve } = yield* NodeHttpServer.make(() => HttpUpgrade.keepEarly(evaluate()), options)
+  const drains = new Set<Effect.Effect<void>>()
+  const drainAll = Effect.suspend(() => Effect.forEach(drains, (drain) => drain, { concurrency: "unbounded", discard: true }))
+  const server = HttpServer.make({
+    address,
+    serve: (app, middleware) =>
+      // Finalizers run in reverse: the drain comes before the server's own.
+      Effect.andThen(
+        middleware === undefined ? serve(app) : serve(app, middleware),
+        Effect.addFinalizer(() => drainAll)
+      )
+  })
+  const add = (drain: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
+    Effect.acquireRelease(
+      Effect.sync(() => void drains.add(drain)),
+      () => Effect.sync(() => void drains.delete(drain))
+    )
+  return Context.make(HttpServer.HttpServer, server).pipe(Context.add(Routes, { add })) as Context.Context<HttpServer.HttpServer>
+})

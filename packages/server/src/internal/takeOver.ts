@@ -1,0 +1,51 @@
+/**
+ * Takes the socket of a request to upgrade away from Effect's HTTP server of Node.
+ *
+ * That server knows one upgrade, by `ws`. What it offers beside is Node's own objects, and those are enough: its response
+ * is ended without a socket, so the server believes the request to be answered and writes nothing, and the socket is ours.
+ */
+import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
+import type { PushSocket } from "@effect-ws/transport/Push"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Context from "effect/Context"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as References from "effect/References"
+import * as Scope from "effect/Scope"
+import * as Http from "node:http"
+
+/** Gives Node's request where it is one that asks for an upgrade, or `undefined`. */
+export const upgradeOf = (request: HttpServerRequest): Http.IncomingMessage | undefined => {
+  const message: unknown = NodeHttpServerRequest.toIncomingMessage(request)
+  // Node sets `upgrade` where it has let go of the socket.
+  const isUpgrade = message instanceof Http.IncomingMessage && "upgrade" in message && message.upgrade === true
+  return isUpgrade ? message : undefined
+}
+
+/**
+ * Gives the socket, with the request and its context, or `undefined` when it is closed already. `onAnswer` hears with
+ * which status the request was answered.
+ */
+export const takeOver = (
+  request: HttpServerRequest,
+  message: Http.IncomingMessage,
+  context: Context.Context<never>,
+  options: HttpUpgrade.UpgradeOptions,
+  onAnswer: (status: number | undefined) => void
+): PushSocket | undefined => {
+  const stream = message.socket
+  if (stream.destroyed) return undefined
+  const response = NodeHttpServerRequest.toServerResponse(request) as Http.ServerResponse
+  response.detachSocket(stream)
+  response.end()
+  const services = Context.omit(
+    Scope.Scope,
+    References.CurrentLogAnnotations,
+    References.CurrentLogSpans
+  )(context) as Context.Context<never>
+  return HttpUpgrade.fromUpgrade(message, stream, {
+    ...options,
+    early: HttpUpgrade.earlyOf(message),
+    services,
+    onAnswer
+  })
+}

@@ -1,0 +1,273 @@
+/**
+ * WebSockets on a port that belongs to an HTTP server of Node. Its `upgrade` events become an Effect `SocketServer`, and
+ * our `PushSocketServer`, so whatever accepts connections from a port accepts them from here too. A socket comes with the
+ * request that Node has read; the handshake is then the same as everywhere: same checks, same answers.
+ *
+ * The HTTP server stays its owner's. Nothing here listens, closes it, or touches a request that is no upgrade.
+ *
+ * For a WebSocket that is a route of Effect's `HttpRouter` see `WebSocketRoute` of the server package.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as NetAddress from "effect/net/NetAddress"
+import type * as Scope from "effect/Scope"
+import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
+import type * as Http from "node:http"
+import type * as Http2 from "node:http2"
+import type * as Https from "node:https"
+import * as Net from "node:net"
+import type { Duplex } from "node:stream"
+import { Acceptor, defaultMaxPending, makeServices } from "./internal/Acceptor.ts"
+import { listenError } from "./internal/errors.ts"
+import { boundAddress } from "./internal/nodeServer.ts"
+import { duplexSettings } from "./internal/NodeDuplex.ts"
+import { UpgradedDuplex } from "./internal/UpgradedDuplex.ts"
+import * as Upgrades from "./internal/upgrades.ts"
+import type { NodeDuplexOptions } from "./NodeDuplex.ts"
+import type { PushSocket } from "./Push.ts"
+import type { PushSocketServer } from "./PushSocketServer.ts"
+
+/**
+ * The servers of Node that read HTTP/1.1. One of HTTP/2 needs `allowHTTP1`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type HttpServer = Http.Server | Https.Server | Http2.Http2SecureServer
+
+/**
+ * What holds for each socket that was upgraded.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UpgradeOptions extends NodeDuplexOptions {
+  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
+  readonly noDelay?: boolean | undefined
+}
+
+/**
+ * Options of a server over the upgrades of an HTTP server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerOptions extends UpgradeOptions {
+  /** The paths whose upgrades are taken, compared exactly and without the query. Default: every path. */
+  readonly paths?: ReadonlyArray<string> | undefined
+  /** Says of a request for a WebSocket, at one of the paths, whether it is taken. Where it throws, that is logged and the
+   * client gets 500. Default: it is. */
+  readonly filter?: ((request: Http.IncomingMessage) => boolean) | undefined
+  /** How many upgrades wait for `run` or `accept`; what comes above that gets 503. Default: 1024. */
+  readonly maxPending?: number | undefined
+}
+
+/**
+ * Takes the requests for WebSockets that an HTTP server receives.
+ *
+ * **Details**
+ *
+ * Several of these Layers may share a server, each with paths of its own: the first that wants a request takes it. What
+ * none of them wants is left to the server's other `upgrade` listeners. Where there are none it is answered: 404, or 426
+ * to an upgrade that is not to WebSocket.
+ *
+ * The Layer is built when the server listens, since that is when its address is known; upgrades that arrive earlier than
+ * `run` or `accept` wait. Closing its Scope takes the listener off the server. Sockets over TLS tell so by `peerInfo`.
+ *
+ * **Gotchas**
+ *
+ * With an `upgrade` listener Node no longer ignores upgrades to other protocols, such as the `h2c` that curl offers with
+ * `--http2`. `createServer({ shouldUpgradeCallback: HttpUpgrade.isWebSocketUpgrade })` makes them ordinary requests
+ * again (Node 24.9 and later).
+ *
+ * Another listener that answers every upgrade, as Effect's `HttpServer` and `ws` without `noServer` do, answers those
+ * taken here as well.
+ *
+ * **Example** (on the port of a `node:http` server)
+ *
+ * ```ts skip-type-checking
+ * const server = createServer((request, response) => response.end("a page\n")).listen(8000)
+ *
+ * Echo.pipe(Layer.provide(HttpUpgrade.layerServer(server, { paths: ["/echo"] })), Layer.launch, NodeRuntime.runMain)
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServer = (
+  server: HttpServer,
+  options: ServerOptions = {}
+): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> =>
+  Layer.effectContext(
+    Effect.contextWith((context: Context.Context<Scope.Scope>) =>
+      Effect.suspend(() => {
+        const runFork = Effect.runForkWith(context)
+        const acceptor = makeAcceptor(options.maxPending)
+        const { filter, paths } = options
+        const unclaim = Upgrades.claim(server, {
+          wants: (request) =>
+            isWebSocketUpgrade(request) &&
+            (paths === undefined || paths.includes(pathOf(request))) &&
+            (filter === undefined || filter(request)),
+          take: (request, stream, early) => {
+            if (isCut(request, server)) return Upgrades.answer(stream, 431, "too many header fields")
+            acceptor.offer(fromUpgrade(request, stream, { ...options, early }))
+          },
+          failed: (defect) => runFork(Effect.logError("The filter of upgrades failed", defect))
+        })
+        const stopAccepting = Effect.sync(() => {
+          unclaim()
+          acceptor.stop()
+        })
+        return Effect.andThen(
+          Effect.addFinalizer(() => stopAccepting),
+          Effect.map(addressOf(server), (address) => makeServices(acceptor, address, stopAccepting))
+        )
+      })
+    )
+  )
+
+/**
+ * Makes a socket of an `upgrade` event, for those who listen to it themselves.
+ *
+ * **Details**
+ *
+ * `early` is the event's third argument: what came behind the request. `services` are what the handshake's decision and
+ * the program find in their context beside what their server has. `onAnswer` hears, once, with which status the request
+ * was answered, or `undefined` when the socket closes before it is. Call it inside of the event: from then on an error of
+ * the stream, such as a reset, is the socket's.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromUpgrade = (
+  request: Http.IncomingMessage,
+  stream: Duplex,
+  options: UpgradeOptions & {
+    readonly early?: Uint8Array | undefined
+    readonly services?: Context.Context<never> | undefined
+    readonly onAnswer?: ((status: number | undefined) => void) | undefined
+  } = {}
+): PushSocket => {
+  if (stream instanceof Net.Socket) {
+    // Timeouts of the HTTP server would end a quiet connection.
+    stream.setTimeout(0)
+    stream.setNoDelay(options.noDelay ?? true)
+  }
+  const { early = new Uint8Array(0), onAnswer, services = Context.empty() } = options
+  const duplex = new UpgradedDuplex({ request, stream, early, services, onAnswer }, duplexSettings(options, true))
+  // A response to an earlier request of the same client is still to come: ours would pass for it.
+  if (isBusy(stream)) duplex.destroy()
+  return duplex
+}
+
+/**
+ * Makes both services over sockets that somebody else obtains and offers.
+ *
+ * **Details**
+ *
+ * What nobody takes is kept up to `maxPending` (default 1024), and beyond that answered with 503. Closing the Scope ends
+ * the taking; what is offered afterwards gets 503 as well.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeOffered = (
+  address: NetAddress.SocketAddress,
+  options?: { readonly maxPending?: number | undefined }
+): Effect.Effect<
+  {
+    readonly offer: (socket: PushSocket) => void
+    readonly services: Context.Context<SocketServer | PushSocketServer>
+  },
+  never,
+  Scope.Scope
+> =>
+  Effect.suspend(() => {
+    const acceptor = makeAcceptor(options?.maxPending)
+    const stopAccepting = Effect.sync(() => acceptor.stop())
+    return Effect.as(
+      Effect.addFinalizer(() => stopAccepting),
+      {
+        offer: (socket: PushSocket) => acceptor.offer(socket),
+        services: makeServices(acceptor, address, stopAccepting)
+      }
+    )
+  })
+
+/**
+ * Tests whether a request asks for a WebSocket.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isWebSocketUpgrade: (request: Http.IncomingMessage) => boolean = Upgrades.isWebSocketUpgrade
+
+const kept = new WeakMap<Http.IncomingMessage, Uint8Array>()
+
+/**
+ * Keeps what clients send behind a request to upgrade, for whoever is not told of it, and gives the server back.
+ *
+ * **Details**
+ *
+ * Node tells the listeners of `upgrade` alone of these bytes. Only a client that does not wait for the answer sends
+ * any, against RFC 6455 4.1. Call it before anything else listens to `upgrade`.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const keepEarly = <Server extends Net.Server>(server: Server): Server => {
+  const events: Net.Server = server
+  events.prependListener("upgrade", (request: Http.IncomingMessage, _: Duplex, early: Buffer) => {
+    if (early.length > 0) kept.set(request, early)
+  })
+  return server
+}
+
+/**
+ * Gives what a client sent behind a request, where {@link keepEarly} was told to keep it.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const earlyOf = (request: Http.IncomingMessage): Uint8Array | undefined => kept.get(request)
+
+const makeAcceptor = (maxPending = defaultMaxPending): Acceptor =>
+  new Acceptor(maxPending, (socket) =>
+    socket instanceof UpgradedDuplex
+      ? Upgrades.respond(socket, "503 Service Unavailable", "nobody accepts connections here")
+      : socket.writerUnsafe.destroy()
+  )
+
+const pathOf = (request: Http.IncomingMessage): string => {
+  const target = (request.url ?? "").replace(/^https?:\/\/[^/?]*/i, "")
+  const question = target.indexOf("?")
+  return (question < 0 ? target : target.slice(0, question)) || "/"
+}
+
+// Node drops the fields beyond its limit without a word, and with them what may not come twice.
+const isCut = (request: Http.IncomingMessage, server: HttpServer): boolean =>
+  request.rawHeaders.length >= 2 * (("maxHeadersCount" in server && server.maxHeadersCount) || 2000)
+
+/** Not documented, but as old as Node's HTTP, and the only place where it says what it is writing to a socket. */
+const isBusy = (stream: Duplex): boolean =>
+  "_httpMessage" in stream && stream._httpMessage !== null && stream._httpMessage !== undefined
+
+const addressOf = (server: HttpServer): Effect.Effect<NetAddress.SocketAddress, SocketServerError> =>
+  Effect.callback((resume) => {
+    const events: Net.Server = server
+    const done = (outcome: Effect.Effect<NetAddress.SocketAddress, SocketServerError>): void => {
+      events.off("listening", onListening)
+      events.off("error", onError)
+      resume(outcome)
+    }
+    const onListening = (): void => done(Effect.sync(() => boundAddress(events)))
+    const onError = (cause: unknown): void => done(Effect.fail(listenError("the HTTP server's address", cause)))
+    if (events.listening) return onListening()
+    events.on("listening", onListening)
+    events.on("error", onError)
+    return Effect.sync(() => done(Effect.never))
+  })

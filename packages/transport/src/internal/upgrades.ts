@@ -1,0 +1,93 @@
+/**
+ * One `upgrade` listener for each HTTP server, whatever the number of those who take upgrades off it: only who sees all
+ * of them can tell that nobody wants a request.
+ */
+import type * as Http from "node:http"
+import type * as Net from "node:net"
+import type { Duplex } from "node:stream"
+import { NodeDuplex } from "./NodeDuplex.ts"
+import type { NodeDuplexSettings } from "./NodeDuplex.ts"
+
+/** Somebody who takes upgrades. */
+export interface Claimant {
+  readonly wants: (request: Http.IncomingMessage) => boolean
+  readonly take: (request: Http.IncomingMessage, stream: Duplex, early: Uint8Array) => void
+  /** Hears of what `wants` threw. */
+  readonly failed: (defect: unknown) => void
+}
+
+const claimants = new WeakMap<Net.Server, { readonly all: Set<Claimant>; readonly listener: UpgradeListener }>()
+
+type UpgradeListener = (request: Http.IncomingMessage, stream: Duplex, early: Buffer) => void
+
+/** Takes upgrades off a server until the function that it gives is called. */
+export const claim = (server: Net.Server, claimant: Claimant): (() => void) => {
+  let attached = claimants.get(server)
+  if (attached === undefined) {
+    const all = new Set<Claimant>()
+    attached = { all, listener: (request, stream, early) => dispatch(server, all, request, stream, early) }
+    claimants.set(server, attached)
+    server.on("upgrade", attached.listener)
+  }
+  const { all, listener } = attached
+  all.add(claimant)
+  return () => {
+    all.delete(claimant)
+    if (all.size > 0 || claimants.get(server)?.listener !== listener) return
+    // With no listener left, the server treats requests to upgrade as ordinary ones again.
+    claimants.delete(server)
+    server.off("upgrade", listener)
+  }
+}
+
+const dispatch = (
+  server: Net.Server,
+  all: ReadonlySet<Claimant>,
+  request: Http.IncomingMessage,
+  stream: Duplex,
+  early: Uint8Array
+): void => {
+  // The server has let go of the socket: until somebody takes it, a reset would end the process.
+  stream.on("error", ignoreError)
+  for (const claimant of all) {
+    try {
+      if (!claimant.wants(request)) continue
+    } catch (defect) {
+      claimant.failed(defect)
+      return answer(stream, 500, "the server failed to answer")
+    }
+    return claimant.take(request, stream, early)
+  }
+  if (server.listenerCount("upgrade") > 1) return
+  if (isWebSocketUpgrade(request)) return answer(stream, 404, "nothing is served at this path")
+  answer(stream, 426, "only upgrades to WebSocket are served", "Upgrade: websocket\r\n")
+}
+
+const ignoreError = (): void => {}
+
+/** Tests whether a request asks for a WebSocket. */
+export const isWebSocketUpgrade = (request: Http.IncomingMessage): boolean =>
+  (request.headers.upgrade ?? "").split(",").some((protocol) => protocol.trim().toLowerCase() === "websocket")
+
+const reasons = {
+  404: "Not Found",
+  426: "Upgrade Required",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error"
+}
+
+const lingering: NodeDuplexSettings = { lingerTimeout: 2000, readAhead: 0, tlsServer: true }
+
+/** Sends a complete response, and ends the stream within two seconds. */
+export const answer = (stream: Duplex, status: keyof typeof reasons, text: string, headers = ""): void =>
+  respond(new NodeDuplex(stream, lingering), `${status} ${reasons[status]}`, text, headers)
+
+/** The same on a socket that was made already. */
+export const respond = (socket: NodeDuplex, status: string, text: string, headers = ""): void => {
+  const connection = headers === "" ? "close" : "close, Upgrade"
+  const head =
+    `HTTP/1.1 ${status}\r\n${headers}Connection: ${connection}\r\n` +
+    `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length + 1}\r\n\r\n`
+  socket.writeUnsafe(Buffer.from(`${head}${text}\n`, "latin1"))
+  socket.close()
+}
