@@ -98,8 +98,7 @@ export const makeTransport = Effect.fnUntraced(function* (
     // The rest of the body would be read as frames.
     if (!message.complete) return Effect.succeed(unexpectedBody)
     return Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
-      const answered = (status = clientGone): void =>
-        resume(Effect.succeed(HttpServerResponse.empty({ status })))
+      const answered = (status = clientGone): void => resume(Effect.succeed(HttpServerResponse.empty({ status })))
       const socket = takeOver(request, message, context, options, answered)
       if (socket === undefined) answered()
       else offer(socket)
@@ -161,16 +160,10 @@ export const makeQueue = <E, R, RD = never>(
 const makeWith = Effect.fnUntraced(function* <R>(
   server: Effect.Effect<WebSocketServer.WebSocketServer["Service"], never, R>,
   options: TransportOptions | undefined
-): Effect.fn.Return<
-  Route<Exclude<R, Scope.Scope | SocketServer>>,
-  never,
-  HttpServer.HttpServer | Scope.Scope
-> {
+): Effect.fn.Return<Route<Exclude<R, Scope.Scope | SocketServer>>, never, HttpServer.HttpServer | Scope.Scope> {
   const { handler, services } = yield* makeTransport(options)
   // What the program needs comes with each socket, from the context of its request.
-  const { connections, drain } = yield* Effect.provideContext(server, services as Context.Context<any>).pipe(
-    Effect.updateContext((provided: Context.Context<Scope.Scope>) => provided)
-  )
+  const { connections, drain } = yield* Effect.provideContext(server, services as Context.Context<R>)
   const routes = yield* Effect.serviceOption(Routes)
   if (Option.isSome(routes)) yield* routes.value.add(drain())
   return { handler, connections, drain }
@@ -229,9 +222,10 @@ const layerWith = <R>(
   )
 
 /** The routes of a server, which drain before it stops to listen. */
-class Routes extends Context.Service<Routes, { readonly add: (drain: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope> }>()(
-  "@effect-ws/server/WebSocketRoute/Routes"
-) {}
+class Routes extends Context.Service<
+  Routes,
+  { readonly add: (drain: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope> }
+>()("@effect-ws/server/WebSocketRoute/Routes") {}
 
 /**
  * Effect's HTTP server of Node, prepared for routes of this kind; takes what `NodeHttpServer.layer` takes.
@@ -260,7 +254,9 @@ const makeServer = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Context.Context<HttpServer.HttpServer>, ServeError, Scope.Scope> {
   const { address, serve } = yield* NodeHttpServer.make(() => HttpUpgrade.keepEarly(evaluate()), options)
   const drains = new Set<Effect.Effect<void>>()
-  const drainAll = Effect.suspend(() => Effect.forEach(drains, (drain) => drain, { concurrency: "unbounded", discard: true }))
+  const drainAll = Effect.suspend(() =>
+    Effect.forEach(drains, (drain) => drain, { concurrency: "unbounded", discard: true })
+  )
   const server = HttpServer.make({
     address,
     serve: (app, middleware) =>
@@ -275,5 +271,7 @@ const makeServer = Effect.fnUntraced(function* (
       Effect.sync(() => void drains.add(drain)),
       () => Effect.sync(() => void drains.delete(drain))
     )
-  return Context.make(HttpServer.HttpServer, server).pipe(Context.add(Routes, { add })) as Context.Context<HttpServer.HttpServer>
+  return Context.make(HttpServer.HttpServer, server).pipe(
+    Context.add(Routes, { add })
+  ) as Context.Context<HttpServer.HttpServer>
 })

@@ -897,6 +897,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
         })
       )
 
+      if (!transport.seesRequests) return
       test(
         "answers what is no handshake, where it was told how",
         Effect.gen(function* () {

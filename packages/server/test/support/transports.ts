@@ -1,4 +1,5 @@
 import * as Faulty from "@effect-ws/transport/Faulty"
+import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import * as Memory from "@effect-ws/transport/Memory"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Tls from "@effect-ws/transport/Tls"
@@ -6,11 +7,14 @@ import * as Unix from "@effect-ws/transport/Unix"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { Effect, Layer, Redacted } from "effect"
+import { HttpRouter } from "effect/http"
 import type { SocketServer } from "effect/socket"
 import * as Fs from "node:fs"
+import * as Http from "node:http"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { generate } from "selfsigned"
+import * as WebSocketRoute from "../../src/WebSocketRoute.ts"
 
 /** A network to run the suite over: a server on a free address, and a dialer that reaches it. */
 export interface Transport {
@@ -21,6 +25,8 @@ export interface Transport {
   /** Whether both ends are known by host and port. */
   readonly hasPorts: boolean
   readonly secure: boolean
+  /** Whether requests that are no upgrade come to us, and not to an HTTP server in front. */
+  readonly seesRequests: boolean
 }
 
 export const memory: Transport = {
@@ -28,7 +34,8 @@ export const memory: Transport = {
   layer: Memory.layer({ port: 0 }),
   large: 1 << 20,
   hasPorts: true,
-  secure: false
+  secure: false,
+  seesRequests: true
 }
 
 export const tcp: Transport = { ...memory, name: "Tcp", layer: Tcp.layer({ port: 0 }) }
@@ -86,5 +93,42 @@ const effects: Transport = {
   hasPorts: false
 }
 
+/** An HTTP server of Node on a free port, which has a page and is closed with the Scope. */
+export const httpServer = Effect.acquireRelease(
+  Effect.callback<Http.Server>((resume) => {
+    const server = Http.createServer((_, response) => void response.end("a page\n"))
+    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+  }),
+  (server) => Effect.sync(() => server.close())
+)
+
+const upgrade: Transport = {
+  ...memory,
+  name: "HttpUpgrade",
+  seesRequests: false,
+  layer: Layer.merge(
+    Layer.unwrap(Effect.map(httpServer, (server) => HttpUpgrade.layerServer(server))),
+    Tcp.layerDialer()
+  )
+}
+
+const route: Transport = {
+  ...memory,
+  name: "WebSocketRoute",
+  seesRequests: false,
+  layer: Layer.unwrap(
+    Effect.map(WebSocketRoute.makeTransport(), ({ handler, services }) =>
+      Layer.merge(
+        Layer.succeedContext(services),
+        HttpRouter.serve(HttpRouter.add("GET", "/*", handler), { disableLogger: true, disableListenLog: true })
+      )
+    )
+  ).pipe(
+    Layer.provide(WebSocketRoute.layerServer(Http.createServer, { port: 0, host: "127.0.0.1" })),
+    Layer.merge(Tcp.layerDialer()),
+    Layer.orDie
+  )
+}
+
 /** Every transport that there is. */
-export const transports: ReadonlyArray<Transport> = [memory, tcp, unix, tls, faulty, effects]
+export const transports: ReadonlyArray<Transport> = [memory, tcp, unix, tls, faulty, effects, upgrade, route]
