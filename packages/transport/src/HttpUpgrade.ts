@@ -188,11 +188,15 @@ export const makeOffered = (
 > =>
   Effect.suspend(() => {
     const acceptor = makeAcceptor(options?.maxPending)
-    const stopAccepting = Effect.sync(() => acceptor.stop())
+    let stopped = false
+    const stopAccepting = Effect.sync(() => {
+      stopped = true
+      acceptor.stop()
+    })
     return Effect.as(
       Effect.addFinalizer(() => stopAccepting),
       {
-        offer: (socket: PushSocket) => acceptor.offer(socket),
+        offer: (socket: PushSocket) => (stopped ? refuse(socket) : acceptor.offer(socket)),
         services: makeServices(acceptor, address, stopAccepting)
       }
     )
@@ -235,12 +239,12 @@ export const keepEarly = <Server extends Net.Server>(server: Server): Server => 
  */
 export const earlyOf = (request: Http.IncomingMessage): Uint8Array | undefined => kept.get(request)
 
-const makeAcceptor = (maxPending = defaultMaxPending): Acceptor =>
-  new Acceptor(maxPending, (socket) =>
-    socket instanceof UpgradedDuplex
-      ? Upgrades.respond(socket, "503 Service Unavailable", "nobody accepts connections here")
-      : socket.writerUnsafe.destroy()
-  )
+const makeAcceptor = (maxPending = defaultMaxPending): Acceptor => new Acceptor(maxPending, refuse)
+
+const refuse = (socket: PushSocket): void =>
+  socket instanceof UpgradedDuplex
+    ? Upgrades.respond(socket, "503 Service Unavailable", "nobody accepts connections here")
+    : socket.writerUnsafe.destroy()
 
 const pathOf = (request: Http.IncomingMessage): string => {
   const target = (request.url ?? "").replace(/^https?:\/\/[^/?]*/i, "")

@@ -10,10 +10,7 @@ import type { RequestHead } from "@effect-ws/transport/Push"
 import * as Result from "effect/Result"
 
 /** Says why a head is refused, or nothing where it is well-formed and within the limits. */
-export const checkHead = (
-  head: RequestHead,
-  limits: HeadLimits
-): HandshakeRejection.HandshakeRejection | undefined => {
+export const checkHead = (head: RequestHead, limits: HeadLimits): HandshakeRejection.HandshakeRejection | undefined => {
   const bytes = HttpHead.encodeRequest(head)
   if (Result.isFailure(bytes)) {
     const reason = `invalid HTTP head: ${bytes.failure.detail}`
