@@ -83,6 +83,11 @@ export const discover = (): Peers => {
       file: "ws.ts",
       env: { WS_NO_BUFFER_UTIL: "1" }
     }),
+    node("fiber-metrics", "the same as fiber, with metrics", {
+      file: "fiber.ts",
+      env: { METRICS: "1" },
+      roles: ["server"]
+    }),
     node("ws-effect", `the same as ws in a process that has loaded ${effect}`),
     node(
       "effect-socket",

@@ -1,4 +1,5 @@
 /** What our servers have in common: the transport, compression where it is asked for, no logs, and the announcement. */
+import * as Telemetry from "@effect-ws/connection/Telemetry"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as Tcp from "@effect-ws/transport/Tcp"
@@ -19,6 +20,7 @@ const Announced = Layer.effectDiscard(
 export const launch = (server: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer>): void => {
   Announced.pipe(
     Layer.provide(server),
+    Layer.provide(process.env["METRICS"] === undefined ? Layer.empty : Telemetry.layer({ spans: false })),
     Layer.provide(compression === undefined ? Layer.empty : PermessageDeflate.layer({ ...settings, threshold: 0 })),
     Layer.provide(Tcp.layerServer({ port: 0, backlog: 1024 })),
     Layer.launch,
