@@ -148,7 +148,7 @@ export interface Connection {
   readonly ping: (payload?: Uint8Array) => Effect.Effect<Duration.Duration, CloseError.CloseError | Misuse>
   /** Sends a pong that nobody asked for: a heartbeat in one direction. */
   readonly pong: (payload?: Uint8Array) => Effect.Effect<void, CloseError.CloseError | Misuse>
-  /** The round-trip time of the last ping that was answered. */
+  /** The round-trip time of the last ping that was answered, be it one of keepalive. */
   readonly latency: Duration.Duration | undefined
 
   /**
