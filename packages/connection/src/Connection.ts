@@ -168,6 +168,8 @@ export interface Connection {
   readonly abort: (why?: string) => Effect.Effect<void>
   /** Waits for the end: who began, what each end sent, whether it was clean. */
   readonly closed: Effect.Effect<Closure>
+  /** The record of the end, which `closed` waits for; `undefined` while it is not over. */
+  readonly closure: Closure | undefined
 
   /**
    * The data frames of the peer in place of `messages`: as they came, before the extensions that work on messages (such

@@ -435,6 +435,8 @@ export class Session {
     if (!this.canSend) return failure
     this.failed = true
     this.outbound.discard()
+    this.inbound.discard()
+    this.held = undefined
     if (this.state === "Open") {
       this.initiator = "local"
       this.closeError = failure

@@ -11,9 +11,18 @@ import type * as Conversation from "@effect-ws/connection/Conversation"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
+
+/**
+ * How long a handler may go on when its connection is over.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultGrace: Duration.Input = "30 seconds"
 
 /**
  * What a program does when something happens on one of its connections.
@@ -22,6 +31,9 @@ import * as Stream from "effect/Stream"
  *
  * A handler that fails with a typed close closes its connection with that; any other failure or defect closes it with
  * 1011 and is logged. Either way `onError` hears of it before, and `onClose` after.
+ *
+ * Whoever waits for ever is interrupted: a handler when its connection has been over for `handlerGrace`, `onError` and
+ * `onClose` when they have taken that long.
  *
  * @category models
  * @since 0.1.0
@@ -88,10 +100,10 @@ export interface Dispatch<E, R> {
  * @category conversions
  * @since 0.1.0
  */
-export const toDispatch = <E, R>(handlers: Handlers<E, R>): Dispatch<E, R> => {
+export const toDispatch = <E, R>(handlers: Handlers<E, R>, grace: Duration.Input = defaultGrace): Dispatch<E, R> => {
   const { onClose, onError, onMessage, onOpen, onPing, onPong, onSent } = handlers
   const error = (connection: Connection, cause: Cause.Cause<unknown>): Effect.Effect<void, never, R> =>
-    onError === undefined ? Effect.void : logged(onError(connection, cause), "onError")
+    onError === undefined ? Effect.void : bounded(() => onError(connection, cause), "onError", grace)
   return {
     kinds: [
       ...(onPing === undefined ? [] : ["Ping" as const]),
@@ -117,7 +129,7 @@ export const toDispatch = <E, R>(handlers: Handlers<E, R>): Dispatch<E, R> => {
       const broke = closure.violation !== undefined || closure.error._tag === "AbnormalClosure"
       return Effect.andThen(
         broke ? error(connection, Cause.fail(closure.error)) : Effect.void,
-        onClose === undefined ? Effect.void : logged(onClose(connection, closure), "onClose")
+        onClose === undefined ? Effect.void : logged(() => onClose(connection, closure), "onClose")
       )
     }
   }
@@ -129,9 +141,9 @@ export const toDispatch = <E, R>(handlers: Handlers<E, R>): Dispatch<E, R> => {
  * @category conversions
  * @since 0.1.0
  */
-export const toRunning = <E, R>(program: Program<E, R>): Running<E, R> => {
+export const toRunning = <E, R>(program: Program<E, R>, grace?: Duration.Input): Running<E, R> => {
   if (typeof program === "function") return { handler: program, afterwards: undefined }
-  const dispatch = toDispatch(program)
+  const dispatch = toDispatch(program, grace)
   return {
     handler: (connection) => {
       // How the connection ended is told by its closure, afterwards.
@@ -145,5 +157,21 @@ export const toRunning = <E, R>(program: Program<E, R>): Running<E, R> => {
   }
 }
 
-const logged = <E, R>(effect: Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>
-  Effect.catchCause(Effect.asVoid(effect), (cause) => Effect.logError(`The handler ${name} failed`, cause))
+const logged = <E, R>(handler: () => Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>
+  Effect.catchCause(Effect.asVoid(Effect.suspend(handler)), (cause) =>
+    Effect.logError(`The handler ${name} failed`, cause)
+  )
+
+// The connection waits for it to be closed, so what hangs must not. It may be called where nothing is interrupted.
+const bounded = <E, R>(
+  handler: () => Effect.Effect<unknown, E, R>,
+  name: string,
+  grace: Duration.Input
+): Effect.Effect<void, never, R> =>
+  logged(handler, name).pipe(
+    Effect.timeoutOrElse({
+      duration: grace,
+      orElse: () => Effect.logError(`The handler ${name} was interrupted, for it took longer than handlerGrace`)
+    }),
+    Effect.interruptible
+  )

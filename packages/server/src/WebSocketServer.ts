@@ -52,6 +52,12 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
   readonly drainNewcomers?: "refuse" | "leave" | undefined
   /** How many messages `broadcast` sends in one turn of the event loop. Default: 512, which is a few milliseconds. */
   readonly broadcastSlice?: number | undefined
+  /**
+   * How long a handler may go on when its connection is over before it is interrupted, and how long `onClose` and
+   * `onError` may take. One that waits for something else than its connection would wait for ever. Kept to within a
+   * quarter. Default: 30 seconds.
+   */
+  readonly handlerGrace?: Duration.Input | undefined
 }
 
 /**
@@ -130,7 +136,7 @@ export const make = <E, R, RD = never>(
   program: Handlers.Program<E, R>,
   options: ServerOptions<RD> = {}
 ): Effect.Effect<WebSocketServer["Service"], never, Requirements<R | RD>> =>
-  serve(new FiberRunner(Handlers.toRunning(program)), options)
+  serve(new FiberRunner(Handlers.toRunning(program, options.handlerGrace)), options)
 
 type Requirements<R> = SocketServer.SocketServer | Exclude<R, Scope.Scope> | Scope.Scope
 
@@ -154,8 +160,8 @@ export const makeQueue = Effect.fnUntraced(function* <E, R, RD = never>(
   handlers: Handlers.Handlers<E, R>,
   options: QueueOptions<RD> = {}
 ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
-  const runner = new QueueRunner(Handlers.toDispatch(handlers), options.slice ?? 64)
-  for (let worker = 0; worker < (options.workers ?? 64); worker++) yield* Effect.forkScoped(runner.worker)
+  const runner = new QueueRunner(Handlers.toDispatch(handlers, options.handlerGrace), options.slice ?? 64)
+  yield* runner.employ(options.workers ?? 64)
   return yield* serve(runner, options)
 })
 
@@ -181,7 +187,8 @@ const serve = Effect.fnUntraced(
     })
 
     // What accepts goes on during the drain, to refuse; what is left then is interrupted.
-    yield* Effect.addFinalizer(() => roster.interrupt)
+    yield* Effect.addFinalizer(() => roster.interrupt(Duration.max(Duration.times(drainTimeout, 1 / 4), leastPatience)))
+    yield* Effect.forkScoped(roster.reap(Duration.fromInputUnsafe(options.handlerGrace ?? Handlers.defaultGrace)))
     yield* Effect.forkScoped(Effect.orDie(accepting(sockets, push, conversations)))
     yield* Effect.addFinalizer(() => Effect.andThen(drain(), Effect.logInfo("Stopped")))
     yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)
@@ -196,6 +203,9 @@ const serve = Effect.fnUntraced(
   },
   Effect.annotateLogs({ module: "WebSocketServer" })
 )
+
+// Where a drain takes no time at all, what is interrupted still does.
+const leastPatience = Duration.millis(250)
 
 // Our own transports hand sockets over without a fiber for each. Both services are of one listener where they have one
 // address.

@@ -363,6 +363,10 @@ export class SocketConnection extends Line implements Connection, Recipient {
     })
   }
 
+  get closure(): Closure | undefined {
+    return this.over ? this.session.closure : undefined
+  }
+
   close(code?: number, reason?: string): Effect.Effect<Closure, Misuse> {
     return Effect.suspend(() => {
       const failure = this.session.close(code, reason)

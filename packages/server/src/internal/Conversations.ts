@@ -20,7 +20,7 @@ import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import { refuse } from "./refuse.ts"
 import type { Roster } from "./Roster.ts"
-import type { Runner, Visit } from "./Runner.ts"
+import type { Runner, Task, Visit } from "./Runner.ts"
 
 /** What all conversations of a server have in common. */
 export class Conversations<R> {
@@ -109,8 +109,11 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
     roster.add(connection)
     // In this order, so that a drain does not miss it between the two.
     roster.endHandshake(this)
-    const fiber = runner.start(this)
-    if (fiber !== undefined) roster.track(connection, fiber)
+    runner.start(this)
+  }
+
+  track(task: Task): void {
+    this.server.roster.track(this.connection, task)
   }
 
   makeContext(): Context.Context<R> {
@@ -122,7 +125,6 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
   }
 
   ended(closure: Closure): void {
-    this.server.roster.remove(this.connection)
     this.report(() => closeMessage(closure))
     this.end(Exit.void)
   }
@@ -131,7 +133,14 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
     const { acceptor, context } = this.server
     acceptor.release(this.socket, this.opened)
     const closing = Scope.closeUnsafe(this.scope, exit)
-    if (closing !== undefined) Effect.runForkWith(context)(closing)
+    if (closing === undefined) return this.gone()
+    const finalizers = Effect.runForkWith(context)(Effect.ignoreCause(closing, { log: "Error" }))
+    finalizers.addObserver(() => this.gone())
+  }
+
+  // What the program registered with the Scope is released: whoever waits for the end of the server may go on.
+  private gone(): void {
+    if (this.opened !== undefined) this.server.roster.remove(this.opened)
     this.onEnd?.()
   }
 

@@ -7,12 +7,14 @@
  * its own. The queue is bounded by the number of open connections.
  */
 import type { ConnectionEvent } from "@effect-ws/connection/Connection"
-import * as Conversation from "@effect-ws/connection/Conversation"
 import * as Polling from "@effect-ws/connection/Polling"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import type { Dispatch } from "../Handlers.ts"
+import { conclude } from "./Runner.ts"
 import type { Runner, Visit } from "./Runner.ts"
 
 export class QueueRunner<E, R> implements Runner<R> {
@@ -21,14 +23,18 @@ export class QueueRunner<E, R> implements Runner<R> {
   private queue: Array<Turns<E, R>> = []
   private taken = 0
   private readonly idle: Array<(next: Turns<E, R>) => void> = []
+  private readonly workers = new Set<Worker<E, R>>()
+  private isStopped = false
 
   constructor(dispatch: Dispatch<E, R>, slice: number) {
     this.dispatch = dispatch
     this.slice = slice
   }
 
-  start(visit: Visit<R>): undefined {
-    this.ready(new Turns(this, visit))
+  start(visit: Visit<R>): void {
+    const turns = new Turns(this, visit)
+    visit.track(turns)
+    this.ready(turns)
   }
 
   /** Gives a connection to a worker: now, where one has nothing to do, or in its turn. */
@@ -57,11 +63,55 @@ export class QueueRunner<E, R> implements Runner<R> {
     })
   }
 
-  /** One worker; runs until it is interrupted. */
-  get worker(): Effect.Effect<never> {
-    return Effect.forever(
-      Effect.flatMap(this.next, (turns) => turns.take),
-      { disableYield: true }
+  /** Employs so many workers for as long as the Scope is open. */
+  employ(count: number): Effect.Effect<void, never, Scope.Scope> {
+    const dismiss = Effect.suspend(() => {
+      this.isStopped = true
+      return Fiber.interruptAll(Array.from(this.workers, ({ fiber }) => fiber))
+    })
+    return Effect.flatMap(
+      Effect.addFinalizer(() => dismiss),
+      () =>
+        Effect.contextWith((context: Context.Context<never>) =>
+          Effect.sync(() => {
+            for (let worker = 0; worker < count; worker++) this.hire(context)
+          })
+        )
+    )
+  }
+
+  // A worker is gone for good when a handler that it runs is interrupted, so another one takes its place.
+  private hire(context: Context.Context<never>): void {
+    const worker = new Worker(this.next, context)
+    this.workers.add(worker)
+    worker.fiber.addObserver((exit) => {
+      this.workers.delete(worker)
+      if (!this.isStopped) this.hire(context)
+      worker.turns?.settle(exit)
+    })
+  }
+
+  /** Interrupts the handler of one connection, if one runs. */
+  stop(turns: Turns<E, R>): Effect.Effect<void> {
+    for (const worker of this.workers) if (worker.turns === turns) return Fiber.interrupt(worker.fiber)
+    return Effect.void
+  }
+}
+
+class Worker<E, R> {
+  /** Whose turn it is. */
+  turns: Turns<E, R> | undefined = undefined
+  readonly fiber: Fiber.Fiber<never>
+
+  constructor(next: Effect.Effect<Turns<E, R>>, context: Context.Context<never>) {
+    this.fiber = Effect.runForkWith(context)(
+      Effect.forever(
+        Effect.flatMap(next, (turns) => {
+          this.turns = turns
+          return turns.take(this)
+        }),
+        { disableYield: true }
+      )
     )
   }
 }
@@ -85,12 +135,19 @@ class Turns<E, R> implements Polling.Poller {
     this.runner.ready(this)
   }
 
+  get stop(): Effect.Effect<void> {
+    return this.runner.stop(this)
+  }
+
   /** One turn of this connection. */
-  get take(): Effect.Effect<void> {
+  take(worker: Worker<E, R>): Effect.Effect<void> {
     if (this.isOpen) this.context ??= this.visit.makeContext()
     const context = this.context ?? this.visit.makeContext()
     return Effect.flatMap(Effect.exit(Effect.updateContext(this.work, () => context)), (exit) =>
-      Effect.sync(() => this.settle(exit))
+      Effect.sync(() => {
+        worker.turns = undefined
+        this.settle(exit)
+      })
     )
   }
 
@@ -112,19 +169,18 @@ class Turns<E, R> implements Polling.Poller {
     })
   }
 
-  private settle(exit: Exit.Exit<void, E>): void {
+  /** Ends a turn: what is left to do, or closing, is for later. */
+  settle(exit: Exit.Exit<void, E>): void {
     if (Exit.isSuccess(exit)) {
       if (this.poll.done()) return
       if (!this.poll.isEnded) return this.runner.ready(this)
     }
-    // Closing waits for the peer, which no worker should.
-    const { dispatch } = this.runner
-    const { connection } = this.visit
-    const ending = dispatch.failed(connection, exit).pipe(
-      Effect.andThen(Conversation.conclude(connection, exit)),
-      Effect.tap((closure) => dispatch.closed(connection, closure)),
-      Effect.map((closure) => this.visit.ended(closure))
-    )
-    Effect.runForkWith(this.visit.makeContext())(ending, { uninterruptible: true })
+    const { closed, failed } = this.runner.dispatch
+    const { visit } = this
+    if (Exit.isSuccess(exit)) return conclude(visit, exit, closed)
+    // What is told to the program now may wait, and closing waits for the peer: no worker should.
+    const telling = Effect.runForkWith(visit.makeContext())(failed(visit.connection, exit))
+    visit.track(telling)
+    telling.addObserver(() => conclude(visit, exit, closed))
   }
 }

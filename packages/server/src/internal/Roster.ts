@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
+import { stop } from "./Runner.ts"
+import type { Task } from "./Runner.ts"
 
 /** How much a server takes on at once. */
 export interface Capacity {
@@ -19,8 +21,8 @@ export class Roster {
   private readonly maxConnections: number
   private readonly maxHandshakes: number
   private readonly handshakes = new Set<{ readonly interrupt: () => void }>()
-  // With the handler's fiber, once it runs.
-  private readonly open = new Map<Connection, Fiber.Fiber<unknown, unknown> | undefined>()
+  // With what runs for each, once it does. One is in here until all about it is over.
+  private readonly open = new Map<Connection, Task | undefined>()
   private readonly empty = Latch.makeUnsafe(true)
   private farewell: Farewell | undefined = undefined
 
@@ -37,7 +39,7 @@ export class Roster {
   }
 
   get connections(): ReadonlyArray<Connection> {
-    return Array.from(this.open.keys())
+    return Array.from(this.open.keys()).filter((connection) => connection.closure === undefined)
   }
 
   /** Why a new socket is refused, or `undefined` where it is welcome. */
@@ -76,9 +78,9 @@ export class Roster {
       Effect.runFork(Effect.ignore(connection.drain(this.farewell.code, this.farewell.reason)))
   }
 
-  /** Remembers the fiber of a connection that is not over yet. */
-  track(connection: Connection, fiber: Fiber.Fiber<unknown, unknown>): void {
-    if (this.open.has(connection)) this.open.set(connection, fiber)
+  /** Remembers what runs for a connection. */
+  track(connection: Connection, task: Task): void {
+    if (this.open.has(connection)) this.open.set(connection, task)
   }
 
   remove(connection: Connection): void {
@@ -86,13 +88,50 @@ export class Roster {
     this.openWhenEmpty()
   }
 
-  /** Interrupts what is left, handshakes and handlers, and waits until all are gone. */
-  get interrupt(): Effect.Effect<void> {
-    return Effect.suspend(() => {
+  /**
+   * Interrupts what is left, handshakes and handlers, and then what the handlers do after the end of their connections;
+   * each has `patience`. What cannot be interrupted is left to itself.
+   */
+  interrupt(patience: Duration.Duration): Effect.Effect<void> {
+    const round = Effect.suspend(() => {
       for (const handshake of this.handshakes) handshake.interrupt()
-      const fibers = [...this.open.values()].filter((fiber) => fiber !== undefined)
-      return Effect.andThen(Fiber.interruptAll(fibers), this.empty.await)
+      const tasks = Array.from(this.open.values()).filter((task) => task !== undefined)
+      return Effect.andThen(Effect.forEach(tasks, stop, { concurrency: "unbounded", discard: true }), this.empty.await)
     })
+    // By a fiber of its own: interrupting may wait for ever.
+    const bounded = Effect.flatMap(Effect.forkDetach(round, { startImmediately: true }), (fiber) =>
+      Effect.map(Effect.timeoutOption(Fiber.await(fiber), patience), Option.isSome)
+    )
+    return Effect.flatMap(bounded, (done) =>
+      done
+        ? Effect.void
+        : Effect.flatMap(bounded, (done) =>
+            done
+              ? Effect.void
+              : Effect.logWarning(`${this.open.size} handlers cannot be interrupted and are left behind`)
+          )
+    )
+  }
+
+  /**
+   * Interrupts handlers of connections that are over for so long. Runs until it is interrupted.
+   *
+   * One look at all connections now and then, in place of a timer for each that ends.
+   */
+  reap(grace: Duration.Duration): Effect.Effect<never> {
+    const late = new Map<Connection, { readonly task: Task; looks: number }>()
+    const look = Effect.suspend(() => {
+      for (const connection of late.keys()) if (!this.open.has(connection)) late.delete(connection)
+      const overdue: Array<Effect.Effect<void>> = []
+      for (const [connection, task] of this.open) {
+        if (task === undefined || connection.closure === undefined) continue
+        const seen = late.get(connection)
+        if (seen?.task !== task) late.set(connection, { task, looks: 1 })
+        else if (++seen.looks === LOOKS + 1) overdue.push(interruptLate(connection, task))
+      }
+      return Effect.forEach(overdue, (interrupting) => Effect.forkDetach(interrupting), { discard: true })
+    })
+    return Effect.forever(Effect.andThen(Effect.sleep(Duration.divideUnsafe(grace, LOOKS)), look))
   }
 
   /**
@@ -129,6 +168,15 @@ export class Roster {
     })
   }
 }
+
+const interruptLate = (connection: Connection, task: Task): Effect.Effect<void> =>
+  Effect.andThen(
+    Effect.logWarning("A handler goes on although its connection is over, and is interrupted"),
+    stop(task)
+  ).pipe(Effect.asVoid, Effect.annotateLogs({ connection: connection.id }))
+
+// How often a connection that is over is looked at before its handler is interrupted.
+const LOOKS = 4
 
 interface Farewell {
   readonly code: number

@@ -6,8 +6,8 @@ import * as Conversation from "@effect-ws/connection/Conversation"
 import type { Closure } from "@effect-ws/protocol/Session"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type { Running } from "../Handlers.ts"
 
 /** A connection whose program is to be run. */
@@ -15,13 +15,43 @@ export interface Visit<R> {
   readonly connection: Connection
   /** What the program runs with, its Scope included: made afresh with each call, since an idle connection holds none. */
   readonly makeContext: () => Context.Context<R>
-  /** To be told when all about the connection is over. */
+  /** Tells what runs for the connection now, so that it can be interrupted. */
+  readonly track: (task: Task) => void
+  /** To be told when the program is done with the connection. */
   readonly ended: (closure: Closure) => void
 }
 
+/** What runs for a connection: a fiber of its own, or whatever can be told to interrupt its share of another. */
+export type Task = Fiber.Fiber<unknown, unknown> | { readonly stop: Effect.Effect<void> }
+
+/** Interrupts what runs for a connection, and waits for that. */
+export const stop = (task: Task): Effect.Effect<unknown> => ("stop" in task ? task.stop : Fiber.interrupt(task))
+
 export interface Runner<R> {
-  /** Runs the program on a connection. The fiber, if any, is the program's own: interrupting it closes with 1001. */
-  readonly start: (visit: Visit<R>) => Fiber.Fiber<unknown, unknown> | undefined
+  /** Runs the program on a connection. Interrupting it closes with 1001. */
+  readonly start: (visit: Visit<R>) => void
+}
+
+/**
+ * Closes a connection as the exit of its program says, and runs what comes after that. Closing has its own bound in time
+ * and is not interrupted; what the program does then can be.
+ */
+export const conclude = <R>(
+  visit: Visit<R>,
+  exit: Exit.Exit<unknown, unknown>,
+  afterwards: ((connection: Connection, closure: Closure) => Effect.Effect<unknown, never, R>) | undefined
+): void => {
+  const { connection } = visit
+  const closing = Effect.runForkWith(visit.makeContext())(Conversation.conclude(connection, exit), {
+    uninterruptible: true
+  })
+  closing.addObserver((closed) => {
+    if (Exit.isFailure(closed)) throw new Error("closing a connection does not fail", { cause: closed.cause })
+    if (afterwards === undefined) return visit.ended(closed.value)
+    const last = Effect.runForkWith(visit.makeContext())(Effect.suspend(() => afterwards(connection, closed.value)))
+    visit.track(last)
+    last.addObserver(() => visit.ended(closed.value))
+  })
 }
 
 /** A fiber for each connection, which is the handler, no more and no less. */
@@ -32,22 +62,10 @@ export class FiberRunner<E, R> implements Runner<R> {
     this.program = program
   }
 
-  start(visit: Visit<R>): Fiber.Fiber<unknown, E> {
+  start(visit: Visit<R>): void {
     const handler = Effect.suspend(() => this.program.handler(visit.connection))
     const fiber = Effect.runForkWith(visit.makeContext())(handler)
-    fiber.addObserver((exit) => this.conclude(visit, exit))
-    return fiber
-  }
-
-  private conclude(visit: Visit<R>, exit: Exit.Exit<unknown, E>): void {
-    const { afterwards } = this.program
-    const { connection } = visit
-    const concluded = Effect.flatMap(Conversation.conclude(connection, exit), (closure) =>
-      Effect.as(afterwards === undefined ? Effect.void : afterwards(connection, closure), closure)
-    )
-    Effect.runForkWith(visit.makeContext())(
-      Effect.map(concluded, (closure) => visit.ended(closure)),
-      { uninterruptible: true }
-    )
+    visit.track(fiber)
+    fiber.addObserver((exit) => conclude(visit, exit, this.program.afterwards))
   }
 }
