@@ -58,7 +58,9 @@ const handlers: Readonly<Record<string, (connection: Connection) => Effect.Effec
 
 const options: WebSocketServer.ServerOptions = {
   maxMessageSize: process.env["MAX_MESSAGE_SIZE"] === undefined ? undefined : Number(process.env["MAX_MESSAGE_SIZE"]),
-  drainTimeout: "10 seconds"
+  drainTimeout: "10 seconds",
+  // Ten thousand of them take a while to begin where the machine has other work.
+  handshakeTimeout: "1 minute"
 }
 
 const noteClose = ({ error, violation }: Closure): void => {
