@@ -26,6 +26,7 @@ import * as Scope from "effect/Scope"
 import type { ConnectError } from "./ConnectError.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import { attempt } from "./internal/attempt.ts"
+import { debug } from "./internal/debug.ts"
 import { Journey } from "./internal/Journey.ts"
 import * as Proxy from "./Proxy.ts"
 import * as Target from "./Target.ts"
@@ -131,7 +132,7 @@ export const connect = Effect.fnUntraced(function* (
   while (true) {
     const arrived = yield* inOwnScope(scope, attempt(journey, options))
     if (arrived === "again") continue
-    yield* Effect.logDebug(`Connected to ${Target.format(journey.target)}`)
+    yield* debug(() => `Connected to ${Target.format(journey.target)}`)
     yield* Effect.addFinalizer((exit) => leave(arrived, exit))
     return arrived
   }
@@ -142,13 +143,12 @@ const inOwnScope = <R>(
   outer: Scope.Scope,
   effect: Effect.Effect<Connection | "again", ConnectError, R | Scope.Scope>
 ): Effect.Effect<Connection | "again", ConnectError, Exclude<R, Scope.Scope>> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Scope.fork(outer), (scope) =>
-      Effect.flatMap(Effect.exit(restore(Scope.provide(effect, scope))), (exit) =>
-        Exit.isSuccess(exit) && exit.value !== "again" ? exit : Effect.andThen(Scope.close(scope, exit), exit)
-      )
+  Effect.uninterruptibleMask((restore) => {
+    const scope = Scope.forkUnsafe(outer)
+    return Effect.flatMap(Effect.exit(restore(Scope.provide(effect, scope))), (exit) =>
+      Exit.isSuccess(exit) && exit.value !== "again" ? exit : Effect.andThen(Scope.close(scope, exit), exit)
     )
-  )
+  })
 
 const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
   if (Exit.isSuccess(exit)) return Effect.ignore(connection.close(1000))

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import type { HandshakeTimeout } from "@effect-ws/connection/Connect"
+import type { HandshakeTimeout } from "@effect-ws/connection/HandshakeTimeout"
 import type { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
 import type { HeadError } from "@effect-ws/protocol/HeadParser"
 import * as Duration from "effect/Duration"

@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import * as Deadlines from "@effect-ws/transport/Deadlines"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -117,7 +118,7 @@ export const make = (inner: Dialer.Dialer["Service"], options: Options = {}): Di
       )
       return Effect.succeed(
         makeLate(
-          Effect.timeoutOrElse(connect(host, port, { connectTimeout }), {
+          Deadlines.within(connect(host, port, { connectTimeout }), {
             duration: connectTimeout,
             orElse: () =>
               Effect.fail(

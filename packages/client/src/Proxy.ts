@@ -1,5 +1,5 @@
 /**
- * The way through a proxy: HTTP proxies by CONNECT (RFC 9110 9.3.6), and SOCKS5 (RFC 1928, with the name and password of
+ * The way through a proxy: HTTP proxies by CONNECT (RFC 9110 9.3.6), over TLS or not, and SOCKS5 (RFC 1928, with the name and password of
  * RFC 1929). Which proxy to take is a policy; the usual one reads the usual environment variables, as curl does.
  *
  * Both kinds make a tunnel: what travels through it, TLS included, is between the client and the server. Names are
@@ -9,25 +9,30 @@
  */
 import type { Proof } from "@effect-ws/protocol/AuthAnswer"
 import { password } from "@effect-ws/protocol/AuthAnswer"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
+import type { TlsOptions } from "./Client.ts"
+import { Answers } from "./internal/Answers.ts"
+import { describe, namedOpenError } from "./internal/errors.ts"
 import { httpTunnel } from "./internal/httpTunnel.ts"
 import { makeLate, openSocket } from "./internal/LateSocket.ts"
 import type { OpenSocket } from "./internal/LateSocket.ts"
-import { namedOpenError } from "./internal/errors.ts"
 import { socksTunnel } from "./internal/socksTunnel.ts"
+import { upgrade } from "./internal/upgrade.ts"
 import * as NoProxy from "./NoProxy.ts"
-import type { ProxyError } from "./ProxyError.ts"
+import { ProxyError } from "./ProxyError.ts"
 
 /**
  * A proxy.
@@ -36,14 +41,21 @@ import type { ProxyError } from "./ProxyError.ts"
  * @since 0.1.0
  */
 export interface Proxy {
-  readonly kind: "http" | "socks5"
+  /** The protocol it speaks; `https` is HTTP over TLS. */
+  readonly kind: "http" | "https" | "socks5"
   readonly host: string
   readonly port: number
-  /**
-   * Who to say we are, at once: Basic or Bearer for an HTTP proxy, a password for SOCKS5. Never sent to a server. Default:
-   * nobody.
-   */
+  /** Who to say we are: a password or a token for HTTP, a password for SOCKS5. Never sent to a server. Default: nobody. */
   readonly credentials?: Proof | undefined
+  /**
+   * Whether credentials go with the first request to an HTTP proxy, a password as Basic, or only when it asks for them
+   * with 407. Default: at once, as curl does.
+   */
+  readonly sendCredentials?: "at-once" | "when-asked" | undefined
+  /** The schemes that an HTTP proxy may ask for; without Basic no password goes at once. Default: all three. */
+  readonly authSchemes?: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
+  /** How to speak TLS with an `https` proxy. TLS with the server behind it is another matter. Default: as Node does. */
+  readonly tls?: TlsOptions | undefined
 }
 
 /**
@@ -84,6 +96,7 @@ export class InvalidProxy extends Schema.TaggedError<InvalidProxy>("@effect-ws/c
 
 const kinds: ReadonlyMap<string, { readonly kind: Proxy["kind"]; readonly port: number }> = new Map([
   ["http:", { kind: "http", port: 80 }],
+  ["https:", { kind: "https", port: 443 }],
   ["socks5:", { kind: "socks5", port: 1080 }],
   ["socks5h:", { kind: "socks5", port: 1080 }],
   ["socks:", { kind: "socks5", port: 1080 }]
@@ -94,7 +107,7 @@ const kinds: ReadonlyMap<string, { readonly kind: Proxy["kind"]; readonly port: 
  *
  * **Details**
  *
- * Without a scheme it is an HTTP proxy. Default ports: 80 and 1080. A path is ignored. `source` names the text in the
+ * Without a scheme it is an HTTP proxy without TLS. Default ports: 80, 443 and 1080. A path is ignored. `source` names the text in the
  * error, which does not repeat it: it may hold a password.
  *
  * @category constructors
@@ -118,7 +131,8 @@ export const parse = (
     return invalid("expected a URL such as http://host:3128 or socks5://user:password@host:1080")
   }
   const found = kinds.get(url.protocol)
-  if (found === undefined) return invalid(`expected the scheme http or socks5, found ${url.protocol.slice(0, -1)}`)
+  if (found === undefined)
+    return invalid(`expected the scheme http, https or socks5, found ${url.protocol.slice(0, -1)}`)
   const host = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname
   if (host === "") return invalid("expected a host")
   return Result.succeed({
@@ -201,6 +215,7 @@ export const layerEnvironment: Layer.Layer<never, InvalidProxy | Config.ConfigEr
  * **Details**
  *
  * The Scope holds the socket. The time it may take is the caller's to bound; `options` are for the dial to the proxy.
+ * Each answer to a 407 is a new connection to the proxy.
  *
  * @category constructors
  * @since 0.1.0
@@ -211,9 +226,49 @@ export const open = Effect.fnUntraced(function* (
   destination: { readonly host: string; readonly port: number },
   options?: Dialer.DialOptions
 ): Effect.fn.Return<OpenSocket, Socket.SocketError | ProxyError, Scope.Scope> {
+  const { credentials, sendCredentials } = proxy
+  const answers = new Answers({
+    proof: credentials,
+    schemes: proxy.authSchemes,
+    atOnce: sendCredentials !== "when-asked"
+  })
+  const outer = yield* Effect.scope
+  while (true) {
+    const scope = yield* Scope.fork(outer)
+    const socket = yield* Scope.provide(reach(dialer, proxy, destination, options), scope)
+    if (proxy.kind === "socks5") {
+      yield* socksTunnel(socket, proxy, destination)
+      return socket
+    }
+    if ((yield* httpTunnel(socket, proxy, destination, answers)) === "open") return socket
+    yield* Scope.close(scope, Exit.void)
+  }
+})
+
+const reach = Effect.fnUntraced(function* (
+  dialer: Dialer.Dialer["Service"],
+  proxy: Proxy,
+  destination: { readonly host: string; readonly port: number },
+  options: Dialer.DialOptions | undefined
+): Effect.fn.Return<OpenSocket, Socket.SocketError | ProxyError, Scope.Scope> {
   const socket = yield* openSocket(yield* dialer.dial({ host: proxy.host, port: proxy.port }, options))
-  yield* proxy.kind === "http" ? httpTunnel(socket, proxy, destination) : socksTunnel(socket, proxy, destination)
-  return socket
+  if (proxy.kind !== "https") return socket
+  const { tls = {} } = proxy
+  const servername = tls.servername ?? proxy.host
+  return yield* Effect.as(
+    Effect.mapError(
+      upgrade(socket, servername, tls),
+      (error) =>
+        new ProxyError({
+          rule: "TlsFailed",
+          proxy: Dialer.formatAddress(proxy),
+          destination: Dialer.formatAddress(destination),
+          headers: HeaderFields.empty,
+          detail: `no TLS with it as ${servername}: ${describe(error)}`
+        })
+    ),
+    socket
+  )
 })
 
 /**

@@ -17,7 +17,7 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  */
 export class ProxyError extends Schema.TaggedError<ProxyError>("@effect-ws/client/ProxyError")("ProxyError", {
-  rule: Schema.Literals(["Refused", "AuthenticationFailed", "Malformed", "UnexpectedBytes", "BrokenOff"]),
+  rule: Schema.Literals(["Refused", "AuthenticationFailed", "Malformed", "UnexpectedBytes", "BrokenOff", "TlsFailed"]),
   /** The proxy, as `host:port`. */
   proxy: Schema.String,
   /** What it was asked to connect to, as `host:port`. */

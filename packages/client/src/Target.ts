@@ -65,9 +65,9 @@ export const make = (input: string | URL, socketPath?: string): Result.Result<Ta
   if (scheme.isUnix) return ofUnixSocket(url, scheme.scheme, socketPath)
   const userInfo = userInfoOf(url)
   if (userInfo === "malformed") return invalid("expected user information in valid percent-encoding")
-  url.username = ""
-  url.password = ""
-  url.protocol = scheme.scheme
+  // Setting what is so already would parse the URL again.
+  if (userInfo !== undefined) url.username = url.password = ""
+  if (url.protocol !== scheme.scheme) url.protocol = scheme.scheme
   const secure = scheme.scheme === "wss:"
   const address =
     socketPath === undefined

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 
 /**
  * The rules that an answer can break. Those from `BadStatus` to `UnofferedSubprotocol` are of RFC 6455 4.1 and 4.2.2;
+ * `TooManyInterimResponses` is of `maxInterimResponses`;
  * `UnacceptableParameters` and `ConflictingExtensions` are of an extension that was agreed to; the rest are of redirects.
  *
  * @category models
@@ -29,6 +30,7 @@ export const Rule = Schema.Literals([
   "ConflictingExtensions",
   "DuplicateSubprotocol",
   "UnofferedSubprotocol",
+  "TooManyInterimResponses",
   "TooManyRedirects",
   "InsecureRedirect",
   "InvalidRedirect"

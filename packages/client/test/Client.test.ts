@@ -1,5 +1,5 @@
 import type { Connection } from "@effect-ws/connection/Connection"
-import { HandshakeTimeout } from "@effect-ws/connection/Connect"
+import { HandshakeTimeout } from "@effect-ws/connection/HandshakeTimeout"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
@@ -294,6 +294,74 @@ describe("Client", () => {
         const error = yield* Fiber.join(fiber)
         assert.strictEqual(error.text, "start")
         assert.isTrue(error.truncated)
+      })
+    )
+  })
+
+  describe("skips", () => {
+    const interim = [
+      "HTTP/1.1 100 Continue\r\n\r\n",
+      "HTTP/1.1 102 Processing\r\n\r\n",
+      "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nSec-WebSocket-Accept: no\r\n\r\n"
+    ]
+
+    /** Writes text in one piece, or each byte by itself. */
+    const writing = (writer: Socket.Writer, text: string, whole: boolean): Effect.Effect<void, unknown> => {
+      const bytes = Buffer.from(text, "latin1")
+      return whole
+        ? writer.write(bytes)
+        : Effect.forEach(bytes, (byte) => writer.write(Uint8Array.of(byte)), { discard: true })
+    }
+
+    for (const whole of [true, false]) {
+      test(
+        `1xx responses before the answer${whole ? "" : ", byte by byte"}`,
+        Effect.gen(function* () {
+          yield* site(
+            "host",
+            80,
+            (asked) => (writer, reader) =>
+              Effect.andThen(
+                writing(writer, `${interim.join("")}${acceptance(asked)}\x81\x05hello`, whole),
+                Effect.andThen(reader.pull, writer.write(Uint8Array.of(0x88, 0)))
+              )
+          )
+          assert.strictEqual(yield* hear("ws://host/"), "hello")
+        })
+      )
+    }
+
+    test(
+      "them before a refusal, a redirect and a challenge too",
+      Effect.gen(function* () {
+        yield* site(
+          "host",
+          80,
+          (asked) =>
+            interim.join("") +
+            (asked.head.target === "/moved"
+              ? redirect("/locked")
+              : response(
+                  asked.header("Authorization") === undefined ? "401 Who?" : "403 No",
+                  ['WWW-Authenticate: Basic realm="r"'],
+                  "why"
+                ))
+        )
+        const error = yield* unexpected("ws://a:b@host/moved")
+        assert.deepStrictEqual([error.status, error.text, error.truncated], [403, "why", false])
+      })
+    )
+
+    test(
+      "eight of them, or as many as it is told, and gives up on a server that sends nothing else",
+      Effect.gen(function* () {
+        yield* site("host", 80, () => (writer) => Effect.forever(writer.write(interim[2]!)))
+        const error = yield* unexpected("ws://host/")
+        assert.deepStrictEqual([error.rule, error.status], ["TooManyInterimResponses", 103])
+        assert.match(error.message, /at most 8 interim responses/)
+        yield* site("strict", 80, (asked) => (writer) => writer.write(interim[0]! + acceptance(asked)))
+        const strict = yield* unexpected("ws://strict/", { maxInterimResponses: 0 })
+        assert.deepStrictEqual([strict.rule, strict.status], ["TooManyInterimResponses", 100])
       })
     )
   })

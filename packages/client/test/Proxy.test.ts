@@ -1,3 +1,4 @@
+import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
 import * as Memory from "@effect-ws/transport/Memory"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import { assert, describe, it } from "@effect/vitest"
@@ -34,6 +35,8 @@ describe("Proxy", () => {
       ["proxy:3128", "http proxy 3128"],
       ["proxy", "http proxy 80"],
       ["user:pa%40ss@proxy:3128", "http user:pa@ss@proxy 3128"],
+      ["https://proxy:8443", "https proxy 8443"],
+      ["https://proxy", "https proxy 443"],
       ["socks5://proxy", "socks5 proxy 1080"],
       ["socks5h://u@[::1]:1", "socks5 u:@::1 1"],
       [" http://proxy/path ", "http proxy 80"]
@@ -42,7 +45,7 @@ describe("Proxy", () => {
       it(`"${text}"`, () => assert.strictEqual(describeProxy(Result.getOrThrow(Proxy.parse(text))), expected))
     }
     for (const text of [
-      "https://u:pa55@proxy",
+      "ftp://u:pa55@proxy",
       "socks4://proxy",
       "http://",
       "http://u:pa55@pro xy",
@@ -174,6 +177,112 @@ describe("Proxy", () => {
           assert.strictEqual(error.rule, rule)
           assert.strictEqual(error.status, status)
           assert.match(error.message, /^the proxy proxy:3128 opened no tunnel to host:80: /)
+        })
+      )
+    }
+  })
+
+  describe("asks again", () => {
+    const challenge = (header: string): string =>
+      `HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: ${header}\r\nContent-Length: 3\r\n\r\nno!`
+    const digest = 'Digest realm="p", qop="auth", algorithm=SHA-256, nonce="n1"'
+    const open = "HTTP/1.1 200 OK\r\n\r\n"
+
+    /** What the client says it is, request by request, to a proxy that gives one answer on each connection. */
+    const conversation = Effect.fnUntraced(function* (answers: ReadonlyArray<string>, proxy: Partial<Proxy.Proxy>) {
+      const said: Array<string | undefined> = []
+      const server = yield* listenAt(3128)
+      yield* server
+        .run((socket) =>
+          Effect.gen(function* () {
+            const reader = yield* socket.reader
+            const writer = yield* socket.writer
+            const head = yield* readRequest(reader)
+            const answer = answers[said.length] ?? "HTTP/1.1 500 Too often\r\n\r\n"
+            said.push(head.headers.find(({ name }) => name === "Proxy-Authorization")?.value)
+            yield* writer.write(answer)
+            if (answer.endsWith(open)) yield* serveHello(reader, writer, [])
+          }).pipe(Effect.scoped, Effect.ignore)
+        )
+        .pipe(Effect.forkScoped({ startImmediately: true }))
+      const credentials = AuthAnswer.password("me", "se:cret")
+      const outcome = yield* Effect.result(
+        Client.connect("ws://host/", { proxy: { kind: "http", host: "proxy", port: 3128, credentials, ...proxy } })
+      )
+      return { outcome, said }
+    })
+
+    const ruleOf = (outcome: Result.Result<unknown, unknown>): unknown =>
+      Result.isFailure(outcome) && outcome.failure instanceof ProxyError ? outcome.failure.rule : outcome
+
+    const cases: ReadonlyArray<
+      readonly [
+        name: string,
+        answers: ReadonlyArray<string>,
+        proxy: Partial<Proxy.Proxy>,
+        said: ReadonlyArray<RegExp | undefined>
+      ]
+    > = [
+      ["by Digest where Basic was not enough", [challenge(digest), open], {}, [/^Basic /, /^Digest .*uri="host:80"/]],
+      [
+        "only then where it is told to wait",
+        [challenge('Basic realm="p"'), open],
+        { sendCredentials: "when-asked" },
+        [undefined, /^Basic /]
+      ],
+      [
+        "and never by Basic where that is not to be",
+        [challenge(`Basic realm="p", ${digest}`), open],
+        { authSchemes: ["Digest"] },
+        [undefined, /^Digest /]
+      ],
+      [
+        "once more where the nonce was too old",
+        [challenge(digest), challenge(digest.replace("n1", "n2") + ", stale=true"), open],
+        { sendCredentials: "when-asked" },
+        [undefined, /nonce="n1"/, /nonce="n2".*nc=00000001/]
+      ],
+      [
+        "behind responses that are not the answer",
+        [
+          `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n${challenge(digest)}`,
+          `HTTP/1.1 102 Wait\r\n\r\n${open}`
+        ],
+        { sendCredentials: "when-asked" },
+        [undefined, /^Digest /]
+      ]
+    ]
+    for (const [name, answers, proxy, said] of cases) {
+      test(
+        name,
+        Effect.gen(function* () {
+          const result = yield* conversation(answers, proxy)
+          assert.isTrue(Result.isSuccess(result.outcome), inspect(result.outcome))
+          assert.strictEqual(result.said.length, said.length)
+          for (const [index, pattern] of said.entries()) {
+            if (pattern === undefined) assert.isUndefined(result.said[index])
+            else assert.match(result.said[index]!, pattern)
+          }
+        })
+      )
+    }
+
+    const refusals: ReadonlyArray<
+      readonly [name: string, answers: ReadonlyArray<string>, proxy: Partial<Proxy.Proxy>, requests: number]
+    > = [
+      ["the answer is refused", [challenge(digest), challenge(digest)], {}, 2],
+      ["nonces are always too old", Array.from({ length: 9 }, () => challenge(`${digest}, stale=true`)), {}, 3],
+      ["Basic is all it takes, and that is not to be", [challenge('Basic realm="p"')], { authSchemes: ["Digest"] }, 1],
+      ["there is nobody to be", [challenge(digest)], { credentials: undefined }, 1]
+    ]
+    for (const [name, answers, proxy, requests] of refusals) {
+      test(
+        `no more where ${name}`,
+        Effect.gen(function* () {
+          const { outcome, said } = yield* conversation(answers, proxy)
+          assert.strictEqual(ruleOf(outcome), "AuthenticationFailed")
+          assert.strictEqual(said.length, requests)
+          assert.notInclude(inspect(outcome, { depth: 9 }), "se:cret")
         })
       )
     }

@@ -14,24 +14,23 @@ import * as HandshakeKey from "@effect-ws/protocol/HandshakeKey"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import type { HeadError, HeadLimits } from "@effect-ws/protocol/HeadParser"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
-import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Push from "@effect-ws/transport/Push"
 import type * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
-import { randomBytes } from "node:crypto"
 import type { Connection } from "./Connection.ts"
-import * as ConnectionOptions from "./ConnectionOptions.ts"
+import type * as ConnectionOptions from "./ConnectionOptions.ts"
+import type { HandshakeTimeout } from "./HandshakeTimeout.ts"
+import { Greeting } from "./internal/Greeting.ts"
 import type { Handshaking } from "./internal/Handshaking.ts"
 import { hold } from "./internal/hold.ts"
-import { environment, open } from "./internal/open.ts"
+import type { Held } from "./internal/hold.ts"
 import { PulledSocket } from "./internal/PulledSocket.ts"
-import { readHead } from "./internal/readHead.ts"
-import { sha1 } from "./internal/sha1.ts"
+import { randomKey } from "./internal/randomKey.ts"
 import { Telemetry } from "./Telemetry.ts"
 
 /**
@@ -49,21 +48,8 @@ export interface ConnectOptions extends ConnectionOptions.ConnectionOptions, Hea
   readonly headers?: HeaderFields | undefined
   /** How long the server may take to answer the handshake. Default: 10 seconds. */
   readonly handshakeTimeout?: Duration.Input | undefined
-}
-
-/**
- * The server did not answer the handshake in time.
- *
- * @category errors
- * @since 0.1.0
- */
-export class HandshakeTimeout extends Schema.TaggedError<HandshakeTimeout>("@effect-ws/connection/HandshakeTimeout")(
-  "HandshakeTimeout",
-  { after: Schema.Duration }
-) {
-  override get message(): string {
-    return `the server did not answer the handshake within ${Duration.format(this.after)}`
-  }
+  /** The most 1xx responses, such as 103, that may come before the answer. They are skipped. Default: 8. */
+  readonly maxInterimResponses?: number | undefined
 }
 
 /**
@@ -82,6 +68,20 @@ export type ConnectError =
   | Socket.SocketError
 
 /**
+ * An answer that opened no WebSocket, as far as it was read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Refusal {
+  readonly head: HttpHead.ResponseHead
+  /** What came behind the head. */
+  readonly early: ReadonlyArray<Uint8Array>
+  /** What comes of it: paused, for whoever subscribes. */
+  readonly reader: Push.PushReader
+}
+
+/**
  * Does the client's side of the opening handshake on a socket that leads to the host of `url`.
  *
  * **Details**
@@ -95,64 +95,83 @@ export const connect = (
   socket: Socket.Socket,
   url: string | URL,
   options: ConnectOptions = {}
-): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  Effect.flatMap(Telemetry, (observer) =>
-    observer === undefined
-      ? handshake(socket, url, options, undefined)
-      : observer.handshake("client", (watched) => handshake(socket, url, options, watched))
-  )
+): Effect.Effect<Connection, ConnectError, Scope.Scope> => handshake(socket, url, options)
 
-const handshake = Effect.fnUntraced(function* (
+/**
+ * Does the same, and shows an answer that opened no WebSocket, right before the effect fails with what is wrong with it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const handshake = (
   socket: Socket.Socket,
   url: string | URL,
   options: ConnectOptions,
+  onRefusal?: (refusal: Refusal) => void
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.flatMap(Telemetry, (observer) =>
+    observer === undefined
+      ? greet(socket, url, options, onRefusal, undefined)
+      : observer.handshake("client", (watched) => greet(socket, url, options, onRefusal, watched))
+  )
+
+const greet = (
+  socket: Socket.Socket,
+  url: string | URL,
+  options: ConnectOptions,
+  onRefusal: ((refusal: Refusal) => void) | undefined,
   watched: Handshaking | undefined
-): Effect.fn.Return<Connection, ConnectError, Scope.Scope> {
-  const held = yield* hold(socket)
-  const { reader, writer } = held
-  const extensions = yield* Extensions.current
-  const offered = {
-    key: HandshakeKey.fromRandom(randomBytes(16)),
-    subprotocols: options.subprotocols,
-    extensions: Negotiation.offer(extensions)
-  }
-  const target = typeof url === "string" ? new URL(url) : url
-  const peer = Push.peerInfo(socket) ?? Push.peerInfo(reader)
-  const headers = watched === undefined ? options.headers : watched.sending(target, options.headers ?? [], peer)
-  const head = yield* Effect.fromResult(
-    ClientHandshake.request({ ...offered, url: target, origin: options.origin, headers })
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.flatMap(hold(socket), (held) =>
+    Effect.flatMap(Extensions.current, (extensions) =>
+      Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+        const target = typeof url === "string" ? new URL(url) : url
+        const { origin, subprotocols = [] } = options
+        const offered = {
+          key: HandshakeKey.fromRandom(randomKey()),
+          subprotocols,
+          extensions: Negotiation.offer(extensions)
+        }
+        const headers = watched?.sending(target, options.headers ?? [], peerOf(socket, held)) ?? options.headers
+        const head = ClientHandshake.request({ ...offered, url: target, origin, headers })
+        if (Result.isFailure(head)) return Effect.fail(head.failure)
+        const request: UpgradeRequest = {
+          ...offered,
+          target: head.success.target,
+          path: target.pathname,
+          query: target.search.slice(1),
+          host: target.host,
+          origin,
+          headers: head.success.headers,
+          secure: undefined
+        }
+        return Effect.callback<Connection, ConnectError>((resume) => {
+          const greeting = new Greeting({
+            socket,
+            ...ends(held, context as Context.Context<never>),
+            extensions,
+            request,
+            options,
+            context,
+            onRefusal,
+            watched,
+            done: (exit) => {
+              if (exit._tag === "Success") held.connection = exit.value
+              resume(exit)
+            }
+          })
+          greeting.start(Result.getOrThrow(HttpHead.encodeRequest(head.success)))
+          return Effect.sync(() => greeting.interrupt())
+        })
+      })
+    )
   )
-  yield* writer.write(Result.getOrThrow(HttpHead.encodeRequest(head)))
-  const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
-  const response = yield* Effect.timeoutOrElse(readHead("response", reader, options), {
-    duration: timeout,
-    orElse: () => Effect.fail(new HandshakeTimeout({ after: timeout }))
-  })
-  watched?.answered(response.head.status)
-  const accepted = yield* Effect.fromResult(ClientHandshake.checkResponse({ ...offered, sha1 }, response.head))
-  const agreement = yield* Effect.fromResult(Negotiation.check(extensions, accepted.extensions))
-  const instances = yield* agreement.open
-  const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
-  held.connection = open(
-    {
-      role: "client",
-      environment: environment(ConnectionOptions.settings(options), context),
-      socket,
-      ...ends(reader, writer, context),
-      request: Result.getOrThrow(ServerHandshake.readUpgrade(head)),
-      subprotocol: accepted.subprotocol,
-      extensions: agreement.answers,
-      watched
-    },
-    instances,
-    response.early
-  )
-  return held.connection
-})
+
+const peerOf = (socket: Socket.Socket, { reader }: Held): Push.PeerInfo | undefined =>
+  Push.peerInfo(socket) ?? Push.peerInfo(reader)
 
 const ends = (
-  reader: Socket.Reader,
-  writer: Socket.Writer,
+  { reader, writer }: Held,
   context: Context.Context<never>
 ): { readonly reader: Push.PushReader; readonly writer: Push.PushWriter } => {
   if (Push.isPushReader(reader) && Push.isPushWriter(writer)) return { reader, writer }

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Limits from "@effect-ws/protocol/Limits"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import { Heartbeat } from "./internal/Heartbeat.ts"
 
@@ -84,10 +85,15 @@ export interface Settings {
 /**
  * Fills in the defaults.
  *
+ * **Details**
+ *
+ * Connections of one value share what keeps them alive. With a clock, so do all that were made with it and want the same
+ * of `keepalive`.
+ *
  * @category constructors
  * @since 0.1.0
  */
-export const settings = (options: ConnectionOptions = {}): Settings => ({
+export const settings = (options: ConnectionOptions = {}, clock?: Clock.Clock): Settings => ({
   limits: Limits.make(options),
   inboundBuffer: options.inboundBuffer ?? 64 * 1024,
   outboundBuffer: options.outboundBuffer ?? 64 * 1024,
@@ -95,13 +101,21 @@ export const settings = (options: ConnectionOptions = {}): Settings => ({
   outboundLimit:
     options.outboundLimit ?? 2 * Math.max(Limits.make().maxMessageSize, Limits.make(options).maxMessageSize),
   writeTimeout: options.writeTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.writeTimeout),
-  closeTimeout: Duration.fromInputUnsafe(options.closeTimeout ?? "10 seconds"),
-  replyGrace: Duration.fromInputUnsafe(options.replyGrace ?? "1 second"),
+  closeTimeout: orDefault(options.closeTimeout, tenSeconds),
+  replyGrace: orDefault(options.replyGrace, oneSecond),
   heartbeat:
     options.keepalive === false
       ? undefined
-      : new Heartbeat(
-          Duration.fromInputUnsafe(options.keepalive?.idle ?? "20 seconds"),
-          Duration.fromInputUnsafe(options.keepalive?.timeout ?? "20 seconds")
+      : Heartbeat.of(
+          orDefault(options.keepalive?.idle, twentySeconds),
+          orDefault(options.keepalive?.timeout, twentySeconds),
+          clock
         )
 })
+
+const oneSecond = Duration.seconds(1)
+const tenSeconds = Duration.seconds(10)
+const twentySeconds = Duration.seconds(20)
+
+const orDefault = (input: Duration.Input | undefined, defaultTo: Duration.Duration): Duration.Duration =>
+  input === undefined ? defaultTo : Duration.fromInputUnsafe(input)

@@ -115,9 +115,10 @@ describe.skipIf(executablePath === undefined)(
       })
     )
 
-    it.live("connects where Basic has asked for a password, with the one that the page was given", () =>
+    it.live.each(["basic", "digest"])("connects where %s has asked for a password, with that of the page", (scheme) =>
       Effect.gen(function* () {
-        const server = yield* ServeProcess.serve("--port", "0", "--auth", "alice:wonderland")
+        const auth = ["--auth", "alice:wonderland", "--auth-scheme", scheme]
+        const server = yield* ServeProcess.serve("--port", "0", ...auth)
         const url = server.address.replace(/^ws/, "http")
         const page = yield* openPage(url, { username: "alice", password: "wonderland" })
         yield* Effect.promise(() => connect(page).then(() => talk(page)))

@@ -145,7 +145,8 @@ export class HandshakeFailure extends Schema.TaggedError<HandshakeFailure>("@eff
       "MalformedExtensions",
       "UnofferedExtension",
       "DuplicateSubprotocol",
-      "UnofferedSubprotocol"
+      "UnofferedSubprotocol",
+      "TooManyInterimResponses"
     ]),
     status: Schema.Int,
     headers: HeaderFields,

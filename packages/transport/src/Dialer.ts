@@ -30,7 +30,10 @@ export type DialAddress =
  * @since 0.1.0
  */
 export interface DialOptions {
-  /** How long connecting (with TLS: up to the end of its handshake) may take. Default: the Layer's, 10 seconds. */
+  /**
+   * How long connecting (with TLS: up to the end of its handshake) may take. Infinity is for
+   * who bounds it otherwise. Default: the Layer's, 10 seconds.
+   */
   readonly connectTimeout?: Duration.Input | undefined
 }
 

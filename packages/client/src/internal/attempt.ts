@@ -20,8 +20,7 @@ import { Body } from "./Body.ts"
 import type { Journey } from "./Journey.ts"
 import type { OpenSocket } from "./LateSocket.ts"
 import { openLine } from "./line.ts"
-import { tap, toBytes } from "./ResponseTap.ts"
-import type { Response } from "./ResponseTap.ts"
+import { debug } from "./debug.ts"
 
 /** Connects to where the journey is, or makes it go on: then the attempt is to be made again. */
 export const attempt = Effect.fnUntraced(function* (
@@ -30,29 +29,35 @@ export const attempt = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Connection | "again", ConnectError, Dialer | Scope.Scope> {
   const { target } = journey
   const line = yield* openLine(target, { ...options, tls: journey.tls })
-  const tapped = tap(line.reader)
-  const socket = Socket.make({ reader: Effect.succeed(tapped), writer: Effect.succeed(line.writer) })
+  const headers = journey.headers()
+  let refusal: Connect.Refusal | undefined
   const connected = yield* Effect.result(
-    Connect.connect(socket, target.url, { ...options, headers: journey.headers() })
+    Connect.handshake(
+      toSocket(line),
+      target.url,
+      headers.length === 0 && options.headers === undefined ? options : { ...options, headers },
+      (refused) => (refusal = refused)
+    )
   )
-  if (Result.isSuccess(connected)) {
-    tapped.forget()
-    return connected.success
-  }
+  if (Result.isSuccess(connected)) return connected.success
   const error = connected.failure
   if (error._tag !== "HandshakeFailure" && error._tag !== "NegotiationError") return yield* Effect.fail(error)
-  const response = tapped.response(options)
   // Both come of a head that was read.
-  if (response === undefined) return yield* Effect.die(error)
+  if (refusal === undefined) return yield* Effect.die(error)
+  const response = refusal
   const onward = goOn(journey, response.head, options.maxRedirects ?? 10)
   if (onward === "again") {
-    yield* Effect.logDebug(
-      `${response.head.status} from ${Target.format(target)}; trying ${Target.format(journey.target)}`
-    )
+    yield* debug(() => `${response.head.status} from ${Target.format(target)}; trying ${Target.format(journey.target)}`)
     return onward
   }
   return yield* unexpected(target, line, response, onward ?? error, options)
 })
+
+// What our transports open is a socket and both of its ends.
+const toSocket = ({ reader, writer }: OpenSocket): Socket.Socket =>
+  Socket.isSocket(reader) && Push.isPushSocket(reader)
+    ? reader
+    : Socket.make({ reader: Effect.succeed(reader), writer: Effect.succeed(writer) })
 
 const goOn = (journey: Journey, head: ResponseHead, maxRedirects: number): "again" | Redirect.Obstacle | undefined => {
   if (head.status === 401) {
@@ -71,13 +76,13 @@ const goOn = (journey: Journey, head: ResponseHead, maxRedirects: number): "agai
 const unexpected = Effect.fnUntraced(function* (
   target: Target.Target,
   line: OpenSocket,
-  { early, head }: Response,
+  { early, head, reader }: Connect.Refusal,
   { detail, rule }: Pick<UnexpectedResponse, "detail" | "rule">,
   options: ClientOptions
 ): Effect.fn.Return<never, UnexpectedResponse> {
   const body = new Body(head, options.maxBodyBytes ?? 64 * 1024)
   for (const chunk of early) body.push(chunk)
-  yield* Effect.timeoutOption(readBody(line.reader, body), options.bodyTimeout ?? "2 seconds")
+  yield* Effect.timeoutOption(readBody(reader, body), options.bodyTimeout ?? "2 seconds")
   // What is left of it is not worth an orderly end.
   if (body.isTruncated && Push.isPushWriter(line.writer)) line.writer.destroy()
   return yield* new UnexpectedResponse({
@@ -91,17 +96,22 @@ const unexpected = Effect.fnUntraced(function* (
   })
 })
 
-const readBody = (reader: Socket.Reader, body: Body): Effect.Effect<void> => {
-  const next: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() =>
-    body.isDone
-      ? Effect.void
-      : Effect.flatMap(reader.pull, (chunks) => {
-          for (const chunk of chunks) body.push(toBytes(chunk))
-          return next
+const readBody = (reader: Push.PushReader, body: Body): Effect.Effect<void> =>
+  body.isDone
+    ? Effect.void
+    : Effect.callback((resume) => {
+        const done = (): void => resume(Effect.void)
+        reader.subscribe({
+          onChunk: (bytes) => {
+            body.push(bytes)
+            if (body.isDone) done()
+          },
+          onEnd: () => {
+            body.end()
+            done()
+          },
+          onClose: done,
+          onDrain: () => {}
         })
-  )
-  return Effect.catchTag(next, "SocketError", (error) => {
-    if (error.reason._tag === "SocketCloseError" && error.reason.code === 1000) body.end()
-    return Effect.void
-  })
-}
+        return Effect.sync(() => reader.pause())
+      })

@@ -1,6 +1,7 @@
 /**
  * Everything between a target and the first byte of the handshake: dialling, through a proxy or not, and TLS.
  */
+import * as Deadlines from "@effect-ws/transport/Deadlines"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,6 +15,7 @@ import * as Target from "../Target.ts"
 import { describe } from "./errors.ts"
 import { openSocket } from "./LateSocket.ts"
 import type { OpenSocket } from "./LateSocket.ts"
+import { upgrade } from "./upgrade.ts"
 
 export const openLine = (
   target: Target.Target,
@@ -23,25 +25,30 @@ export const openLine = (
   Socket.SocketError | ProxyError | TlsError | ConnectTimeout,
   Dialer.Dialer | Scope.Scope
 > => {
-  const after = Duration.fromInputUnsafe(options.connectTimeout ?? "10 seconds")
-  return Effect.timeoutOrElse(open(target, options, after), {
+  const { connectTimeout } = options
+  const after = connectTimeout === undefined ? defaultTimeout : Duration.fromInputUnsafe(connectTimeout)
+  return Deadlines.within(open(target, options), {
     duration: after,
     orElse: () => Effect.fail(new ConnectTimeout({ url: Target.format(target), after }))
   })
 }
 
+const defaultTimeout = Duration.seconds(10)
+
+// It is the whole that is bounded, and not each part of it.
+const unbounded: Dialer.DialOptions = { connectTimeout: Duration.infinity }
+
 const open = Effect.fnUntraced(function* (
   target: Target.Target,
-  options: Pick<ClientOptions, "proxy" | "tls">,
-  connectTimeout: Duration.Duration
+  options: Pick<ClientOptions, "proxy" | "tls">
 ): Effect.fn.Return<OpenSocket, Socket.SocketError | ProxyError | TlsError, Dialer.Dialer | Scope.Scope> {
   const dialer = yield* Dialer.Dialer
   const { address } = target
   const proxy = yield* proxyFor(target, options.proxy)
   const socket =
     proxy === undefined || "path" in address
-      ? yield* openSocket(yield* dialer.dial(address, { connectTimeout }))
-      : yield* Proxy.open(dialer, proxy, address, { connectTimeout })
+      ? yield* openSocket(yield* dialer.dial(address, unbounded))
+      : yield* Proxy.open(dialer, proxy, address, unbounded)
   if (target.secure) yield* secure(socket, target, options.tls ?? {})
   return socket
 })
@@ -56,19 +63,10 @@ const proxyFor = (
       ? Effect.succeed(proxy)
       : Effect.map(Proxy.CurrentPolicy, (policy) => policy({ ...address, secure }))
 
-const secure = ({ reader }: OpenSocket, target: Target.Target, tls: TlsOptions): Effect.Effect<void, TlsError> => {
+const secure = (socket: OpenSocket, target: Target.Target, tls: TlsOptions): Effect.Effect<void, TlsError> => {
   const servername = tls.servername ?? ("path" in target.address ? "localhost" : target.address.host)
   return Effect.mapError(
-    reader.upgrade({
-      servername,
-      ca: tls.ca,
-      cert: tls.identity?.cert,
-      key: tls.identity?.key,
-      passphrase: tls.identity?.passphrase,
-      // Without a word of HTTP/2, which a server may prefer where it has the choice.
-      alpnProtocols: ["http/1.1"],
-      rejectUnauthorized: tls.dangerouslyIgnoreCertificate !== true
-    }),
+    upgrade(socket, servername, tls),
     (error) => new TlsError({ url: Target.format(target), servername, detail: describe(error), cause: error })
   )
 }

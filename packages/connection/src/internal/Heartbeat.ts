@@ -4,7 +4,8 @@
  * A timer for each connection would cost an idle one more than all the rest of it. Here it costs a number, which a chunk
  * sets back to zero, and a place in a set.
  */
-import type * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -22,13 +23,32 @@ export interface Beating {
 const TICKS = 4
 
 export class Heartbeat {
+  /** Makes one, or gives the one that others by the same clock have already. */
+  static of(idle: Duration.Duration, timeout: Duration.Duration, clock: Clock.Clock | undefined): Heartbeat {
+    if (clock === undefined) return new Heartbeat(idle, timeout)
+    const latest = byClock.get(clock)
+    if (latest !== undefined && Duration.equals(latest.idle, idle) && Duration.equals(latest.timeout, timeout)) {
+      return latest
+    }
+    const heartbeat = new Heartbeat(idle, timeout, Context.make(Clock.Clock, clock))
+    byClock.set(clock, heartbeat)
+    return heartbeat
+  }
+
+  private readonly idle: Duration.Duration
+  private readonly timeout: Duration.Duration
+  // Of the context of whoever came first nothing is kept, where they have only the clock in common.
+  private readonly context: Context.Context<never> | undefined
   private readonly interval: Duration.Duration
   private readonly idleTicks: number
   private readonly silenceTicks: number
   private readonly beating = new Set<Beating>()
   private fiber: Fiber.Fiber<void> | undefined = undefined
 
-  constructor(idle: Duration.Duration, timeout: Duration.Duration) {
+  constructor(idle: Duration.Duration, timeout: Duration.Duration, context?: Context.Context<never>) {
+    this.idle = idle
+    this.timeout = timeout
+    this.context = context
     const millis = Math.max(1, Math.min(Duration.toMillis(idle), Duration.toMillis(timeout)) / TICKS)
     this.interval = Duration.millis(millis)
     this.idleTicks = Math.max(1, Math.round(Duration.toMillis(idle) / millis))
@@ -37,7 +57,7 @@ export class Heartbeat {
 
   add(connection: Beating, context: Context.Context<never>): void {
     this.beating.add(connection)
-    this.fiber ??= Effect.runForkWith(context)(
+    this.fiber ??= Effect.runForkWith(this.context ?? context)(
       Effect.forever(
         Effect.andThen(
           Effect.sleep(this.interval),
@@ -62,3 +82,6 @@ export class Heartbeat {
     }
   }
 }
+
+// Mostly all want the same; connections that wanted something else before go on with theirs.
+const byClock = new WeakMap<Clock.Clock, Heartbeat>()

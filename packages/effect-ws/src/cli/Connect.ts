@@ -71,7 +71,14 @@ const optionsOf = Effect.fnUntraced(function* (settings: ConnectFlags.Settings) 
     key: Redacted.make(yield* PemFile.read("--key", identityFiles.key))
   }
   const ca = caFile === undefined ? undefined : yield* PemFile.read("--ca", caFile)
-  return { ...settings.options, tls: { ca, identity, dangerouslyIgnoreCertificate: settings.insecure } }
+  const proxy = yield* proxyOf(settings)
+  return { ...settings.options, proxy, tls: { ca, identity, dangerouslyIgnoreCertificate: settings.insecure } }
+})
+
+const proxyOf = Effect.fnUntraced(function* ({ options: { proxy }, proxyTls }: ConnectFlags.Settings) {
+  if (proxy === undefined || proxy === "none" || proxyTls === undefined) return proxy
+  const ca = proxyTls.caFile === undefined ? undefined : yield* PemFile.read("--proxy-ca", proxyTls.caFile)
+  return { ...proxy, tls: { ca, dangerouslyIgnoreCertificate: proxyTls.insecure } }
 })
 
 const longestPing = Duration.seconds(10)

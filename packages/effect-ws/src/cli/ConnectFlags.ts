@@ -90,11 +90,13 @@ export const flags = {
   proxy: Flag.Redacted("proxy").pipe(
     Flag.withMetavar("URL"),
     Flag.withDescription(
-      "Go through http://HOST:PORT or socks5://HOST:PORT, or none (default: as the environment says)"
+      "Go through http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT, or none (default: as the environment says)"
     ),
     Flag.filterMap(parseProxy, () => "Expected none, or a URL such as http://host:3128 or socks5://user:password@host"),
     Flag.optional
   ),
+  proxyCa: file("proxy-ca", "Trust the authorities in this PEM file, and no others, to vouch for an https proxy"),
+  proxyInsecure: on("proxy-insecure", "Talk TLS to whoever answers as the https proxy, whatever certificate it shows"),
   noDeflate: on("no-deflate", "Do not offer permessage-deflate, which is offered otherwise"),
   commands: on("commands", "Take lines of a pipe that begin with / for commands too, as those that are typed"),
   connectTimeout: seconds("connect-timeout", 0.001, "How long dialling, a proxy and TLS may take (default: 10)"),
@@ -137,6 +139,8 @@ export interface Input {
   readonly cert: Option.Option<string>
   readonly key: Option.Option<string>
   readonly proxy: Option.Option<Proxy.Proxy | "none">
+  readonly proxyCa: Option.Option<string>
+  readonly proxyInsecure: boolean
   readonly noDeflate: boolean
   readonly commands: boolean
   readonly connectTimeout: Option.Option<number>
@@ -153,6 +157,8 @@ export interface Settings {
   readonly insecure: boolean
   readonly caFile: string | undefined
   readonly identityFiles: { readonly cert: string; readonly key: string } | undefined
+  /** How to speak TLS with a proxy, where it is not as Node does. */
+  readonly proxyTls: { readonly caFile: string | undefined; readonly insecure: boolean } | undefined
   readonly deflate: boolean
   /** Whether lines of a pipe can be commands. */
   readonly commands: boolean
@@ -174,6 +180,14 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
   if (Option.isSome(key) && Option.isNone(cert)) {
     return refuse("--key needs --cert beside it, the file with the certificate")
   }
+  const isHttpsProxy = Option.exists(input.proxy, (proxy) => proxy !== "none" && proxy.kind === "https")
+  const proxyFlag = input.proxyInsecure ? "--proxy-insecure" : Option.isSome(input.proxyCa) ? "--proxy-ca" : undefined
+  if (proxyFlag !== undefined && !isHttpsProxy) {
+    return refuse(`${proxyFlag} needs --proxy https://HOST:PORT beside it: with no other proxy is there TLS`)
+  }
+  if (input.proxyInsecure && Option.isSome(input.proxyCa)) {
+    return refuse("--proxy-insecure does not go with --proxy-ca: either the certificate is checked, or it is not")
+  }
   const wait = (value: Option.Option<number>, otherwise: number): Duration.Duration =>
     Duration.seconds(Option.getOrElse(value, () => otherwise))
   return Effect.succeed({
@@ -191,6 +205,10 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
     insecure,
     caFile: Option.getOrUndefined(ca),
     identityFiles: Option.getOrUndefined(Option.all({ cert, key })),
+    proxyTls:
+      proxyFlag === undefined
+        ? undefined
+        : { caFile: Option.getOrUndefined(input.proxyCa), insecure: input.proxyInsecure },
     deflate: !input.noDeflate,
     commands: input.commands,
     linger: wait(input.linger, 1)

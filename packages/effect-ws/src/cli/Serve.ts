@@ -19,6 +19,7 @@ import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -33,6 +34,8 @@ import * as Site from "./Site.ts"
 const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
   const settings = yield* ServeFlags.resolve(input)
   const transport = yield* transportOf(settings.listen)
+  const nonces = yield* AuthNonces.make().pipe(Effect.provide(SecureRandom.layerWebCrypto))
+  const policy = settings.auth && policyOf(settings.auth)
   const options = {
     maxMessageSize: settings.maxMessageSize,
     // Enough for the largest message in pieces of 64 bytes, which test suites send.
@@ -40,15 +43,12 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
     subprotocols: settings.subprotocols,
     origins: settings.origins,
     locations: settings.locations,
-    decide: settings.auth && authenticated(settings.auth, settings),
+    decide: policy && Auth.required(policy, Accept.policy(settings)),
     keepalive: settings.keepaliveSeconds > 0 && {
       idle: Duration.seconds(settings.keepaliveSeconds),
       timeout: Duration.seconds(settings.keepaliveSeconds)
     },
-    respond: Site.make(
-      settings.locations ?? [],
-      settings.auth?.scheme === "basic" ? { realm, ...settings.auth } : undefined
-    ),
+    respond: Site.make(settings.locations ?? [], policy && guard(policy, nonces)),
     drainTimeout: Duration.seconds(settings.drainSeconds)
   }
   const server =
@@ -57,7 +57,7 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
       : WebSocketServer.layer(Echo.make(settings.maxMessageSize), options)
   yield* Layer.effectDiscard(announce(settings)).pipe(
     Layer.provide(server),
-    Layer.provide(AuthNonces.layer()),
+    Layer.provide(Layer.succeed(AuthNonces.AuthNonces, nonces)),
     Layer.provide(Extensions.layer(settings.extensions.map((name) => extensions[name]))),
     Layer.provide(transport),
     Layer.launch,
@@ -91,13 +91,24 @@ const extensions = {
 
 const realm = "effect-ws"
 
-const authenticated = (
-  { scheme, users }: ServeFlags.Auth,
-  settings: ServeFlags.Settings
-): Accept.Decide<AuthNonces.AuthNonces> => {
+type Policy = Auth.Policy<string, AuthNonces.AuthNonces>
+
+const policyOf = ({ scheme, users }: ServeFlags.Auth): Policy => {
   const options = { realm, ...Auth.users(users) }
-  return Auth.required(scheme === "digest" ? Auth.digest(options) : Auth.basic(options), Accept.policy(settings))
+  return scheme === "digest" ? Auth.digest(options) : Auth.basic(options)
 }
+
+// The page is answered for at once, and these policies never wait: all that they know is in this process.
+const guard =
+  (policy: Policy, nonces: AuthNonces.AuthNonces["Service"]): Site.Guard =>
+  (request) =>
+    Effect.runSync(
+      policy(request).pipe(
+        Effect.as(undefined),
+        Effect.catchTag("HandshakeRejection", (rejection) => Effect.succeed(rejection)),
+        Effect.provideService(AuthNonces.AuthNonces, nonces)
+      )
+    )
 
 const announce = Effect.fnUntraced(function* ({ listen, locations }: ServeFlags.Settings) {
   const { address } = yield* WebSocketServer.WebSocketServer

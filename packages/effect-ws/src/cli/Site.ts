@@ -4,48 +4,45 @@
  */
 import type { HttpAnswer } from "@effect-ws/connection/Accept"
 import type { RequestHead } from "@effect-ws/protocol/HttpHead"
-import * as Authorization from "@effect-ws/protocol/Authorization"
-import * as BasicAuth from "@effect-ws/protocol/BasicAuth"
+import type { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
-import * as Auth from "@effect-ws/server/Auth"
-import type * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as DemoPage from "../page/DemoPage.ts"
 
-/** Who may see the page, and what the password is for. */
-export interface Guard {
-  readonly realm: string
-  readonly users: ReadonlyArray<readonly [name: string, password: Redacted.Redacted<string>]>
-}
+/** Who may see the page: refuses, or gives `undefined` for those who may. */
+export type Guard = (request: UpgradeRequest) => HandshakeRejection | undefined
 
 /**
  * Answers GET and HEAD. The page connects to the path it was loaded from, so it is at every location, and at `/` always.
  *
- * With a guard it asks for a password by Basic. A page cannot give one to a WebSocket; the browser does so by itself, but
- * only where it was asked for one before.
+ * With a guard it asks for a password. A page cannot give one to a WebSocket; the browser does so by itself, but only
+ * where it was asked for one before, by a page of the same origin and realm.
  */
 export const make = (locations: ReadonlyArray<string>, guard?: Guard): ((request: RequestHead) => HttpAnswer) => {
   const paths = new Set(["/", ...locations])
   const open = (request: RequestHead): HttpAnswer => (paths.has(pathOf(request.target)) ? page : missing)
   if (guard === undefined) return open
-  const challenge = Authorization.render(BasicAuth.challenge(guard))
-  const locked = textAnswer(401, "the page is for those who sign in\n", [["WWW-Authenticate", challenge]])
-  return (request) => (isKnown(request, guard) ? open(request) : locked)
+  return (request) => {
+    const rejection = guard(toUpgrade(request))
+    if (rejection === undefined) return open(request)
+    const headers = rejection.headers.map(({ name, value }) => [name, value] as const)
+    return textAnswer(rejection.status, `the page is for those who sign in: ${rejection.reason}\n`, headers)
+  }
 }
 
-const isKnown = (request: RequestHead, { users }: Guard): boolean => {
-  const [header, ...more] = HeaderFields.getAll(request.headers, "Authorization")
-  if (header === undefined || more.length > 0) return false
-  const credentials = Authorization.parseCredentials(header)
-  if (Result.isFailure(credentials) || !Authorization.isScheme(credentials.success, "Basic")) return false
-  const given = BasicAuth.decode(credentials.success)
-  if (Result.isFailure(given)) return false
-  const { password, username } = given.success
-  // All of them are compared, so that the time does not tell which names there are.
-  return users
-    .map(([name, secret]) => ({ isSecret: Auth.sameSecret(password, secret), isName: name === username }))
-    .some(({ isName, isSecret }) => isName && isSecret)
-}
+// As far as a guard looks at it.
+const toUpgrade = ({ headers, target }: RequestHead): UpgradeRequest => ({
+  target,
+  path: pathOf(target),
+  query: "",
+  host: HeaderFields.get(headers, "Host") ?? "",
+  origin: undefined,
+  key: "",
+  subprotocols: [],
+  extensions: [],
+  headers,
+  secure: undefined
+})
 
 // RFC 9112 3.2.2: "a server MUST accept the absolute-form in requests"
 const pathOf = (target: string): string => {

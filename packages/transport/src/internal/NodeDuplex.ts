@@ -258,9 +258,10 @@ export class NodeDuplex extends PushDuplex {
   private _upgradeObstacle(options: Socket.TlsUpgradeOptions): string | undefined {
     const stream = this._stream
     if (this.isClosed || stream.destroyed) return "the socket is closed"
-    if (!(stream instanceof Net.Socket) || stream instanceof Tls.TLSSocket) {
-      return "only a plain TCP or Unix socket can be upgraded, and only once"
-    }
+    if (!(stream instanceof Net.Socket)) return "only a TCP or Unix socket can be upgraded"
+    // A proxy may be spoken to in TLS, and the server behind it in TLS again.
+    if (this._settings.tlsServer && stream instanceof Tls.TLSSocket)
+      return "a server's socket can be upgraded only once"
     if (this.isRead) return "the socket is being read"
     if ((options.key === undefined) !== (options.cert === undefined)) return "key and cert must be given together"
     if (this._settings.tlsServer && options.key === undefined) return "the server's side needs key and cert"

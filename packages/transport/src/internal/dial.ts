@@ -168,6 +168,8 @@ export const withConnectTimeout = <A>(
   timeout: Duration.Input
 ): Effect.Effect<A, Socket.SocketError> => {
   const duration = Duration.fromInputUnsafe(timeout)
+  // Who bounds the whole of which this is a part says so.
+  if (!Duration.isFinite(duration)) return connect
   return Effect.timeoutOrElse(connect, {
     duration,
     orElse: () => Effect.fail(openTimeout(name, Duration.toMillis(duration)))

@@ -1,0 +1,210 @@
+/**
+ * The client's side of one opening handshake: sends the request, reads the answer, and makes a connection of it.
+ *
+ * It is a sink of its socket and no fiber, as the server's side is: most handshakes are over within the two callbacks in
+ * which the socket opened and the answer came.
+ */
+import type { Extension } from "@effect-ws/extensions/Extension"
+import * as Negotiation from "@effect-ws/extensions/Negotiation"
+import type { ExtensionInstance } from "@effect-ws/protocol/Extension"
+import * as ClientHandshake from "@effect-ws/protocol/ClientHandshake"
+import { HeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
+import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import * as Deadlines from "@effect-ws/transport/Deadlines"
+import type * as Push from "@effect-ws/transport/Push"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import type { ConnectError, ConnectOptions, Refusal } from "../Connect.ts"
+import * as ConnectionOptions from "../ConnectionOptions.ts"
+import { HandshakeTimeout } from "../HandshakeTimeout.ts"
+import type { Handshaking } from "./Handshaking.ts"
+import { environment, open } from "./open.ts"
+import { sha1 } from "./sha1.ts"
+import type { SocketConnection } from "./SocketConnection.ts"
+
+/** What a handshake is made of. */
+export interface GreetingParts {
+  readonly socket: Socket.Socket
+  readonly reader: Push.PushReader
+  readonly writer: Push.PushWriter
+  readonly extensions: ReadonlyArray<Extension>
+  readonly request: UpgradeRequest
+  readonly options: ConnectOptions
+  readonly context: Context.Context<Scope.Scope>
+  /** Hears of an answer that opened no WebSocket, before `done` does. */
+  readonly onRefusal: ((refusal: Refusal) => void) | undefined
+  /** The handshake, where somebody watches. */
+  readonly watched: Handshaking | undefined
+  readonly done: (exit: Exit.Exit<SocketConnection, ConnectError>) => void
+}
+
+const defaultTimeout = Duration.seconds(10)
+const defaultMaxInterim = 8
+
+export class Greeting implements Push.ByteSink {
+  private readonly parts: GreetingParts
+  private readonly timeout: Duration.Duration
+  // Until the answer is complete.
+  private parser: HeadParser<"response"> | undefined
+  private interim = 0
+  // Frames may come in the same packet as the answer.
+  private early: Array<Uint8Array> = []
+  private deadline: { readonly stop: () => void } | undefined = undefined
+  // Extensions that take time to open.
+  private fiber: Fiber.Fiber<unknown> | undefined = undefined
+  private over = false
+
+  constructor(parts: GreetingParts) {
+    const { handshakeTimeout } = parts.options
+    this.parts = parts
+    this.timeout = handshakeTimeout === undefined ? defaultTimeout : Duration.fromInputUnsafe(handshakeTimeout)
+    this.parser = new HeadParser("response", parts.options)
+  }
+
+  start(head: Uint8Array): void {
+    const { context, reader, writer } = this.parts
+    this.deadline = Deadlines.start(this.timeout, Context.get(context, Clock.Clock), this)
+    writer.writeUnsafe(head)
+    reader.subscribe(this)
+  }
+
+  interrupt(): void {
+    this.over = true
+    this.deadline?.stop()
+    this.fiber?.interruptUnsafe()
+  }
+
+  // -- what the transport tells ----------------------------------------------------------------------------------------
+
+  onChunk(bytes: Uint8Array): void {
+    if (this.over) return
+    let chunk = bytes
+    while (this.parser !== undefined) {
+      const parsed = this.parser.push(chunk)
+      if (parsed === undefined) return
+      if (parsed instanceof HeadError) return this.finish(Exit.fail(parsed))
+      chunk = parsed.rest
+      const { status } = parsed.head
+      if (status >= 200 || status === 101) {
+        this.parser = undefined
+        if (chunk.length > 0) this.early.push(chunk)
+        return this.onResponse(parsed.head)
+      }
+      // RFC 9110 15.2: "A client MUST be able to parse one or more 1xx responses received prior to a final response, even
+      // if the client does not expect one."
+      this.parser = new HeadParser("response", this.parts.options)
+      const max = this.parts.options.maxInterimResponses ?? defaultMaxInterim
+      if (++this.interim > max) {
+        this.parser = undefined
+        return this.refuse(parsed.head, tooManyInterim(parsed.head, max))
+      }
+    }
+    this.early.push(chunk)
+  }
+
+  onDrain(): void {}
+
+  onEnd(): void {
+    if (this.parser !== undefined) this.finish(Exit.fail(ended(1000)))
+  }
+
+  onClose(error: Socket.SocketError | undefined): void {
+    this.fiber?.interruptUnsafe()
+    this.finish(Exit.fail(error ?? ended(1006)))
+  }
+
+  expire(): void {
+    this.fiber?.interruptUnsafe()
+    this.finish(Exit.fail(new HandshakeTimeout({ after: this.timeout })))
+  }
+
+  // -- what becomes of the answer --------------------------------------------------------------------------------------
+
+  private onResponse(head: ResponseHead): void {
+    const { extensions, request, watched } = this.parts
+    watched?.answered(head.status)
+    const accepted = ClientHandshake.checkResponse({ ...request, sha1 }, head)
+    if (Result.isFailure(accepted)) return this.refuse(head, accepted.failure)
+    const { subprotocol } = accepted.success
+    const agreed = Negotiation.check(extensions, accepted.success.extensions)
+    if (Result.isFailure(agreed)) return this.refuse(head, agreed.failure)
+    const agreement = agreed.success
+    if (agreement === Negotiation.none) return this.accept(subprotocol, agreement, [])
+    const fiber = Effect.runForkWith(this.parts.context)(agreement.open)
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return this.onOpened(subprotocol, agreement, exit)
+    this.fiber = fiber
+    this.parts.reader.pause()
+    fiber.addObserver((exit) => {
+      if (!this.over) this.onOpened(subprotocol, agreement, exit)
+    })
+  }
+
+  private onOpened(
+    subprotocol: string | undefined,
+    agreement: Negotiation.Agreement,
+    exit: Exit.Exit<ReadonlyArray<ExtensionInstance>>
+  ): void {
+    if (Exit.isSuccess(exit)) this.accept(subprotocol, agreement, exit.value)
+    else this.finish(Exit.failCause(exit.cause))
+  }
+
+  private accept(
+    subprotocol: string | undefined,
+    agreement: Negotiation.Agreement,
+    instances: ReadonlyArray<ExtensionInstance>
+  ): void {
+    const { context, options, reader, request, socket, watched, writer } = this.parts
+    const settings = ConnectionOptions.settings(options, Context.get(context, Clock.Clock))
+    const own = environment(settings, context as Context.Context<never>)
+    const connection = open(
+      {
+        role: "client",
+        environment: own,
+        socket,
+        reader,
+        writer,
+        request,
+        subprotocol,
+        extensions: agreement.answers,
+        watched
+      },
+      instances,
+      this.early
+    )
+    this.finish(Exit.succeed(connection))
+  }
+
+  private refuse(head: ResponseHead, error: ConnectError): void {
+    const { onRefusal, reader } = this.parts
+    reader.pause()
+    onRefusal?.({ head, early: this.early, reader })
+    this.finish(Exit.fail(error))
+  }
+
+  private finish(exit: Exit.Exit<SocketConnection, ConnectError>): void {
+    if (this.over) return
+    this.over = true
+    this.deadline?.stop()
+    this.parts.done(exit)
+  }
+}
+
+const ended = (code: number): Socket.SocketError =>
+  new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+
+const tooManyInterim = ({ headers, status }: ResponseHead, max: number): ClientHandshake.HandshakeFailure =>
+  new ClientHandshake.HandshakeFailure({
+    rule: "TooManyInterimResponses",
+    status,
+    headers,
+    detail: `expected a final answer after at most ${max} interim responses, found another ${status}`
+  })
