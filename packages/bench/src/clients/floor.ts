@@ -17,10 +17,18 @@ const close = Uint8Array.of(0x88, 0x82, ...mask, 0x03 ^ mask[0]!, 0xe8 ^ mask[1]
 const connect = (open: (socket: Net.Socket) => void): void => {
   const socket = Net.connect({ host: "127.0.0.1", port: job.port, noDelay: true })
   socket.write(request)
-  socket.once("data", (chunk: Buffer) => {
-    if (!chunk.toString("latin1").endsWith("\r\n\r\n")) throw new Error("the answer is not one chunk")
+  let answer = Buffer.alloc(0)
+  const onData = (chunk: Buffer): void => {
+    answer = Buffer.concat([answer, chunk])
+    const end = answer.indexOf("\r\n\r\n")
+    if (end === -1) return
+    socket.off("data", onData).pause()
+    // Frames may come right behind it.
+    if (answer.length > end + 4) socket.unshift(answer.subarray(end + 4))
     open(socket)
-  })
+    socket.resume()
+  }
+  socket.on("data", onData)
 }
 
 class Echo {
