@@ -1,7 +1,8 @@
 /**
  * Looks for leaks where handlers fail: `node src/handler-leak.ts [fiber|queue] [VISITS]` has a server visited 100 000
- * times. Of eight visitors one each says goodbye, resets, makes the handler fail with a close of its own, with another
- * error, or die, in a message or when the connection opens, or leaves in the middle of a message.
+ * times. Of nine visitors one each says goodbye, resets, makes the handler fail with a close of its own, fail with
+ * another error, die, be interrupted, or hang while the visitor leaves, leaves in the middle of a message, or gets its
+ * echo.
  */
 import * as Effect from "effect/Effect"
 import { BenchError, spawn, sourceFile } from "./Child.ts"
@@ -14,6 +15,7 @@ const atOnce = 32
 const text = (words: string): Uint8Array => encodeMasked("text", new TextEncoder().encode(words), Load.mask)
 
 const half = text("in the middle").subarray(0, 9)
+const hang = text("hang")
 
 // What each visitor sends. The server closes after some; a visitor leaves as soon as it hears anything.
 const kinds: ReadonlyArray<Uint8Array | "reset"> = [
@@ -23,6 +25,7 @@ const kinds: ReadonlyArray<Uint8Array | "reset"> = [
   text("fail"),
   text("die"),
   text("interrupt"),
+  hang,
   half,
   text("echo")
 ]
@@ -45,7 +48,7 @@ const visit = (target: Load.Target, count: number): Promise<void> =>
       }
       const onOpen = (): void => {
         if (kind === "reset") leave()
-        else if (kind === half) socket.write(half, leave)
+        else if (kind === half || kind === hang) socket.write(kind, leave)
         else socket.write(kind)
       }
       const socket = Load.dial(target, { onOpen, onBytes: leave, onFailure: (error) => void (over || reject(error)) })

@@ -1,4 +1,4 @@
-/** Ours, with handlers that do what a message says: fail, die, or answer. `VARIANT` says which server. */
+/** Ours, with handlers that do what a message says: fail, die, hang, or answer. `VARIANT` says which server. */
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Handlers } from "@effect-ws/server/Handlers"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
@@ -16,6 +16,8 @@ const handlers: Handlers<unknown> = {
         return Effect.die(new Error("a defect"))
       case "interrupt":
         return Effect.interrupt
+      case "hang":
+        return Effect.never
       default:
         return connection.send(data)
     }
@@ -24,4 +26,11 @@ const handlers: Handlers<unknown> = {
   onClose: () => Effect.void
 }
 
-launch(process.env["VARIANT"] === "queue" ? WebSocketServer.layerQueue(handlers) : WebSocketServer.layer(handlers))
+// Short, so that those that hang are few at any time: of the queue-driven server each holds a worker.
+const options = { handlerGrace: "100 millis" } as const
+
+launch(
+  process.env["VARIANT"] === "queue"
+    ? WebSocketServer.layerQueue(handlers, options)
+    : WebSocketServer.layer(handlers, options)
+)
