@@ -40,7 +40,10 @@ export interface ConnectionOptions extends Partial<{
    * 32 MiB at least.
    */
   readonly outboundLimit?: number | undefined
-  /** How long `send` waits for the peer before the connection is given up with 1006. Default: for ever. */
+  /**
+   * How long more than `outboundBuffer` may wait for the peer before the connection is given up with 1006, whether `send`
+   * waits for it or not. Default: for ever.
+   */
   readonly writeTimeout?: Duration.Input | undefined
   /**
    * How long the peer may take to answer our close frame, and to end its stream, before the socket is dropped.

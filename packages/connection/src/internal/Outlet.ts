@@ -73,6 +73,11 @@ export class Outlet {
     return this.waitingBytes === 0 && this.session.pendingEncode === undefined
   }
 
+  /** Whether anybody waits for that. */
+  get isAwaited(): boolean {
+    return this.waiters !== undefined
+  }
+
   /** Calls back when senders may go on, or flushing has come further; the result takes that back. */
   wait(resume: () => void): () => void {
     this.waiters ??= []

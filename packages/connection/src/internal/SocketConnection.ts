@@ -246,8 +246,12 @@ export class SocketConnection extends Line implements Connection, Recipient {
     this.flushAfterTurn()
     if (!this.outlet.isAboveLimit) return Effect.void
     if (this.poller === undefined) return this.drained
-    if (this.outlet.waitingBytes > this.environment.settings.outboundLimit) {
+    const { context, settings } = this.environment
+    if (this.outlet.waitingBytes > settings.outboundLimit) {
       this.session.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))
+    } else if (settings.writeTimeout !== undefined && !this.outlet.isAwaited) {
+      // Nobody waits for the peer, but its time runs all the same.
+      Effect.runForkWith(context)(Effect.ignore(this.drained))
     }
     return Effect.void
   }
