@@ -22,6 +22,18 @@ const serve = (decide: Accept.Decide) =>
 const asked = (server: WebSocketServer.WebSocketServer["Service"]) =>
   Effect.tap(RawPeer.dial(server.address), (peer) => peer.send(requestHead()))
 
+/** A server that never decides, and says when it was asked and when that was interrupted. */
+const undecided = Effect.gen(function* () {
+  const begun = yield* Deferred.make<void>()
+  const interrupted = yield* Deferred.make<void>()
+  const server = yield* serve(() =>
+    Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
+      Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
+    )
+  )
+  return { begun, interrupted, server }
+})
+
 describe("a decision", () => {
   it.effect("that takes time keeps what the client sends meanwhile, in order", () =>
     Effect.gen(function* () {
@@ -41,13 +53,7 @@ describe("a decision", () => {
 
   it.effect("that never comes is given up when the handshake's time is over, and the client is told: 503", () =>
     Effect.gen(function* () {
-      const interrupted = yield* Deferred.make<void>()
-      const begun = yield* Deferred.make<void>()
-      const server = yield* serve(() =>
-        Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
-          Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
-        )
-      )
+      const { begun, interrupted, server } = yield* undecided
       const peer = yield* asked(server)
       yield* Deferred.await(begun)
       yield* TestClock.adjust("10 seconds")
@@ -60,13 +66,7 @@ describe("a decision", () => {
 
   it.effect("is interrupted when the client is gone", () =>
     Effect.gen(function* () {
-      const interrupted = yield* Deferred.make<void>()
-      const begun = yield* Deferred.make<void>()
-      const server = yield* serve(() =>
-        Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
-          Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
-        )
-      )
+      const { begun, interrupted, server } = yield* undecided
       const peer = yield* asked(server)
       yield* Deferred.await(begun)
       yield* peer.reset
