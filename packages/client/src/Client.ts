@@ -133,21 +133,25 @@ export const connect = Effect.fnUntraced(function* (
     const arrived = yield* inOwnScope(scope, attempt(journey, options))
     if (arrived === "again") continue
     yield* debug(() => `Connected to ${Target.format(journey.target)}`)
-    yield* Effect.addFinalizer((exit) => leave(arrived, exit))
     return arrived
   }
 })
 
-// An attempt's socket is closed at once unless a connection came of it.
+// An attempt's socket is closed at once unless a connection came of it; then it is left in order when the outer Scope is.
 const inOwnScope = <R>(
   outer: Scope.Scope,
   effect: Effect.Effect<Connection | "again", ConnectError, R | Scope.Scope>
 ): Effect.Effect<Connection | "again", ConnectError, Exclude<R, Scope.Scope>> =>
   Effect.uninterruptibleMask((restore) => {
     const scope = Scope.forkUnsafe(outer)
-    return Effect.flatMap(Effect.exit(restore(Scope.provide(effect, scope))), (exit) =>
-      Exit.isSuccess(exit) && exit.value !== "again" ? exit : Effect.andThen(Scope.close(scope, exit), exit)
-    )
+    return Effect.flatMap(Effect.exit(restore(Scope.provide(effect, scope))), (exit) => {
+      if (Exit.isFailure(exit) || exit.value === "again") return Effect.andThen(Scope.close(scope, exit), exit)
+      const { value } = exit
+      return Effect.andThen(
+        Scope.addFinalizerExit(scope, (exit) => leave(value, exit)),
+        exit
+      )
+    })
   })
 
 const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {

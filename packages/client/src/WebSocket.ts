@@ -125,7 +125,7 @@ export interface WebSocketClass {
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Omit<Client.ClientOptions, "subprotocols" | "maxRedirects"> {
+export interface Options extends Omit<Client.ClientOptions, "subprotocols" | "maxRedirects" | "outboundLimit"> {
   /**
    * The most bytes that may wait for the server to read them, each message with 32 more; above it the connection is
    * dropped, with an `error` event and 1006. Default: 64 MiB.

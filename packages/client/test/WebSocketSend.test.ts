@@ -176,4 +176,27 @@ describe("send", () => {
       assert.deepStrictEqual(events, ["open [OPEN]", "close 1005 clean [CLOSED]"])
     })
   )
+
+  test(
+    "a server that reads nothing until its own messages are read does not stop the class from reading",
+    Effect.gen(function* () {
+      const size = 100_000
+      const count = 50
+      let bytes = 0
+      const Class = yield* served(
+        Effect.fnUntraced(function* (connection) {
+          for (let sent = 0; sent < count; sent++) yield* connection.send(new Uint8Array(size))
+          yield* Stream.runForEach(connection.messages, ({ data }) => Effect.sync(() => (bytes += data.length)))
+        })
+      )
+      const socket = new Class(url)
+      socket.binaryType = "arraybuffer"
+      let received = 0
+      socket.addEventListener("message", () => received++)
+      yield* record(socket).opened
+      for (let sent = 0; sent < count; sent++) socket.send(new Uint8Array(size))
+      yield* until(() => received === count && bytes === count * size)
+      assert.strictEqual(socket.bufferedAmount, 0)
+    })
+  )
 })

@@ -1,12 +1,13 @@
 /**
  * For those who schedule connections themselves: in place of a fiber that waits, a call when there is something to take.
  *
- * This is what the queue-driven server is made of. A connection that is polled calls back once, when it has events or
+ * This is what the queue-driven server and the standard's `WebSocket` class are made of. A connection that is polled calls back once, when it has events or
  * has ended, and not again until what it was called for has been taken. Its `send` does not wait for the peer: what
- * waits is bounded by `outboundLimit`, and a peer that does not read is not read from.
+ * waits is bounded by `outboundLimit`, and a peer that does not read is not read from, unless the caller wants it so.
  *
  * @since 0.1.0
  */
+import type { SendFailure } from "@effect-ws/protocol/Session"
 import type { Connection, ConnectionEvent } from "./Connection.ts"
 import { SocketConnection } from "./internal/SocketConnection.ts"
 
@@ -26,6 +27,8 @@ export interface Poll {
    * `false`: there is more, and the caller goes on in its own time.
    */
   readonly done: () => boolean
+  /** Sends a message outside of any Effect; gives why it could not be sent, if it could not. */
+  readonly post: (data: string | Uint8Array) => SendFailure | undefined
 }
 
 /**
@@ -37,6 +40,8 @@ export interface Poll {
 export interface Poller {
   /** There is something to take. Must not throw. */
   readonly onReady: () => void
+  /** Whether to read on from a peer that does not read what it is sent. Default: false. */
+  readonly readsOn?: boolean | undefined
 }
 
 /**

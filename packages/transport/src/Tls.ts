@@ -18,7 +18,7 @@ import { isIP } from "node:net"
 import * as Tls from "node:tls"
 import { Dialer, formatAddress, hostPort } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
-import { connectNode, defaultConnectTimeout, makeDialed } from "./internal/dial.ts"
+import { defaultConnectTimeout, makeNodeDialed } from "./internal/dial.ts"
 import { listening, makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
@@ -146,15 +146,13 @@ export const layerDialer = (options?: DialerOptions): Layer.Layer<Dialer> =>
   Layer.succeed(Dialer, {
     dial: (address, dialOptions) =>
       Effect.succeed(
-        makeDialed(
-          connectNode({
-            open: () => connect("path" in address ? { path: address.path } : hostPort(address), options ?? {}),
-            event: "secureConnect",
-            name: formatAddress(address),
-            timeout: dialOptions?.connectTimeout ?? options?.connectTimeout ?? defaultConnectTimeout,
-            duplex: duplexSettings(options, false)
-          })
-        )
+        makeNodeDialed({
+          open: () => connect("path" in address ? { path: address.path } : hostPort(address), options ?? {}),
+          event: "secureConnect",
+          name: formatAddress(address),
+          timeout: dialOptions?.connectTimeout ?? options?.connectTimeout ?? defaultConnectTimeout,
+          duplex: duplexSettings(options, false)
+        })
       )
   })
 

@@ -2,10 +2,11 @@
  * What is behind an object of the standard's class: the ready state, the connection once there is one, and the events in
  * their order. Each event is a task of its own, so that what a promise was waiting for runs before the next.
  *
- * One fiber leads it from the constructor to the `close` event: it connects, delivers what is received batch by batch,
- * and waits for the end.
+ * One fiber leads it from the constructor to the `close` event: it connects, and waits for the end. In between the
+ * connection is polled: a script has no fibers, and what one would cost for each message is more than all the rest.
  */
-import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as Polling from "@effect-ws/connection/Polling"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as ExtensionHeader from "@effect-ws/protocol/ExtensionHeader"
 import * as Frame from "@effect-ws/protocol/Frame"
@@ -18,7 +19,6 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Client from "../Client.ts"
 import { sizeOf } from "./WebSocketArguments.ts"
 import { closeEvent, errorEvent, Handlers, messageEvent } from "./WebSocketEvents.ts"
@@ -32,7 +32,7 @@ export const CLOSED = 3
 export type Run = <A, E>(effect: Effect.Effect<A, E, Dialer>) => Fiber.Fiber<A, unknown>
 
 export interface Settings {
-  readonly client: Omit<Client.ClientOptions, "subprotocols" | "maxRedirects">
+  readonly client: Omit<Client.ClientOptions, "subprotocols" | "maxRedirects" | "outboundLimit">
   readonly maxBufferedAmount: number
 }
 
@@ -44,7 +44,12 @@ type Outgoing =
 // What a message costs beside its payload, roughly: a flood of empty messages has a bound too.
 const MESSAGE_BYTES = 32
 
-export class WebSocketEngine {
+// The most events that are taken off the connection at a time.
+const BATCH = 64
+
+export class WebSocketEngine implements Polling.Poller {
+  // A server may wait for us to read before it reads itself.
+  readonly readsOn = true
   readyState = CONNECTING
   binaryType: "blob" | "arraybuffer" = "blob"
   bufferedAmount = 0
@@ -57,15 +62,19 @@ export class WebSocketEngine {
   private readonly settings: Settings
   private readonly fiber: Fiber.Fiber<unknown, unknown>
   private connection: Connection | undefined = undefined
+  private poll: Polling.Poll | undefined = undefined
+  private readonly delivered = Latch.makeUnsafe(false)
+
+  // Messages that were taken off the connection, each to be delivered in a task of its own.
+  private arrived: Array<string | Uint8Array> = []
+  private nextArrived = 0
+  isPaused = false
 
   // The sizes of the messages that the connection has and the system has not, and where they begin.
   private unsent: Array<number> = []
   private firstUnsent = 0
   // What waits for the end of a Blob that is being read.
   private waiting: Array<Outgoing> | undefined = undefined
-  // A send that waits for the peer.
-  private sending: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  private readonly flowing = Latch.makeUnsafe(true)
 
   /** Starts what is behind an object that has been made just now. */
   static start(...parts: ConstructorParameters<typeof WebSocketEngine>): void {
@@ -108,7 +117,9 @@ export class WebSocketEngine {
       ...client,
       subprotocols,
       headers: client.headers === undefined ? headers : [...client.headers, ...headers],
-      maxRedirects: 0
+      maxRedirects: 0,
+      // The bound is `maxBufferedAmount`.
+      outboundLimit: Infinity
     }
     return Effect.gen({ self: this }, function* () {
       const connection = yield* Client.connect(this.url, options)
@@ -117,12 +128,11 @@ export class WebSocketEngine {
         return yield* new CloseError.ProtocolError({ reason: "the server chose none of the subprotocols offered" })
       }
       this.connection = connection
-      const pull = yield* Stream.toPull(connection.events(["Sent"]))
+      this.poll = Polling.poll(connection, ["Sent"], this)
       yield* task
       this.opened(connection)
-      const delivering = Effect.flatMap(pull, (batch) => this.deliver(batch))
-      // How it ended is told by the closure.
-      yield* Effect.ignore(Effect.forever(delivering, { disableYield: true }))
+      this.onReady()
+      yield* this.delivered.await
       yield* task
       if (this.readyState === OPEN) this.readyState = CLOSING
       yield* connection.closed
@@ -140,25 +150,42 @@ export class WebSocketEngine {
     this.target.dispatchEvent(new Event("open"))
   }
 
-  private deliver(batch: ReadonlyArray<ConnectionEvent>): Effect.Effect<void> {
-    let next = 0
-    // One message, and what else is there before the next.
-    const deliverOne = Effect.sync(() => {
-      for (let isSpent = false; next < batch.length; next++) {
-        const event = batch[next]!
-        if (event._tag === "Sent") this.sent()
-        else if (isSpent || this.isPaused) return
-        else if (event._tag === "Text" || event._tag === "Binary") {
-          isSpent = true
-          this.received(event.data)
-        }
-      }
-    })
-    return Effect.whileLoop({
-      while: () => next < batch.length,
-      body: () => Effect.andThen(this.isPaused ? Effect.andThen(this.flowing.await, task) : task, deliverOne),
-      step: () => {}
-    })
+  // There is something to take.
+  onReady(): void {
+    setImmediate(take, this)
+  }
+
+  // A task: takes what is there, delivers the first message, and leaves each of the others to a task of its own.
+  take(): void {
+    const poll = this.poll!
+    const events = poll.take(BATCH)
+    for (const event of events) {
+      if (event._tag === "Sent") this.sent()
+      else if (event._tag === "Text" || event._tag === "Binary") this.arrived.push(event.data)
+    }
+    if (this.arrived.length > 0) {
+      for (let others = this.arrived.length - 1; others > 0; others--) setImmediate(deliver, this)
+      this.deliver()
+    } else {
+      this.goOn()
+    }
+  }
+
+  private goOn(): void {
+    const poll = this.poll!
+    if (poll.done()) return
+    if (poll.isEnded) this.delivered.openUnsafe()
+    else this.onReady()
+  }
+
+  deliver(): void {
+    if (this.isPaused || this.nextArrived === this.arrived.length) return
+    const data = this.arrived[this.nextArrived++]!
+    if (this.nextArrived < this.arrived.length) return this.received(data)
+    this.arrived = []
+    this.nextArrived = 0
+    this.received(data)
+    this.goOn()
   }
 
   // "When a WebSocket message has been received"
@@ -216,22 +243,20 @@ export class WebSocketEngine {
   close(code: number | undefined, reason: string): void {
     if (this.readyState >= CLOSING) return
     this.readyState = CLOSING
-    this.flowing.openUnsafe()
+    this.resume()
     if (this.connection === undefined) this.fiber.interruptUnsafe()
     else this.inOrder({ _tag: "Close", code, reason })
   }
 
   /** Holds messages back, and with them the peer; see `WebSocketConstructor`. */
   pause(): void {
-    if (this.readyState < CLOSING) this.flowing.closeUnsafe()
+    if (this.readyState < CLOSING) this.isPaused = true
   }
 
   resume(): void {
-    this.flowing.openUnsafe()
-  }
-
-  get isPaused(): boolean {
-    return !this.flowing.isOpen()
+    if (!this.isPaused) return
+    this.isPaused = false
+    for (let left = this.arrived.length - this.nextArrived; left > 0; left--) setImmediate(deliver, this)
   }
 
   private inOrder(outgoing: Outgoing): void {
@@ -250,15 +275,15 @@ export class WebSocketEngine {
         outgoing.blob.arrayBuffer().then(
           (bytes) => {
             this.transmit(new Uint8Array(bytes))
-            this.goOn()
+            this.afterBlob()
           },
           (cause: unknown) => this.drop(`a Blob could not be read: ${String(cause)}`)
         )
     }
   }
 
-  // After a Blob: everything up to the next one.
-  private goOn(): void {
+  // Everything up to the next Blob.
+  private afterBlob(): void {
     const waiting = this.waiting ?? []
     const next = waiting.findIndex(({ _tag }) => _tag === "Blob")
     const ready = waiting.splice(0, next === -1 ? waiting.length : next + 1)
@@ -268,11 +293,7 @@ export class WebSocketEngine {
 
   private transmit(data: string | Uint8Array): void {
     this.unsent.push(sizeOf(data))
-    const fiber = Effect.runFork(this.connection!.send(data))
-    if (fiber.pollUnsafe() !== undefined) return
-    // The message is on its way, and one of those that wait for the peer is enough to notice that it does not read.
-    if (this.sending === undefined || this.sending.pollUnsafe() !== undefined) this.sending = fiber
-    else fiber.interruptUnsafe()
+    this.poll!.post(data)
   }
 
   private beginClose(code: number | undefined, reason: string): void {
@@ -303,6 +324,9 @@ export class WebSocketEngine {
     this.firstUnsent = 0
   }
 }
+
+const take = (engine: WebSocketEngine): void => engine.take()
+const deliver = (engine: WebSocketEngine): void => engine.deliver()
 
 // Not fields of the object: classes that extend ours have fields of their own.
 const engines = new WeakMap<object, WebSocketEngine>()

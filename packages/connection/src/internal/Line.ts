@@ -24,6 +24,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Socket, SocketError } from "effect/socket/Socket"
 import type { Budget } from "../Budget.ts"
+import type { Poller } from "../Polling.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { renderEvent } from "./describe.ts"
 import { flushSoon } from "./flushing.ts"
@@ -76,7 +77,7 @@ export class Line implements ByteSink, Beating, Backlog {
   protected readonly attached: Context.Context<never> | undefined
   protected readonly inbox = new Inbox()
   // Who is to be called when there is something to take, and whether it was and has not come back yet.
-  protected poller: { readonly onReady: () => void } | undefined = undefined
+  protected poller: Poller | undefined = undefined
   protected polled = false
   protected readonly takers = new Takers()
   protected readonly outlet: Outlet
@@ -312,7 +313,11 @@ export class Line implements ByteSink, Beating, Backlog {
         !this.session.isClosing &&
         this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer) ||
       // Whose sends do not wait for the peer must not read on from one that does not read.
-      (this.poller !== undefined && this.session.canReceive && !this.session.isClosing && this.outlet.isAboveLimit)
+      (this.poller !== undefined &&
+        this.poller.readsOn !== true &&
+        this.session.canReceive &&
+        !this.session.isClosing &&
+        this.outlet.isAboveLimit)
     if (held === this.paused || this.over) return
     this.paused = held
     if (held) this.reader.pause()

@@ -24,6 +24,7 @@ import type { Recipient } from "../Fanout.ts"
 import { dataEvent } from "./describe.ts"
 import { Line } from "./Line.ts"
 import type { End } from "./Line.ts"
+import type { Poller } from "../Polling.ts"
 import type { Meter } from "./Meter.ts"
 import { Pings } from "./Pings.ts"
 
@@ -101,7 +102,7 @@ export class SocketConnection extends Line implements Connection, Recipient {
     return this.streamOf(() => this.inbox.takeEvents())
   }
 
-  poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: { readonly onReady: () => void }): void {
+  poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): void {
     this.inbox.keeps = kinds
     if (kinds.includes("Sent")) this.outlet.observe()
     this.poller = poller
@@ -190,11 +191,18 @@ export class SocketConnection extends Line implements Connection, Recipient {
     payload: string | Uint8Array | PreparedMessage,
     options: SendOptions | undefined
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
-    if (typeof payload === "object" && "_tag" in payload) return this.sent(this.sendShared(payload, options))
+    return this.sent(
+      typeof payload === "object" && "_tag" in payload
+        ? this.sendShared(payload, options)
+        : this.sendOwn(payload, options)
+    )
+  }
+
+  private sendOwn(payload: string | Uint8Array, options?: SendOptions): SendFailure | undefined {
     const failure = this.session.send(payload, options)
     if (this.environment.logsDebug) this.log("Sent", dataEvent(payload))
     if (failure === undefined) this.outlet.onSend(payload)
-    return this.sent(failure)
+    return failure
   }
 
   private sendShared(prepared: PreparedMessage, options: SendOptions | undefined): SendFailure | undefined {
@@ -240,12 +248,24 @@ export class SocketConnection extends Line implements Connection, Recipient {
     })
   }
 
+  post(data: string | Uint8Array): SendFailure | undefined {
+    const failure = this.sendOwn(data)
+    this.afterSend(failure)
+    return failure
+  }
+
   private sent(failure: SendFailure | undefined): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    const mustWait = this.afterSend(failure)
     if (failure !== undefined) return Effect.fail(failure)
-    this.encodePending()
+    return mustWait ? this.drained : Effect.void
+  }
+
+  // Brings on its way what was sent, or what came of a failure; gives whether the sender should wait for the peer.
+  private afterSend(failure: SendFailure | undefined): boolean {
+    if (failure === undefined) this.encodePending()
     this.flushAfterTurn()
-    if (!this.outlet.isAboveLimit) return Effect.void
-    if (this.poller === undefined) return this.drained
+    if (failure !== undefined || !this.outlet.isAboveLimit) return false
+    if (this.poller === undefined) return true
     const { context, settings } = this.environment
     if (this.outlet.waitingBytes > settings.outboundLimit) {
       this.session.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))
@@ -253,7 +273,7 @@ export class SocketConnection extends Line implements Connection, Recipient {
       // Nobody waits for the peer, but its time runs all the same.
       Effect.runForkWith(context)(Effect.ignore(this.drained))
     }
-    return Effect.void
+    return false
   }
 
   private get drained(): Effect.Effect<void, CloseError.CloseError> {

@@ -23,14 +23,24 @@ export const defaultConnectTimeout: Duration.Input = "10 seconds"
 
 /** Makes a socket of an effect that connects; closing the effect's Scope must close the connection. */
 export const makeDialed = (connect: Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>): Socket.Socket =>
-  new DialedSocket(connect)
+  new DialedSocket((forget) =>
+    Effect.flatMap(connect, (socket) =>
+      Effect.as(
+        Effect.addFinalizer(() => Effect.sync(() => forget(socket))),
+        socket
+      )
+    )
+  )
+
+/** Connects, and forgets the socket when the Scope closes it. */
+type Connect = (forget: (socket: PushSocket) => void) => Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>
 
 class DialedSocket implements Socket.Socket {
   private _current: PushSocket | undefined = undefined
   private readonly _open = Latch.makeUnsafe(false)
-  private readonly _connect: Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>
+  private readonly _connect: Connect
 
-  constructor(connect: Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>) {
+  constructor(connect: Connect) {
     this._connect = connect
   }
 
@@ -43,18 +53,13 @@ class DialedSocket implements Socket.Socket {
   }
 
   get reader(): Socket.Socket["reader"] {
-    return Effect.flatMap(Effect.scope, (scope) =>
-      Effect.flatMap(this._connect, (socket) => {
+    return Effect.map(
+      Effect.suspend(() => this._connect((socket) => this._forget(socket))),
+      (socket) => {
         this._current = socket
         this._open.openUnsafe()
-        return Effect.as(
-          Scope.addFinalizer(
-            scope,
-            Effect.sync(() => this._forget(socket))
-          ),
-          socket.readerUnsafe
-        )
-      })
+        return socket.readerUnsafe
+      }
     )
   }
 
@@ -97,10 +102,14 @@ export interface NodeDialOptions {
   readonly duplex: NodeDuplexSettings
 }
 
-/** Connects a socket of Node; it belongs to the Scope from its first moment on. */
-export const connectNode = (options: NodeDialOptions): Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (scope) =>
-    Effect.suspend(() => {
+/** Makes a socket that connects by Node. */
+export const makeNodeDialed = (options: NodeDialOptions): Socket.Socket => new DialedSocket(connectNode(options))
+
+// The socket belongs to the Scope from its first moment on, by one finalizer.
+const connectNode =
+  (options: NodeDialOptions): Connect =>
+  (forget) =>
+    Effect.flatMap(Effect.scope, (scope) => {
       let duplex: NodeDuplex | undefined
       const connected = Effect.callback<PushSocket, Socket.SocketError>((resume) => {
         const fail = (cause: unknown): void => resume(Effect.fail(openError(options.name, cause)))
@@ -125,12 +134,15 @@ export const connectNode = (options: NodeDialOptions): Effect.Effect<PushSocket,
       return Effect.andThen(
         Scope.addFinalizer(
           scope,
-          Effect.sync(() => duplex?.close())
+          Effect.sync(() => {
+            if (duplex === undefined) return
+            duplex.close()
+            forget(duplex)
+          })
         ),
         withConnectTimeout(connected, options.name, options.timeout)
       )
     })
-  )
 
 /** Dials hosts and ports by TCP, and paths as Unix sockets. */
 export const makePlainDialer = (
@@ -141,23 +153,21 @@ export const makePlainDialer = (
 ): Dialer["Service"] => ({
   dial: (address, dialOptions) =>
     Effect.succeed(
-      makeDialed(
-        connectNode({
-          open: () =>
-            Net.connect({
-              ...("path" in address ? { path: address.path } : hostPort(address)),
-              allowHalfOpen: true,
-              noDelay: options.noDelay ?? true
-            }),
-          event: "connect",
-          name: formatAddress(address),
-          timeout: dialOptions?.connectTimeout ?? options.connectTimeout ?? defaultConnectTimeout,
-          duplex: {
-            ...duplexSettings(options, false),
-            remoteAddress: "path" in address ? NetAddress.unixPathAddress(address.path) : undefined
-          }
-        })
-      )
+      makeNodeDialed({
+        open: () =>
+          Net.connect({
+            ...("path" in address ? { path: address.path } : hostPort(address)),
+            allowHalfOpen: true,
+            noDelay: options.noDelay ?? true
+          }),
+        event: "connect",
+        name: formatAddress(address),
+        timeout: dialOptions?.connectTimeout ?? options.connectTimeout ?? defaultConnectTimeout,
+        duplex: {
+          ...duplexSettings(options, false),
+          remoteAddress: "path" in address ? NetAddress.unixPathAddress(address.path) : undefined
+        }
+      })
     )
 })
 
