@@ -2,8 +2,9 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import * as Message from "@effect-ws/protocol/Message"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import { pair } from "./support/pair.ts"
+import { frame, open } from "./support/StubSocket.ts"
 
 const bytes = (size: number, value: number): Uint8Array => new Uint8Array(size).fill(value)
 
@@ -65,5 +66,48 @@ describe("memory of what was received", () => {
         texts
       )
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
+  )
+
+  it.effect("is freed though a part of the next message came with it, which is whole when the rest has come", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({ recycle: true })
+      const [one, two] = [frame(0x82, bytes(16_000, 1)), frame(0x82, bytes(1000, 2))]
+      socket.receive(one, two.subarray(0, 500))
+      const first = yield* connection.receive
+      assert.deepStrictEqual(first, Message.binary(bytes(16_000, 1)))
+      const second = yield* Effect.forkScoped(connection.receive)
+      yield* Effect.yieldNow
+      assert.strictEqual(first.data.length, 0)
+      socket.receive(two.subarray(500))
+      assert.deepStrictEqual(yield* Fiber.join(second), Message.binary(bytes(1000, 2)))
+    })
+  )
+
+  it.effect("is freed with what lies behind it only where the transport says that this is nobody's", () =>
+    Effect.gen(function* () {
+      for (const ownsMemory of [true, false]) {
+        const { connection, socket } = yield* open({})
+        socket.ownsMemory = ownsMemory
+        const memory = new Uint8Array(65_536)
+        const text = frame(0x81, "x".repeat(16_000))
+        memory.set(text)
+        socket.receiveChunk(memory.subarray(0, text.length))
+        assert.deepStrictEqual(yield* connection.receive, Message.text("x".repeat(16_000)))
+        assert.strictEqual(memory.length, ownsMemory ? 0 : 65_536)
+      }
+    })
+  )
+
+  it.effect("is not freed where it is in the middle of somebody's memory", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({})
+      socket.ownsMemory = true
+      const memory = new Uint8Array(65_536)
+      const text = frame(0x81, "x".repeat(16_000))
+      memory.set(text, 10)
+      socket.receiveChunk(memory.subarray(10, 10 + text.length))
+      yield* connection.receive
+      assert.strictEqual(memory.length, 65_536)
+    })
   )
 })

@@ -17,6 +17,8 @@ const GATHERED = 64 * 1024
 /** @internal */
 export class Assembly {
   length = 0
+  /** Whether it holds on to bytes that it was given. */
+  keepsInput = false
 
   private readonly allocate: (size: number) => Uint8Array
   private readonly pieces: Array<Uint8Array> = []
@@ -35,6 +37,7 @@ export class Assembly {
     if (bytes.length >= KEPT_FROM && bytes.length * KEPT_SHARE >= bytes.buffer.byteLength) {
       this.endGathering()
       this.pieces.push(bytes)
+      this.keepsInput = true
       return
     }
     const room = this.gathering === undefined ? 0 : this.gathering.length - this.used

@@ -122,8 +122,8 @@ export class Inbound {
 
   get holdsInput(): boolean {
     return (
-      this.frame !== undefined ||
-      this.collected !== undefined ||
+      this.frame?.keepsInput === true ||
+      this.collected?.keepsInput === true ||
       this.transforming !== undefined ||
       (this.parser !== undefined && this.parser.hasInput)
     )

@@ -83,6 +83,11 @@ export interface ByteSink {
 export interface PushReader extends Socket.Reader {
   readonly [PushTypeId]: typeof PushTypeId
   /**
+   * Whether the memory behind a chunk is the chunk's alone where it begins with it, though it may be larger. Whoever takes
+   * such a chunk may free it by detaching its buffer. Default: only where the chunk fills its memory.
+   */
+  readonly ownsMemory?: boolean | undefined
+  /**
    * Hands the rest of the stream to `sink`.
    *
    * **Details**

@@ -28,6 +28,7 @@ import type { Poller } from "../Polling.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { renderEvent } from "./describe.ts"
 import { flushSoon } from "./flushing.ts"
+import { free, isWorthFreeing } from "./freeing.ts"
 import type { Beating } from "./Heartbeat.ts"
 import { Inbox } from "./Inbox.ts"
 import type { Meter } from "./Meter.ts"
@@ -137,7 +138,7 @@ export class Line implements ByteSink, Beating, Backlog {
     // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const events = this.session.receive(chunk)
-    if (chunk.length >= WORTH_FREEING && !this.session.holdsInput) this.setFree(chunk, events)
+    if (isWorthFreeing(chunk) && !this.session.holdsInput) this.setFree(chunk, events)
     this.accept(events, isUnread, chunk.length)
     this.settle()
   }
@@ -188,7 +189,7 @@ export class Line implements ByteSink, Beating, Backlog {
 
   // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that.
   protected setFree(chunk: Uint8Array, events: ReadonlyArray<Event.Event>): void {
-    if (events.every((event) => event._tag === "Text")) return free(chunk)
+    if (events.every((event) => event._tag === "Text")) return free(chunk, this.reader)
     if (!this.environment.settings.recycle) return
     this.spent ??= []
     this.spent.push(chunk)
@@ -200,7 +201,7 @@ export class Line implements ByteSink, Beating, Backlog {
     this.spent = undefined
     // Large payloads are sent by reference.
     this.outlet.write()
-    if (this.outlet.waitingBytes === 0) for (const chunk of spent) free(chunk)
+    if (this.outlet.waitingBytes === 0) for (const chunk of spent) free(chunk, this.reader)
   }
 
   onIdle(): void {
@@ -432,16 +433,6 @@ export class Line implements ByteSink, Beating, Backlog {
   protected now(): bigint {
     return Context.get(this.environment.context, Clock.Clock).currentTimeNanosUnsafe()
   }
-}
-
-// Below this size a chunk is not worth the call that frees it.
-const WORTH_FREEING = 4096
-
-// The collector gets to a chunk in its own time, which for memory outside its heap is late: with each new chunk in new
-// memory, reading and writing it costs twice as much.
-const free = (chunk: Uint8Array): void => {
-  const buffer = chunk.buffer as ArrayBuffer
-  if (chunk.byteLength === buffer.byteLength && "transfer" in buffer) buffer.transfer(0)
 }
 
 const describe = (error: SocketError): string => {

@@ -18,6 +18,7 @@ export class StubSocket implements PushReader, PushWriter {
   readonly write = () => Effect.die("a connection pushes")
   readonly writeAll = () => Effect.die("a connection pushes")
   readonly copies = true
+  ownsMemory = false
   /** What was written, write by write. */
   readonly written: Array<Uint8Array> = []
   /** What the next writes say: whether the writer is below its high-water mark. */
@@ -52,7 +53,11 @@ export class StubSocket implements PushReader, PushWriter {
 
   /** The peer sends bytes. */
   receive(...bytes: ReadonlyArray<number | Uint8Array>): void {
-    this.sink!.onChunk(Uint8Array.from(bytes.flatMap((part) => (typeof part === "number" ? [part] : [...part]))))
+    this.receiveChunk(Uint8Array.from(bytes.flatMap((part) => (typeof part === "number" ? [part] : [...part]))))
+  }
+  /** The peer sends bytes that arrive in this very memory. */
+  receiveChunk(chunk: Uint8Array): void {
+    this.sink!.onChunk(chunk)
   }
   /** The peer ends its stream. */
   end(): void {

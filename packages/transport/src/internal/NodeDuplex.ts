@@ -196,6 +196,12 @@ export class NodeDuplex extends PushDuplex {
     return this._stream.writableLength
   }
 
+  override get ownsMemory(): boolean {
+    // Node reads each chunk into 64 KiB of its own, and cuts off what is left where that is worth it. Other streams may
+    // cut chunks out of anything.
+    return this._stream instanceof Net.Socket
+  }
+
   get copies(): boolean {
     // Node hands a chunk to the kernel, or to OpenSSL, inside write where it can, and counts it as pending where not.
     return true

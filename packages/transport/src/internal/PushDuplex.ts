@@ -165,6 +165,10 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     return this
   }
 
+  get ownsMemory(): boolean {
+    return false
+  }
+
   get readerUnsafe(): PushReader {
     return this
   }
