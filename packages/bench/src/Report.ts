@@ -4,7 +4,7 @@
 import type { Environment } from "./Environment.ts"
 import type { Row } from "./Row.ts"
 import type { Sample } from "./Sample.ts"
-import { isTie, median, medianRatio } from "./Statistics.ts"
+import { isTie, median, medianRatio, ratios } from "./Statistics.ts"
 
 /** One server in one row. A round that failed is `undefined` in `samples`, and says why in `failures`. */
 export interface Entry {
@@ -21,6 +21,8 @@ export interface Summary extends Entry {
   readonly serverBusy: number | undefined
   readonly generatorBusy: number | undefined
   readonly toWs: number | undefined
+  /** The least and the greatest of the rounds' ratios to ws. */
+  readonly toWsRange: readonly [number, number] | undefined
   readonly cpuToWs: number | undefined
   readonly heapToWs: number | undefined
   readonly toFloor: number | undefined
@@ -50,6 +52,9 @@ const pick = (entry: Entry | undefined, key: keyof Sample): ReadonlyArray<number
 const middle = (entry: Entry, key: keyof Sample): number | undefined =>
   median(pick(entry, key).filter((value) => value !== undefined))
 
+const range = (values: ReadonlyArray<number>): readonly [number, number] | undefined =>
+  values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)]
+
 const units = {
   echo: "msgs/s",
   "client-echo": "msgs/s",
@@ -77,6 +82,7 @@ export const summarize = (row: Row, entries: ReadonlyArray<Entry>): Table => {
         serverBusy: middle(entry, "serverBusy"),
         generatorBusy: middle(entry, "generatorBusy"),
         toWs,
+        toWsRange: entry === ws ? undefined : range(ratios(pick(entry, "value"), pick(ws, "value"))),
         cpuToWs: medianRatio(pick(entry, "cpuMicros"), pick(ws, "cpuMicros")),
         heapToWs: medianRatio(pick(entry, "heapKiB"), pick(ws, "heapKiB")),
         toFloor: medianRatio(pick(entry, "value"), pick(floor, "value")),
@@ -99,21 +105,25 @@ interface Column {
 }
 
 const columns = (table: Table): ReadonlyArray<Column> => {
-  const ratios: ReadonlyArray<Column> = [
+  const compared: ReadonlyArray<Column> = [
     { title: "to ws", cell: (entry) => figure(entry.toWs, 2) + (entry.tie ? " tie" : "    ") },
+    {
+      title: "from - to",
+      cell: ({ toWsRange: of }) => (of === undefined ? "-" : `${figure(of[0], 2)} - ${figure(of[1], 2)}`)
+    },
     { title: "to floor", cell: (entry) => figure(entry.toFloor, 2) }
   ]
   const own: ReadonlyArray<Column> =
     table.better === "less"
       ? [
           { title: "RSS KiB/conn", cell: (entry) => figure(entry.value, 1) },
-          ...ratios,
+          ...compared,
           { title: "heap KiB/conn", cell: (entry) => figure(entry.heapKiB, 1) },
           { title: "heap to ws", cell: (entry) => figure(entry.heapToWs, 2) }
         ]
       : [
           { title: table.unit, cell: (entry) => figure(entry.value, 0) },
-          ...ratios,
+          ...compared,
           { title: "CPU us", cell: (entry) => figure(entry.cpuMicros, 2) },
           { title: "CPU to ws", cell: (entry) => figure(entry.cpuToWs, 2) },
           { title: "busy", cell: (entry) => `${percent(entry.serverBusy)} / ${percent(entry.generatorBusy)}` }
@@ -150,5 +160,5 @@ export const renderHeader = (environment: Environment, rounds: number, seconds: 
     "busy is the share of its core that the server / the generator used, or in the rows of clients the client / its",
     "partner: where the second is near 100 % it is the bottleneck, and only CPU us (the first one's processor time per",
     "message) tells them apart.",
-    `"tie" is a gap to ws under 10 %.`
+    `"tie" is a gap to ws under 10 %; "from - to" are the rounds in which the ratio was least and greatest.`
   ].join("\n")

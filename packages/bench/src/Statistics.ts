@@ -11,22 +11,25 @@ export const median = (values: ReadonlyArray<number>): number | undefined => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/**
- * Gives the median of the ratios `values[i] / base[i]` over the rounds in which both were measured, or `undefined` if
- * there is no such round.
- */
-export const medianRatio = (
+/** Gives the ratios `values[i] / base[i]` of the rounds in which both were measured. */
+export const ratios = (
   values: ReadonlyArray<number | undefined>,
   base: ReadonlyArray<number | undefined>
-): number | undefined => {
-  const ratios: Array<number> = []
+): ReadonlyArray<number> => {
+  const found: Array<number> = []
   for (let i = 0; i < Math.min(values.length, base.length); i++) {
     const value = values[i]
     const other = base[i]
-    if (value !== undefined && other !== undefined && other > 0) ratios.push(value / other)
+    if (value !== undefined && other !== undefined && other > 0) found.push(value / other)
   }
-  return median(ratios)
+  return found
 }
+
+/** Gives the median of those ratios, or `undefined` if there is none. */
+export const medianRatio = (
+  values: ReadonlyArray<number | undefined>,
+  base: ReadonlyArray<number | undefined>
+): number | undefined => median(ratios(values, base))
 
 /** Tells whether a ratio is too close to 1 to mean anything: a gap under 10 % in either direction. */
 export const isTie = (ratio: number): boolean => ratio > 0.9 && ratio < 1.1

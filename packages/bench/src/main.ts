@@ -56,8 +56,14 @@ const rounds = Flag.Int("rounds").pipe(
 )
 
 const seconds = Flag.Finite("seconds").pipe(
-  Flag.withDescription("How long one measurement takes, after a warm-up of at most one second"),
+  Flag.withDescription("How long one measurement takes"),
   Flag.mapTryCatch(between(0.1, 60), messageOf),
+  Flag.withDefault(2)
+)
+
+const warmup = Flag.Finite("warmup").pipe(
+  Flag.withDescription("How long the load runs before a measurement, in seconds"),
+  Flag.mapTryCatch(between(0, 60), messageOf),
   Flag.withDefault(2)
 )
 
@@ -92,10 +98,10 @@ const measureRow = Effect.fnUntraced(function* (
 
 const bench = Command.make(
   "bench",
-  { rows, peers, rounds, seconds, json },
+  { rows, peers, rounds, seconds, warmup, json },
   Effect.fnUntraced(function* (options) {
     const pinning = Pinning.find()
-    const window = { warmup: Math.min(1, options.seconds), seconds: options.seconds }
+    const window = { warmup: options.warmup, seconds: options.seconds }
     const conditions = { window, pinning: typeof pinning === "string" ? undefined : pinning }
     const environment = Environment.describe(options.peers, found, pinning)
     yield* Console.log(Report.renderHeader(environment, options.rounds, options.seconds))

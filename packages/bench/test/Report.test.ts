@@ -21,6 +21,8 @@ describe("summarize", () => {
     assert.strictEqual(ws!.tie, false)
     assert.strictEqual(ws!.toFloor, 0.5)
     assert.strictEqual(near!.toWs, 52 / 50)
+    assert.deepStrictEqual(near!.toWsRange, [112 / 110, 105 / 100])
+    assert.match(renderTable(table), /^near .* 1\.02 - 1\.05 /m)
     assert.strictEqual(near!.tie, true)
     assert.strictEqual(floor!.toWs, 2)
     assert.strictEqual(floor!.tie, false)
@@ -30,6 +32,7 @@ describe("summarize", () => {
   it("has no ratios without ws", () => {
     const [only] = summarize(parse("64x1x64"), [entry("floor", [1])]).entries
     assert.strictEqual(only!.toWs, undefined)
+    assert.strictEqual(only!.toWsRange, undefined)
     assert.strictEqual(only!.tie, false)
   })
 })
