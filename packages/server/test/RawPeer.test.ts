@@ -11,7 +11,7 @@ import * as Memory from "@effect-ws/transport/Memory"
 import type { Push } from "@effect-ws/transport"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Queue, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import type { Scope } from "effect"
 import type { SocketServer } from "effect/socket"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
@@ -19,6 +19,7 @@ import { captureLogs, connect, echo, receiveText } from "./support/programs.ts"
 import type { Entry } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { acceptFor, close, frame, requestHead, sampleKey, text } from "./support/RawPeer.ts"
+import { start } from "./support/variants.ts"
 
 type Requirements = SocketServer.SocketServer | PushSocketServer | Dialer | Scope.Scope
 
@@ -30,7 +31,7 @@ const networks = [
 const serve = (
   options?: WebSocketServer.ServerOptions,
   handler: (connection: Connection) => Effect.Effect<unknown, unknown> = echo
-) => Effect.map(Layer.build(WebSocketServer.layer(handler, options)), Context.get(WebSocketServer.WebSocketServer))
+) => start(WebSocketServer.layer(handler, options))
 
 /** A server that echoes and keeps the record of each close. */
 const serveRecorded = Effect.fnUntraced(function* (options?: WebSocketServer.ServerOptions) {

@@ -10,39 +10,14 @@ import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import * as Faulty from "@effect-ws/transport/Faulty"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Context,
-  Duration,
-  Effect,
-  Exit,
-  Fiber,
-  Latch,
-  Layer,
-  Logger,
-  Metric,
-  Option,
-  References,
-  Stream,
-  Tracer
-} from "effect"
+import { Duration, Effect, Exit, Fiber, Latch, Layer, Logger, Metric, Option, References, Stream, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import type { Handlers } from "../src/Handlers.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { connect, echo } from "./support/programs.ts"
+import { network, quiet } from "./support/inMemory.ts"
+import { connect, echo, echoHandlers } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
-import { handled } from "./support/variants.ts"
-
-const network = Layer.fresh(Memory.layer({ port: 0 }))
-
-/** Lets everything happen that needs no time. */
-const quiet = Effect.callback<void>((resume) => {
-  let turns = 50
-  const turn = (): void => {
-    if (--turns === 0) resume(Effect.void)
-    else setImmediate(turn)
-  }
-  turn()
-})
+import { handled, start } from "./support/variants.ts"
 
 /** What the metrics say now: `name{attribute="value"}` and a number; of a histogram, how many and their sum. */
 const figures = Effect.map(Metric.snapshot, (snapshot) => {
@@ -73,24 +48,22 @@ const serve = (
   variant: (typeof handled)[number],
   handlers: Handlers<unknown>,
   options?: WebSocketServer.ServerOptions
-) => Effect.map(Layer.build(variant.layer(handlers, options)), Context.get(WebSocketServer.WebSocketServer))
+) => start(variant.layer(handlers, options))
 
-const echoing: Handlers<unknown> = { onMessage: (connection, message) => connection.send(message) }
+/** Runs with metrics of its own, on a network of its own. */
+const apart = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  effect.pipe(Effect.provide(network), Effect.provideService(Metric.MetricRegistry, new Map()))
 
-/** Runs with metrics of its own, observed at both ends. */
+/** The same, observed at both ends. */
 const observed =
   (options?: Telemetry.Options) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    effect.pipe(
-      Effect.provide(network),
-      Effect.provide(Telemetry.layer(options)),
-      Effect.provideService(Metric.MetricRegistry, new Map())
-    )
+    apart(Effect.provide(effect, Telemetry.layer(options)))
 
 describe.each(handled)("metrics of the $name server and of its client", (variant) => {
   it.effect("count messages, bytes and control frames while the connection is open", () =>
     Effect.gen(function* () {
-      const server = yield* serve(variant, echoing)
+      const server = yield* serve(variant, echoHandlers)
       const client = yield* connect(server)
       yield* client.send("hello")
       assert.strictEqual((yield* client.receive).data, "hello")
@@ -200,7 +173,7 @@ describe.each(handled)("metrics of the $name server and of its client", (variant
 
   it.effect("tell of handshakes under way, refused, and given up", () =>
     Effect.gen(function* () {
-      const server = yield* serve(variant, echoing, {
+      const server = yield* serve(variant, echoHandlers, {
         maxHandshakes: 1,
         decide: ({ path }) =>
           path === "/teapot"
@@ -280,10 +253,7 @@ describe("latency", () => {
 
   it.effect("is what keepalive measures, at both ends, on the connection and as a metric", () =>
     Effect.gen(function* () {
-      const server = yield* Effect.map(
-        Layer.build(WebSocketServer.layer(echo, { keepalive: { idle: "2 seconds" } })),
-        Context.get(WebSocketServer.WebSocketServer)
-      )
+      const server = yield* start(WebSocketServer.layer(echo, { keepalive: { idle: "2 seconds" } }))
       const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
       const step = Effect.andThen(TestClock.adjust("10 millis"), Effect.repeat(turn, { times: 4 }))
       // A little before the server's first ping, which would be life enough, can have come.
@@ -317,10 +287,7 @@ describe("latency", () => {
 
   it.effect("is measured by the client's keepalive where the server has none", () =>
     Effect.gen(function* () {
-      const server = yield* Effect.map(
-        Layer.build(WebSocketServer.layer(echo, { keepalive: false })),
-        Context.get(WebSocketServer.WebSocketServer)
-      )
+      const server = yield* start(WebSocketServer.layer(echo, { keepalive: false }))
       const client = yield* connect(server, { keepalive: { idle: "5 seconds" } })
       yield* TestClock.adjust("20 seconds")
       assert.isDefined(client.latency)
@@ -333,7 +300,7 @@ describe("latency", () => {
 
 describe("metrics", () => {
   const talk = Effect.gen(function* () {
-    const server = yield* serve(handled[0]!, echoing)
+    const server = yield* serve(handled[0]!, echoHandlers)
     const client = yield* connect(server)
     yield* client.send("hello")
     yield* client.receive
@@ -347,7 +314,7 @@ describe("metrics", () => {
       yield* Effect.scoped(talk).pipe(Effect.provide(Telemetry.layer({ metrics: false })))
       yield* Effect.scoped(talk).pipe(Effect.provide(Telemetry.layerOff), Effect.provide(Telemetry.layer()))
       assert.strictEqual((yield* figures).size, 0)
-    }).pipe(Effect.provide(network), Effect.provideService(Metric.MetricRegistry, new Map()))
+    }).pipe(apart)
   )
 
   it.effect("of several layers add up, and stay when a server is gone", () =>
@@ -359,7 +326,7 @@ describe("metrics", () => {
         'websocket_connections_opened_total{role="server"}': 2,
         'websocket_received_bytes_total{role="server"}': 2 * (11 + 8)
       })
-    }).pipe(Effect.provide(network), Effect.provideService(Metric.MetricRegistry, new Map()))
+    }).pipe(apart)
   )
 
   it.effect("carry the attributes that the program gives its metrics", () =>
@@ -388,7 +355,7 @@ describe("metrics", () => {
 
   it.effect("name at most 64 private close codes", () =>
     Effect.gen(function* () {
-      const server = yield* serve(handled[0]!, echoing)
+      const server = yield* serve(handled[0]!, echoHandlers)
       for (let code = 4000; code < 4070; code++) yield* (yield* connect(server)).close(code)
       yield* quiet
       const closed = [...(yield* figures)].filter(([name]) => /closed_total.*role="server"/.test(name))
@@ -495,7 +462,7 @@ describe.each(handled)("spans of the $name server and of its client", (variant) 
   it.effect("tell of refusals and of bad ends", () =>
     traced((spans) =>
       Effect.gen(function* () {
-        const server = yield* serve(variant, echoing, { locations: ["/"] })
+        const server = yield* serve(variant, echoHandlers, { locations: ["/"] })
         yield* Effect.flip(connect(server, { target: "/elsewhere" }))
         yield* quiet
         for (const [kind, error] of [
@@ -524,7 +491,7 @@ describe.each(handled)("spans of the $name server and of its client", (variant) 
   it.effect("tell of each message where that is wanted", () =>
     traced((spans) =>
       Effect.gen(function* () {
-        const server = yield* serve(variant, echoing)
+        const server = yield* serve(variant, echoHandlers)
         const client = yield* connect(server)
         yield* client.send("né")
         yield* client.receive
@@ -569,7 +536,7 @@ describe("spans", () => {
           spans.map(({ name }) => name),
           ["caller", "caller"]
         )
-      }).pipe(Effect.provide(network), Effect.provideService(Metric.MetricRegistry, new Map()))
+      }).pipe(apart)
     )
   )
 
@@ -598,7 +565,7 @@ describe("spans", () => {
   it.effect("do not replace a traceparent that the program sends itself, nor believe one that is none", () =>
     traced((spans) =>
       Effect.gen(function* () {
-        const server = yield* serve(handled[0]!, echoing)
+        const server = yield* serve(handled[0]!, echoHandlers)
         const own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
         yield* connect(server, { headers: [{ name: "traceparent", value: own }] })
         const answering = find(spans, "websocket.handshake", "server")

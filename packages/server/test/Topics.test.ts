@@ -12,17 +12,13 @@ import { TestClock } from "effect/testing"
 import type { Handlers } from "../src/Handlers.ts"
 import * as Topics from "../src/Topics.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
+import { quiet } from "./support/inMemory.ts"
 import { connect, patterned, receiveText } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { handled } from "./support/variants.ts"
 
 // Pipes so narrow that one who does not read is behind after a few short messages.
 const network = Layer.fresh(Memory.layer({ port: 0, pipeSize: 100, readAhead: 1 }))
-
-/** Lets everything happen that needs no time. */
-const settled = Effect.forEach(Array.from({ length: 20 }), () => Effect.promise(() => new Promise(setImmediate)), {
-  discard: true
-})
 
 const everyone = (subscribers: number, rest: Partial<Topics.Delivery> = {}): Topics.Delivery => ({
   subscribers,
@@ -213,7 +209,7 @@ for (const variant of handled) {
           ...numbers(35, 40)
         ])
         // It has caught up.
-        yield* settled
+        yield* quiet
         assert.strictEqual(subscription.queued, 0)
         assert.deepStrictEqual(yield* topics.publish("x", "again"), everyone(2))
         assert.deepStrictEqual(yield* readTexts(slow.peer, 1), ["again"])
@@ -275,7 +271,7 @@ for (const variant of handled) {
         const fastReading = yield* Effect.forkScoped(
           Stream.runForEach(fast.client.messages, (message) => Effect.sync(() => read.push(String(message.data))))
         )
-        yield* settled
+        yield* quiet
         const served = done.length
         assert.isBelow(served, 10)
         assert.isUndefined(publishing.pollUnsafe())
@@ -283,7 +279,7 @@ for (const variant of handled) {
         assert.deepStrictEqual(read, numbers(0, served + 1))
         // Somebody else's message does not wait behind it, but for the slow one.
         const other = yield* Effect.forkScoped(topics.publish("x", "other"))
-        yield* settled
+        yield* quiet
         assert.strictEqual(read.at(-1), "other")
         assert.isUndefined(other.pollUnsafe())
         const reading = yield* Effect.forkScoped(readTexts(slow.peer, 21))
@@ -295,7 +291,7 @@ for (const variant of handled) {
           numbers(0, 20)
         )
         assert.strictEqual(texts[served + 1], "other")
-        yield* settled
+        yield* quiet
         assert.deepStrictEqual(read, texts)
         yield* Fiber.interrupt(fastReading)
       })
@@ -316,12 +312,12 @@ for (const variant of handled) {
             }
           })
         )
-        yield* settled
+        yield* quiet
         yield* TestClock.adjust("2999 millis")
         assert.isTrue(slow.connection.latency === undefined && publishing.pollUnsafe() === undefined)
         yield* TestClock.adjust("1 millis")
         const reading = yield* Effect.forkScoped(slow.peer.rest)
-        yield* settled
+        yield* quiet
         assert.isUndefined(publishing.pollUnsafe())
         yield* TestClock.adjust("2 seconds")
         assert.deepStrictEqual(yield* Fiber.join(publishing), everyone(2, { delivered: 0, disconnected: 2 }))
@@ -343,11 +339,11 @@ for (const variant of handled) {
         let sent = 0
         for (;;) {
           const exit = yield* Effect.forkScoped(topics.publish("x", numbers(sent, sent + 1)[0]!))
-          yield* settled
+          yield* quiet
           if (exit.pollUnsafe() === undefined) {
             yield* topics.subscribe(fast.connection, "x")
             const other = yield* Effect.forkScoped(topics.publish("x", "other"))
-            yield* settled
+            yield* quiet
             yield* Fiber.interrupt(exit)
             yield* Fiber.interrupt(other)
             break
@@ -398,7 +394,7 @@ for (const variant of handled) {
         const pieces = yield* Queue.unbounded<string, Cause.Done>()
         yield* Effect.forkScoped(connection.sendStream({ _tag: "Text", chunks: Stream.fromQueue(pieces) }))
         yield* Queue.offer(pieces, "half, ")
-        yield* settled
+        yield* quiet
         assert.deepStrictEqual(yield* topics.publish("x", "news"), everyone(1, { delivered: 0, queued: 1 }))
         assert.strictEqual(subscription.queued, 1)
         yield* Queue.offer(pieces, "whole")
@@ -490,7 +486,7 @@ describe("Topics", () => {
         WebSocketServer.WebSocketServer
       )
       const clients = yield* Effect.forEach(Array.from({ length: 20 }), () => connect(server))
-      yield* settled
+      yield* quiet
       assert.strictEqual(yield* topics.subscribers("x"), 20)
       const publishing = yield* Effect.forkScoped(topics.publish("x", "news"), { startImmediately: true })
       yield* Effect.promise(() => new Promise(setImmediate))

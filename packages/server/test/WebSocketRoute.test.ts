@@ -14,10 +14,9 @@ import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "e
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Http from "node:http"
 import * as Ws from "ws"
-import type { Handlers } from "../src/Handlers.ts"
 import * as WebSocketRoute from "../src/WebSocketRoute.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { connect, echo, receiveText } from "./support/programs.ts"
+import { connect, echo, echoHandlers, receiveText } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { httpServer } from "./support/transports.ts"
 
@@ -71,8 +70,6 @@ const wsClient = Effect.fnUntraced(function* (url: string, options?: Ws.ClientOp
   const response = yield* Deferred.await(opened)
   return { socket, response, received: Queue.take(received), closed: Deferred.await(closed) }
 })
-
-const echoHandlers: Handlers<unknown> = { onMessage: (connection, message) => connection.send(message) }
 
 const variants = {
   fiber: (path: HttpRouter.PathInput, options?: WebSocketServer.ServerOptions) =>

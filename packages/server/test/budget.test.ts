@@ -5,18 +5,16 @@ import { Budget, CurrentBudget } from "@effect-ws/connection/Budget"
 import * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
 import { Dialer } from "@effect-ws/transport/Dialer"
-import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Queue, Schema, Stream } from "effect"
 import type { Handlers } from "../src/Handlers.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
+import { network, quiet } from "./support/inMemory.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { frame } from "./support/RawPeer.ts"
 import { handled } from "./support/variants.ts"
 
 const KiB = 1024
-
-const network = Layer.fresh(Memory.layer({ port: 0 }))
 
 const echo: Handlers = { onMessage: (connection, message) => Effect.ignore(connection.send(message)) }
 
@@ -36,11 +34,6 @@ const connect = Effect.fnUntraced(function* (server: WebSocketServer.WebSocketSe
 
 /** Half of a message of `size` bytes. */
 const half = (size: number): Buffer => frame({ opcode: 2, payload: new Uint8Array(size / 2), announced: size })
-
-/** Lets everything happen that needs no time. */
-const settled = Effect.forEach(Array.from({ length: 30 }), () => Effect.promise(() => new Promise(setImmediate)), {
-  discard: true
-})
 
 describe("a budget", () => {
   it("says what is wrong with its options", () => {
@@ -62,14 +55,14 @@ describe("a budget", () => {
         const halves = yield* Effect.forEach(Array.from({ length: 4 }), () => RawPeer.upgrade(server.address))
         for (const peer of halves.slice(0, 3)) {
           yield* peer.send(half(600 * KiB))
-          yield* settled
+          yield* quiet
         }
         assert.isAbove(budget.used, 890 * KiB)
         assert.isFalse(budget.isExceeded)
         yield* halves[3]!.send(half(600 * KiB))
         const { frames } = yield* halves[3]!.rest
         assert.match(frames.join(), /^close 1013 \d+ of the 1048576 bytes that all connections may hold are here$/)
-        yield* settled
+        yield* quiet
         assert.strictEqual(budget.closed, 1)
         assert.isBelow(budget.used, 1024 * KiB)
 
@@ -87,7 +80,7 @@ describe("a budget", () => {
         const server = yield* build(budget)
         const peer = yield* RawPeer.upgrade(server.address)
         yield* peer.send(half(1000))
-        yield* settled
+        yield* quiet
         assert.isTrue(budget.isExceeded)
         const refused = yield* RawPeer.dial(server.address)
         yield* refused.send(RawPeer.requestHead())
@@ -95,7 +88,7 @@ describe("a budget", () => {
         assert.deepStrictEqual([status, body], [503, "the server holds as much as it may\n"])
         yield* peer.send(new Uint8Array(500))
         yield* peer.frame
-        yield* settled
+        yield* quiet
         assert.strictEqual((yield* RawPeer.upgrade(server.address)) instanceof RawPeer.RawPeer, true)
       }).pipe(Effect.provide(network))
     )
@@ -109,18 +102,18 @@ describe("a budget", () => {
         const connection = yield* Queue.take(connections)
         assert.deepStrictEqual(connection.buffered, { inbound: 0, outbound: 0 })
         yield* peer.send(half(200 * KiB))
-        yield* settled
+        yield* quiet
         assert.deepStrictEqual(connection.buffered, { inbound: 100 * KiB, outbound: 0 })
         // Until the pipe is full, which the peer does not read.
         const message = new Uint8Array(100 * KiB)
         yield* Effect.forkScoped(Effect.forEach(Array.from({ length: 20 }), () => connection.send(message)))
-        yield* settled
+        yield* quiet
         assert.isAbove(connection.buffered.outbound, 0)
         // What leaves in parts is noticed when all of it has.
         assert.isAtLeast(budget.used, connection.buffered.inbound + connection.buffered.outbound)
         yield* peer.reset
         yield* connection.closed
-        yield* settled
+        yield* quiet
         assert.deepStrictEqual([connection.buffered, budget.used], [{ inbound: 0, outbound: 0 }, 0])
       }).pipe(Effect.provide(network))
     )
@@ -151,7 +144,7 @@ describe("a budget", () => {
               const peers: Array<RawPeer.RawPeer | undefined> = []
               for (const step of steps) {
                 if (step._tag === "Settle") {
-                  yield* settled
+                  yield* quiet
                   continue
                 }
                 const peer = (peers[step.peer] ??= yield* Effect.orElseSucceed(
@@ -174,11 +167,11 @@ describe("a budget", () => {
                 yield* Effect.forkScoped(Stream.runDrain(Stream.fromEffect(peer.rest)))
                 peers[step.peer] = step._tag === "Whole" ? peer : undefined
               }
-              yield* settled
+              yield* quiet
               assert.isAtMost(budget.peak, 500 * KiB + 300 * KiB)
             }).pipe(Effect.provide(network))
           )
-          yield* settled
+          yield* quiet
           assert.strictEqual(budget.used, 0)
         }),
       { arbitrary: { runs: 100 } }

@@ -3,21 +3,19 @@
  * clients that do not wait for them.
  */
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
-import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Layer, Stream } from "effect"
+import { Deferred, Effect, Stream } from "effect"
 import * as Socket from "effect/socket/Socket"
 import { TestClock } from "effect/testing"
 import * as Accept from "@effect-ws/connection/Accept"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
+import { network } from "./support/inMemory.ts"
 import { echo } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { requestHead, text } from "./support/RawPeer.ts"
+import { start } from "./support/variants.ts"
 
-const network = Layer.fresh(Memory.layer({ port: 0 }))
-
-const serve = (decide: Accept.Decide) =>
-  Effect.map(Layer.build(WebSocketServer.layer(echo, { decide })), Context.get(WebSocketServer.WebSocketServer))
+const serve = (decide: Accept.Decide) => start(WebSocketServer.layer(echo, { decide }))
 
 const asked = (server: WebSocketServer.WebSocketServer["Service"]) =>
   Effect.tap(RawPeer.dial(server.address), (peer) => peer.send(requestHead()))

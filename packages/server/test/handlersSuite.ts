@@ -7,24 +7,23 @@ import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Frame from "@effect-ws/protocol/Frame"
 import * as Message from "@effect-ws/protocol/Message"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Fiber, Latch, Layer, Queue, Stream } from "effect"
+import { Cause, Deferred, Effect, Fiber, Latch, Layer, Queue, Stream } from "effect"
 import type { Scope } from "effect"
 import type { SocketServer } from "effect/socket"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import type { Handlers } from "../src/Handlers.ts"
-import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { captureLogs, connect, patterned, receiveText } from "./support/programs.ts"
+import type * as WebSocketServer from "../src/WebSocketServer.ts"
+import { captureLogs, connect, echoHandlers, patterned, receiveText } from "./support/programs.ts"
 import type { Entry } from "./support/programs.ts"
 import type { Transport } from "./support/transports.ts"
+import { start } from "./support/variants.ts"
 import type { Variant } from "./support/variants.ts"
 
 type Requirements = SocketServer.SocketServer | Dialer | Scope.Scope
 
-const echo: Handlers<unknown> = { onMessage: (connection, message) => connection.send(message) }
-
 export const handlersSuite = (transport: Transport, variant: Variant<Handlers<unknown>>): void => {
   const serve = (handlers: Handlers<unknown>, options?: WebSocketServer.ServerOptions) =>
-    Effect.map(Layer.build(variant.layer(handlers, options)), Context.get(WebSocketServer.WebSocketServer))
+    start(variant.layer(handlers, options))
 
   const test = (
     name: string,
@@ -41,7 +40,7 @@ export const handlersSuite = (transport: Transport, variant: Variant<Handlers<un
   }
 
   /** Handlers that write down what they hear. */
-  const recorded = Effect.fnUntraced(function* (handlers: Handlers<unknown> = echo) {
+  const recorded = Effect.fnUntraced(function* (handlers: Handlers<unknown> = echoHandlers) {
     const heard: Array<string> = []
     const over = yield* Deferred.make<void>()
     const note =
@@ -104,7 +103,7 @@ export const handlersSuite = (transport: Transport, variant: Variant<Handlers<un
 
     test("echo many messages of many connections, each in order", () =>
       Effect.gen(function* () {
-        const server = yield* serve(echo)
+        const server = yield* serve(echoHandlers)
         const texts = Array.from({ length: 300 }, (_, n) => `${n}`)
         yield* Effect.forEach(
           Array.from({ length: 8 }),
@@ -125,7 +124,7 @@ export const handlersSuite = (transport: Transport, variant: Variant<Handlers<un
 
     test("echo a large message", () =>
       Effect.gen(function* () {
-        const server = yield* serve(echo)
+        const server = yield* serve(echoHandlers)
         const client = yield* connect(server)
         const bytes = patterned(transport.large)
         yield* Effect.forkChild(client.send(bytes))
@@ -244,7 +243,7 @@ export const handlersSuite = (transport: Transport, variant: Variant<Handlers<un
 
     test("answer what came before the peer's close, before the answer to it", () =>
       Effect.gen(function* () {
-        const server = yield* serve(echo)
+        const server = yield* serve(echoHandlers)
         const client = yield* connect(server)
         // By hand, so that this end goes on reading.
         for (let n = 0; n < 20; n++) yield* client.send(`${n}`)
@@ -294,7 +293,7 @@ export const handlersSuite = (transport: Transport, variant: Variant<Handlers<un
 
     test("keep the limits of the server", () =>
       Effect.gen(function* () {
-        const server = yield* serve(echo, { maxConnections: 1, maxMessageSize: 10 })
+        const server = yield* serve(echoHandlers, { maxConnections: 1, maxMessageSize: 10 })
         const client = yield* connect(server)
         const error = yield* Effect.flip(connect(server))
         assert.isTrue(error._tag === "HandshakeFailure" && error.status === 503)

@@ -4,45 +4,28 @@
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import { Dialer } from "@effect-ws/transport/Dialer"
-import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import type { Handlers } from "../src/Handlers.ts"
-import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { connect, receiveText } from "./support/programs.ts"
+import type * as WebSocketServer from "../src/WebSocketServer.ts"
+import { network, quiet } from "./support/inMemory.ts"
+import { connect, echoHandlers, receiveText } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { close, requestHead } from "./support/RawPeer.ts"
-import { handled } from "./support/variants.ts"
-
-const network = Layer.fresh(Memory.layer({ port: 0 }))
-
-const echo: Handlers<unknown> = { onMessage: (connection, message) => connection.send(message) }
-
-/** Lets everything happen that needs no time. */
-const quiet = Effect.callback<void>((resume) => {
-  let turns = 50
-  const turn = (): void => {
-    if (--turns === 0) resume(Effect.void)
-    else setImmediate(turn)
-  }
-  turn()
-})
+import { handled, start } from "./support/variants.ts"
 
 const pass = (millis: number): Effect.Effect<void> =>
   Effect.andThen(quiet, Effect.andThen(TestClock.adjust(`${millis} millis`), quiet))
 
 for (const { layer, name } of handled) {
   const serve = (handlers: Handlers<unknown>, options: WebSocketServer.ServerOptions) =>
-    Effect.map(
-      Layer.build(layer(handlers, { drainTimeout: 0, ...options })),
-      Context.get(WebSocketServer.WebSocketServer)
-    )
+    start(layer(handlers, { drainTimeout: 0, ...options }))
 
   describe(`the ${name} server, draining for a successor`, () => {
     it.effect("stops listening, finishes handshakes that are under way, and tells everybody to come back", () =>
       Effect.gen(function* () {
-        const server = yield* serve(echo, { drainNewcomers: "leave" })
+        const server = yield* serve(echoHandlers, { drainNewcomers: "leave" })
         const client = yield* connect(server, { keepalive: false })
         yield* client.send("before")
         assert.strictEqual(yield* receiveText(client), "before")
@@ -81,7 +64,7 @@ for (const { layer, name } of handled) {
 
     it.effect("waits for a handshake that does not come no longer than for anything else", () =>
       Effect.gen(function* () {
-        const server = yield* serve(echo, {})
+        const server = yield* serve(echoHandlers, {})
         const late = yield* RawPeer.dial(server.address)
         yield* late.send("GET / HTTP/1.1\r\n")
         yield* quiet
@@ -98,7 +81,7 @@ for (const { layer, name } of handled) {
 
     it.effect("waits for no handshake where newcomers are refused", () =>
       Effect.gen(function* () {
-        const server = yield* serve(echo, {})
+        const server = yield* serve(echoHandlers, {})
         const late = yield* RawPeer.dial(server.address)
         yield* late.send("GET / HTTP/1.1\r\n")
         yield* quiet
@@ -114,7 +97,7 @@ for (const { layer, name } of handled) {
       Effect.gen(function* () {
         const closed = yield* Deferred.make<number>()
         const server = yield* serve(
-          { ...echo, onClose: (_, { error }) => Deferred.succeed(closed, error.code) },
+          { ...echoHandlers, onClose: (_, { error }) => Deferred.succeed(closed, error.code) },
           { keepalive: { idle: "20 seconds", timeout: "20 seconds" } }
         )
         const peer = yield* RawPeer.upgrade(server.address)

@@ -6,30 +6,18 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Dialer } from "@effect-ws/transport/Dialer"
-import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Scope, Stream } from "effect"
 import type { SocketServer } from "effect/socket"
 import { TestClock } from "effect/testing"
 import type { Handlers, Program } from "../src/Handlers.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
+import { network, quiet } from "./support/inMemory.ts"
 import { captureLogs, connect, receiveText } from "./support/programs.ts"
 import type { Entry } from "./support/programs.ts"
 
 type Network = SocketServer.SocketServer | Dialer
 type Scoped = Handlers<unknown, Scope.Scope>
-
-const network = Layer.fresh(Memory.layer({ port: 0 }))
-
-/** Lets everything happen that needs no time. */
-const quiet = Effect.callback<void>((resume) => {
-  let turns = 50
-  const turn = (): void => {
-    if (--turns === 0) resume(Effect.void)
-    else setImmediate(turn)
-  }
-  turn()
-})
 
 const pass = (seconds: number): Effect.Effect<void> =>
   Effect.forEach(Array.from({ length: seconds * 4 }), () => Effect.andThen(TestClock.adjust("250 millis"), quiet), {

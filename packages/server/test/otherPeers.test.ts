@@ -8,20 +8,20 @@ import * as CloseError from "@effect-ws/protocol/CloseError"
 import { Dialer, hostPort } from "@effect-ws/transport/Dialer"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Layer, Queue, Stream } from "effect"
+import { Cause, Deferred, Effect, Layer, Queue, Stream } from "effect"
 import type { Scope } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
 import type { SocketServer } from "effect/socket"
 import * as Ws from "ws"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { echo, patterned } from "./support/programs.ts"
+import { start } from "./support/variants.ts"
 
 const serve = (
   handler: (connection: Connection) => Effect.Effect<unknown, unknown>,
   options?: WebSocketServer.ServerOptions
 ) =>
-  Layer.build(WebSocketServer.layer(handler, options)).pipe(
-    Effect.map(Context.get(WebSocketServer.WebSocketServer)),
+  start(WebSocketServer.layer(handler, options)).pipe(
     Effect.map((server) => `ws://127.0.0.1:${hostPort(server.address as NetAddress.InetAddress).port}/chat`)
   )
 

@@ -13,12 +13,13 @@ import * as Message from "@effect-ws/protocol/Message"
 import type { Closure } from "@effect-ws/protocol/Session"
 import { Dialer } from "@effect-ws/transport/Dialer"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Duration, Effect, Exit, Fiber, Latch, Layer, Queue, Scope, Stream } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Latch, Layer, Queue, Scope, Stream } from "effect"
 import type { SocketServer } from "effect/socket"
-import * as WebSocketServer from "../src/WebSocketServer.ts"
+import type * as WebSocketServer from "../src/WebSocketServer.ts"
 import { captureLogs, connect, echo, patterned, receiveText } from "./support/programs.ts"
 import type { Entry } from "./support/programs.ts"
 import type { Transport } from "./support/transports.ts"
+import { start } from "./support/variants.ts"
 import type { Variant } from "./support/variants.ts"
 
 type Requirements = SocketServer.SocketServer | Dialer | Scope.Scope
@@ -44,7 +45,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
     handler: Handler<unknown>,
     options?: WebSocketServer.ServerOptions
   ): Effect.Effect<WebSocketServer.WebSocketServer["Service"], never, SocketServer.SocketServer | Scope.Scope> =>
-    Effect.map(Layer.build(variant.layer(handler, options)), Context.get(WebSocketServer.WebSocketServer))
+    start(variant.layer(handler, options))
 
   const test = (name: string, program: Effect.Effect<void, unknown, Requirements>): void => {
     it.live(

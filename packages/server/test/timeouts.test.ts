@@ -8,27 +8,16 @@ import type { Closure } from "@effect-ws/protocol/Session"
 import type { Push } from "@effect-ws/transport"
 import { Dialer } from "@effect-ws/transport/Dialer"
 import * as Faulty from "@effect-ws/transport/Faulty"
-import * as Memory from "@effect-ws/transport/Memory"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
+import { network, quiet } from "./support/inMemory.ts"
 import { connect, echo } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { acceptFor, close, requestHead, text } from "./support/RawPeer.ts"
-
-const network = Layer.fresh(Memory.layer({ port: 0 }))
-
-/** Lets everything happen that needs no time. */
-const quiet = Effect.callback<void>((resume) => {
-  let turns = 50
-  const turn = (): void => {
-    if (--turns === 0) resume(Effect.void)
-    else setImmediate(turn)
-  }
-  turn()
-})
+import { start } from "./support/variants.ts"
 
 /** Moves the clock until an effect is done; gives the milliseconds that it took and what it came to. */
 const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
@@ -58,11 +47,7 @@ const letTimePass = Effect.forkDetach(
 const serve = (
   handler: (connection: Connection) => Effect.Effect<unknown, unknown>,
   options?: WebSocketServer.ServerOptions
-) =>
-  Layer.build(WebSocketServer.layer(handler, options)).pipe(
-    Effect.map(Context.get(WebSocketServer.WebSocketServer)),
-    Effect.tap(() => Effect.addFinalizer(() => letTimePass))
-  )
+) => start(WebSocketServer.layer(handler, options)).pipe(Effect.tap(() => Effect.addFinalizer(() => letTimePass)))
 
 /** A server whose records of closes are kept. */
 const serveRecorded = Effect.fnUntraced(function* (

@@ -4,10 +4,14 @@ import { Dialer } from "@effect-ws/transport/Dialer"
 import { Effect, Logger, Stream } from "effect"
 import type { Cause, Layer, LogLevel, Scope } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
+import type { Handlers } from "../../src/Handlers.ts"
 
 /** Sends every message back. */
 export const echo = (connection: Connection): Effect.Effect<void, unknown> =>
   Stream.runForEach(connection.messages, (message) => connection.send(message))
+
+/** The same, for a server that takes handlers. */
+export const echoHandlers: Handlers<unknown> = { onMessage: (connection, message) => connection.send(message) }
 
 /** What our own client may be told. */
 export interface ClientOptions extends Connect.ConnectOptions {

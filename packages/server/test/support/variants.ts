@@ -1,5 +1,6 @@
 import type { Handler } from "@effect-ws/connection/Conversation"
-import type { Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
+import type { Scope } from "effect"
 import type { SocketServer } from "effect/socket"
 import type { Handlers } from "../../src/Handlers.ts"
 import * as WebSocketServer from "../../src/WebSocketServer.ts"
@@ -25,3 +26,9 @@ export const handled: ReadonlyArray<Variant<Handlers<unknown>>> = [
     layer: (handlers, options) => WebSocketServer.layerQueue(handlers, { ...options, workers: 1, slice: 1 })
   }
 ]
+
+/** Starts the server of a layer, which runs until the Scope closes. */
+export const start = <E, R>(
+  layer: Layer.Layer<WebSocketServer.WebSocketServer, E, R>
+): Effect.Effect<WebSocketServer.WebSocketServer["Service"], E, R | Scope.Scope> =>
+  Effect.map(Layer.build(layer), Context.get(WebSocketServer.WebSocketServer))
