@@ -1,51 +1,116 @@
 /**
- * What the pages in `docs` show must at least compile, and what they link to must exist. Blocks that are a file of the
- * examples are compared with it where that file is tested.
+ * What the pages show must work. Every block of TypeScript is cut out and checked by the compiler, and every block of any
+ * kind is covered by name: it is a test, or a file of the examples, or run by a test in `docs`, or there is a reason why
+ * it is not. A block that nobody covers fails.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { existsSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { pathToFileURL } from "node:url"
+import * as Clients from "./docs/Clients.ts"
+import * as Commands from "./docs/Commands.ts"
+import * as Handshakes from "./docs/Handshakes.ts"
+import * as Servers from "./docs/Servers.ts"
+import * as Pages from "./support/Pages.ts"
 
-const root = resolve(import.meta.dirname, "../../..")
-const folder = resolve(import.meta.dirname, "../build/docs")
+const covers: Pages.Covers = { ...Clients.covers, ...Commands.covers, ...Handshakes.covers, ...Servers.covers }
 
-const pages = ["lifecycle", "limits"].map((name) => {
-  const path = join(root, "docs", `${name}.md`)
-  return { name, path, text: readFileSync(path, "utf8") }
+Pages.write()
+
+describe("the pages", { timeout: 60_000 }, () => {
+  it("show nothing that no test covers", () => {
+    const uncovered = Pages.blocks.filter(({ name }) => covers[name] === undefined)
+    assert.deepStrictEqual(
+      uncovered.map(({ info, name, place }) => `${place} (${info}): no test in packages/effect-ws/test/docs has ${name}`),
+      []
+    )
+    const names = new Set(Pages.blocks.map(({ name }) => name))
+    assert.deepStrictEqual(
+      Object.keys(covers).filter((name) => !names.has(name)),
+      [],
+      "covered, and on no page"
+    )
+  })
+
+  it("say the language of every block", () => {
+    for (const { info, place } of Pages.blocks) assert.match(info, /^(?:ts|sh|text|mermaid)$/, place)
+  })
+
+  it("show code that the compiler accepts", () => {
+    const tsc = join(Pages.root, "node_modules/.bin/tsc")
+    const { status, stdout } = spawnSync(tsc, ["-p", Pages.folder], { encoding: "utf8" })
+    const places = Pages.blocks.map(({ name, place }) => `${name} is ${place}`)
+    assert.strictEqual(status, 0, `${stdout}\n${places.join("\n")}`)
+  })
+
+  it.each(Pages.pages.map(({ path }) => path))("%s leads to what exists", (path) => {
+    const { text } = Pages.pages.find((page) => page.path === path)!
+    const prose = text.replaceAll(/^```[^]*?^```$/gm, "")
+    for (const match of prose.matchAll(/(?:\]\(|src="|srcset=")(?!https?:)([^)"#]*)(#[^)"]*)?/g)) {
+      const target = match[1] === "" ? join(Pages.root, path) : join(Pages.root, dirname(path), match[1]!)
+      assert.isTrue(existsSync(target), match[0])
+      if (match[2] === undefined) continue
+      const headings = [...readFileSync(target, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+        heading!
+          .toLowerCase()
+          .replaceAll(/[^\w\- ]/g, "")
+          .replaceAll(" ", "-")
+      )
+      assert.include(headings, match[2].slice(1), match[0])
+    }
+    // Files and scripts that are named in the text.
+    for (const [named] of prose.matchAll(/(?<=[`\s])packages\/[\w./-]*\w/g)) {
+      assert.isTrue(existsSync(join(Pages.root, named)), named)
+    }
+    for (const [, script] of text.matchAll(/pnpm@12 (?:--silent )?([\w:-]+)/g)) {
+      assert.property(Pages.scripts, script!)
+    }
+  })
+
+  it("are all found from the README", () => {
+    const { blocks, text } = Pages.pages[0]!
+    assert.isAtLeast([...text.matchAll(/(?:\]\(|src="|srcset=")(?!https?:)[^)"#]+/g)].length, 5)
+    for (const { path } of Pages.pages.slice(1)) assert.include(text, `](${path})`)
+    const kinds = blocks.map(({ name }) => covers[name]?._tag)
+    assert.isAtLeast(kinds.filter((kind) => kind === "Test").length, 2)
+  })
 })
 
-describe("the documentation", { timeout: 60_000 }, () => {
-  it("shows code that the compiler accepts", () => {
-    rmSync(folder, { recursive: true, force: true })
-    mkdirSync(folder, { recursive: true })
-    let blocks = 0
-    for (const { name, text } of pages) {
-      for (const [, code] of text.matchAll(/^```ts\n([^]*?)^```$/gm)) {
-        writeFileSync(join(folder, `${name}-${++blocks}.ts`), code!)
+for (const { blocks, path } of Pages.pages.filter(({ blocks }) => blocks.length > 0)) {
+  describe(path, { timeout: 60_000 }, () => {
+    for (const block of blocks) {
+      const cover = covers[block.name]
+      switch (cover?._tag) {
+        case "Run": {
+          it.live(`${block.name} ${cover.title}`, () => Effect.scoped(cover.test))
+          break
+        }
+        case "Example": {
+          it(`${block.name} is ${cover.file}, word for word`, () => {
+            const source = readFileSync(join(Pages.root, cover.file), "utf8")
+            // All but the introduction, which the page gives in its own words.
+            assert.strictEqual(source.replace(/^\/\*\*[^]*?\*\/\n/, ""), block.code)
+            const imported = `../${cover.file.slice(cover.file.indexOf("src/"))}`
+            assert.include(readFileSync(join(Pages.root, cover.test), "utf8"), `from "${imported}"`)
+          })
+          break
+        }
+        case "Test": {
+          it(`${block.name} is a test`, () => assert.isTrue(Pages.isTypeScript(block) && Pages.isTest(block)))
+          break
+        }
+        case "Shown": {
+          it(`${block.name} is not run: ${cover.why}`, () => assert.isFalse(Pages.isTest(block)))
+          break
+        }
+        case undefined:
       }
     }
-    assert.isAtLeast(blocks, pages.length)
-    // What a block defines is for its reader to use.
-    const compilerOptions = {
-      noEmit: true,
-      composite: false,
-      incremental: false,
-      types: ["node"],
-      noUnusedLocals: false
-    }
-    writeFileSync(
-      join(folder, "tsconfig.json"),
-      JSON.stringify({ extends: join(root, "tsconfig.base.json"), compilerOptions, include: ["*.ts"] })
-    )
-    const { status, stdout } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" })
-    assert.strictEqual(status, 0, stdout)
   })
+}
 
-  it.each(pages.map(({ name }) => name))("%s links to files that exist", (name) => {
-    const { path, text } = pages.find((page) => page.name === name)!
-    for (const [, target] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-      assert.isTrue(existsSync(join(dirname(path), target!)), target)
-    }
-  })
-})
+for (const block of Pages.blocks) {
+  if (Pages.isTypeScript(block) && Pages.isTest(block)) await import(pathToFileURL(block.path).href)
+}

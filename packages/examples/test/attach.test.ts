@@ -1,14 +1,13 @@
 /**
- * WebSockets on the port of an HTTP server: the examples, and what the page of the documentation shows.
+ * WebSockets on the port of an HTTP server: the examples.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import type { Scope } from "effect"
 import { HttpServer } from "effect/http"
 import { Client, PermessageDeflate, WebSocketServer } from "effect-ws"
-import { spawn, spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { delimiter, join, resolve } from "node:path"
+import { existsSync } from "node:fs"
+import { delimiter, join } from "node:path"
 import { chromium } from "playwright-core"
 import type { Page } from "playwright-core"
 import * as NodeHttp from "../src/node-http.ts"
@@ -137,64 +136,4 @@ describe("beside a node:http server", () => {
       assert.strictEqual(error.status, 404)
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(NodeHttp.app(0), Client.layerDirect())))
   )
-})
-
-const root = resolve(import.meta.dirname, "../../..")
-const folder = resolve(import.meta.dirname, "../build/attach")
-const blocks = [...readFileSync(join(root, "docs/attach.md"), "utf8").matchAll(/^```ts\n([^]*?)^```$/gm)].map(
-  ([, code], at) => ({ path: join(folder, `block-${at + 1}.ts`), code: code! })
-)
-const programs = blocks.filter(({ code }) => code.includes("NodeRuntime.runMain"))
-
-describe("docs/attach.md", { timeout: 60_000 }, () => {
-  it("shows code that the compiler accepts", () => {
-    assert.deepStrictEqual([blocks.length, programs.length], [3, 2])
-    rmSync(folder, { recursive: true, force: true })
-    mkdirSync(folder, { recursive: true })
-    for (const { code, path } of blocks) writeFileSync(path, code)
-    const compilerOptions = { noEmit: true, composite: false, incremental: false, types: ["node"] }
-    writeFileSync(
-      join(folder, "tsconfig.json"),
-      JSON.stringify({ extends: join(root, "tsconfig.base.json"), compilerOptions, include: ["block-*.ts"] })
-    )
-    const { status, stdout } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" })
-    assert.strictEqual(status, 0, stdout)
-  })
-
-  for (const [at, path, first] of [
-    [0, "/chat/tea", ["welcome to tea"]],
-    [1, "/echo", []]
-  ] as const) {
-    it.live(`shows a program that listens, talks at ${path}, serves a page, and drains`, () =>
-      Effect.gen(function* () {
-        const { code, path: file } = programs[at]!
-        mkdirSync(folder, { recursive: true })
-        // The port that the page names may be taken here.
-        const changed = code.replace("port: 8000", "port: 0").replace("listen(8000)", "listen(0)")
-        assert.notStrictEqual(changed, code)
-        const moved = file.replace("block", "program")
-        writeFileSync(moved, changed)
-        const program = yield* Effect.acquireRelease(
-          Effect.sync(() => spawn(process.execPath, [moved], { stdio: ["ignore", "pipe", "inherit"] })),
-          (program) => Effect.sync(() => void program.kill("SIGKILL"))
-        )
-        const port = yield* Effect.callback<string>((resume) => {
-          let printed = ""
-          program.stdout.on("data", (chunk: Buffer) => {
-            printed += chunk.toString()
-            const match = /Listening on \S*?:(\d+)/.exec(printed)
-            if (match !== null) resume(Effect.succeed(match[1]!))
-          })
-          program.once("exit", () => resume(Effect.die(new Error(`the program ended:\n${printed}`))))
-        })
-        assert.match((yield* get(`http://127.0.0.1:${port}/`)).text, /^a page/)
-        const connection = yield* Client.connect(`ws://127.0.0.1:${port}${path}`)
-        for (const expected of first) assert.strictEqual((yield* connection.receive).data, expected)
-        yield* connection.send("hello")
-        assert.strictEqual((yield* connection.receive).data, "hello")
-        program.kill("SIGTERM")
-        assert.strictEqual((yield* connection.closed).received?.code, 1001)
-      }).pipe(Effect.scoped, Effect.provide(Client.layerDirect()))
-    )
-  }
 })

@@ -3,8 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { Client, CloseError, Frame, Memory, Message, Tcp, WebSocketServer } from "effect-ws"
 import type { Connection } from "effect-ws"
-import { readFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
 import * as Checksum from "../src/checksum.ts"
 
 const Echo = WebSocketServer.layer((connection) =>
@@ -107,10 +105,4 @@ describe("checksum", () => {
       })
     )
   }
-
-  it("stands in the documentation as it is here", () => {
-    const read = (path: string): string => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8")
-    const shown = /```ts\n(import \{ Extension, Extensions \}[^]*?)```/.exec(read("../../../docs/extensions.md"))
-    assert.strictEqual(read("../src/checksum.ts").replace(/^\/\*\*[^]*?\*\/\n/, ""), shown?.[1])
-  })
 })

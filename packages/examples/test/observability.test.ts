@@ -204,15 +204,6 @@ describe("docs/observability.md", () => {
     assert.deepStrictEqual(rows, expected)
   })
 
-  it("shows the examples as they are tested", () => {
-    const shown = [...page.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code]) => code!)
-    for (const name of ["prometheus", "otlp"]) {
-      const source = readFileSync(join(root, `packages/examples/src/${name}.ts`), "utf8")
-      const program = source.replace(/^\/\*\*[^]*?\*\/\n/, "")
-      assert.include(shown, program)
-    }
-  })
-
   it("names options that exist", () => {
     const options: Required<Telemetry.Options> = {
       metrics: true,

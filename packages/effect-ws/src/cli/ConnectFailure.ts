@@ -73,7 +73,12 @@ export const ofConnect = (error: ConnectError): ConnectFailure => {
         `${error.message}; if that is as it should be, --ca FILE trusts an authority and --insecure does without`
       )
     case "ProxyError":
-      return failure("proxy", error.message)
+      return failure(
+        "proxy",
+        error.rule === "TlsFailed"
+          ? `${error.message}; if that is as it should be, --proxy-ca FILE trusts an authority and --proxy-insecure does without`
+          : error.message
+      )
     case "HeadError":
       return failure("answer", `the server does not speak HTTP as it should: ${error.message}`)
     case "UnexpectedResponse":

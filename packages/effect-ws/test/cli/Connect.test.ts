@@ -202,6 +202,9 @@ describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
     ["ws://localhost --user alice", 1, "--user", "a colon between them"],
     ["ws://localhost --user a:b --bearer c", 1, "--user", "--bearer"],
     ["ws://localhost --insecure --ca ca.pem", 1, "--insecure", "--ca"],
+    ["ws://localhost --proxy-insecure", 1, "--proxy-insecure", "--proxy https://HOST:PORT"],
+    ["ws://localhost --proxy http://p --proxy-ca ca.pem", 1, "--proxy-ca", "--proxy https://HOST:PORT"],
+    ["ws://localhost --proxy https://p --proxy-insecure --proxy-ca ca.pem", 1, "--proxy-insecure", "--proxy-ca"],
     ["ws://localhost --cert cert.pem", 1, "--cert", "--key"],
     ["ws://localhost --key key.pem", 1, "--key", "--cert"],
     ["ws://localhost --ca /no/such/file", 1, "--ca", "/no/such/file", "no such file"],
@@ -327,6 +330,22 @@ describe("connect, to serve", { timeout: 60_000 }, () => {
       const unknown = yield* ConnectProcess.run("", address, ...show)
       assert.strictEqual(unknown.code, 35)
       assert.include(unknown.stderr, "--ca FILE trusts an authority and --insecure does without")
+    })
+  )
+
+  it.live("goes through a proxy in TLS, trusted apart from the server", () =>
+    Effect.gen(function* () {
+      const { caFile, certFile, keyFile } = yield* Certificates.make
+      const tls = ["--tls-cert", certFile, "--tls-key", keyFile]
+      const { address } = yield* ServeProcess.serve("--port", "0", ...tls)
+      const port = yield* Peers.httpsProxy(certFile, keyFile)
+      const through = ["--proxy", `https://me:pass@localhost:${port}`, "--ca", caFile, ...quick]
+      assert.strictEqual((yield* ConnectProcess.run("in\n", address, "--proxy-ca", caFile, ...through)).stdout, "in\n")
+      assert.strictEqual((yield* ConnectProcess.run("in\n", address, "--proxy-insecure", ...through)).stdout, "in\n")
+      const unknown = yield* ConnectProcess.run("", address, ...through)
+      assert.strictEqual(unknown.code, 97)
+      assert.include(unknown.stderr, "--proxy-ca FILE trusts an authority and --proxy-insecure does without")
+      assert.notInclude(unknown.stderr, "pass")
     })
   )
 

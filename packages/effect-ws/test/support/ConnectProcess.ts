@@ -18,6 +18,8 @@ export interface Running {
   readonly child: ChildProcessWithoutNullStreams
   /** Waits until what was printed so far matches. */
   readonly printed: (stream: "stdout" | "stderr", pattern: RegExp) => Effect.Effect<void>
+  /** The same, and gives what matched; dies with all that was printed where the process ends before. */
+  readonly find: (stream: "stdout" | "stderr", pattern: RegExp) => Effect.Effect<RegExpExecArray>
   readonly ended: Effect.Effect<Ended>
 }
 
@@ -44,20 +46,30 @@ export const launch = (
       const exited = new Promise<Ended>((resolve) => {
         child.once("close", (code) => resolve({ code, ...output }))
       })
+      const ended = Effect.promise(() => exited)
+      const match = (stream: "stdout" | "stderr", pattern: RegExp): Effect.Effect<RegExpExecArray> =>
+        Effect.callback((resume) => {
+          const look = (): void => {
+            const match = pattern.exec(output[stream])
+            if (match === null) return
+            child[stream].off("data", look)
+            resume(Effect.succeed(match))
+          }
+          child[stream].on("data", look)
+          look()
+          return Effect.sync(() => void child[stream].off("data", look))
+        })
       return {
         child,
-        printed: (stream, pattern) =>
-          Effect.callback((resume) => {
-            const look = (): void => {
-              if (!pattern.test(output[stream])) return
-              child[stream].off("data", look)
-              resume(Effect.void)
-            }
-            child[stream].on("data", look)
-            look()
-            return Effect.sync(() => void child[stream].off("data", look))
-          }),
-        ended: Effect.promise(() => exited)
+        printed: (stream, pattern) => Effect.asVoid(match(stream, pattern)),
+        find: (stream, pattern) =>
+          Effect.raceFirst(
+            match(stream, pattern),
+            Effect.flatMap(ended, (ended) =>
+              Effect.die(new Error(`it ended without ${pattern}: ${JSON.stringify(ended)}`))
+            )
+          ),
+        ended
       }
     }
   )

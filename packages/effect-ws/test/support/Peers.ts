@@ -1,8 +1,10 @@
 /** Servers that are not ours, for a client to meet: `ws`, and plain HTTP and TCP that do what they are told. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { readFileSync } from "node:fs"
 import * as Http from "node:http"
 import type { IncomingMessage } from "node:http"
+import * as Https from "node:https"
 import * as Net from "node:net"
 import { WebSocketServer } from "ws"
 import type { ServerOptions, WebSocket } from "ws"
@@ -66,3 +68,30 @@ export const tcp = (onConnection: (socket: Net.Socket) => void): Effect.Effect<s
         })
     )
   }).pipe(Effect.map(addressOf))
+
+/** Starts a proxy that is spoken to in TLS; gives its port. */
+export const httpsProxy = (certFile: string, keyFile: string): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const sockets = new Set<Net.Socket>()
+    return Effect.acquireRelease(
+      Effect.callback<Https.Server>((resume) => {
+        const server = Https.createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) })
+        server.on("connection", (socket: Net.Socket) => sockets.add(socket.on("error", () => {})))
+        server.on("connect", (request: IncomingMessage, socket: Net.Socket) => {
+          const { hostname, port } = new URL(`http://${request.url!}`)
+          const through = Net.connect(Number(port), hostname, () => {
+            socket.write("HTTP/1.1 200 OK\r\n\r\n")
+            socket.pipe(through).pipe(socket)
+          })
+          through.on("error", () => socket.destroy())
+          socket.on("error", () => through.destroy())
+        })
+        server.listen(0, "localhost", () => resume(Effect.succeed(server)))
+      }),
+      (server) =>
+        Effect.sync(() => {
+          for (const socket of sockets) socket.destroy()
+          server.close()
+        })
+    )
+  }).pipe(Effect.map((server) => (server.address() as Net.AddressInfo).port))

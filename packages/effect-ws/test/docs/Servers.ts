@@ -1,0 +1,159 @@
+/** Tests of what the README shows, and the pages on how a server listens, lives and ends. */
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import type { SocketServer } from "effect/socket/SocketServer"
+import { assert } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import { createServer } from "node:http"
+import type { IncomingMessage } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Duplex } from "node:stream"
+import { open } from "../support/Client.ts"
+import * as Pages from "../support/Pages.ts"
+
+const freePort = [["port: 8000", "port: 0"]] as const
+
+const fetchText = (url: string) =>
+  Effect.promise(async () => (await fetch(url, { headers: { Connection: "close" } })).text())
+
+/** The port of a server that was built from a page. */
+const portOf = (services: Context.Context<WebSocketServer.WebSocketServer>): number => {
+  const { address } = Context.get(services, WebSocketServer.WebSocketServer)
+  assert(address._tag !== "UnixPathAddress")
+  return address.port
+}
+
+/** A server in a process of its own, that has a page beside its WebSocket, echoes, and drains when it is told to stop. */
+const attached = (name: string, edits: Pages.Edits, path: string, first: ReadonlyArray<string>) =>
+  Pages.run(
+    `listens, talks at ${path}, serves a page, and drains`,
+    Effect.gen(function* () {
+      const { child, port } = yield* Pages.startServer(name, edits)
+      assert.match(yield* fetchText(`http://127.0.0.1:${port}/`), /^a page/)
+      const client = yield* open(`ws://127.0.0.1:${port}${path}`)
+      for (const expected of first) assert.strictEqual(yield* client.receive, expected)
+      yield* client.send("hello")
+      assert.strictEqual(yield* client.receive, "hello")
+      child.kill("SIGTERM")
+      assert.strictEqual((yield* client.closed).code, 1001)
+    })
+  )
+
+const echoes = Effect.fnUntraced(function* (port: number) {
+  const client = yield* open(`ws://127.0.0.1:${port}/`)
+  yield* client.send("hello")
+  assert.strictEqual(yield* client.receive, "hello")
+  return client
+})
+
+export const covers: Pages.Covers = {
+  "readme-1": Pages.run(
+    "starts an echo server with a page",
+    Effect.gen(function* () {
+      const server = yield* Pages.startCommand(`${Pages.command("readme-1", 0)} --port 0`)
+      const [, port] = yield* server.find("stdout", /^listening on ws:\/\/127\.0\.0\.1:(\d+)\n/)
+      assert.match(yield* fetchText(`http://127.0.0.1:${port}/`), /<html/)
+      yield* echoes(Number(port))
+      server.child.kill("SIGINT")
+      assert.strictEqual((yield* server.ended).code, 0)
+    })
+  ),
+  "readme-2": Pages.shown("it would run this very test again"),
+  "readme-3": Pages.run(
+    "echoes, and drains",
+    Effect.gen(function* () {
+      const { child, port } = yield* Pages.startServer("readme-3", freePort)
+      const client = yield* echoes(port)
+      child.kill("SIGTERM")
+      assert.strictEqual((yield* client.closed).code, 1001)
+    })
+  ),
+  "readme-4": Pages.itself,
+  "readme-5": Pages.itself,
+  "readme-6": Pages.itself,
+  "readme-7": Pages.itself,
+
+  "architecture-1": Pages.shown("it is a drawing"),
+  "session-state-1": Pages.shown("it is drawn from the table, as SessionState.test.ts of the protocol proves"),
+
+  "attach-1": attached("attach-1", freePort, "/chat/tea", ["welcome to tea"]),
+  "attach-2": attached("attach-2", [["listen(8000)", "listen(0)"]], "/echo", []),
+  "attach-3": Pages.run(
+    "answers an upgrade, and greets",
+    Effect.gen(function* () {
+      const { greet } = yield* Pages.load<{
+        readonly greet: (request: IncomingMessage, stream: Duplex, early: Buffer) => Effect.Effect<void>
+      }>("attach-3")
+      const server = yield* Effect.acquireRelease(
+        Effect.sync(() => createServer().listen(0, "127.0.0.1")),
+        (server) => Effect.sync(() => void server.close())
+      )
+      server.on("upgrade", (...upgrade) => void Effect.runPromise(greet(...upgrade)))
+      yield* Effect.callback<void>((resume) => void server.once("listening", () => resume(Effect.void)))
+      const client = yield* open(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, ["greeting"])
+      assert.strictEqual(client.socket.protocol, "greeting")
+      assert.strictEqual(yield* client.receive, "hello")
+      assert.strictEqual((yield* client.closed).code, 1000)
+    })
+  ),
+
+  "lifecycle-1": Pages.run(
+    "tells everybody to come back",
+    Effect.gen(function* () {
+      const { Echo, restart } = yield* Pages.load<{
+        readonly Echo: Layer.Layer<WebSocketServer.WebSocketServer>
+        readonly restart: Effect.Effect<void, never, WebSocketServer.WebSocketServer>
+      }>("lifecycle-1", freePort)
+      const services = yield* Layer.build(Echo)
+      const client = yield* echoes(portOf(services))
+      yield* Effect.provide(restart, services)
+      const { code, reason } = yield* client.closed
+      assert.deepStrictEqual([code, reason], [1012, "restarting"])
+    })
+  ),
+  "lifecycle-2": Pages.run(
+    "listens on a port of its own where no socket was handed over",
+    Effect.gen(function* () {
+      const { Transport } = yield* Pages.load<{ readonly Transport: Layer.Layer<SocketServer> }>(
+        "lifecycle-2",
+        freePort
+      )
+      const Greeter = WebSocketServer.layer((connection) => connection.send("hello"))
+      const services = yield* Layer.build(Layer.provide(Greeter, Transport))
+      assert.strictEqual(yield* (yield* open(`ws://127.0.0.1:${portOf(services)}/`)).receive, "hello")
+    })
+  ),
+
+  "limits-1": Pages.run(
+    "bounds one server by a budget of its own, and tells how much of the process' is used",
+    Effect.gen(function* () {
+      const { Server, usage } = yield* Pages.load<{
+        readonly Server: Layer.Layer<WebSocketServer.WebSocketServer>
+        readonly usage: Effect.Effect<Record<"limit" | "peak" | "used", number>>
+      }>("limits-1", [...freePort, ["256 * 1024 * 1024", "256 * 1024"]])
+      const port = portOf(yield* Layer.build(Server))
+      yield* echoes(port)
+      const client = yield* open(`ws://127.0.0.1:${port}/`)
+      yield* client.send(new Uint8Array(1024 * 1024))
+      assert.strictEqual((yield* client.closed).code, 1013)
+      assert.strictEqual((yield* usage).limit, 1024 ** 3)
+    })
+  ),
+
+  "observability-1": Pages.run(
+    "is a server that is measured",
+    Effect.gen(function* () {
+      const { Server } = yield* Pages.load<{ readonly Server: Layer.Layer<WebSocketServer.WebSocketServer> }>(
+        "observability-1",
+        freePort
+      )
+      yield* echoes(portOf(yield* Layer.build(Server)))
+      const opened = (yield* Metric.snapshot).filter(({ id }) => id === "websocket_connections_opened_total")
+      assert.strictEqual(opened.length, 1)
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+  ),
+  "observability-2": Pages.example("prometheus", "observability"),
+  "observability-3": Pages.example("otlp", "observability")
+}
