@@ -23,7 +23,9 @@ describe("the pages", { timeout: 60_000 }, () => {
   it("show nothing that no test covers", () => {
     const uncovered = Pages.blocks.filter(({ name }) => covers[name] === undefined)
     assert.deepStrictEqual(
-      uncovered.map(({ info, name, place }) => `${place} (${info}): no test in packages/effect-ws/test/docs has ${name}`),
+      uncovered.map(
+        ({ info, name, place }) => `${place} (${info}): no test in packages/effect-ws/test/docs has ${name}`
+      ),
       []
     )
     const names = new Set(Pages.blocks.map(({ name }) => name))

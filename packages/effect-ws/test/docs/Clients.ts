@@ -145,7 +145,9 @@ export const covers: Pages.Covers = {
       const { Procedures, Server } = yield* Pages.load<{
         readonly Procedures: RpcGroup.RpcGroup<Greet>
         readonly Server: Layer.Layer<never, Error, SocketServer.SocketServer>
-      }>("rpc-1", [["Layer.provide(Tcp.layerServer({ port: 8000 }))", "Layer.provideMerge(Tcp.layerServer({ port: 0 }))"]])
+      }>("rpc-1", [
+        ["Layer.provide(Tcp.layerServer({ port: 8000 }))", "Layer.provideMerge(Tcp.layerServer({ port: 0 }))"]
+      ])
       const services = yield* Layer.build(Server as Layer.Layer<SocketServer.SocketServer, Error>)
       const port = portOf(Context.get(services, SocketServer.SocketServer))
       const { ToServer } = yield* Pages.load<{ readonly ToServer: Layer.Layer<RpcClient.Protocol, Error> }>("rpc-2", [

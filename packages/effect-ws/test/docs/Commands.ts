@@ -26,7 +26,9 @@ export const covers: Pages.Covers = {
         "makes a certificate, with which serve speaks TLS and whom connect trusts",
         Effect.gen(function* () {
           const directory = yield* Certificates.directory
-          const made = spawnSync("sh", ["-c", `cd '${directory}' && ${Pages.command("cli-2", 0)}`], { encoding: "utf8" })
+          const made = spawnSync("sh", ["-c", `cd '${directory}' && ${Pages.command("cli-2", 0)}`], {
+            encoding: "utf8"
+          })
           assert.strictEqual(made.status, 0, made.stderr)
           const server = yield* Pages.startCommand(`${Pages.command("cli-2", 1)} --port 0`, directory)
           const [, address] = yield* server.find("stdout", /^listening on (wss:\/\/127\.0\.0\.1:\d+)\n/)

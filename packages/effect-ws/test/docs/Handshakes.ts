@@ -54,7 +54,10 @@ export const covers: Pages.Covers = {
       const { SharedNonces } = yield* Pages.load<{ readonly SharedNonces: Layer.Layer<AuthNonces> }>(
         "authentication-3",
         [
-          ["declare const issueInStore: Effect.Effect<string>", 'const issueInStore = Effect.succeed("from-the-store")'],
+          [
+            "declare const issueInStore: Effect.Effect<string>",
+            'const issueInStore = Effect.succeed("from-the-store")'
+          ],
           [
             "declare const useInStore: (nonce: string, count: number) => Effect.Effect<AuthNonces.NonceVerdict>",
             'const useInStore = (nonce, count) => Effect.succeed(nonce === "from-the-store" && count === 1 ? "fresh" : "stale")'
