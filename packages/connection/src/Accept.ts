@@ -123,6 +123,11 @@ export const policy =
  * Extensions are those in the context, see `Extensions`. A rejection was answered already when it arrives as an error;
  * closing the Scope then lets the answer out and ends the stream. The Scope holds the socket.
  *
+ * **Gotchas**
+ *
+ * Closing the Scope ends the stream of an open connection too, without a close frame: the peer sees 1006. `close` it
+ * before that, or let `Conversation.run` do so as the end of a program says.
+ *
  * @category constructors
  * @since 0.1.0
  */

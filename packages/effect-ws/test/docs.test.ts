@@ -6,7 +6,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as Clients from "./docs/Clients.ts"
@@ -78,6 +78,53 @@ describe("the pages", { timeout: 60_000 }, () => {
     const kinds = blocks.map(({ name }) => covers[name]?._tag)
     assert.isAtLeast(kinds.filter((kind) => kind === "Test").length, 2)
   })
+})
+
+/** The first figure of a text, whatever its unit: `8 KiB` is 8192, and 5 minutes are 300 seconds; or `true`, or `false`. */
+const figure = (text: string): string | undefined => {
+  const units = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, ms: 1 / 1000, minutes: 60 } as const
+  const [first, digits, unit] = /\b(?:true|false|(\d[\d ]*)(?:\s?(KiB|MiB|GiB|ms|minutes))?)(?!\w)/.exec(text) ?? []
+  if (digits === undefined) return first
+  return String(Number(digits.replaceAll(" ", "")) * (unit === undefined ? 1 : units[unit as keyof typeof units]))
+}
+
+describe("the tables of options", () => {
+  const files = readdirSync(join(Pages.root, "packages"), { recursive: true, encoding: "utf8" }).filter((file) =>
+    /^[\w-]+\/src\/(?!.*node_modules).*\.ts$/.test(file)
+  )
+  const defaults = new Map<string, Array<string>>()
+  for (const file of files) {
+    const source = readFileSync(join(Pages.root, "packages", file), "utf8")
+    for (const [, comment, name] of source.matchAll(/\/\*\*((?:(?!\*\/)[^])*)\*\/\s*readonly (\w+)\??:/g)) {
+      const said = /Default:?\s([^]*)/.exec(comment!.replaceAll(/\n\s*\*/g, ""))?.[1]
+      defaults.set(name!, [...(defaults.get(name!) ?? []), figure(said ?? "") ?? ""])
+    }
+  }
+
+  for (const { path, text } of Pages.pages) {
+    const rows = [...text.matchAll(/(?:^\|.*\|\n)+/gm)].flatMap(([table]) => {
+      const [header, , ...lines] = table
+        .trim()
+        .split("\n")
+        .map((line) => line.split("|").map((cell) => cell.trim()))
+      const column = header!.indexOf("default")
+      return lines.flatMap((cells) => {
+        // Where there are several names, their defaults are in the same order; one is for all of them.
+        const values = cells[column]?.split(",") ?? []
+        return [...cells[1]!.matchAll(/`(\w+)`/g)].flatMap(([, name], at) => {
+          const value = values[at] ?? values[0]
+          return value === undefined ? [] : [{ name: name!, shown: figure(value) }]
+        })
+      })
+    })
+    if (rows.length === 0) continue
+    it(`${path} says the defaults that the sources say`, () => {
+      for (const { name, shown } of rows) {
+        assert.isTrue(defaults.has(name), `there is no option ${name}`)
+        if (shown !== undefined) assert.include(defaults.get(name)!, shown, name)
+      }
+    })
+  }
 })
 
 for (const { blocks, path } of Pages.pages.filter(({ blocks }) => blocks.length > 0)) {

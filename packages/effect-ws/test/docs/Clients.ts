@@ -8,7 +8,9 @@ import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
@@ -161,15 +163,25 @@ export const covers: Pages.Covers = {
   ),
   "rpc-2": Pages.shown("the test of rpc-1 runs both ends"),
   "rpc-3": Pages.run(
-    "finds its connection",
+    "finds its connection, and ends with it without a complaint",
     Effect.gen(function* () {
-      const { echo } = yield* Pages.load<{ readonly echo: (socket: Socket) => Effect.Effect<never, Error> }>("rpc-3")
+      const logged: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel}: ${String(message)}`))
+      const { echo } = yield* Pages.load<{ readonly echo: (socket: Socket) => Effect.Effect<void, Error> }>("rpc-3")
       const transport = Layer.provide(ConnectionSocketServer.layer(), Tcp.layerServer({ port: 0 }))
       const server = Context.get(yield* Layer.build(transport), SocketServer.SocketServer)
-      yield* Effect.forkScoped(server.run(echo))
+      const running = yield* Effect.forkScoped(Effect.provide(server.run(echo), Logger.layer([logger])))
       const client = yield* open(`ws://127.0.0.1:${portOf(server)}/path`)
       yield* client.send("hello")
       assert.strictEqual(yield* client.receive, "hello")
+      client.socket.close(1000)
+      assert.strictEqual((yield* client.closed).code, 1000)
+      yield* Fiber.interrupt(running)
+      assert.include(logged, "Info: Connected: /path")
+      assert.deepStrictEqual(
+        logged.filter((entry) => !entry.startsWith("Info")),
+        []
+      )
     })
   )
 }

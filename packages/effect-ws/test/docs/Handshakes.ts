@@ -71,10 +71,10 @@ export const covers: Pages.Covers = {
         )
       })
       const credentials = AuthAnswer.password("alice", "wonderland")
-      const connection = yield* Client.connect("ws://server.test/", { credentials }).pipe(
-        Effect.provide(Server.pipe(Layer.provide(SharedNonces), Layer.provideMerge(Memory.layer({ port: 80 }))))
-      )
-      assert.strictEqual((yield* connection.receive).data, "welcome")
+      yield* Effect.gen(function* () {
+        const connection = yield* Client.connect("ws://server.test/", { credentials })
+        assert.strictEqual((yield* connection.receive).data, "welcome")
+      }).pipe(Effect.provide(Server.pipe(Layer.provide(SharedNonces), Layer.provideMerge(Memory.layer({ port: 80 })))))
     })
   ),
   "authentication-4": Pages.run(
@@ -135,12 +135,14 @@ export const covers: Pages.Covers = {
         Stream.runForEach(connection.messages, (message) => connection.send(message))
       )
       const text = "hello ".repeat(1000)
-      const connection = yield* Client.connect("ws://echo.test/").pipe(
+      yield* Effect.gen(function* () {
+        const connection = yield* Client.connect("ws://echo.test/")
+        yield* connection.send(text)
+        assert.strictEqual((yield* connection.receive).data, text)
+      }).pipe(
         Effect.provide(Echo.pipe(Layer.provideMerge(Memory.layer({ port: 80 })))),
         Effect.provide(PermessageDeflate.layer().pipe(Layer.provideMerge(MyZlib)))
       )
-      yield* connection.send(text)
-      assert.strictEqual((yield* connection.receive).data, text)
       assert.isAbove(used.size, 0)
     })
   ),
