@@ -199,7 +199,8 @@ export class NodeDuplex extends PushDuplex {
   override get ownsMemory(): boolean {
     // Node reads each chunk into 64 KiB of its own, and cuts off what is left where that is worth it. Other streams may
     // cut chunks out of anything.
-    return this._stream instanceof Net.Socket
+    // TLS keeps using the memory that it handed out.
+    return this._stream instanceof Net.Socket && !(this._stream instanceof Tls.TLSSocket)
   }
 
   get copies(): boolean {
