@@ -3,15 +3,24 @@
  * others say. The handshake's decision reads both and turns away what makes no sense; the handlers find the guest in the
  * connection's context.
  *
- * The server is the queue-driven one: its `send` does not wait, so a guest with a slow line holds nobody up, and one who
- * does not read at all is closed with 1013 when `outboundLimit` bytes wait for it.
+ * Each room is a topic: what is said is encoded once, and a guest with a slow line holds nobody up. One who does not read
+ * at all is closed with 1013 when 256 messages wait for it.
  *
  * `node packages/examples/src/chat.ts` listens on port 8000; open http://127.0.0.1:8000/ in two windows.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Context, Effect, Layer } from "effect"
 import type { SocketServer } from "effect/socket"
-import { CloseError, HandshakePolicy, HandshakeRejection, HeaderFields, Message, Tcp, WebSocketServer } from "effect-ws"
+import {
+  CloseError,
+  HandshakePolicy,
+  HandshakeRejection,
+  HeaderFields,
+  Message,
+  Tcp,
+  Topics,
+  WebSocketServer
+} from "effect-ws"
 import type { Accept, Connection, Handlers, ServerHandshake } from "effect-ws"
 import { readFileSync } from "node:fs"
 
@@ -44,33 +53,28 @@ const decide: Accept.Decide = Effect.fnUntraced(function* (request: ServerHandsh
 const guestOf = (connection: Connection.Connection): Guest["Service"] =>
   Context.get(connection.context as Context.Context<Guest>, Guest)
 
-const makeHandlers = (): Handlers.Handlers<CloseError.CloseError | unknown> => {
-  const rooms = new Map<string, Set<Connection.Connection>>()
-  const tell = (room: string, from: string | null, text: string): Effect.Effect<void> => {
-    const message = Message.text(JSON.stringify({ from, text }))
-    // Who is gone already is about to leave.
-    return Effect.forEach(rooms.get(room) ?? [], (guest) => Effect.ignore(guest.send(message)), { discard: true })
-  }
-  return {
-    onOpen: (connection) => {
-      const { name, room } = guestOf(connection)
-      const guests = rooms.get(room) ?? new Set()
-      rooms.set(room, guests.add(connection))
-      return tell(room, null, `${name} came in`)
-    },
-    onMessage: (connection, message) => {
-      const { name, room } = guestOf(connection)
-      return Message.isText(message)
-        ? tell(room, name, message.data)
-        : Effect.fail(new CloseError.UnsupportedData({ reason: "text only, please" }))
-    },
-    onClose: (connection) => {
-      const { name, room } = guestOf(connection)
-      const guests = rooms.get(room)
-      guests?.delete(connection)
-      if (guests?.size === 0) rooms.delete(room)
-      return tell(room, null, `${name} left`)
-    }
+/** Tells everyone in a room, who spoke included; `from` is null where the room itself does. */
+const tell = (room: string, from: string | null, text: string) =>
+  Topics.Topics.use((topics) => topics.publish(room, JSON.stringify({ from, text })))
+
+const handlers: Handlers.Handlers<unknown, Topics.Topics> = {
+  onOpen: (connection) => {
+    const { name, room } = guestOf(connection)
+    return Effect.andThen(
+      Topics.Topics.use((topics) => topics.subscribe(connection, room)),
+      tell(room, null, `${name} came in`)
+    )
+  },
+  onMessage: (connection, message) => {
+    const { name, room } = guestOf(connection)
+    return Message.isText(message)
+      ? tell(room, name, message.data)
+      : Effect.fail(new CloseError.UnsupportedData({ reason: "text only, please" }))
+  },
+  // Who is gone is in no room any more.
+  onClose: (connection) => {
+    const { name, room } = guestOf(connection)
+    return tell(room, null, `${name} left`)
   }
 }
 
@@ -87,16 +91,12 @@ const page = {
 }
 
 /** The server, with the page at `/`. */
-export const server: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer.SocketServer> = Layer.unwrap(
-  Effect.sync(() =>
-    WebSocketServer.layerQueue(makeHandlers(), {
-      decide,
-      maxMessageSize: 4096,
-      outboundLimit: 256 * 1024,
-      respond: (request) => (request.target === "/" ? page : undefined)
-    })
-  )
-)
+export const server: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer.SocketServer> =
+  WebSocketServer.layerQueue(handlers, {
+    decide,
+    maxMessageSize: 4096,
+    respond: (request) => (request.target === "/" ? page : undefined)
+  }).pipe(Layer.provide(Topics.layer({ whenBehind: "disconnect" })))
 
 if (import.meta.main) {
   server.pipe(Layer.provide(Tcp.layerServer({ port: 8000 })), Layer.launch, NodeRuntime.runMain)
