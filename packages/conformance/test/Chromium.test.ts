@@ -1,21 +1,12 @@
 /**
  * permessage-deflate between Chromium and our server: what a page sees of it, and how many bytes are on the wire.
  */
+import * as Chromium from "@effect-ws/testing/Chromium"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { existsSync } from "node:fs"
-import { delimiter, join } from "node:path"
-import { chromium } from "playwright-core"
 import * as Subject from "../src/Subject.ts"
 import * as CountingProxy from "./CountingProxy.ts"
-
-const executablePath = (process.env["PATH"] ?? "")
-  .split(delimiter)
-  .flatMap((folder) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(folder, name)))
-  .find((path) => existsSync(path))
-
-const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 const users = Array.from({ length: 60 }, (_, id) => ({ id, name: `user ${id * 7919}`, tags: ["red", "green"] }))
 const texts = [
@@ -58,7 +49,7 @@ const talk = async ({
   return { extensions, same, plain: texts.reduce((sum, text) => sum + 2 * new TextEncoder().encode(text).length, 0) }
 }
 
-describe.skipIf(executablePath === undefined && !process.env["CI"])(
+describe.skipIf(Chromium.isLeftOut)(
   "Chromium and compression (left out where Chromium is missing)",
   { timeout: 60_000 },
   () => {
@@ -71,10 +62,7 @@ describe.skipIf(executablePath === undefined && !process.env["CI"])(
           Effect.gen(function* () {
             const port = Number((yield* Subject.start(variant, ...flags)).split(":")[1])
             const proxy = yield* CountingProxy.start(port)
-            const browser = yield* Effect.acquireRelease(
-              Effect.promise(() => chromium.launch({ executablePath: executablePath!, headless: true, args })),
-              (browser) => Effect.promise(() => browser.close())
-            )
+            const browser = yield* Chromium.launch
             const page = yield* Effect.promise(() => browser.newPage())
             const seen = yield* Effect.promise(async () => {
               await page.goto(`http://127.0.0.1:${port}/`)

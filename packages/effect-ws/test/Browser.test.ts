@@ -1,34 +1,16 @@
+import * as Chromium from "@effect-ws/testing/Chromium"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { existsSync } from "node:fs"
-import { delimiter, join } from "node:path"
-import { chromium } from "playwright-core"
 import type { Locator, Page } from "playwright-core"
 import * as Certificates from "./support/Certificates.ts"
 import * as ServeProcess from "./support/ServeProcess.ts"
-
-const executablePath = (process.env.PATH ?? "")
-  .split(delimiter)
-  .flatMap((folder) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(folder, name)))
-  .find((path) => existsSync(path))
-
-const args = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync"
-]
 
 const openPage = Effect.fnUntraced(function* (
   url: string,
   httpCredentials?: { readonly username: string; readonly password: string }
 ): Effect.fn.Return<Page, never, Scope.Scope> {
-  const browser = yield* Effect.acquireRelease(
-    Effect.promise(() => chromium.launch({ executablePath: executablePath!, headless: true, args })),
-    (browser) => Effect.promise(() => browser.close())
-  )
+  const browser = yield* Chromium.launch
   const page = yield* Effect.promise(() =>
     browser.newPage({ ignoreHTTPSErrors: true, ...(httpCredentials && { httpCredentials }) })
   )
@@ -60,7 +42,7 @@ const end = async (page: Page): Promise<ReadonlyArray<string | null>> => {
   return Promise.all(["data-code", "data-reason", "data-clean"].map((name) => close.getAttribute(name)))
 }
 
-describe.skipIf(executablePath === undefined)(
+describe.skipIf(Chromium.isLeftOut)(
   "Chromium on the page of serve (left out where Chromium is missing)",
   { timeout: 60_000 },
   () => {

@@ -1,14 +1,12 @@
 /**
  * WebSockets on the port of an HTTP server: the examples.
  */
+import * as Chromium from "@effect-ws/testing/Chromium"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import type { Scope } from "effect"
 import { HttpServer } from "effect/http"
 import { Client, PermessageDeflate, WebSocketServer } from "effect-ws"
-import { existsSync } from "node:fs"
-import { delimiter, join } from "node:path"
-import { chromium } from "playwright-core"
 import type { Page } from "playwright-core"
 import * as NodeHttp from "../src/node-http.ts"
 import * as WebApp from "../src/web-app.ts"
@@ -71,55 +69,36 @@ describe("web application", { timeout: 20_000 }, () => {
   )
 })
 
-const executablePath = (process.env["PATH"] ?? "")
-  .split(delimiter)
-  .flatMap((folder) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(folder, name)))
-  .find((path) => existsSync(path))
-
-const args = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync"
-]
-
-describe.skipIf(executablePath === undefined)(
-  "web application in Chromium (left out where Chromium is missing)",
-  () => {
-    it.live(
-      "shows two pages the votes of each other and of the API",
-      () =>
-        withApp(
-          Effect.fnUntraced(function* (host) {
-            const browser = yield* Effect.acquireRelease(
-              Effect.promise(() => chromium.launch({ executablePath: executablePath!, headless: true, args })),
-              (browser) => Effect.promise(() => browser.close())
-            )
-            const open = async (): Promise<Page> => {
-              const page = await browser.newPage()
-              await page.goto(`http://${host}/`)
-              await page.waitForSelector('#status[data-state="open"]')
-              await page.waitForSelector('[data-choice="pasta"]')
-              return page
-            }
-            const shows = (page: Page, choice: string, count: number): Promise<void> =>
-              page.locator(`[data-choice="${choice}"] output`, { hasText: String(count) }).waitFor()
-            const [one, two] = yield* Effect.promise(async () => [await open(), await open()] as const)
-            yield* Effect.promise(async () => {
-              await one.click('[data-choice="pasta"] button')
-              await shows(two, "pasta", 1)
-              await two.click('[data-choice="rice"] button')
-              await shows(one, "rice", 1)
-            })
-            yield* get(`http://${host}/api/polls/lunch/salad`, { method: "POST" })
-            yield* Effect.promise(() => Promise.all([shows(one, "salad", 1), shows(two, "salad", 1)]))
+describe.skipIf(Chromium.isLeftOut)("web application in Chromium (left out where Chromium is missing)", () => {
+  it.live(
+    "shows two pages the votes of each other and of the API",
+    () =>
+      withApp(
+        Effect.fnUntraced(function* (host) {
+          const browser = yield* Chromium.launch
+          const open = async (): Promise<Page> => {
+            const page = await browser.newPage()
+            await page.goto(`http://${host}/`)
+            await page.waitForSelector('#status[data-state="open"]')
+            await page.waitForSelector('[data-choice="pasta"]')
+            return page
+          }
+          const shows = (page: Page, choice: string, count: number): Promise<void> =>
+            page.locator(`[data-choice="${choice}"] output`, { hasText: String(count) }).waitFor()
+          const [one, two] = yield* Effect.promise(async () => [await open(), await open()] as const)
+          yield* Effect.promise(async () => {
+            await one.click('[data-choice="pasta"] button')
+            await shows(two, "pasta", 1)
+            await two.click('[data-choice="rice"] button')
+            await shows(one, "rice", 1)
           })
-        ),
-      60_000
-    )
-  }
-)
+          yield* get(`http://${host}/api/polls/lunch/salad`, { method: "POST" })
+          yield* Effect.promise(() => Promise.all([shows(one, "salad", 1), shows(two, "salad", 1)]))
+        })
+      ),
+    60_000
+  )
+})
 
 describe("beside a node:http server", () => {
   it.live("echoes at its path, and leaves the rest to the server", () =>

@@ -1,9 +1,7 @@
+import * as Chromium from "@effect-ws/testing/Chromium"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { Client, Memory, Tcp, WebSocketServer } from "effect-ws"
-import { existsSync } from "node:fs"
-import { delimiter, join } from "node:path"
-import { chromium } from "playwright-core"
 import type { Page } from "playwright-core"
 import { server } from "../src/chat.ts"
 
@@ -62,19 +60,6 @@ describe("chat", () => {
   }
 })
 
-const executablePath = (process.env["PATH"] ?? "")
-  .split(delimiter)
-  .flatMap((folder) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(folder, name)))
-  .find((path) => existsSync(path))
-
-const args = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync"
-]
-
 const enterRoom = async (page: Page, name: string, room: string): Promise<void> => {
   await page.fill("#name", name)
   await page.fill("#room", room)
@@ -94,17 +79,14 @@ const heard = (page: Page, count: number): Promise<ReadonlyArray<string>> =>
     .waitFor()
     .then(() => page.locator("#log li").allTextContents())
 
-describe.skipIf(executablePath === undefined)("chat in Chromium (left out where Chromium is missing)", () => {
+describe.skipIf(Chromium.isLeftOut)("chat in Chromium (left out where Chromium is missing)", () => {
   it.live(
     "has two rooms for three pages, which hear those of their own",
     () =>
       Effect.gen(function* () {
         const { address } = yield* WebSocketServer.WebSocketServer
         assert(address._tag === "InetAddressV4")
-        const browser = yield* Effect.acquireRelease(
-          Effect.promise(() => chromium.launch({ executablePath: executablePath!, headless: true, args })),
-          (browser) => Effect.promise(() => browser.close())
-        )
+        const browser = yield* Chromium.launch
         yield* Effect.promise(async () => {
           const open = async (): Promise<Page> => {
             const page = await browser.newPage()

@@ -1,17 +1,14 @@
+import * as Chromium from "@effect-ws/testing/Chromium"
 import { assert, describe, it } from "@effect/vitest"
 import * as DemoPage from "effect-ws/page/DemoPage"
 import * as PageScript from "effect-ws/page/PageScript"
 import * as PageStyle from "effect-ws/page/PageStyle"
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
-import { existsSync } from "node:fs"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { Script } from "node:vm"
-import { chromium } from "playwright-core"
 import type { Page, WebSocketRoute } from "playwright-core"
-
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync)
 
 describe("DemoPage", () => {
   it("loads nothing from elsewhere", () => {
@@ -54,7 +51,7 @@ describe("DemoPage", () => {
 
 // What the page does is checked against connections that the browser's driver plays, so that these tests depend on no
 // server of ours; the endings that only a real network has use a port where nothing listens.
-describe.skipIf(executablePath === undefined)("DemoPage in Chromium (left out where Chromium is missing)", () => {
+describe.skipIf(Chromium.isLeftOut)("DemoPage in Chromium (left out where Chromium is missing)", () => {
   const serve = Effect.acquireRelease(
     Effect.callback<{ readonly server: http.Server; readonly port: number }>((resume) => {
       const server = http.createServer((_request, response) => {
@@ -74,10 +71,7 @@ describe.skipIf(executablePath === undefined)("DemoPage in Chromium (left out wh
 
   const open = Effect.fnUntraced(function* (play?: (socket: WebSocketRoute) => void) {
     const { port } = yield* serve
-    const browser = yield* Effect.acquireRelease(
-      Effect.promise(() => chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] })),
-      (browser) => Effect.promise(() => browser.close())
-    )
+    const browser = yield* Chromium.launch
     const page = yield* Effect.promise(() => browser.newPage())
     const problems: Array<string> = []
     page.on("pageerror", (error) => problems.push(error.message))
