@@ -11,7 +11,7 @@ export const broadcast = (target: Target, load: BroadcastLoad, window: Window): 
   new Promise((resolve, reject) => {
     const payload = makePayload("binary", load.bytes)
     const frame = encodeMasked("binary", payload, mask)
-    const readers = Array.from({ length: load.connections }, () => new EchoReader("binary", payload))
+    const readers = Array.from({ length: load.connections }, () => new EchoReader("server", "binary", payload))
     let delivered = 0
     let next = load.connections
     let send = (): void => {}

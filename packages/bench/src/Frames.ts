@@ -43,30 +43,38 @@ export const repeat = (frame: Uint8Array, count: number): Uint8Array => {
 }
 
 /**
- * Counts the frames in what a server sends back, whatever the chunks, and throws at the first byte that is wrong.
+ * Counts the frames in what the other end sends back, whatever the chunks, and throws at the first byte that is wrong.
  *
  * **Details**
  *
- * Every header is compared with the only one possible; the payload is compared in the first frame and skipped in the
- * rest. A fragmented echo, a ping or a close is an error: none of the peers sends one while it echoes.
+ * Every header is compared with the only one possible, with the mask bit set where the other end is a client; any masking
+ * key will do. The payload is compared in the first frame and skipped in the rest. A fragmented echo, a ping or a close is
+ * an error: none of the peers sends one while it echoes.
  */
 export class EchoReader {
   private readonly header: Uint8Array
   private readonly payload: Uint8Array
+  private readonly start: number
   private readonly frameLength: number
+  // Stays zero where nothing is masked.
+  private readonly mask = new Uint8Array(4)
   private position = 0
   private verified = false
 
-  constructor(kind: Kind, payload: Uint8Array) {
+  constructor(from: "server" | "client", kind: Kind, payload: Uint8Array) {
     this.header = encodeHeader(kind, payload.length)
+    if (from === "client") this.header[1]! |= 0x80
     this.payload = payload
-    this.frameLength = this.header.length + payload.length
+    this.start = this.header.length + (from === "client" ? 4 : 0)
+    this.frameLength = this.start + payload.length
   }
 
   /** Takes the first `length` bytes of `chunk` and gives the number of frames that they completed. */
   read(chunk: Uint8Array, length: number): number {
     const header = this.header
     const headerLength = header.length
+    const mask = this.mask
+    const start = this.start
     const frameLength = this.frameLength
     let position = this.position
     let completed = 0
@@ -77,9 +85,10 @@ export class EchoReader {
         i++
         position++
       }
-      if (position < headerLength) break
+      while (position < start && i < length) mask[position++ - headerLength] = chunk[i++]!
+      if (position < start) break
       const take = Math.min(frameLength - position, length - i)
-      if (!this.verified) this.verify(chunk, i, take, position - headerLength)
+      if (!this.verified) this.verify(chunk, i, take, position - start)
       i += take
       position += take
       if (position === frameLength) {
@@ -92,66 +101,9 @@ export class EchoReader {
     return completed
   }
 
-  private verify(chunk: Uint8Array, start: number, length: number, offset: number): void {
+  private verify(chunk: Uint8Array, from: number, length: number, offset: number): void {
     for (let i = 0; i < length; i++) {
-      if (chunk[start + i] !== this.payload[offset + i]) {
-        throw differs("payload", offset + i, this.payload[offset + i]!, chunk[start + i]!)
-      }
-    }
-  }
-}
-
-/**
- * Counts the frames in what a client sends back, whatever the chunks, and throws at the first byte that is wrong.
- *
- * **Details**
- *
- * Every header is compared with the only one possible, the mask bit set; any masking key will do. The payload of the
- * first frame is unmasked and compared, that of the rest is skipped.
- */
-export class MaskedReader {
-  private readonly header: Uint8Array
-  private readonly payload: Uint8Array
-  private readonly mask = new Uint8Array(4)
-  private position = 0
-  private verified = false
-
-  constructor(kind: Kind, payload: Uint8Array) {
-    this.header = encodeHeader(kind, payload.length)
-    this.header[1]! |= 0x80
-    this.payload = payload
-  }
-
-  /** Takes a chunk and gives the number of frames that it completed. */
-  read(chunk: Uint8Array): number {
-    const headerLength = this.header.length
-    const start = headerLength + 4
-    const frameLength = start + this.payload.length
-    let position = this.position
-    let completed = 0
-    let i = 0
-    while (i < chunk.length) {
-      for (; position < headerLength && i < chunk.length; i++, position++) {
-        if (chunk[i] !== this.header[position]) throw differs("header", position, this.header[position]!, chunk[i]!)
-      }
-      for (; position < start && i < chunk.length; i++, position++) this.mask[position - headerLength] = chunk[i]!
-      const take = Math.min(frameLength - position, chunk.length - i)
-      if (!this.verified && position >= start) this.verify(chunk, i, take, position - start)
-      i += take
-      position += take
-      if (position === frameLength) {
-        completed++
-        position = 0
-        this.verified = true
-      }
-    }
-    this.position = position
-    return completed
-  }
-
-  private verify(chunk: Uint8Array, start: number, length: number, offset: number): void {
-    for (let i = 0; i < length; i++) {
-      const byte = chunk[start + i]! ^ this.mask[(offset + i) & 3]!
+      const byte = chunk[from + i]! ^ this.mask[(offset + i) & 3]!
       if (byte !== this.payload[offset + i]) throw differs("payload", offset + i, this.payload[offset + i]!, byte)
     }
   }

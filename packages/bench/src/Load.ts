@@ -214,7 +214,7 @@ const echoPlain = (target: Target, load: EchoLoad, window: Window): Promise<Thro
     const block = repeat(frame, together)
     const views = Array.from({ length: together + 1 }, (_, n) => block.subarray(0, n * frame.length))
     const echoLength = encodeHeader(load.kind, load.bytes).length + load.bytes
-    const readers = Array.from({ length: load.connections }, () => new EchoReader(load.kind, payload))
+    const readers = Array.from({ length: load.connections }, () => new EchoReader("server", load.kind, payload))
     let bytes = 0
     let sockets: ReadonlyArray<Net.Socket> = []
     const send = (socket: Net.Socket, count: number): void => {

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto"
 import * as Net from "node:net"
 import type { ClientEchoLoad, ClientHandshakeLoad } from "./ClientRow.ts"
-import { encodeHeader, makePayload, MaskedReader, repeat } from "./Frames.ts"
+import { EchoReader, encodeHeader, makePayload, repeat } from "./Frames.ts"
 import type { Throughput, Window } from "./Load.ts"
 import { measure } from "./Load.ts"
 
@@ -90,13 +90,13 @@ export const echo = (load: ClientEchoLoad, window: Window): Promise<Partner> => 
     if (count > 0) socket.write(views[count]!)
   }
   const begin = (socket: Net.Socket): Conversation => {
-    const reader = new MaskedReader(load.kind, payload)
+    const reader = new EchoReader("client", load.kind, payload)
     sockets.push(socket)
     if (sockets.length === load.connections) open()
     return {
       onBytes: (chunk) => {
         bytes += chunk.length
-        const completed = reader.read(chunk)
+        const completed = reader.read(chunk, chunk.length)
         if (completed > 0) send(socket, completed)
       }
     }

@@ -39,7 +39,7 @@ const run = (job: Job): Promise<Paced> =>
     let busyCount = 0
     let sockets: ReadonlyArray<Socket> = []
     const handle = (index: number): ((length: number) => void) => {
-      const reader = new EchoReader("binary", index === quiet ? large : small)
+      const reader = new EchoReader("server", "binary", index === quiet ? large : small)
       return (length) => {
         const completed = reader.read(shared, length)
         if (index === quiet) {

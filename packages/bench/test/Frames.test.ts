@@ -10,7 +10,12 @@ const lengths: ReadonlyArray<number> = [0, 1, 125, 126, 127, 65535, 65536]
 const between = (minimum: number, maximum: number) =>
   Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
-const echoOf = (kind: Kind, payload: Uint8Array): Uint8Array => {
+type End = "server" | "client"
+
+const mask = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d)
+
+const echoOf = (from: End, kind: Kind, payload: Uint8Array): Uint8Array => {
+  if (from === "client") return encodeMasked(kind, payload, mask)
   const header = encodeHeader(kind, payload.length)
   const frame = new Uint8Array(header.length + payload.length)
   frame.set(header)
@@ -20,7 +25,7 @@ const echoOf = (kind: Kind, payload: Uint8Array): Uint8Array => {
 
 describe("encodeMasked", () => {
   it("encodes the masked Hello of RFC 6455 5.7", () => {
-    const frame = encodeMasked("text", new TextEncoder().encode("Hello"), Uint8Array.of(0x37, 0xfa, 0x21, 0x3d))
+    const frame = encodeMasked("text", new TextEncoder().encode("Hello"), mask)
     assert.strictEqual(hex(frame), "818537fa213d7f9f4d5158")
   })
 
@@ -51,13 +56,13 @@ describe("makePayload", () => {
   })
 })
 
-describe("EchoReader", () => {
+describe.each(["server", "client"] as const)("EchoReader of what a %s sends", (from) => {
   it("counts at every length", () => {
     for (const kind of kinds) {
       for (const length of lengths) {
         const payload = makePayload(kind, length)
-        const bytes = repeat(echoOf(kind, payload), 3)
-        assert.strictEqual(new EchoReader(kind, payload).read(bytes, bytes.length), 3)
+        const bytes = repeat(echoOf(from, kind, payload), 3)
+        assert.strictEqual(new EchoReader(from, kind, payload).read(bytes, bytes.length), 3)
       }
     }
   })
@@ -71,8 +76,8 @@ describe("EchoReader", () => {
     },
     ({ cuts, frames, length }) => {
       const payload = makePayload("binary", length)
-      const bytes = repeat(echoOf("binary", payload), frames)
-      const reader = new EchoReader("binary", payload)
+      const bytes = repeat(echoOf(from, "binary", payload), frames)
+      const reader = new EchoReader(from, "binary", payload)
       let completed = 0
       let start = 0
       for (let i = 0; start < bytes.length; i++) {
@@ -88,31 +93,35 @@ describe("EchoReader", () => {
 
   it("reads only as much of the chunk as it is told", () => {
     const payload = makePayload("binary", 10)
-    const bytes = repeat(echoOf("binary", payload), 4)
-    assert.strictEqual(new EchoReader("binary", payload).read(bytes, 24), 2)
+    const bytes = repeat(echoOf(from, "binary", payload), 4)
+    assert.strictEqual(new EchoReader(from, "binary", payload).read(bytes, bytes.length / 2), 2)
   })
 
   it("throws at a wrong header, also in a later frame", () => {
     const payload = makePayload("binary", 10)
-    for (const [at, value] of [
-      [0, 0x81],
-      [1, 0x8a],
-      [12, 0x02],
-      [13, 11],
-      [24, 0x88]
+    for (const [frame, at, value] of [
+      [0, 0, 0x81],
+      [0, 1, from === "server" ? 0x8a : 10],
+      [1, 0, 0x02],
+      [1, 1, 11],
+      [2, 0, 0x88]
     ] as const) {
-      const bytes = repeat(echoOf("binary", payload), 3)
-      bytes[at] = value
-      assert.throws(() => new EchoReader("binary", payload).read(bytes, bytes.length), /of the header: expected 0x/)
+      const one = echoOf(from, "binary", payload)
+      const bytes = repeat(one, 3)
+      bytes[frame * one.length + at] = value
+      assert.throws(
+        () => new EchoReader(from, "binary", payload).read(bytes, bytes.length),
+        /of the header: expected 0x/
+      )
     }
   })
 
   it("throws at a wrong payload in the first frame, whatever the chunks", () => {
     const payload = makePayload("binary", 10)
-    const bytes = echoOf("binary", payload)
-    bytes[11]! ^= 1
-    const reader = new EchoReader("binary", payload)
+    const bytes = echoOf(from, "binary", payload)
+    bytes[bytes.length - 1]! ^= 1
+    const reader = new EchoReader(from, "binary", payload)
     reader.read(bytes, 7)
-    assert.throws(() => reader.read(bytes.subarray(7), 5), /byte 9 of the payload/)
+    assert.throws(() => reader.read(bytes.subarray(7), bytes.length - 7), /byte 9 of the payload/)
   })
 })
