@@ -11,6 +11,7 @@ import { writeFileSync } from "node:fs"
 import type { IncomingMessage } from "node:http"
 import type { WebSocket } from "ws"
 import * as Certificates from "../support/Certificates.ts"
+import type { Ended } from "../support/Child.ts"
 import * as ConnectProcess from "../support/ConnectProcess.ts"
 import * as Peers from "../support/Peers.ts"
 import * as ServeProcess from "../support/ServeProcess.ts"
@@ -47,6 +48,7 @@ describe("connect, from a pipe", { timeout: 60_000 }, () => {
       const ended = yield* ConnectProcess.run("a\nGrüße\n\nc", address)
       assert.deepStrictEqual(ended, {
         code: 0,
+        signal: null,
         stdout: "a\nGrüße\n\nc\n",
         stderr: "connected (permessage-deflate)\nclosed\n"
       })
@@ -180,7 +182,7 @@ const socketOf = (socket: WebSocket): NodeJS.WritableStream =>
   (socket as unknown as { readonly _socket: NodeJS.WritableStream })._socket
 
 describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
-  const fails = (ended: ConnectProcess.Ended, code: number, ...says: ReadonlyArray<string>): void => {
+  const fails = (ended: Ended, code: number, ...says: ReadonlyArray<string>): void => {
     assert.strictEqual(ended.code, code, ended.stderr)
     assert.strictEqual(ended.stdout, "")
     for (const part of says) assert.include(ended.stderr, part)
@@ -219,7 +221,7 @@ describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
         const [out, err] = [yield* TestConsole.logLines, yield* TestConsole.errorLines]
         assert.isTrue(Exit.isFailure(exit))
         const ended = Exit.isFailure(exit) ? Runtime.getErrorExitCode(Cause.squash(exit.cause)) : 0
-        fails({ code: ended, stdout: out.join("\n"), stderr: err.join("\n") }, code, ...says)
+        fails({ code: ended, signal: null, stdout: out.join("\n"), stderr: err.join("\n") }, code, ...says)
       })
     )
   }

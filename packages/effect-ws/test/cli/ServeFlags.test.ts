@@ -6,6 +6,7 @@ import * as TestConsole from "effect/testing/TestConsole"
 import { writeFileSync } from "node:fs"
 import * as Net from "node:net"
 import * as Certificates from "../support/Certificates.ts"
+import type { Ended } from "../support/Child.ts"
 import * as ServeProcess from "../support/ServeProcess.ts"
 
 /** What cannot be, and what the message must say: the flag, and what is allowed. */
@@ -50,7 +51,7 @@ const refused: ReadonlyArray<readonly [args: string, ...says: ReadonlyArray<stri
   ["--tls-cert /no/such/file --tls-key /no/such/file", "--tls-cert", "/no/such/file", "no such file"]
 ]
 
-const assertRefused = (ended: ServeProcess.Ended, says: ReadonlyArray<string>): void => {
+const assertRefused = (ended: Ended, says: ReadonlyArray<string>): void => {
   assert.include([1, 2], ended.code, ended.stderr)
   assertExplained(ended.stdout, ended.stderr, says)
 }

@@ -3,6 +3,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import * as Certificates from "../support/Certificates.ts"
+import * as Child from "../support/Child.ts"
 import * as ConnectProcess from "../support/ConnectProcess.ts"
 import * as Pages from "../support/Pages.ts"
 import * as ServeProcess from "../support/ServeProcess.ts"
@@ -53,7 +54,7 @@ export const covers: Pages.Covers = {
     Effect.gen(function* () {
       const { address } = yield* ServeProcess.serve("--port", "0")
       const line = Pages.command("cli-4", 0, [["ws://127.0.0.1:8000", address]])
-      const { code, stdout } = yield* (yield* ConnectProcess.launch("sh", ["-c", line])).ended
+      const { code, stdout } = yield* (yield* Child.launch("sh", ["-c", line])).ended
       assert.deepStrictEqual([code, stdout], [0, "a\nb\n"])
     })
   )

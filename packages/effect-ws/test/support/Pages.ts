@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import * as ConnectProcess from "./ConnectProcess.ts"
+import * as Child from "./Child.ts"
 
 export const root = resolve(import.meta.dirname, "../../../..")
 
@@ -131,8 +131,8 @@ export const load = <Defined>(name: string, edits: Edits = []): Effect.Effect<De
   Effect.promise(() => import(pathToFileURL(stage(name, edits)).href) as Promise<Defined>)
 
 /** Starts a block as a program of its own. */
-export const start = (name: string, edits: Edits): Effect.Effect<ConnectProcess.Running, never, Scope.Scope> =>
-  Effect.suspend(() => ConnectProcess.launch(process.execPath, [stage(name, edits)]))
+export const start = (name: string, edits: Edits): Effect.Effect<Child.Running, never, Scope.Scope> =>
+  Effect.suspend(() => Child.launch(process.execPath, [stage(name, edits)]))
 
 /** Starts a block that is a server, and waits until it logs where it listens. */
 export const startServer = Effect.fnUntraced(function* (name: string, edits: Edits) {
@@ -160,8 +160,7 @@ export const command = (name: string, at: number, edits: Edits = []): string =>
 export const startCommand = (
   line: string,
   directory: string = root
-): Effect.Effect<ConnectProcess.Running, never, Scope.Scope> =>
-  ConnectProcess.launch("sh", ["-c", `cd '${directory}' && exec ${line}`])
+): Effect.Effect<Child.Running, never, Scope.Scope> => Child.launch("sh", ["-c", `cd '${directory}' && exec ${line}`])
 
 /** What is done about a block, beside the compiler's check. */
 export type Cover =
