@@ -84,7 +84,7 @@ export interface PushReader extends Socket.Reader {
   readonly [PushTypeId]: typeof PushTypeId
   /**
    * Whether the memory behind a chunk is the chunk's alone where it begins with it, though it may be larger. Whoever takes
-   * such a chunk may free it by detaching its buffer. Default: only where the chunk fills its memory.
+   * such a chunk may {@link free} it. Default: only where the chunk fills its memory.
    */
   readonly ownsMemory?: boolean | undefined
   /**
@@ -262,3 +262,21 @@ export const peerInfo = (u: Socket.Socket | Socket.Reader | Socket.Writer): Peer
  */
 export const handover = (socket: Socket.Socket): Handover | undefined =>
   Predicate.hasProperty(socket, HandoverTypeId) ? (socket[HandoverTypeId] as Handover | undefined) : undefined
+
+/**
+ * Gives the memory of a chunk that came of a reader back at once, where nothing else lies in it. The chunk is empty then.
+ *
+ * **Details**
+ *
+ * The garbage collector gets to a chunk in its own time, which for memory outside its heap is late: with each new chunk in
+ * new memory, reading and writing it costs twice as much, and the collector, which comes the more often, makes all
+ * connections wait. Without `ArrayBuffer.prototype.transfer`, as in Node 20, this does nothing.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const free = (reader: PushReader, chunk: Uint8Array): void => {
+  const buffer = chunk.buffer as ArrayBuffer
+  const isAlone = chunk.byteLength === buffer.byteLength || (reader.ownsMemory === true && chunk.byteOffset === 0)
+  if (isAlone && "transfer" in buffer) buffer.transfer(0)
+}

@@ -4,7 +4,7 @@ import { Socket, SocketServer } from "effect/socket"
 import type { DialAddress } from "../src/Dialer.ts"
 import { Dialer } from "../src/Dialer.ts"
 import type { PushReader, PushSocket, PushWriter } from "../src/Push.ts"
-import { isPushReader, isPushSocket, isPushWriter, peerInfo } from "../src/Push.ts"
+import { free, isPushReader, isPushSocket, isPushWriter, peerInfo } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
 import { Recorder } from "./Recorder.ts"
 
@@ -431,6 +431,40 @@ const pushSuite = (
       assert.isUndefined(near.error)
       assert.isUndefined(far.error)
       assert.isFalse(writer.writeUnsafe(new Uint8Array(1)))
+    })
+  )
+
+  test(
+    "pushes on when each chunk is freed at once, and what follows is whole",
+    Effect.gen(function* () {
+      const pair = yield* connectPair
+      const { reader } = asPush(pair.reader, pair.writer)
+      // Sizes that leave a little, much and nothing of the memory that a transport may read into.
+      const sent = [40, 65_016, 65_536, 5000, 300_000, 16_000].map((size, at) => new Uint8Array(size).fill(at + 1))
+      const total = Math.min(transferBytes, 8 << 20)
+      const expected = Buffer.concat(sent)
+      const near = new Recorder()
+      near.keepText = false
+      let at = 0
+      near.onBytes = (bytes) => {
+        const { length } = bytes
+        const copy = Buffer.from(bytes)
+        free(reader, bytes)
+        for (let from = 0; from < length;) {
+          const part = Math.min(length - from, expected.length - (at % expected.length))
+          const begin = at % expected.length
+          assert.isTrue(copy.subarray(from, from + part).equals(expected.subarray(begin, begin + part)))
+          from += part
+          at += part
+        }
+      }
+      reader.subscribe(near)
+      for (let written = 0, next = 0; written < total; next++) {
+        const bytes = sent[next % sent.length]!.slice(0, total - written)
+        written += bytes.length
+        yield* pair.far.writerUnsafe.write(bytes)
+      }
+      yield* near.until((self) => self.bytes === total)
     })
   )
 

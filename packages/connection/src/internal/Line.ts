@@ -14,7 +14,7 @@ import type * as Event from "@effect-ws/protocol/Event"
 import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { Closure, Session } from "@effect-ws/protocol/Session"
-import { isPushSocket } from "@effect-ws/transport/Push"
+import { free, isPushSocket } from "@effect-ws/transport/Push"
 import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -28,7 +28,6 @@ import type { Poller } from "../Polling.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { renderEvent } from "./describe.ts"
 import { flushSoon } from "./flushing.ts"
-import { free, isWorthFreeing } from "./freeing.ts"
 import type { Beating } from "./Heartbeat.ts"
 import { Inbox } from "./Inbox.ts"
 import type { Meter } from "./Meter.ts"
@@ -138,7 +137,7 @@ export class Line implements ByteSink, Beating, Backlog {
     // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const events = this.session.receive(chunk)
-    if (isWorthFreeing(chunk) && !this.session.holdsInput) this.setFree(chunk, events)
+    if (chunk.length >= WORTH_FREEING && !this.session.holdsInput) this.setFree(chunk, events)
     this.accept(events, isUnread, chunk.length)
     this.settle()
   }
@@ -189,7 +188,7 @@ export class Line implements ByteSink, Beating, Backlog {
 
   // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that.
   protected setFree(chunk: Uint8Array, events: ReadonlyArray<Event.Event>): void {
-    if (events.every((event) => event._tag === "Text")) return free(chunk, this.reader)
+    if (events.every((event) => event._tag === "Text")) return free(this.reader, chunk)
     if (!this.environment.settings.recycle) return
     this.spent ??= []
     this.spent.push(chunk)
@@ -201,7 +200,7 @@ export class Line implements ByteSink, Beating, Backlog {
     this.spent = undefined
     // Large payloads are sent by reference.
     this.outlet.write()
-    if (this.outlet.waitingBytes === 0) for (const chunk of spent) free(chunk, this.reader)
+    if (this.outlet.waitingBytes === 0) for (const chunk of spent) free(this.reader, chunk)
   }
 
   onIdle(): void {
@@ -434,6 +433,9 @@ export class Line implements ByteSink, Beating, Backlog {
     return Context.get(this.environment.context, Clock.Clock).currentTimeNanosUnsafe()
   }
 }
+
+// Below this size a chunk is not worth the call that frees it.
+const WORTH_FREEING = 4096
 
 const describe = (error: SocketError): string => {
   const { reason } = error

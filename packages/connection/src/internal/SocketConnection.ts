@@ -68,17 +68,12 @@ export class SocketConnection extends Line implements Connection, Recipient {
       const taken = take()
       if (taken !== undefined) {
         // A client owes no replies: it may have taken the last of it and never ask again.
-        if (this.session.owesClose && this.isIdle) {
-          this.session.answerClose()
-          this.flushAfterTurn()
-        }
+        if (this.session.owesClose && this.isIdle) this.answerClose()
         if (this.paused) this.regulate()
         return Effect.succeed(taken)
       }
-      if (this.session.owesClose) {
-        this.session.answerClose()
-        this.flushAfterTurn()
-      } else if (this.draining !== undefined) {
+      if (this.session.owesClose) this.answerClose()
+      else if (this.draining !== undefined) {
         this.closeDrained(this.draining)
         this.flushAfterTurn()
       }
@@ -91,6 +86,11 @@ export class SocketConnection extends Line implements Connection, Recipient {
       })
     })
     return attempt
+  }
+
+  private answerClose(): void {
+    this.session.answerClose()
+    this.flushAfterTurn()
   }
 
   private streamOf<A>(take: () => readonly [A, ...Array<A>] | undefined): Stream.Stream<A, CloseError.CloseError> {
@@ -124,10 +124,7 @@ export class SocketConnection extends Line implements Connection, Recipient {
 
   done(): boolean {
     if (this.spent !== undefined) this.recycle()
-    if (this.inbox.isEmpty && this.session.owesClose) {
-      this.session.answerClose()
-      this.flushAfterTurn()
-    }
+    if (this.inbox.isEmpty && this.session.owesClose) this.answerClose()
     if (this.hasNews) return false
     this.polled = false
     this.settle()

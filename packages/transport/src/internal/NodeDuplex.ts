@@ -197,9 +197,8 @@ export class NodeDuplex extends PushDuplex {
   }
 
   override get ownsMemory(): boolean {
-    // Node reads each chunk into 64 KiB of its own, and cuts off what is left where that is worth it. Other streams may
-    // cut chunks out of anything.
-    // TLS keeps using the memory that it handed out.
+    // Node reads each chunk into 64 KiB of its own, and cuts off what is left where that is worth it. TLS goes on using
+    // the memory behind what it handed out, and other streams may cut chunks out of anything.
     return this._stream instanceof Net.Socket && !(this._stream instanceof Tls.TLSSocket)
   }
 
