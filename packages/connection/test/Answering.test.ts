@@ -1,8 +1,9 @@
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import { pair } from "./support/pair.ts"
+import { frame, open } from "./support/StubSocket.ts"
 
 const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
@@ -37,4 +38,19 @@ describe("a close of the server", () => {
       assert.isTrue((yield* server.closed).clean)
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
+})
+
+describe("a failure of the connection", () => {
+  for (const role of ["client", "server"] as const) {
+    it.effect(`is told after what the ${role} replied to what came before it in the same chunk`, () =>
+      Effect.gen(function* () {
+        const { connection, socket } = yield* open({ role })
+        // An empty text, and another with an RSV bit that nobody agreed on.
+        socket.receive(...(role === "client" ? [0x81, 0, 0xc1, 0] : [frame(0x81), frame(0xc1)]))
+        yield* Effect.forkScoped(Stream.runForEach(connection.messages, (message) => connection.send(message)))
+        yield* turn
+        assert.deepStrictEqual(socket.opcodes, [1, 8])
+      })
+    )
+  }
 })

@@ -83,8 +83,8 @@ export interface ByteSink {
 export interface PushReader extends Socket.Reader {
   readonly [PushTypeId]: typeof PushTypeId
   /**
-   * Whether the memory behind a chunk is the chunk's alone where it begins with it, though it may be larger. Whoever takes
-   * such a chunk may {@link free} it. Default: only where the chunk fills its memory.
+   * Whether nobody else holds a chunk that fills its memory, so that whoever takes it may {@link free} it. What lies
+   * beside a chunk in larger memory is never the chunk's. Default: `false`.
    */
   readonly ownsMemory?: boolean | undefined
   /**
@@ -264,7 +264,8 @@ export const handover = (socket: Socket.Socket): Handover | undefined =>
   Predicate.hasProperty(socket, HandoverTypeId) ? (socket[HandoverTypeId] as Handover | undefined) : undefined
 
 /**
- * Gives the memory of a chunk that came of a reader back at once, where nothing else lies in it. The chunk is empty then.
+ * Gives the memory of a chunk that came of a reader back at once, where the reader allows it and nothing else lies in it.
+ * The chunk is empty then.
  *
  * **Details**
  *
@@ -277,6 +278,6 @@ export const handover = (socket: Socket.Socket): Handover | undefined =>
  */
 export const free = (reader: PushReader, chunk: Uint8Array): void => {
   const buffer = chunk.buffer as ArrayBuffer
-  const isAlone = chunk.byteLength === buffer.byteLength || (reader.ownsMemory === true && chunk.byteOffset === 0)
+  const isAlone = reader.ownsMemory === true && chunk.byteLength === buffer.byteLength
   if (isAlone && "transfer" in buffer) buffer.transfer(0)
 }

@@ -67,8 +67,8 @@ export class SocketConnection extends Line implements Connection, Recipient {
       if (this.spent !== undefined) this.recycle()
       const taken = take()
       if (taken !== undefined) {
-        // A client owes no replies: it may have taken the last of it and never ask again.
-        if (this.session.owesClose && this.isIdle) this.answerClose()
+        // A client may have taken the last of it and never ask again; what it sends in this turn still goes first.
+        if (this.session.owesClose && this.isIdle) this.flushAfterTurn()
         if (this.paused) this.regulate()
         return Effect.succeed(taken)
       }

@@ -76,6 +76,7 @@ export class StubSocket implements PushReader, PushWriter {
     const opcodes: Array<number> = []
     for (let at = 0; at < bytes.length;) {
       opcodes.push(bytes[at]! & 0x0f)
+      const isMasked = (bytes[at + 1]! & 0x80) !== 0
       const short = bytes[at + 1]! & 0x7f
       const [header, length] =
         short === 126
@@ -83,7 +84,7 @@ export class StubSocket implements PushReader, PushWriter {
           : short === 127
             ? [10, Number(bytes.readBigUInt64BE(at + 2))]
             : [2, short]
-      at += header + length
+      at += header + (isMasked ? 4 : 0) + length
     }
     return opcodes
   }
@@ -102,15 +103,20 @@ const request: UpgradeRequest = {
   secure: undefined
 }
 
-/** The server's end of a connection over a stub. */
+/** An end of a connection over a stub: the server's, unless told otherwise. */
 export const open = Effect.fnUntraced(function* (
-  options: ConnectionOptions.ConnectionOptions & Pick<SessionOptions, "extensions"> = {}
+  options: ConnectionOptions.ConnectionOptions & Partial<Pick<SessionOptions, "extensions" | "role">> = {}
 ): Effect.fn.Return<{ readonly connection: SocketConnection; readonly socket: StubSocket }, never, Scope.Scope> {
   const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const socket = new StubSocket()
   const connection = new SocketConnection({
     environment: { settings: ConnectionOptions.settings(options), context, logsDebug: false, budget: new Budget() },
-    session: new Session({ role: "server", limits: options, extensions: options.extensions }),
+    session: new Session({
+      role: options.role ?? "server",
+      maskingKey: () => 0,
+      limits: options,
+      extensions: options.extensions
+    }),
     socket: Socket.make({ reader: Effect.succeed(socket), writer: Effect.succeed(socket) }),
     reader: socket,
     writer: socket,

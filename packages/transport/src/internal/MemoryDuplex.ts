@@ -135,6 +135,10 @@ export class MemoryDuplex extends PushDuplex {
     return true
   }
 
+  override get ownsMemory(): boolean {
+    return true
+  }
+
   protected get needsDrain(): boolean {
     return this._needsDrain
   }

@@ -197,8 +197,8 @@ export class NodeDuplex extends PushDuplex {
   }
 
   override get ownsMemory(): boolean {
-    // Node reads each chunk into 64 KiB of its own, and cuts off what is left where that is worth it. TLS goes on using
-    // the memory behind what it handed out, and other streams may cut chunks out of anything.
+    // Node reads what the kernel has into memory of its own. Behind a chunk that does not fill it, Node puts what TLS
+    // decrypts next, on whatever socket. Other streams may keep what they hand out.
     return this._stream instanceof Net.Socket && !(this._stream instanceof Tls.TLSSocket)
   }
 
