@@ -11,8 +11,10 @@ import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Pending } from "@effect-ws/protocol/Extension"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendFailure, SendOptions } from "@effect-ws/protocol/Session"
+import * as Effect from "effect/Effect"
 import type { Connection } from "./Connection.ts"
 import { SocketConnection } from "./internal/SocketConnection.ts"
+import { Telemetry } from "./Telemetry.ts"
 
 /**
  * The sending end of a connection, for a caller that does not wait.
@@ -57,3 +59,48 @@ export const recipient = (connection: Connection): Recipient => {
   }
   return connection
 }
+
+/**
+ * By which way a message goes to many.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Source = "topic" | "broadcast"
+
+/**
+ * What became of a message: at how many connections it was delivered, waits, cost the connection, or came too late; and
+ * how many messages, it or older ones, were given up for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Outcome {
+  readonly delivered: number
+  readonly queued: number
+  readonly disconnected: number
+  readonly closed: number
+  readonly dropped: number
+}
+
+/**
+ * Keeps the metrics of messages that go to many.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tally {
+  /** Counts a message of which everything is known. */
+  readonly add: (outcome: Outcome) => void
+  /** Counts subscriptions that were made, or, below zero, that ended. */
+  readonly subscribed: (change: number) => void
+}
+
+/**
+ * Gives what keeps the metrics of the context's `Telemetry`, or `undefined` where nobody wants any.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const tally = (source: Source): Effect.Effect<Tally | undefined> =>
+  Effect.map(Telemetry, (observer) => observer?.published(source))

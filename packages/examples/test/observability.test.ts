@@ -198,7 +198,7 @@ describe("docs/observability.md", () => {
       `\`${name}\``,
       type,
       `\`${unit}\``,
-      ["role", ...attributes].map((attribute) => `\`${attribute}\``).join(", "),
+      attributes.map((attribute) => `\`${attribute}\``).join(", "),
       description
     ])
     assert.deepStrictEqual(rows, expected)

@@ -186,7 +186,8 @@ export class Topics extends Context.Service<
 >()("@effect-ws/server/Topics") {}
 
 /**
- * Creates topics. When the Scope closes, all subscriptions end and publishers go on.
+ * Creates topics. When the Scope closes, all subscriptions end and publishers go on. Under `Telemetry` what is published
+ * shows in its metrics.
  *
  * @category constructors
  * @since 0.1.0
@@ -194,7 +195,7 @@ export class Topics extends Context.Service<
 export const make = (options: TopicsOptions = {}): Effect.Effect<Topics["Service"], never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => new TopicBook(options)),
+      Effect.map(Fanout.tally("topic"), (tally) => new TopicBook(options, tally)),
       (book) => Effect.sync(() => book.close())
     ),
     (book) =>

@@ -10,6 +10,7 @@
 import * as Accept from "@effect-ws/connection/Accept"
 import { CurrentBudget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as Fanout from "@effect-ws/connection/Fanout"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import * as Dialer from "@effect-ws/transport/Dialer"
@@ -173,7 +174,11 @@ const serve = Effect.fnUntraced(
     const sockets = yield* SocketServer.SocketServer
     const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
     const roster = new Roster(options, Context.get(context, CurrentBudget))
-    const broadcaster = new Broadcaster(() => roster.connections, options.broadcastSlice ?? mostInOneTurn)
+    const broadcaster = new Broadcaster(
+      () => roster.connections,
+      options.broadcastSlice ?? mostInOneTurn,
+      yield* Fanout.tally("broadcast")
+    )
     const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
     const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, context)
 

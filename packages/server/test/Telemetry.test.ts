@@ -13,6 +13,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Latch, Layer, Logger, Metric, Option, References, Stream, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import type { Handlers } from "../src/Handlers.ts"
+import * as Topics from "../src/Topics.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { network, quiet } from "./support/inMemory.ts"
 import { connect, echo, echoHandlers } from "./support/programs.ts"
@@ -247,6 +248,76 @@ describe.each(handled)("metrics of the $name server and of its client", (variant
   )
 })
 
+describe("metrics of what is sent to many", () => {
+  const deliveries = (source: string, outcomes: Readonly<Record<string, number>>): Record<string, number> =>
+    Object.fromEntries(
+      ["delivered", "queued", "disconnected", "closed"].map((outcome) => [
+        `websocket_deliveries_total{outcome="${outcome}",source="${source}"}`,
+        outcomes[outcome] ?? 0
+      ])
+    )
+
+  it.effect("count broadcasts, and the connections that got them", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(handled[0]!, echoHandlers)
+      const { broadcast } = server
+      yield* connect(server)
+      yield* connect(server)
+      yield* broadcast("to both")
+      yield* broadcast("to both again")
+      yield* assertFigures({
+        'websocket_published_messages_total{source="broadcast"}': 2,
+        'websocket_deliveries_dropped_total{source="broadcast"}': 0,
+        ...deliveries("broadcast", { delivered: 4 })
+      })
+    }).pipe(observed())
+  )
+
+  it.effect("count publications, subscriptions, and what became of each message", () =>
+    Effect.gen(function* () {
+      const topics = yield* Topics.make({ maxQueuedMessages: 2 })
+      const server = yield* serve(handled[0]!, echoHandlers, { outboundBuffer: 1 })
+      yield* connect(server)
+      const slow = yield* RawPeer.upgrade(server.address)
+      const [one, two] = yield* server.connections
+      yield* topics.publish("news", "to nobody")
+      yield* topics.subscribe(one!, "news")
+      yield* topics.subscribe(two!, "news")
+      yield* topics.subscribe(two!, "sports")
+      yield* assertFigures({ "websocket_subscriptions_active{}": 3 })
+      yield* topics.publish("news", "to both")
+      yield* assertFigures({
+        'websocket_published_messages_total{source="topic"}': 2,
+        ...deliveries("topic", { delivered: 2 })
+      })
+      // More than the network takes, so that the subscriber is behind with what follows.
+      for (let time = 0; time < 2; time++) yield* Effect.forkScoped(two!.send(new Uint8Array(100_000)))
+      yield* quiet
+      for (let time = 0; time < 5; time++) yield* topics.publish("sports", "to one that does not read")
+      yield* assertFigures({
+        'websocket_published_messages_total{source="topic"}': 7,
+        'websocket_deliveries_dropped_total{source="topic"}': 3,
+        ...deliveries("topic", { delivered: 2, queued: 5 })
+      })
+      yield* topics.subscribe(two!, "sports", { whenBehind: "wait", waitTimeout: "1 second" })
+      const publishing = yield* Effect.forkScoped(topics.publish("sports", "waited for"))
+      const given = yield* Effect.forkScoped(topics.publish("sports", "waited for, then not"))
+      yield* quiet
+      yield* Fiber.interrupt(given)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(publishing)
+      yield* assertFigures({
+        'websocket_published_messages_total{source="topic"}': 9,
+        ...deliveries("topic", { delivered: 2, queued: 5, disconnected: 1 })
+      })
+      yield* slow.reset
+      yield* quiet
+      yield* topics.unsubscribe(one!, "news")
+      yield* assertFigures({ "websocket_subscriptions_active{}": 0 })
+    }).pipe(observed())
+  )
+})
+
 describe("latency", () => {
   // The dialer and the listener are both slow, in both directions.
   const slow = Faulty.layer({ both: { latency: "40 millis" } }).pipe(Layer.provide(Memory.layer({ port: 0 })))
@@ -345,9 +416,10 @@ describe("metrics", () => {
         assert.isDefined(measure, id)
         assert.strictEqual(type.toLowerCase(), measure!.type)
         assert.strictEqual(description, measure!.description)
-        const { role, unit, ...others } = attributes ?? {}
+        const { unit, ...others } = attributes ?? {}
         assert.strictEqual(unit, measure!.unit)
-        assert.include(["server", "client"], role)
+        if ("role" in others) assert.include(["server", "client"], others["role"])
+        if ("source" in others) assert.include(["topic", "broadcast"], others["source"])
         assert.sameMembers(Object.keys(others), [...measure!.attributes])
       }
     }).pipe(observed())

@@ -1,12 +1,15 @@
 /**
  * Who watches the connections of a server or client: what `Telemetry.layer` puts into the context.
  */
+import type { Source } from "../Fanout.ts"
 import type { Role } from "@effect-ws/protocol/SessionState"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Tracer from "effect/Tracer"
 import * as Handshaking from "./Handshaking.ts"
 import { Meter } from "./Meter.ts"
+import { publishedOf } from "./Published.ts"
+import type { Published } from "./Published.ts"
 import { totalsOf } from "./Totals.ts"
 import type { Totals } from "./Totals.ts"
 
@@ -32,6 +35,10 @@ export class Observer {
 
   totals(role: Role): Totals | undefined {
     return this.watching.metrics ? totalsOf(role, this.context) : undefined
+  }
+
+  published(source: Source): Published | undefined {
+    return this.watching.metrics ? publishedOf(source, this.context) : undefined
   }
 
   /** Does a handshake that is watched. */

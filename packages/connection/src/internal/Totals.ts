@@ -4,10 +4,12 @@
  * and cost what an addition costs. What happens once in a connection's life goes to ordinary metrics.
  */
 import type { Role } from "@effect-ws/protocol/SessionState"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import { measures } from "../Measures.ts"
 import type { Measure } from "../Measures.ts"
+import { describe, histogram, registerCounter, registerGauge, shared } from "./metrics.ts"
+import type { Attributes } from "./metrics.ts"
 
 /** A connection, as far as what waits in it is concerned. */
 export interface Backlog {
@@ -89,15 +91,12 @@ export class Totals {
     return sum
   }
 
-  private counter(measure: Measure, attributes: Record<string, string>, read: () => number): void {
-    const metric = Metric.counter(measure.name, { ...describe(measure, { role: this.role, ...attributes }) })
-    const get = (): Metric.CounterState<number> => ({ count: read(), incremental: true })
-    Metric.registerUnsafe(metric, this.context, { get, ...readOnly })
+  private counter(measure: Measure, attributes: Attributes, read: () => number): void {
+    registerCounter(this.context, measure, { role: this.role, ...attributes }, read)
   }
 
   private gauge(measure: Measure, read: () => number): void {
-    const metric = Metric.gauge(measure.name, describe(measure, { role: this.role }))
-    Metric.registerUnsafe(metric, this.context, { get: () => ({ value: read() }), ...readOnly })
+    registerGauge(this.context, measure, { role: this.role }, read)
   }
 
   roundTrip(seconds: number): void {
@@ -129,7 +128,7 @@ export class Totals {
     metric.updateUnsafe(seconds, this.context)
   }
 
-  private increment(measure: Measure, attributes: Record<string, string>): void {
+  private increment(measure: Measure, attributes: Attributes): void {
     const key = `${measure.name} ${Object.values(attributes).join(" ")}`
     let metric = this.series.get(key)
     if (metric === undefined) {
@@ -141,30 +140,5 @@ export class Totals {
   }
 }
 
-const readOnly = { update: () => {}, modify: () => {} }
-
-const describe = (
-  { description, unit }: Measure,
-  attributes: Record<string, string>
-): { readonly description: string; readonly attributes: Record<string, string> } => ({
-  description,
-  attributes: { ...attributes, unit }
-})
-
-const histogram = (measure: Measure, attributes: Record<string, string>): Metric.Histogram<number> =>
-  Metric.histogram(measure.name, { ...describe(measure, attributes), boundaries: measure.boundaries ?? [] })
-
-// A registry has one series for a name and its attributes, whoever registers it: all who add to it must share it.
-const known = new WeakMap<Metric.MetricRegistry, Map<string, Totals>>()
-
 /** The totals of a role in the metric registry of a context, under the attributes that its metrics have there. */
-export const totalsOf = (role: Role, context: Context.Context<never>): Totals => {
-  const registry = Context.get(context, Metric.MetricRegistry)
-  const attributes = Object.entries(Context.get(context, Metric.CurrentMetricAttributes))
-  const key = JSON.stringify([role, attributes.sort(([a], [b]) => (a < b ? -1 : 1))])
-  const here = known.get(registry) ?? new Map<string, Totals>()
-  known.set(registry, here)
-  const totals = here.get(key) ?? new Totals(role, context)
-  here.set(key, totals)
-  return totals
-}
+export const totalsOf = shared<Totals>((role, context) => new Totals(role as Role, context))

@@ -4,7 +4,7 @@
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Fanout from "@effect-ws/connection/Fanout"
-import type { Recipient } from "@effect-ws/connection/Fanout"
+import type { Recipient, Tally } from "@effect-ws/connection/Fanout"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type * as Effect from "effect/Effect"
 import type { BehindOptions, Delivery, PublishOptions } from "../Topics.ts"
@@ -16,10 +16,12 @@ import { Turns } from "./Turns.ts"
 export class Broadcaster {
   private readonly channel: Channel<Recipient>
   private readonly behind = new Map<Recipient, Place>()
+  private readonly tally: Tally | undefined
   private sent = 0
 
   /** `connections` gives those that are open now. */
-  constructor(connections: () => ReadonlyArray<Connection>, slice: number) {
+  constructor(connections: () => ReadonlyArray<Connection>, slice: number, tally: Tally | undefined) {
+    this.tally = tally
     this.channel = new Channel<Recipient>(
       {
         recipient: (recipient) => recipient,
@@ -44,6 +46,6 @@ export class Broadcaster {
   }
 
   broadcast(message: PreparedMessage, options: PublishOptions & BehindOptions = {}): Effect.Effect<Delivery> {
-    return new Publication(message, options, placeOptions(options), ++this.sent).run(this.channel)
+    return new Publication(message, options, placeOptions(options), ++this.sent, this.tally).run(this.channel)
   }
 }

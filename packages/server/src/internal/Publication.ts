@@ -2,7 +2,7 @@
  * One message on its way to all who are to get it, and the account of what became of it.
  */
 import * as Fanout from "@effect-ws/connection/Fanout"
-import type { Recipient } from "@effect-ws/connection/Fanout"
+import type { Recipient, Tally } from "@effect-ws/connection/Fanout"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendOptions } from "@effect-ws/protocol/Session"
@@ -39,14 +39,22 @@ export class Publication {
   private isServed = false
   private isAbandoned = false
   private onStep: (() => void) | undefined = undefined
+  private readonly tally: Tally | undefined
 
-  constructor(message: PreparedMessage, options: PublishOptions, behind: PlaceOptions, number: number) {
+  constructor(
+    message: PreparedMessage,
+    options: PublishOptions,
+    behind: PlaceOptions,
+    number: number,
+    tally: Tally | undefined
+  ) {
     const { compress, except } = options
     this.message = message
     this.options = compress === undefined ? undefined : { compress }
     this.except = except === undefined ? undefined : Fanout.recipient(except)
     this.behind = behind
     this.number = number
+    this.tally = tally
   }
 
   get account(): Delivery {
@@ -66,13 +74,21 @@ export class Publication {
   settle(letter: WaitingLetter, outcome: "delivered" | "closed" | "disconnected"): void {
     if (this.waiting?.delete(letter) !== true) return
     this[outcome]++
-    if (this.isServed && this.waiting.size === 0) this.step()
+    if (!this.isDone) return
+    this.tally?.add(this)
+    this.step()
   }
 
   /** Everyone was looked at. */
   served(): void {
     this.isServed = true
+    if (this.isDone) this.tally?.add(this)
     this.step()
+  }
+
+  // Whether everyone was looked at, and nobody is waited for.
+  private get isDone(): boolean {
+    return this.isServed && (this.waiting === undefined || this.waiting.size === 0)
   }
 
   private step(): void {
@@ -91,7 +107,7 @@ export class Publication {
     return Effect.flatMap(
       next(() => channel.add(this)),
       () =>
-        this.waiting === undefined || this.waiting.size === 0
+        this.isDone
           ? Effect.void
           : Effect.raceFirst(
               next(() => {}),
@@ -124,6 +140,7 @@ export class Publication {
   // Without a publisher that waits nothing bounds what would gather, so it is taken back.
   private abandon(): void {
     this.isAbandoned = true
+    if (this.isServed && !this.isDone) this.tally?.add(this)
     for (const letter of this.waiting ?? []) letter.takeBack()
     this.waiting = undefined
   }

@@ -1,7 +1,7 @@
 /**
  * Who is subscribed to what. A connection is known here while it has a subscription, a topic while it has a subscriber.
  */
-import type { Recipient } from "@effect-ws/connection/Fanout"
+import type { Recipient, Tally } from "@effect-ws/connection/Fanout"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import * as Effect from "effect/Effect"
 import type { BehindOptions, Delivery, PublishOptions, Subscription, TopicsOptions } from "../Topics.ts"
@@ -33,12 +33,14 @@ export class TopicBook {
   private readonly defaults: BehindOptions
   private readonly behind: PlaceOptions
   private readonly turns: Turns
+  private readonly tally: Tally | undefined
   private readonly topics = new Map<string, Topic>()
   private readonly subscribers = new Map<Recipient, Subscriber>()
   private published = 0
   private droppedByThoseWhoLeft = 0
 
-  constructor(options: TopicsOptions) {
+  constructor(options: TopicsOptions, tally: Tally | undefined) {
+    this.tally = tally
     this.defaults = options
     this.behind = placeOptions(options)
     this.maxSubscriptions = options.maxSubscriptions ?? 1024
@@ -63,6 +65,7 @@ export class TopicBook {
     const topic = this.topic(name)
     const place = new TopicPlace(topic.name, subscriber, settings, this.published)
     topic.places.add(place)
+    this.tally?.subscribed(1)
     subscriber.places.set(topic.name, place)
     return place
   }
@@ -101,6 +104,7 @@ export class TopicBook {
   private end(place: TopicPlace): void {
     place.isActive = false
     place.clear()
+    this.tally?.subscribed(-1)
     this.droppedByThoseWhoLeft += place.dropped
     const topic = this.topics.get(place.topic)
     topic?.places.delete(place)
@@ -109,8 +113,11 @@ export class TopicBook {
 
   publish(name: string, message: PreparedMessage, options: PublishOptions = {}): Effect.Effect<Delivery> {
     const topic = this.topics.get(name)
-    if (topic === undefined) return Effect.succeed(nobody)
-    return new Publication(message, options, this.behind, ++this.published).run(topic.channel)
+    if (topic === undefined) {
+      this.tally?.add(nobody)
+      return Effect.succeed(nobody)
+    }
+    return new Publication(message, options, this.behind, ++this.published, this.tally).run(topic.channel)
   }
 
   count(name: string): number {
