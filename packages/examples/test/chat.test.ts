@@ -1,6 +1,6 @@
 import * as Chromium from "@effect-ws/testing/Chromium"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { Client, Memory, Tcp, WebSocketServer } from "effect-ws"
 import type { Page } from "playwright-core"
 import { server } from "../src/chat.ts"
@@ -40,6 +40,27 @@ describe("chat", () => {
         yield* guest.receive
         assert.strictEqual((yield* Effect.flip(guest.receive))._tag, tag)
       }
+    }).pipe(Effect.provide(inMemory))
+  )
+
+  it.effect("closes with 1013 on a guest who does not listen, and goes on for the others", () =>
+    Effect.gen(function* () {
+      const ada = yield* enter("tea", "Ada")
+      assert.strictEqual((yield* ada.receive).data, said(null, "Ada came in"))
+      const bob = yield* Client.connect("ws://chat.test/rooms/tea?name=Bob", { inboundBuffer: 1 })
+      assert.strictEqual((yield* ada.receive).data, said(null, "Bob came in"))
+      const speech = "a".repeat(4000)
+      let speeches = 0
+      let heard = said("Ada", speech)
+      for (; heard === said("Ada", speech) && speeches < 2000; speeches++) {
+        yield* ada.send(speech)
+        heard = String((yield* ada.receive).data)
+      }
+      assert.strictEqual(heard, said(null, "Bob left"))
+      assert.isAbove(speeches, 200)
+      assert.strictEqual((yield* ada.receive).data, said("Ada", speech))
+      const last = yield* Stream.runDrain(bob.messages).pipe(Effect.flip)
+      assert.strictEqual(last._tag, "TryAgainLater")
     }).pipe(Effect.provide(inMemory))
   )
 
