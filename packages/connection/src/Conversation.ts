@@ -11,6 +11,7 @@ import type { Closure } from "@effect-ws/protocol/Session"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as References from "effect/References"
 import * as Result from "effect/Result"
 import type { Connection } from "./Connection.ts"
 
@@ -56,8 +57,20 @@ export const conclude = (connection: Connection, exit: Exit.Exit<unknown, unknow
       : close(connection, 1011)
   }
   if (Cause.hasInterruptsOnly(exit.cause)) return close(connection, 1001)
-  return Effect.andThen(Effect.logError("The handler failed", exit.cause), close(connection, 1011))
+  return Effect.andThen(logUnhandled("The handler failed", exit.cause), close(connection, 1011))
 }
+
+/**
+ * Logs what went wrong in a program and nobody handled, at the level of `References.UnhandledLogLevel`: an error unless
+ * told otherwise, and not at all where that is `undefined`.
+ *
+ * @category logging
+ * @since 0.1.0
+ */
+export const logUnhandled = (message: string, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.flatMap(References.UnhandledLogLevel, (level) =>
+    level === undefined ? Effect.void : Effect.logWithLevel(level)(message, cause)
+  )
 
 const close = (connection: Connection, code: number, reason?: string): Effect.Effect<Closure> =>
   Effect.orDie(connection.close(code, reason))

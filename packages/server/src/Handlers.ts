@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
-import type * as Conversation from "@effect-ws/connection/Conversation"
+import * as Conversation from "@effect-ws/connection/Conversation"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Cause from "effect/Cause"
@@ -159,7 +159,7 @@ export const toRunning = <E, R>(program: Program<E, R>, grace?: Duration.Input):
 
 const logged = <E, R>(handler: () => Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>
   Effect.catchCause(Effect.asVoid(Effect.suspend(handler)), (cause) =>
-    Effect.logError(`The handler ${name} failed`, cause)
+    Conversation.logUnhandled(`The handler ${name} failed`, cause)
   )
 
 // The connection waits for it to be closed, so what hangs must not. It may be called where nothing is interrupted.

@@ -7,7 +7,7 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Scope, Stream } from "effect"
+import { Cause, Context, Effect, Exit, Layer, References, Scope, Stream } from "effect"
 import type { SocketServer } from "effect/socket"
 import { TestClock } from "effect/testing"
 import type { Handlers, Program } from "../src/Handlers.ts"
@@ -307,5 +307,31 @@ describe("the direct style", () => {
         }).pipe(Effect.provide(network))
       )
     }
+  }
+})
+
+describe("what a handler leaves unhandled", () => {
+  for (const level of ["Debug", undefined] as const) {
+    it.effect(
+      level === undefined ? "is not logged where nobody wants it" : `is logged as ${level} where that is asked`,
+      () =>
+        Effect.gen(function* () {
+          for (const callback of ["onMessage", "onClose"] as const) {
+            const scene = yield* stage(servers[0]!, misbehaving(callback, "dies"))
+            yield* Effect.ignore(provoke(scene.client, "onMessage"))
+            yield* quiet
+            yield* Effect.forkChild(scene.client.close(4000), { startImmediately: true })
+            yield* quiet
+            yield* checkEnd(scene, { code: callback === "onClose" ? 4000 : 1011 })
+            assert.strictEqual(scene.noted("Error").length, 0)
+            const entries = scene.noted("Debug").filter(({ cause }) => Cause.pretty(cause).includes("a secret"))
+            assert.strictEqual(entries.length, level === undefined ? 0 : 1)
+          }
+        }).pipe(
+          Effect.provide(network),
+          Effect.provideService(References.UnhandledLogLevel, level),
+          Effect.provideService(References.MinimumLogLevel, "Debug")
+        )
+    )
   }
 })
