@@ -265,7 +265,7 @@ export const handover = (socket: Socket.Socket): Handover | undefined =>
 
 /**
  * Gives the memory of a chunk that came of a reader back at once, where the reader allows it and nothing else lies in it.
- * The chunk is empty then.
+ * The chunk is empty then. Gives whether it was done.
  *
  * **Details**
  *
@@ -276,8 +276,9 @@ export const handover = (socket: Socket.Socket): Handover | undefined =>
  * @category combinators
  * @since 0.1.0
  */
-export const free = (reader: PushReader, chunk: Uint8Array): void => {
+export const free = (reader: PushReader, chunk: Uint8Array): boolean => {
   const buffer = chunk.buffer as ArrayBuffer
-  const isAlone = reader.ownsMemory === true && chunk.byteLength === buffer.byteLength
-  if (isAlone && "transfer" in buffer) buffer.transfer(0)
+  if (reader.ownsMemory !== true || chunk.byteLength !== buffer.byteLength || !("transfer" in buffer)) return false
+  buffer.transfer(0)
+  return true
 }

@@ -32,6 +32,7 @@ import type { Beating } from "./Heartbeat.ts"
 import { Inbox } from "./Inbox.ts"
 import type { Meter } from "./Meter.ts"
 import { Outlet } from "./Outlet.ts"
+import { leaveToCollector } from "./outside.ts"
 import { Pings } from "./Pings.ts"
 import { Takers } from "./Takers.ts"
 import type { Backlog } from "./Totals.ts"
@@ -137,7 +138,7 @@ export class Line implements ByteSink, Beating, Backlog {
     // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const events = this.session.receive(chunk)
-    if (chunk.length >= WORTH_FREEING && !this.session.holdsInput) this.setFree(chunk, events)
+    if (chunk.length >= WORTH_FREEING) this.dispose(chunk, events)
     this.accept(events, isUnread, chunk.length)
     this.settle()
   }
@@ -186,12 +187,20 @@ export class Line implements ByteSink, Beating, Backlog {
     if (roundTrip !== undefined) this.outlet.meter?.answered(roundTrip)
   }
 
-  // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that.
-  protected setFree(chunk: Uint8Array, events: ReadonlyArray<Event.Event>): void {
-    if (events.every((event) => event._tag === "Text")) return free(this.reader, chunk)
-    if (!this.environment.settings.recycle) return
-    this.spent ??= []
-    this.spent.push(chunk)
+  // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that, or
+  // when the collector finds so.
+  protected dispose(chunk: Uint8Array, events: ReadonlyArray<Event.Event>): void {
+    if (this.session.holdsInput) leaveToCollector(chunk.length)
+    else if (events.every((event) => event._tag === "Text")) this.setFree(chunk)
+    else if (this.environment.settings.recycle) {
+      this.spent ??= []
+      this.spent.push(chunk)
+    } else leaveToCollector(chunk.length)
+  }
+
+  private setFree(chunk: Uint8Array): void {
+    const { length } = chunk
+    if (!free(this.reader, chunk)) leaveToCollector(length)
   }
 
   protected recycle(): void {
@@ -200,7 +209,7 @@ export class Line implements ByteSink, Beating, Backlog {
     this.spent = undefined
     // Large payloads are sent by reference.
     this.outlet.write()
-    if (this.outlet.waitingBytes === 0) for (const chunk of spent) free(this.reader, chunk)
+    if (this.outlet.waitingBytes === 0) for (const chunk of spent) this.setFree(chunk)
   }
 
   onIdle(): void {
