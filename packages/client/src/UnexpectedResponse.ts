@@ -4,33 +4,21 @@
  *
  * @since 0.1.0
  */
+import * as ClientHandshake from "@effect-ws/protocol/ClientHandshake"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Schema from "effect/Schema"
 
 /**
- * The rules that an answer can break. Those from `BadStatus` to `UnofferedSubprotocol` are of RFC 6455 4.1 and 4.2.2;
- * `TooManyInterimResponses` is of `maxInterimResponses`;
- * `UnacceptableParameters` and `ConflictingExtensions` are of an extension that was agreed to; the rest are of redirects.
+ * The rules that an answer can break: those of the handshake, `UnacceptableParameters` and `ConflictingExtensions` of an
+ * extension that was agreed to, and those of redirects.
  *
  * @category models
  * @since 0.1.0
  */
 export const Rule = Schema.Literals([
-  "BadStatus",
-  "BadHttpVersion",
-  "MissingUpgrade",
-  "WrongUpgrade",
-  "MissingConnection",
-  "WrongConnection",
-  "MissingAccept",
-  "WrongAccept",
-  "MalformedExtensions",
-  "UnofferedExtension",
+  ...ClientHandshake.Rule.literals,
   "UnacceptableParameters",
   "ConflictingExtensions",
-  "DuplicateSubprotocol",
-  "UnofferedSubprotocol",
-  "TooManyInterimResponses",
   "TooManyRedirects",
   "InsecureRedirect",
   "InvalidRedirect"

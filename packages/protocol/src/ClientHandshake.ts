@@ -121,6 +121,29 @@ export const request = (options: RequestOptions): Result.Result<RequestHead, Han
 }
 
 /**
+ * The rules that an answer can break: those of RFC 6455 4.1 and 4.2.2, and `TooManyInterimResponses`, of the option
+ * `maxInterimResponses`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Rule = Schema.Literals([
+  "BadStatus",
+  "BadHttpVersion",
+  "MissingUpgrade",
+  "WrongUpgrade",
+  "MissingConnection",
+  "WrongConnection",
+  "MissingAccept",
+  "WrongAccept",
+  "MalformedExtensions",
+  "UnofferedExtension",
+  "DuplicateSubprotocol",
+  "UnofferedSubprotocol",
+  "TooManyInterimResponses"
+])
+
+/**
  * Reports that the answer to a handshake opened no WebSocket.
  *
  * **Details**
@@ -133,21 +156,7 @@ export const request = (options: RequestOptions): Result.Result<RequestHead, Han
 export class HandshakeFailure extends Schema.TaggedError<HandshakeFailure>("@effect-ws/protocol/HandshakeFailure")(
   "HandshakeFailure",
   {
-    rule: Schema.Literals([
-      "BadStatus",
-      "BadHttpVersion",
-      "MissingUpgrade",
-      "WrongUpgrade",
-      "MissingConnection",
-      "WrongConnection",
-      "MissingAccept",
-      "WrongAccept",
-      "MalformedExtensions",
-      "UnofferedExtension",
-      "DuplicateSubprotocol",
-      "UnofferedSubprotocol",
-      "TooManyInterimResponses"
-    ]),
+    rule: Rule,
     status: Schema.Int,
     headers: HeaderFields,
     detail: Schema.String,
