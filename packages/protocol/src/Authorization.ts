@@ -11,15 +11,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import type { HeaderFields } from "./HeaderFields.ts"
 import * as Fields from "./HeaderFields.ts"
-import {
-  equalsIgnoreCase,
-  HeaderSyntaxError,
-  isSpaceCode,
-  isToken,
-  isTokenCode,
-  renderFound,
-  Token
-} from "./HeaderGrammar.ts"
+import { equalsIgnoreCase, HeaderSyntaxError, isSpaceCode, isTokenCode, renderFound, Token } from "./HeaderGrammar.ts"
 import * as Utf8 from "./Utf8.ts"
 
 /**
@@ -326,13 +318,10 @@ const ParamValue = Schema.String.check(
  * @category schemas
  * @since 0.1.0
  */
-export const AuthParam: Schema.Codec<AuthParam> = Schema.Struct({
-  name: Token,
-  value: ParamValue,
-  quoted: Schema.Boolean
-}).check(
-  Schema.makeFilter(({ quoted, value }) => quoted || isToken(value), { expected: "a token, or a value in quotes" })
-)
+export const AuthParam: Schema.Codec<AuthParam> = Schema.Union([
+  Schema.Struct({ name: Token, value: Token, quoted: Schema.Literal(false) }),
+  Schema.Struct({ name: Token, value: ParamValue, quoted: Schema.Literal(true) })
+])
 
 /**
  * Schema of a challenge or of credentials.
@@ -340,20 +329,22 @@ export const AuthParam: Schema.Codec<AuthParam> = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const Challenge: Schema.Codec<Challenge> = Schema.Struct({
-  scheme: Token,
-  token68: Schema.UndefinedOr(
-    Schema.String.check(Schema.isPattern(/^[-._~+/0-9A-Za-z]+=*$/, { expected: "a token68" }))
-  ),
-  params: Schema.Array(AuthParam)
-}).check(
-  Schema.makeFilter(
-    ({ params, token68 }) =>
-      (token68 === undefined || params.length === 0) &&
-      new Set(params.map(({ name }) => name.toLowerCase())).size === params.length,
-    { expected: "either a token68 or parameters, each once" }
-  )
-)
+export const Challenge: Schema.Codec<Challenge> = Schema.Union([
+  Schema.Struct({
+    scheme: Token,
+    token68: Schema.String.check(Schema.isPattern(/^[-._~+/0-9A-Za-z]+=*$/, { expected: "a token68" })),
+    params: Schema.Tuple([])
+  }),
+  Schema.Struct({
+    scheme: Token,
+    token68: Schema.Undefined,
+    params: Schema.Array(AuthParam).check(
+      Schema.makeFilter((params) => new Set(params.map(({ name }) => name.toLowerCase())).size === params.length, {
+        expected: "parameters, each once"
+      })
+    )
+  })
+])
 
 /**
  * Codec between the value of `WWW-Authenticate` and the challenges in it.
