@@ -3,6 +3,7 @@ import * as Message from "@effect-ws/protocol/Message"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
+import * as Outside from "../src/internal/outside.ts"
 import { pair } from "./support/pair.ts"
 import { frame, open } from "./support/StubSocket.ts"
 
@@ -112,4 +113,33 @@ describe("memory of what was received", () => {
       }
     })
   )
+
+  // Each of them is enough for some garbage of its own.
+  const size = 60_000
+  for (const [what, first, options, isLeft] of [
+    ["a binary message", 0x82, {}, true],
+    ["the beginning of a message", 0x02, {}, true],
+    ["a text message in memory that somebody else holds", 0x81, { isShared: true }, true],
+    ["a text message", 0x81, {}, false],
+    ["a binary message with `recycle`", 0x82, { recycle: true }, false],
+    ["a binary message with `recycle` that is on its way back", 0x82, { recycle: true, isBackedUp: true }, true]
+  ] as const) {
+    it.effect(
+      `is ${isLeft ? "left to the collector, which is made to come for it" : "freed without it"}: ${what}`,
+      () =>
+        Effect.gen(function* () {
+          const settings: { recycle?: boolean; isShared?: boolean; isBackedUp?: boolean } = options
+          const { connection, socket } = yield* open({ recycle: settings.recycle })
+          socket.ownsMemory = settings.isShared !== true
+          const before = Outside.scrap
+          const chunk = frame(first, first === 0x81 ? "x".repeat(size) : bytes(size, 1))
+          socket.receiveChunk(chunk)
+          if (settings.isBackedUp === true) socket.pendingBytes = size
+          yield* Effect.forkScoped(Stream.runDrain(connection.messages))
+          yield* Effect.yieldNow
+          assert.strictEqual(Outside.scrap !== before, isLeft)
+          assert.strictEqual(chunk.length > 0, isLeft)
+        })
+    )
+  }
 })

@@ -190,12 +190,11 @@ export class Line implements ByteSink, Beating, Backlog {
   // A chunk of which the program sees nothing is free at once; one that it sees in part is when it has dealt with that, or
   // when the collector finds so.
   protected dispose(chunk: Uint8Array, events: ReadonlyArray<Event.Event>): void {
-    if (this.session.holdsInput) leaveToCollector(chunk.length)
-    else if (events.every((event) => event._tag === "Text")) this.setFree(chunk)
-    else if (this.environment.settings.recycle) {
-      this.spent ??= []
-      this.spent.push(chunk)
-    } else leaveToCollector(chunk.length)
+    if (this.session.holdsInput) return leaveToCollector(chunk.length)
+    if (events.every((event) => event._tag === "Text")) return this.setFree(chunk)
+    if (!this.environment.settings.recycle) return leaveToCollector(chunk.length)
+    this.spent ??= []
+    this.spent.push(chunk)
   }
 
   private setFree(chunk: Uint8Array): void {
@@ -207,9 +206,13 @@ export class Line implements ByteSink, Beating, Backlog {
     const spent = this.spent
     if (spent === undefined || !this.inbox.isEmpty) return
     this.spent = undefined
-    // Large payloads are sent by reference.
+    // Large payloads are sent by reference, so what is still to be written may lie in them.
     this.outlet.write()
-    if (this.outlet.waitingBytes === 0) for (const chunk of spent) this.setFree(chunk)
+    const isWritten = this.outlet.waitingBytes === 0
+    for (const chunk of spent) {
+      if (isWritten) this.setFree(chunk)
+      else leaveToCollector(chunk.length)
+    }
   }
 
   onIdle(): void {
