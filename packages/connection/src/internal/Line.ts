@@ -378,7 +378,8 @@ export class Line implements ByteSink, Beating, Backlog {
       this.outlet.onEncoded()
       this.encodePending()
       this.outlet.wake()
-      this.flush()
+      // An extension that finishes inside `start` is called by code that settles afterwards.
+      if (!this.busy) this.settle()
     })
   }
 
