@@ -2,9 +2,9 @@
  * The server's side of the opening handshake, as one effect: any Effect `Socket` on which a client is about to speak HTTP
  * becomes a connection. Where an HTTP server has read the request already, the socket carries it, see `HttpUpgrade`.
  *
- * Whether a client is let in is one decision, a function from the request to an acceptance or a rejection. The options
- * configure the usual one (paths, origins, subprotocols); `decide` replaces it. Whatever is refused gets a complete HTTP
- * response that says why.
+ * Whether a client is let in is one decision. The checks that the options configure (paths, origins) come first and cannot
+ * be switched off by accident; `decide` is the program's own decision after them. Every refusal is a complete HTTP response
+ * that says why.
  *
  * @since 0.1.0
  */
@@ -37,7 +37,7 @@ import { Telemetry } from "./Telemetry.ts"
  * @since 0.1.0
  */
 export interface Acceptance {
-  /** The subprotocol to speak, one of those the client offered. Default: none. */
+  /** The subprotocol to speak, one of those the client offered. Default: as the option `subprotocols` says. */
   readonly subprotocol?: string | undefined
   /** Headers to add to the response, such as cookies. Default: none. */
   readonly headers?: HeaderFields | undefined
@@ -86,12 +86,18 @@ export interface AcceptOptions<R = never> extends ConnectionOptions.ConnectionOp
   readonly locations?: ReadonlyArray<string> | undefined
   /**
    * The origins of web pages that may connect; others get 403. `"same-origin"` takes pages from the host they connect
-   * to, `"any"` takes all, and clients that send no origin are no web page and pass. Default: `"same-origin"`.
+   * to, `"any"` takes all, and clients that send no origin are no web page and pass. The check comes before `decide`; a
+   * `decide` that judges origins by itself needs `"any"` here. Default: `"same-origin"`.
    */
   readonly origins?: HandshakePolicy.Origins | undefined
-  /** The subprotocols that the server speaks, best first. Default: none. */
+  /**
+   * The subprotocols that the server speaks, best first. The first that the client offers is chosen, unless `decide`
+   * chooses another. Default: none.
+   */
   readonly subprotocols?: ReadonlyArray<string> | undefined
-  /** Decides in place of the three options above. Default: as they say. */
+  /**
+   * Decides over the requests that `locations` and `origins` let pass. Default: all of them are accepted.
+   */
   readonly decide?: Decide<R> | undefined
   /**
    * How long the handshake may take: a client that has not sent its request by then gets 408, and one over whose request
@@ -105,7 +111,19 @@ export interface AcceptOptions<R = never> extends ConnectionOptions.ConnectionOp
 }
 
 /**
- * The usual decision: paths, then origins, then the choice of a subprotocol.
+ * Accepts every request that the checks of the options let pass: what a server without `decide` does.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const all: Decide = () => Effect.succeed({})
+
+/**
+ * Creates a decision of paths, then origins, then the choice of a subprotocol, for use inside of a `decide`.
+ *
+ * **Gotchas**
+ *
+ * The options of the server are checked before it: this can only refuse more.
  *
  * @category constructors
  * @since 0.1.0
@@ -220,7 +238,8 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
     const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
     const terms: Terms<R> = {
       limits: options,
-      decide: options.decide ?? policy(options),
+      policy: options,
+      decide: options.decide ?? all,
       respond: options.respond,
       extensions,
       timeout,

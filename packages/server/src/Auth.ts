@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import type * as Accept from "@effect-ws/connection/Accept"
+import * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { Challenge, Credentials } from "@effect-ws/protocol/Authorization"
 import * as Authorization from "@effect-ws/protocol/Authorization"
@@ -377,8 +377,9 @@ const firstOf = Effect.fnUntraced(function* (
  *
  * **Details**
  *
- * With `as`, the identity is in the `context` of the acceptance and so of the connection, where {@link identity} finds it.
- * Who may not connect learns nothing of which paths and origins would do.
+ * The server's own checks of path and origin come before it. `decide` comes after it; without one, whoever the policy takes
+ * is accepted. With `as`, the identity is in the `context` of the acceptance and so of the connection, where
+ * {@link identity} finds it.
  *
  * @category combinators
  * @since 0.1.0
@@ -386,7 +387,7 @@ const firstOf = Effect.fnUntraced(function* (
 export const required =
   <Identity, R, RD = never, Key = never>(
     policy: Policy<Identity, R>,
-    decide: Accept.Decide<RD>,
+    decide: Accept.Decide<RD> = Accept.all,
     options?: { readonly as?: Context.Key<Key, Identity> | undefined }
   ): Accept.Decide<R | RD> =>
   (request) =>

@@ -4,6 +4,7 @@
  * A case provides a network and a kind of server; nothing in here knows which. What other programs do to a server is
  * tested elsewhere: `RawPeer.test.ts`, `otherPeers.test.ts`, `hostile.test.ts`.
  */
+import type * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { Handler } from "@effect-ws/connection/Conversation"
 import * as CloseError from "@effect-ws/protocol/CloseError"
@@ -17,7 +18,7 @@ import { Cause, Deferred, Duration, Effect, Exit, Fiber, Latch, Layer, Queue, Sc
 import type { SocketServer } from "effect/socket"
 import type * as WebSocketServer from "../src/WebSocketServer.ts"
 import { captureLogs, connect, echo, patterned, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
+import type { ClientOptions, Entry } from "./support/programs.ts"
 import type { Transport } from "./support/transports.ts"
 import { start } from "./support/variants.ts"
 import type { Variant } from "./support/variants.ts"
@@ -649,6 +650,45 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           const listed = yield* serve(echo, { origins: ["https://good.example"] })
           assert.strictEqual((yield* refusal(listed, { origin: "https://evil.example" })).status, 403)
           yield* connect(listed, { origin: "https://good.example" })
+        })
+      )
+
+      for (const [name, options, refused, accepted] of [
+        ["the path", { locations: ["/chat"] }, { target: "/other" }, { target: "/chat" }],
+        ["the origin", {}, { origin: "https://evil.example" }, {}],
+        [
+          "the listed origins",
+          { origins: ["https://good.example"] },
+          { origin: "https://evil.example" },
+          { origin: "https://good.example" }
+        ],
+        ["no origin where any will do", { origins: "any" }, undefined, { origin: "https://evil.example" }]
+      ] satisfies ReadonlyArray<
+        readonly [string, WebSocketServer.ServerOptions, ClientOptions | undefined, ClientOptions]
+      >) {
+        test(
+          `checks ${name} before the program decides`,
+          Effect.gen(function* () {
+            let asked = 0
+            const server = yield* serve(echo, { ...options, decide: () => Effect.sync(() => (asked++, {})) })
+            if (refused !== undefined) {
+              assert.strictEqual((yield* refusal(server, refused)).status, "target" in refused ? 404 : 403)
+            }
+            assert.strictEqual(asked, 0)
+            yield* connect(server, accepted)
+            assert.strictEqual(asked, 1)
+          })
+        )
+      }
+
+      test(
+        "agrees on a subprotocol of the options where the program decides on none",
+        Effect.gen(function* () {
+          const decide: Accept.Decide = ({ path }) => Effect.succeed(path === "/a" ? { subprotocol: "a" } : {})
+          const server = yield* serve(echo, { decide, subprotocols: ["b", "a"] })
+          const chosen = (target: string) =>
+            Effect.map(connect(server, { target, subprotocols: ["a", "b"] }), ({ subprotocol }) => subprotocol)
+          assert.deepStrictEqual([yield* chosen("/a"), yield* chosen("/")], ["a", "b"])
         })
       )
 

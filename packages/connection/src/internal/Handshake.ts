@@ -9,6 +9,7 @@
 import type { Extension } from "@effect-ws/extensions/Extension"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import type { ExtensionInstance } from "@effect-ws/protocol/Extension"
+import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import * as Fields from "@effect-ws/protocol/HeaderFields"
 import { HeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
@@ -16,6 +17,7 @@ import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import * as Subprotocol from "@effect-ws/protocol/Subprotocol"
 import type { Deadlines, Expiring } from "@effect-ws/transport/Deadlines"
 import * as Push from "@effect-ws/transport/Push"
 import * as Cause from "effect/Cause"
@@ -42,6 +44,8 @@ import { SocketConnection } from "./SocketConnection.ts"
 /** What all handshakes of one server have in common. */
 export interface Terms<R> {
   readonly limits: HeadLimits
+  /** What is checked before the program decides, and what is agreed on where the program leaves it open. */
+  readonly policy: Pick<HandshakePolicy.HandshakePolicy, "locations" | "origins" | "subprotocols">
   readonly decide: Decide<R>
   readonly respond: ((request: HttpHead.RequestHead) => HttpAnswer | undefined) | undefined
   readonly extensions: ReadonlyArray<Extension>
@@ -193,7 +197,10 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     const request = ServerHandshake.readUpgrade(head, { secure: peer?.secure })
     if (Result.isFailure(request)) return this.refuse(request.failure)
     this.watched?.received(request.success, peer)
-    const deciding = this.terms.decide(request.success)
+    const { decide, policy } = this.terms
+    const checked = HandshakePolicy.check(request.success, policy)
+    if (Result.isFailure(checked)) return this.refuse(checked.failure)
+    const deciding = decide(request.success)
     this.run(this.watched === undefined ? deciding : this.watched.within(deciding), (exit) =>
       this.onDecision(request.success, exit)
     )
@@ -219,7 +226,9 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   }
 
   private accept(request: UpgradeRequest, acceptance: Acceptance, { agreement, instances }: Opened): void {
-    const { context, headers, subprotocol } = acceptance
+    const { context, headers } = acceptance
+    const subprotocol =
+      acceptance.subprotocol ?? Subprotocol.select(this.terms.policy.subprotocols ?? [], request.subprotocols)
     const extensions = agreement.answers
     const response = ServerHandshake.acceptResponse(request, { subprotocol, headers, extensions, sha1 })
     // A decision that cannot be carried out is the program's mistake; the client is told that much.

@@ -4,7 +4,6 @@
  * The first line on standard output says where it listens, as soon as it does; everything else that it has to say is
  * logged to standard error. It runs until it is interrupted, and then drains.
  */
-import * as Accept from "@effect-ws/connection/Accept"
 import * as DeflateFrame from "@effect-ws/extensions/DeflateFrame"
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
@@ -43,7 +42,7 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
     subprotocols: settings.subprotocols,
     origins: settings.origins,
     locations: settings.locations,
-    decide: policy && Auth.required(policy, Accept.policy(settings)),
+    decide: policy && Auth.required(policy),
     keepalive: settings.keepaliveSeconds > 0 && {
       idle: Duration.seconds(settings.keepaliveSeconds),
       timeout: Duration.seconds(settings.keepaliveSeconds)
