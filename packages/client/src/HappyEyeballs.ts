@@ -16,7 +16,7 @@ import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import * as Dns from "node:dns"
 import { isIP } from "node:net"
-import { describe, namedOpenError } from "./internal/errors.ts"
+import { namedOpenError } from "./internal/errors.ts"
 import { makeLate, openSocket } from "./internal/LateSocket.ts"
 import type { OpenSocket } from "./internal/LateSocket.ts"
 
@@ -102,9 +102,7 @@ export const make = (inner: Dialer.Dialer["Service"], options: Options = {}): Di
       delay,
       scope
     ).pipe(
-      Effect.mapError((errors) =>
-        errors.length === 1 ? errors[0]! : namedOpenError(name, new Error(errors.map(describe).join("; ")))
-      )
+      Effect.mapError((errors) => (errors.length === 1 ? errors[0]! : namedOpenError(name, new AggregateError(errors))))
     )
   })
 

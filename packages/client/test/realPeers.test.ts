@@ -341,6 +341,34 @@ describe("through microsocks", () => {
   )
 })
 
+describe("with openssl", () => {
+  testWith("openssl", "that does not trust the client's certificate, or demands one", () =>
+    Effect.gen(function* () {
+      const directory = yield* folder
+      const [cert, key, authority] = ["cert", "key", "ca"].map((name) => `${directory}/${name}.pem`) as [
+        string,
+        string,
+        string
+      ]
+      Fs.writeFileSync(cert, certificates.server.cert)
+      Fs.writeFileSync(key, certificates.server.key)
+      Fs.writeFileSync(authority, certificates.ca)
+      const port = yield* freePort
+      const trust = ["-CAfile", authority, "-Verify", "1", "-verify_return_error"]
+      yield* run("openssl", ["s_server", "-accept", String(port), "-cert", cert, "-key", key, ...trust, "-quiet"], {
+        port
+      })
+      const url = `wss://localhost:${port}/`
+      const unknown = yield* failing(url, { tls: { ...tls, identity: certificates.stranger } })
+      assert.instanceOf(unknown, TlsError)
+      assert.strictEqual(unknown.message, `no TLS with ${url} as localhost: the peer sent the TLS alert "unknown ca"`)
+      const missing = yield* failing(url, { tls })
+      assert.instanceOf(missing, TlsError)
+      assert.match(missing.detail, /"certificate required"|"handshake failure"/)
+    })
+  )
+})
+
 describe("with python websockets", () => {
   const program = `
 import asyncio, sys

@@ -7,6 +7,7 @@ import * as Authorization from "@effect-ws/protocol/Authorization"
 import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Push from "@effect-ws/transport/Push"
+import * as SocketFailure from "@effect-ws/transport/SocketFailure"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -19,7 +20,7 @@ import { UnexpectedResponse } from "../UnexpectedResponse.ts"
 import { Body } from "./Body.ts"
 import type { Journey } from "./Journey.ts"
 import type { OpenSocket } from "./LateSocket.ts"
-import { openLine } from "./line.ts"
+import { openLine, tlsError } from "./line.ts"
 import { debug } from "./debug.ts"
 
 /** Connects to where the journey is, or makes it go on: then the attempt is to be made again. */
@@ -41,6 +42,10 @@ export const attempt = Effect.fnUntraced(function* (
   )
   if (Result.isSuccess(connected)) return connected.success
   const error = connected.failure
+  // In TLS 1.3 the server refuses a client's certificate when the client is done with its part of the handshake.
+  if (error._tag === "SocketError" && target.secure && SocketFailure.isTls(error)) {
+    return yield* tlsError(target, journey.tls, error)
+  }
   if (error._tag !== "HandshakeFailure" && error._tag !== "NegotiationError") return yield* Effect.fail(error)
   // Both come of a head that was read.
   if (refusal === undefined) return yield* Effect.die(error)

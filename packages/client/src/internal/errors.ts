@@ -1,4 +1,5 @@
 /** Errors of sockets that say what was dialled. */
+import { describe } from "@effect-ws/transport/SocketFailure"
 import * as Socket from "effect/socket/Socket"
 
 class NamedOpenError extends Socket.SocketOpenError {
@@ -15,16 +16,3 @@ class NamedOpenError extends Socket.SocketOpenError {
 
 export const namedOpenError = (address: string, cause: unknown): Socket.SocketError =>
   new Socket.SocketError({ reason: new NamedOpenError(address, cause) })
-
-/** What an error says that has its own words somewhere inside. */
-export const describe = (cause: unknown): string => {
-  if (Socket.isSocketError(cause)) {
-    const inner: unknown = "cause" in cause.reason ? cause.reason.cause : undefined
-    return inner instanceof Error && cause.reason._tag !== "SocketOpenError" ? inner.message : cause.message
-  }
-  return cause instanceof AggregateError
-    ? cause.errors.map(describe).join("; ")
-    : cause instanceof Error
-      ? cause.message
-      : String(cause)
-}

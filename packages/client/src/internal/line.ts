@@ -3,6 +3,7 @@
  */
 import * as Deadlines from "@effect-ws/transport/Deadlines"
 import * as Dialer from "@effect-ws/transport/Dialer"
+import { describe } from "@effect-ws/transport/SocketFailure"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -12,7 +13,6 @@ import { ConnectTimeout, TlsError } from "../ConnectError.ts"
 import * as Proxy from "../Proxy.ts"
 import type { ProxyError } from "../ProxyError.ts"
 import * as Target from "../Target.ts"
-import { describe } from "./errors.ts"
 import { openSocket } from "./LateSocket.ts"
 import type { OpenSocket } from "./LateSocket.ts"
 import { upgrade } from "./upgrade.ts"
@@ -64,9 +64,13 @@ const proxyFor = (
       : Effect.map(Proxy.CurrentPolicy, (policy) => policy({ ...address, secure }))
 
 const secure = (socket: OpenSocket, target: Target.Target, tls: TlsOptions): Effect.Effect<void, TlsError> => {
-  const servername = tls.servername ?? ("path" in target.address ? "localhost" : target.address.host)
-  return Effect.mapError(
-    upgrade(socket, servername, tls),
-    (error) => new TlsError({ url: Target.format(target), servername, detail: describe(error), cause: error })
-  )
+  const servername = serverName(target, tls)
+  return Effect.mapError(upgrade(socket, servername, tls), (error) => tlsError(target, tls, error))
 }
+
+/** Reports a failure of TLS, during its handshake or after it. */
+export const tlsError = (target: Target.Target, tls: TlsOptions | undefined, cause: Socket.SocketError): TlsError =>
+  new TlsError({ url: Target.format(target), servername: serverName(target, tls), detail: describe(cause), cause })
+
+const serverName = ({ address }: Target.Target, tls: TlsOptions | undefined): string =>
+  tls?.servername ?? ("path" in address ? "localhost" : address.host)

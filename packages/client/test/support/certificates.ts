@@ -35,5 +35,10 @@ export const server = await issue("localhost")
 
 const person = await issue("client.example")
 
+const unknown = await generate([{ name: "commonName", value: "stranger.example" }], { keyType: "ec" })
+
+/** A client's certificate that nobody vouches for. */
+export const stranger: Identity = { cert: unknown.cert, key: Redacted.make(unknown.private) }
+
 /** A client's certificate. */
 export const client: Identity = { cert: person.cert, key: Redacted.make(person.key) }

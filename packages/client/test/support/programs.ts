@@ -24,6 +24,7 @@ const present = {
   tinyproxy: finds("tinyproxy", "-v"),
   // It knows no flag that does nothing.
   microsocks: finds("sh", "-c", "command -v microsocks"),
+  openssl: finds("openssl", "version"),
   "python websockets": finds(python, "-c", "import websockets.asyncio.server")
 }
 

@@ -16,6 +16,7 @@ import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { Closure, Session } from "@effect-ws/protocol/Session"
 import { free, isPushSocket } from "@effect-ws/transport/Push"
 import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
+import { describe } from "@effect-ws/transport/SocketFailure"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -449,9 +450,3 @@ export class Line implements ByteSink, Beating, Backlog {
 
 // Below this size a chunk is not worth the call that frees it.
 const WORTH_FREEING = 4096
-
-const describe = (error: SocketError): string => {
-  const { reason } = error
-  const cause: unknown = "cause" in reason ? reason.cause : undefined
-  return cause instanceof Error ? cause.message : reason.message
-}

@@ -63,7 +63,7 @@ export class NodeDuplex extends PushDuplex {
     stream[owner] = this
     if (!stream.isPaused()) stream.pause()
     // Without a listener an error, such as a reset by the peer, would end the process.
-    stream.on("error", ignoreError)
+    stream.on("error", destroyOnError)
     stream.on("close", onClose)
     stream.on("drain", onDrain)
     if (stream.closed) queueMicrotask(() => this.onClose())
@@ -301,8 +301,15 @@ function onClose(this: OwnedDuplex): void {
   this[owner]?.onClose()
 }
 
-// What happened is read off the stream when it closes, which it does right after an error.
-const ignoreError = (): void => {}
+/**
+ * Ends a stream that reported an error. The error is read off the stream when it closes.
+ *
+ * After its handshake a `TLSSocket` emits errors (an alert of the peer, a damaged record, too many renegotiations) and
+ * stays open: whoever listens has to destroy it. Any other stream is destroyed by then, and this changes nothing.
+ */
+export function destroyOnError(this: Duplex, cause: Error): void {
+  this.destroy(cause)
+}
 
 const destroyStream = (stream: Duplex): void => {
   stream.destroy()

@@ -3,14 +3,7 @@
  */
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
-
-const describe = (cause: unknown): string =>
-  // Node tries each address of a host, and says nothing in the message of the sum.
-  cause instanceof AggregateError
-    ? cause.errors.map(describe).join("; ")
-    : cause instanceof Error
-      ? cause.message
-      : String(cause)
+import { describe } from "../SocketFailure.ts"
 
 class ConnectError extends Socket.SocketOpenError {
   readonly address: string
@@ -32,6 +25,21 @@ class ListenError extends SocketServer.SocketServerOpenError {
   }
   override get message(): string {
     return `cannot listen on ${this.address}: ${describe(this.cause)}`
+  }
+}
+
+// The messages of Effect's own classes say nothing of the cause. Their literal types allow no other text but `never`.
+class ReadError extends Socket.SocketReadError {
+  override readonly message = `read failed: ${describe(this.cause)}` as never
+}
+
+class WriteError extends Socket.SocketWriteError {
+  override readonly message = `write failed: ${describe(this.cause)}` as never
+}
+
+class UpgradeError extends Socket.SocketUpgradeError {
+  override get message(): never {
+    return `TLS upgrade failed: ${describe(this.cause)}` as never
   }
 }
 
@@ -66,13 +74,13 @@ export const closeError = (code: number, closeReason?: string): Socket.SocketErr
   withoutStack(() => new Socket.SocketError({ reason: new Socket.SocketCloseError({ code, closeReason }) }))
 
 export const readError = (cause: unknown): Socket.SocketError =>
-  withoutStack(() => new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) }))
+  withoutStack(() => new Socket.SocketError({ reason: new ReadError({ cause }) }))
 
 export const writeError = (cause: unknown): Socket.SocketError =>
-  withoutStack(() => new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) }))
+  withoutStack(() => new Socket.SocketError({ reason: new WriteError({ cause }) }))
 
 export const upgradeError = (cause: unknown): Socket.SocketError =>
-  new Socket.SocketError({ reason: new Socket.SocketUpgradeError({ cause }) })
+  new Socket.SocketError({ reason: new UpgradeError({ cause }) })
 
 /** The typed form of what a Node socket emitted as `error`. */
 export const fromNode = (cause: Error): Socket.SocketError =>

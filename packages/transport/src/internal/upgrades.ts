@@ -5,7 +5,7 @@
 import type * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Duplex } from "node:stream"
-import { NodeDuplex } from "./NodeDuplex.ts"
+import { destroyOnError, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 
 /** Somebody who takes upgrades. */
@@ -48,7 +48,7 @@ const dispatch = (
   early: Uint8Array
 ): void => {
   // The server has let go of the socket: until somebody takes it, a reset would end the process.
-  stream.on("error", ignoreError)
+  stream.on("error", destroyOnError)
   for (const claimant of all) {
     try {
       if (!claimant.wants(request)) continue
@@ -62,8 +62,6 @@ const dispatch = (
   if (isWebSocketUpgrade(request)) return answer(stream, 404, "nothing is served at this path")
   answer(stream, 426, "only upgrades to WebSocket are served", "Upgrade: websocket\r\n")
 }
-
-const ignoreError = (): void => {}
 
 /** Tests whether a request asks for a WebSocket. */
 export const isWebSocketUpgrade = (request: Http.IncomingMessage): boolean =>

@@ -1,0 +1,81 @@
+/**
+ * Renders the cause of a socket's failure as one line for people. Node and OpenSSL report failures in several shapes: a
+ * failed system call, one error for each address of a host, or a dump of OpenSSL's error queue. Messages of errors and
+ * close records use this module, so the same failure reads the same everywhere.
+ *
+ * @since 0.1.0
+ */
+import * as Predicate from "effect/Predicate"
+import * as Socket from "effect/socket/Socket"
+
+/**
+ * Describes what made a socket fail: the cause inside a `SocketError`, an error of Node, or any other value.
+ *
+ * **Details**
+ *
+ * A TLS alert that the peer sent reads `the peer sent the TLS alert "certificate required"`. A peer that does not speak
+ * TLS reads so, too.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const describe = (cause: unknown): string => {
+  if (Socket.isSocketError(cause)) {
+    const inner: unknown = "cause" in cause.reason ? cause.reason.cause : undefined
+    return inner === undefined || cause.reason._tag === "SocketOpenError" ? cause.message : describe(inner)
+  }
+  // Node tries each address of a host. The message of the sum is empty.
+  if (cause instanceof AggregateError) return cause.errors.map(describe).join("; ")
+  const reason = tlsReason(cause)
+  if (reason !== undefined) return describeTls(reason)
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+/**
+ * Returns the name of the TLS alert that the peer sent, such as `"certificate required"`, where a failure was one.
+ *
+ * **Details**
+ *
+ * RFC 8446 6: "Alert messages convey a description of the alert".
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const tlsAlert = (cause: unknown): string | undefined => alert.exec(tlsReason(cause) ?? "")?.[1]
+
+/**
+ * Returns `true` when a failure came from TLS itself: an alert, a damaged record, or bytes that are not TLS.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isTls = (cause: unknown): boolean => tlsReason(cause) !== undefined
+
+/**
+ * Returns `true` when the first bytes of the peer were not a TLS record, as those of a plain HTTP server.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isNotTls = (cause: unknown): boolean => notTls.test(tlsReason(cause) ?? "")
+
+const alert = /^(?:ssl|tls)v\d+ alert (.+)$/
+
+const notTls = /^(?:wrong version number|packet length too long|http request|https proxy request)$/
+
+const describeTls = (reason: string): string => {
+  const name = alert.exec(reason)?.[1]
+  if (name !== undefined) return `the peer sent the TLS alert "${name}"`
+  return notTls.test(reason) ? "the peer does not speak TLS" : `TLS failed: ${reason}`
+}
+
+/** OpenSSL's own words. Node keeps them apart from the dump that is the message. */
+const tlsReason = (cause: unknown): string | undefined => {
+  if (Socket.isSocketError(cause)) return "cause" in cause.reason ? tlsReason(cause.reason.cause) : undefined
+  return Predicate.hasProperty(cause, "library") &&
+    cause.library === "SSL routines" &&
+    Predicate.hasProperty(cause, "reason") &&
+    typeof cause.reason === "string"
+    ? cause.reason
+    : undefined
+}
