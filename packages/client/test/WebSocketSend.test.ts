@@ -7,6 +7,7 @@ import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Queue, Stream } from "effect"
+import { engineOf } from "../src/internal/WebSocketEngine.ts"
 import { classOf, echo, keeping, record, served, test, thrown, turn, until, url } from "./support/standard.ts"
 
 describe("send", () => {
@@ -174,6 +175,27 @@ describe("send", () => {
       yield* turn
       assert.deepStrictEqual([bytes, socket.bufferedAmount], [5_000_000, 0])
       assert.deepStrictEqual(events, ["open [OPEN]", "close 1005 clean [CLOSED]"])
+    })
+  )
+
+  test(
+    "keeps no place for messages that were written, though some always wait",
+    Effect.gen(function* () {
+      const permits = yield* Queue.unbounded<void>()
+      const Class = yield* served((connection) =>
+        Stream.runForEach(connection.messages, () => Queue.take(permits)).pipe(Effect.ignore)
+      )
+      const socket = new Class(url)
+      yield* record(socket).opened
+      for (let sent = 0; sent < 200; sent++) socket.send(new Uint8Array(10_000))
+      for (let sent = 0; sent < 3000; sent++) {
+        socket.send(new Uint8Array(10_000))
+        yield* Queue.offer(permits, undefined)
+        yield* turn
+        assert.isAbove(socket.bufferedAmount, 0)
+      }
+      const unsent = Reflect.get(engineOf(socket), "unsent") as { readonly length: number }
+      assert.isBelow(unsent.length, 1000)
     })
   )
 

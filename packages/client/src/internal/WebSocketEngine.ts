@@ -18,6 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as MutableList from "effect/MutableList"
 import type * as Scope from "effect/Scope"
 import * as Client from "../Client.ts"
 import { sizeOf } from "./WebSocketArguments.ts"
@@ -66,13 +67,11 @@ export class WebSocketEngine implements Polling.Poller {
   private readonly delivered = Latch.makeUnsafe(false)
 
   // Messages that were taken off the connection, each to be delivered in a task of its own.
-  private arrived: Array<string | Uint8Array> = []
-  private nextArrived = 0
+  private readonly arrived = MutableList.make<string | Uint8Array>()
   isPaused = false
 
-  // The sizes of the messages that the connection has and the system has not, and where they begin.
-  private unsent: Array<number> = []
-  private firstUnsent = 0
+  // The sizes of the messages that the connection has and the system has not.
+  private readonly unsent = MutableList.make<number>()
   // What waits for the end of a Blob that is being read.
   private waiting: Array<Outgoing> | undefined = undefined
 
@@ -161,7 +160,7 @@ export class WebSocketEngine implements Polling.Poller {
     const events = poll.take(BATCH)
     for (const event of events) {
       if (event._tag === "Sent") this.sent()
-      else if (event._tag === "Text" || event._tag === "Binary") this.arrived.push(event.data)
+      else if (event._tag === "Text" || event._tag === "Binary") MutableList.append(this.arrived, event.data)
     }
     if (this.arrived.length > 0) {
       for (let others = this.arrived.length - 1; others > 0; others--) setImmediate(deliver, this)
@@ -179,13 +178,12 @@ export class WebSocketEngine implements Polling.Poller {
   }
 
   deliver(): void {
-    if (this.isPaused || this.nextArrived === this.arrived.length) return
-    const data = this.arrived[this.nextArrived++]!
-    if (this.nextArrived < this.arrived.length) return this.received(data)
-    this.arrived = []
-    this.nextArrived = 0
+    if (this.isPaused) return
+    const data = MutableList.take(this.arrived)
+    if (data === MutableList.Empty) return
+    const isLast = this.arrived.length === 0
     this.received(data)
-    this.goOn()
+    if (isLast) this.goOn()
   }
 
   // "When a WebSocket message has been received"
@@ -230,7 +228,7 @@ export class WebSocketEngine implements Polling.Poller {
     const { connection, readyState } = this
     // What is sent now goes nowhere, and counts for ever.
     if (readyState !== OPEN || connection === undefined) return
-    const messages = this.unsent.length - this.firstUnsent + (this.waiting?.length ?? 0)
+    const messages = this.unsent.length + (this.waiting?.length ?? 0)
     if (this.bufferedAmount + messages * MESSAGE_BYTES > this.settings.maxBufferedAmount) {
       return this.drop(`more than ${this.settings.maxBufferedAmount} bytes wait for the server to read them`)
     }
@@ -256,7 +254,7 @@ export class WebSocketEngine implements Polling.Poller {
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
-    for (let left = this.arrived.length - this.nextArrived; left > 0; left--) setImmediate(deliver, this)
+    for (let left = this.arrived.length; left > 0; left--) setImmediate(deliver, this)
   }
 
   private inOrder(outgoing: Outgoing): void {
@@ -292,7 +290,7 @@ export class WebSocketEngine implements Polling.Poller {
   }
 
   private transmit(data: string | Uint8Array): void {
-    this.unsent.push(sizeOf(data))
+    MutableList.append(this.unsent, sizeOf(data))
     this.poll!.post(data)
   }
 
@@ -305,7 +303,7 @@ export class WebSocketEngine implements Polling.Poller {
     Effect.runFork(connection.flushed).addObserver((exit) => {
       if (Exit.isSuccess(exit)) {
         setImmediate(() => {
-          while (this.firstUnsent < this.unsent.length) this.sent()
+          while (this.unsent.length > 0) this.sent()
         })
       }
     })
@@ -318,10 +316,8 @@ export class WebSocketEngine implements Polling.Poller {
   }
 
   private sent(): void {
-    this.bufferedAmount -= this.unsent[this.firstUnsent++] ?? 0
-    if (this.firstUnsent < this.unsent.length) return
-    this.unsent = []
-    this.firstUnsent = 0
+    const size = MutableList.take(this.unsent)
+    if (size !== MutableList.Empty) this.bufferedAmount -= size
   }
 }
 

@@ -19,6 +19,9 @@ type Held = Message.Message | Event.Fragment | Event.DataFrame | Side
 
 const none: Array<never> = []
 
+// Stands where an item was that has been taken.
+const gone: Held = { _tag: "Text", data: "" }
+
 // What an item costs beside its payload, roughly: a flood of empty messages has a bound too.
 const ITEM_BYTES = 32
 
@@ -168,12 +171,17 @@ export class Inbox {
 
   private shift(): Held | undefined {
     if (this.isEmpty) return undefined
-    const item = this.held[this.taken++]!
+    const item = this.held[this.taken]!
+    // A peer that is faster than the program never lets this run empty: neither the item nor its place may stay.
+    this.held[this.taken++] = gone
     this.bytes -= sizeOf(item)
     if (this.isEmpty) {
       this.held = none
       this.taken = 0
       this.mixed = false
+    } else if (this.taken >= 1024 && this.taken * 2 >= this.held.length) {
+      this.held = this.held.slice(this.taken)
+      this.taken = 0
     }
     return item
   }

@@ -7,6 +7,7 @@ import type { Recipient } from "@effect-ws/connection/Fanout"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendOptions } from "@effect-ws/protocol/Session"
 import * as Duration from "effect/Duration"
+import * as MutableList from "effect/MutableList"
 import type { BehindOptions } from "../Topics.ts"
 import { Backlog } from "./Backlog.ts"
 import type { Letter } from "./Backlog.ts"
@@ -69,8 +70,7 @@ export class Place {
   queuedBytes = 0
   /** The messages whose publishers wait for this place. */
   awaited: Set<WaitingLetter> = none
-  private queue: Array<QueuedLetter> = []
-  private first = 0
+  private readonly queue = MutableList.make<QueuedLetter>()
 
   constructor(member: Member, options: PlaceOptions, since: number) {
     this.member = member
@@ -84,7 +84,7 @@ export class Place {
 
   /** How many messages wait here. */
   get queued(): number {
-    return this.queue.length - this.first
+    return this.queue.length
   }
 
   /** Takes a message that the connection does not take now. */
@@ -105,7 +105,7 @@ export class Place {
       return
     }
     const letter = new QueuedLetter(this, publication.message, publication.options)
-    this.queue.push(letter)
+    MutableList.append(this.queue, letter)
     this.queuedBytes += size
     publication.queued++
     this.member.defer(letter)
@@ -124,19 +124,16 @@ export class Place {
     this.member.defer(letter)
   }
 
-  /** Forgets the oldest message that waits here: messages leave in the order in which they came. */
-  shift(): QueuedLetter {
-    const letter = this.queue[this.first++]!
+  /** Forgets the oldest message that waits here, where there is one: messages leave in the order in which they came. */
+  shift(): QueuedLetter | undefined {
+    const letter = MutableList.take(this.queue)
+    if (letter === MutableList.Empty) return undefined
     this.queuedBytes -= letter.message.payload.length
-    if (this.first === this.queue.length || this.first > 256) {
-      this.queue = this.queue.slice(this.first)
-      this.first = 0
-    }
     return letter
   }
 
-  takeBack(letter: Letter): void {
-    this.member.backlog?.remove(letter)
+  takeBack(letter: Letter | undefined): void {
+    if (letter !== undefined) this.member.backlog?.remove(letter)
   }
 
   /** Takes back everything that waits here. */

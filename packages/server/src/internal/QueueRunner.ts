@@ -12,6 +12,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as MutableList from "effect/MutableList"
 import type * as Scope from "effect/Scope"
 import type { Dispatch } from "../Handlers.ts"
 import { conclude } from "./Runner.ts"
@@ -20,8 +21,7 @@ import type { Runner, Visit } from "./Runner.ts"
 export class QueueRunner<E, R> implements Runner<R> {
   readonly dispatch: Dispatch<E, R>
   readonly slice: number
-  private queue: Array<Turns<E, R>> = []
-  private taken = 0
+  private readonly queue = MutableList.make<Turns<E, R>>()
   private readonly idle: Array<(next: Turns<E, R>) => void> = []
   private readonly workers = new Set<Worker<E, R>>()
   private isStopped = false
@@ -40,20 +40,14 @@ export class QueueRunner<E, R> implements Runner<R> {
   /** Gives a connection to a worker: now, where one has nothing to do, or in its turn. */
   ready(turns: Turns<E, R>): void {
     const worker = this.idle.pop()
-    if (worker === undefined) this.queue.push(turns)
+    if (worker === undefined) MutableList.append(this.queue, turns)
     else worker(turns)
   }
 
   private get next(): Effect.Effect<Turns<E, R>> {
     return Effect.callback((resume) => {
-      if (this.taken < this.queue.length) {
-        const next = this.queue[this.taken++]!
-        if (this.taken === this.queue.length || this.taken > 1024) {
-          this.queue = this.queue.slice(this.taken)
-          this.taken = 0
-        }
-        return resume(Effect.succeed(next))
-      }
+      const next = MutableList.take(this.queue)
+      if (next !== MutableList.Empty) return resume(Effect.succeed(next))
       const worker = (next: Turns<E, R>): void => resume(Effect.succeed(next))
       this.idle.push(worker)
       return Effect.sync(() => {
