@@ -63,7 +63,7 @@ export class NodeDuplex extends PushDuplex {
     stream[owner] = this
     if (!stream.isPaused()) stream.pause()
     // Without a listener an error, such as a reset by the peer, would end the process.
-    stream.on("error", destroyOnError)
+    endOnError(stream)
     stream.on("close", onClose)
     stream.on("drain", onDrain)
     if (stream.closed) queueMicrotask(() => this.onClose())
@@ -302,12 +302,16 @@ function onClose(this: OwnedDuplex): void {
 }
 
 /**
- * Ends a stream that reported an error. The error is read off the stream when it closes.
+ * Makes an error end the stream. The error is read off the stream when it closes.
  *
  * After its handshake a `TLSSocket` emits errors (an alert of the peer, a damaged record, too many renegotiations) and
  * stays open: whoever listens has to destroy it. Any other stream is destroyed by then, and this changes nothing.
  */
-export function destroyOnError(this: Duplex, cause: Error): void {
+export const endOnError = (stream: Duplex): void => {
+  stream.on("error", destroySelf)
+}
+
+function destroySelf(this: Duplex, cause: Error): void {
   this.destroy(cause)
 }
 

@@ -5,7 +5,7 @@
 import type * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Duplex } from "node:stream"
-import { destroyOnError, NodeDuplex } from "./NodeDuplex.ts"
+import { endOnError, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 
 /** Somebody who takes upgrades. */
@@ -48,7 +48,7 @@ const dispatch = (
   early: Uint8Array
 ): void => {
   // The server has let go of the socket: until somebody takes it, a reset would end the process.
-  stream.on("error", destroyOnError)
+  endOnError(stream)
   for (const claimant of all) {
     try {
       if (!claimant.wants(request)) continue
