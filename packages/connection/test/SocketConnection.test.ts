@@ -99,6 +99,18 @@ describe("reading", () => {
     })
   )
 
+  it.effect("pauses above the limit for what came behind the handshake, and goes on when the program takes", () =>
+    Effect.gen(function* () {
+      const early = [text("x".repeat(600)), text("x".repeat(600))]
+      const { connection, socket } = yield* open({ inboundBuffer: 1000 }, early)
+      assert.isTrue(socket.isPaused)
+      yield* connection.receive
+      assert.isFalse(socket.isPaused)
+      socket.receive(text("x".repeat(600)))
+      assert.isTrue(socket.isPaused)
+    })
+  )
+
   it.effect("pauses for a flood of empty messages too, since each costs memory", () =>
     Effect.gen(function* () {
       const { socket } = yield* open()

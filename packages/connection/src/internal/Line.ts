@@ -118,7 +118,10 @@ export class Line implements ByteSink, Beating, Backlog {
     this.outlet.meter?.opened(this)
     this.environment.settings.heartbeat?.add(this, this.environment.context)
     for (const chunk of early) if (chunk.length > 0) this.onChunk(chunk)
+    // A reader flows as soon as it has a subscriber, although `early` may have paused it.
+    this.paused = false
     this.reader.subscribe(this)
+    this.regulate()
   }
 
   /** Lets go of everything. The owner of the Scope does not care any more; the peer sees the stream end. */

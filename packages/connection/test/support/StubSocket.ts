@@ -29,8 +29,10 @@ export class StubSocket implements PushReader, PushWriter {
   isDestroyed = false
   private sink: ByteSink | undefined = undefined
 
+  /** As any reader does, it starts out flowing, whatever was asked for before. */
   subscribe(sink: ByteSink): void {
     this.sink = sink
+    this.isPaused = false
   }
   pause(): void {
     this.isPaused = true
@@ -103,9 +105,10 @@ const request: UpgradeRequest = {
   secure: undefined
 }
 
-/** An end of a connection over a stub: the server's, unless told otherwise. */
+/** An end of a connection over a stub: the server's, unless told otherwise. `early` came behind the handshake. */
 export const open = Effect.fnUntraced(function* (
-  options: ConnectionOptions.ConnectionOptions & Partial<Pick<SessionOptions, "extensions" | "role">> = {}
+  options: ConnectionOptions.ConnectionOptions & Partial<Pick<SessionOptions, "extensions" | "role">> = {},
+  early: ReadonlyArray<Uint8Array> = []
 ): Effect.fn.Return<{ readonly connection: SocketConnection; readonly socket: StubSocket }, never, Scope.Scope> {
   const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const socket = new StubSocket()
@@ -124,7 +127,7 @@ export const open = Effect.fnUntraced(function* (
     subprotocol: undefined,
     extensions: []
   })
-  connection.start([])
+  connection.start(early)
   yield* Effect.addFinalizer(() => Effect.sync(() => connection.release()))
   return { connection, socket }
 })
