@@ -102,7 +102,8 @@ export interface Inflater {
    *
    * **Details**
    *
-   * Stops with "TooBig" as soon as the output exceeds `limit` bytes. A final block does not end the message.
+   * Stops with "TooBig" as soon as the output exceeds `limit` bytes. A final block does not end the message. A message
+   * that ends inside a block is "Garbage". The work is proportional to the bytes that go in and come out.
    */
   readonly inflate: (
     input: Uint8Array,

@@ -20,6 +20,17 @@ const sent = (from: Session.Session, ...args: Parameters<Session.Session["send"]
     return Effect.map(written(from), hex)
   })
 
+// Short frames as a client sends them, with a masking key of zeros.
+const masked = (frames: Uint8Array): Uint8Array => {
+  const pieces: Array<Uint8Array> = []
+  for (let at = 0; at < frames.length;) {
+    const length = frames[at + 1]!
+    pieces.push(Uint8Array.of(frames[at]!, length | 0x80, 0, 0, 0, 0), frames.subarray(at + 2, at + 2 + length))
+    at += 2 + length
+  }
+  return new Uint8Array(Buffer.concat(pieces))
+}
+
 describe("permessage-deflate, RFC 7692 7.2.3", () => {
   const everything = { threshold: 0 }
 
@@ -82,6 +93,40 @@ describe("permessage-deflate, RFC 7692 7.2.3", () => {
 })
 
 describe("permessage-deflate", () => {
+  it.effect.each([
+    ["an empty payload", "c100"],
+    ["two empty fragments", "4100 8000"],
+    ["an end inside a block with codes", "c104f248cdc9"],
+    ["an end inside a block without compression", "c108000500faff48656c"],
+    ["an end behind a block, without the beginning of the next", "c106f248cdc9c907"],
+    ["the tail that should have been left off", "c10bf248cdc9c907000000ffff"]
+  ] as const)("fails a compressed message with %s with 1007, in both roles", ([, wire]) =>
+    Effect.gen(function* () {
+      const hello = "c107f248cdc9c90700"
+      for (const options of [{}, { serverTakeover: false, clientTakeover: false }]) {
+        for (const role of ["client", "server"] as const) {
+          const pair = yield* pairOf(options)
+          const unmasked = fromHex(hello + wire)
+          const bytes = role === "client" ? unmasked : masked(unmasked)
+          assert.deepStrictEqual(text(yield* receive(pair[role], bytes)), ["Hello", "failed 1007"])
+          // The context goes on to serve another connection.
+          const next = yield* pairOf(options)
+          const again = fromHex(hello + hello)
+          const events = yield* receive(next[role], role === "client" ? again : masked(again))
+          assert.deepStrictEqual(text(events), ["Hello", "Hello"])
+        }
+      }
+    })
+  )
+
+  it.effect("takes an empty fragment before the first byte of a compressed message", () =>
+    Effect.gen(function* () {
+      const { client } = yield* pairOf()
+      const events = yield* receive(client, fromHex("4100 0000 8007f248cdc9c90700"))
+      assert.deepStrictEqual(text(events), ["Hello"])
+    })
+  )
+
   const words = "all work and no play makes Jack a dull boy. ".repeat(50)
 
   it.effect("compresses what is worth it, and what the sender wants", () =>

@@ -66,6 +66,11 @@ type Stream = (Zlib.DeflateRaw | Zlib.InflateRaw) & Internals
 
 const smallestChunk = 64
 
+// RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end", and one more: see `writeTail`.
+const probe = Uint8Array.of(0x00, 0x00, 0xff, 0xff, 0x00)
+// Room for the output that a whole message does not have there.
+const noOutput = new Uint8Array(1)
+
 /** How a write on the thread pool ended; "Ended" by a final block. @internal */
 export type Outcome = "Written" | "Ended" | "Failed"
 
@@ -101,6 +106,20 @@ export class NativeHandle {
   /** The bytes that the last write left of the input. */
   get inputLeft(): number {
     return this.stream._writeState[1]!
+  }
+
+  /**
+   * Writes the bytes that a compressor leaves off at the end of a message (RFC 7692 7.2.1), and tells where that leads:
+   * "Boundary" where the message did end behind a block, "Ended" where it ended with a final block, "Inside" where it
+   * ended inside a block or the context failed.
+   */
+  writeTail(): "Boundary" | "Ended" | "Inside" {
+    // With Z_BLOCK zlib stops where a block ends, before it looks at the next byte, so the last byte is left over if and
+    // only if a block ended right behind the tail.
+    this.stream._handle.writeSync(Zlib.constants.Z_BLOCK, probe, 0, probe.length, noOutput, 0, noOutput.length)
+    if (this.isSpent || this.roomLeft < noOutput.length) return "Inside"
+    if (this.inputLeft === probe.length) return "Ended"
+    return this.inputLeft === 1 ? "Boundary" : "Inside"
   }
 
   /** Writes input from `inputAt` on, and output into `room` bytes from `outputAt` on; flushes. */
@@ -194,6 +213,9 @@ const works = (): boolean => {
     const isSame = text.every((byte, index) => unpacked[index] === byte)
     if (!isSame || inflate.roomLeft !== 64 || inflate.inputLeft !== 0) return false
     lengths.push(length)
+    // Without its tail, the output of a flush ends inside an empty block.
+    inflate.writeSync(packed.subarray(0, 1).fill(0), 0, unpacked, 0, unpacked.length)
+    if (inflate.writeTail() !== "Boundary") return false
   }
   deflate.close()
   inflate.close()

@@ -9,6 +9,7 @@ import { Contexts } from "./Contexts.ts"
 import { Jobs } from "./Jobs.ts"
 import type { Kind } from "./NativeHandle.ts"
 import { deflateKind, inflateKind, NativeHandle } from "./NativeHandle.ts"
+import { shortStreams } from "./ShortStreams.ts"
 
 export { isAvailable } from "./NativeHandle.ts"
 
@@ -43,11 +44,13 @@ export const make = (settings: Settings): Zlib.Service & { readonly contexts: Co
 // All outputs of the calling turn, of every connection: one is complete before the next begins.
 const arena = new Arena()
 
-// RFC 7692 7.2.1: "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end"
-const tail = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
 const emptyBlock = Uint8Array.of(0x00, 0x00, 0x00, 0xff, 0xff)
 
 const noBytes = new Uint8Array(0)
+
+// The bytes of input that may be worked on in one turn for a payload that is too long for the calling turn: about a
+// millisecond's work.
+const shortStreamsAtOnce = 16 * 1024
 
 const incapable: Zlib.Deflater = { deflate: () => "OutOfMemory", close: () => undefined }
 
@@ -208,6 +211,8 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
   private limit = 0
   private pieces: Array<Uint8Array> | undefined = undefined
   private length = 0
+  // Whether a final block was the last thing of the message so far.
+  private isBehindFinal = false
 
   inflate(
     input: Uint8Array,
@@ -221,6 +226,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
     this.last = last
     this.limit = limit
     this.length = 0
+    if (input.length > 0) this.isBehindFinal = false
     const { inlineBytes } = this.shared.settings
     if (input.length > inlineBytes) return this.onThreadPool()
     for (;;) {
@@ -228,22 +234,33 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
       handle.writeSync(this.input, this.at, arena.slab, arena.offset, room)
       if (handle.isSpent) return this.finish("Garbage")
       const made = room - handle.roomLeft
-      const isStuck = made === 0 && handle.inputLeft === this.input.length - this.at
       if (made > 0) this.keep(arena.take(made))
       if (this.length > limit) return this.finish("TooBig")
-      this.at = this.input.length - handle.inputLeft
+      this.at = input.length - handle.inputLeft
       if (handle.roomLeft === 0) {
         if (this.length > inlineBytes * 8) return this.onThreadPool()
-      } else if (handle.inputLeft > 0) {
-        // There is room, and input is left: a final block ended the stream.
-        handle.reset()
-        if (isStuck && this.isTail) return this.finish("Done")
-      } else if (!this.beginTail()) return this.finish("Done")
+        continue
+      }
+      if (this.at === input.length) return this.finish(this.complete(handle))
+      // There is room, and input is left: a final block ended the stream.
+      handle.reset()
+      this.shortStreams(input.length)
+      if (this.length > limit) return this.finish("TooBig")
+      if (this.at === input.length) return this.finishBehindFinal()
     }
   }
 
   private onThreadPool(): Zlib.Deferred<Uint8Array | Zlib.InflateFailure> {
     return this.defer((end) => {
+      const nextStream = (): void => {
+        const before = this.at
+        this.shortStreams(before + shortStreamsAtOnce)
+        if (this.length > this.limit) return end(this.finish("TooBig"))
+        if (this.at === this.input.length || this.closed) return end(this.finishBehindFinal())
+        // What is not worth a context is done in this thread, which has others to serve meanwhile.
+        if (this.at - before > shortStreamsAtOnce / 2) setImmediate(nextStream)
+        else go()
+      }
       const go = (): void => {
         const handle = this.borrow()
         if (handle === undefined) return end(this.finish("OutOfMemory"))
@@ -257,13 +274,11 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
           (outcome) => {
             if (this.length > this.limit) return end(this.finish("TooBig"))
             if (outcome === "Failed") return end(this.finish("Garbage"))
-            if (outcome === "Ended") {
-              this.at = this.input.length - handle.inputLeft
-              // The stream of Node ends with the deflate stream, so another takes its place.
-              this.giveBack()
-              return this.isTail && this.at === 0 ? end(this.finish("Done")) : go()
-            }
-            return this.beginTail() ? go() : end(this.finish("Done"))
+            if (outcome === "Written") return end(this.finish(this.complete(handle)))
+            this.at = this.input.length - handle.inputLeft
+            // The stream of Node ends with the deflate stream, so another takes its place.
+            this.giveBack()
+            nextStream()
           }
         )
       }
@@ -277,23 +292,38 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
     else this.pieces.push(piece)
   }
 
-  // RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end". RFC 7692 7.2.3.4 has a block behind a final
-  // one for the tail to complete; where there is none, the tail is not needed either.
-  private beginTail(): boolean {
-    if (!this.last || this.isTail) return false
-    this.input = tail
-    this.at = 0
-    return true
+  // Decompresses short streams behind a final block, up to `end` of the input.
+  private shortStreams(end: number): void {
+    const { input } = this
+    let isProgress = true
+    while (isProgress && this.at < Math.min(end, input.length) && this.length <= this.limit) {
+      const room = Math.min(arena.reserve(), this.limit - this.length + 1)
+      shortStreams.run(input, this.at, Math.min(end, input.length), arena.slab, arena.offset, arena.offset + room)
+      isProgress = shortStreams.at > this.at
+      this.at = shortStreams.at
+      if (shortStreams.outputAt > arena.offset) this.keep(arena.take(shortStreams.outputAt - arena.offset))
+    }
   }
 
-  private get isTail(): boolean {
-    return this.input === tail
+  // A message has to end behind a block, whose end the tail is, or with a final block (RFC 7692 7.2.3.4 has another block
+  // behind that for the tail to complete; where there is none, the tail is not needed either).
+  private complete(handle: NativeHandle): "Done" | "Garbage" {
+    if (!this.last || this.isBehindFinal) return "Done"
+    const position = handle.writeTail()
+    if (position === "Ended") handle.reset()
+    return position === "Inside" ? "Garbage" : "Done"
+  }
+
+  private finishBehindFinal(): Uint8Array | Zlib.InflateFailure {
+    this.isBehindFinal = true
+    return this.finish("Done")
   }
 
   private finish(outcome: "Done" | Zlib.InflateFailure): Uint8Array | Zlib.InflateFailure {
     const { pieces } = this
     this.pieces = undefined
     this.input = noBytes
+    if (this.last) this.isBehindFinal = false
     if (outcome !== "Done" || (this.last && !this.takeover)) this.giveBack()
     if (outcome !== "Done") return outcome
     return pieces === undefined ? noBytes : join(pieces, this.length)

@@ -9,12 +9,19 @@ import type * as Zlib from "../Zlib.ts"
 import { join } from "./Arena.ts"
 import { Jobs } from "./Jobs.ts"
 import type { Settings } from "./NativeZlib.ts"
+import { shortStreams } from "./ShortStreams.ts"
 
 const finishFlush = NodeZlib.constants.Z_SYNC_FLUSH
 
 const emptyBlock = Uint8Array.of(0x00, 0x00, 0x00, 0xff, 0xff)
-const tail = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
+// RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end". The final block behind them ends the stream, so
+// that zlib refuses a message that ends inside a block.
+const ending = Uint8Array.of(0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff)
+const tailLength = 4
 const noBytes = new Uint8Array(0)
+
+const shortStreamsAtOnce = 16 * 1024
+const mostOfShortStreams = 64 * 1024
 
 /** @internal */
 export const make = (settings: Settings): Zlib.Service => {
@@ -62,7 +69,8 @@ class PortableInflater implements Zlib.Inflater {
   private readonly takeover: boolean
   private closed = false
   private window: Uint8Array = noBytes
-  private pieces: Array<Uint8Array> = []
+  // The compressed message so far: the first `length` bytes.
+  private gathered: Uint8Array = noBytes
   private length = 0
 
   constructor(settings: Settings, jobs: Jobs, options: Zlib.InflaterOptions) {
@@ -77,13 +85,17 @@ class PortableInflater implements Zlib.Inflater {
     last: boolean,
     limit: number
   ): Uint8Array | Zlib.InflateFailure | Zlib.Deferred<Uint8Array | Zlib.InflateFailure> {
-    this.pieces.push(input)
+    const { length } = this
     this.length += input.length
     // Gathering must be bounded too: incompressible data grow by five bytes in 16 KiB, and a little.
     if (this.length > limit + (limit >>> 8) + 1024) return "TooBig"
+    if (!last || length > 0) this.gather(input, length)
     if (!last) return noBytes
-    const whole = join([...this.pieces, tail], this.length + 4)
-    this.pieces = []
+    const whole = join(
+      [length > 0 ? this.gathered.subarray(0, this.length) : input, ending],
+      this.length + ending.length
+    )
+    this.gathered = noBytes
     this.length = 0
     const streams = this.streams(whole, limit)
     return whole.length <= this.settings.inlineBytes
@@ -95,42 +107,80 @@ class PortableInflater implements Zlib.Inflater {
         )
   }
 
+  private gather(input: Uint8Array, at: number): void {
+    if (at + input.length > this.gathered.length) {
+      const larger = new Uint8Array(Math.max(256, 2 * (at + input.length)))
+      larger.set(this.gathered.subarray(0, at))
+      this.gathered = larger
+    }
+    this.gathered.set(input, at)
+  }
+
   // Decompresses streams one behind the other: a final block ends one. Asks its driver to inflate each.
   private *streams(whole: Uint8Array, limit: number): Streams {
     const pieces: Array<Uint8Array> = []
+    const end = whole.length - ending.length
     let length = 0
-    // Nothing behind a final block is nothing for the tail to complete.
-    for (let at = 0; at < whole.length - (at === 0 ? 0 : 4);) {
-      const { buffer, engine } = yield {
-        input: whole.subarray(at),
-        options: {
-          finishFlush,
-          info: true,
-          windowBits: Math.log2(this.windowSize),
-          maxOutputLength: Math.max(1, limit - length),
-          ...(this.window.length > 0 ? { dictionary: this.window } : {})
-        }
+    let at = 0
+    for (;;) {
+      const from = at
+      const options = {
+        info: true,
+        windowBits: Math.log2(this.windowSize),
+        maxOutputLength: Math.max(1, limit - length),
+        ...(this.window.length > 0 ? { dictionary: this.window } : {})
       }
+      const { buffer, engine } = yield { input: whole.subarray(from), options }
       pieces.push(bytes(buffer))
       length += buffer.length
       if (length > limit) return "TooBig"
       if (engine.bytesWritten === 0) return "Garbage"
       at += engine.bytesWritten
-      this.keep(buffer)
+      if (at > end) {
+        // The message ended with an empty block whose end we appended, final itself or with our final block behind it.
+        if (at !== whole.length && at !== end + tailLength) return "Garbage"
+        // Unless a stored block of the message took what we appended for data: then there is more output with it.
+        if (endsLike(buffer, ending) || endsLike(buffer, ending.subarray(0, tailLength))) {
+          const alone = yield {
+            input: whole.subarray(from, end),
+            options: { ...options, finishFlush: NodeZlib.constants.Z_SYNC_FLUSH }
+          }
+          if (alone.buffer.length < buffer.length) return "Garbage"
+        }
+        this.keep(buffer)
+        break
+      }
+      this.window = noBytes
+      for (;;) {
+        const stop = Math.min(end, at + shortStreamsAtOnce)
+        const output = new Uint8Array(Math.min(mostOfShortStreams, limit - length + 1))
+        shortStreams.run(whole, at, stop, output, 0, output.length)
+        if (shortStreams.outputAt > 0) pieces.push(output.slice(0, shortStreams.outputAt))
+        length += shortStreams.outputAt
+        const used = shortStreams.at - at
+        at = shortStreams.at
+        if (length > limit) return "TooBig"
+        if (used === 0) break
+        yield "Pause"
+      }
+      // Nothing behind a final block is nothing for the tail to complete.
+      if (at === end) break
     }
     return join(pieces, length)
   }
 
   private keep(output: Uint8Array): void {
     if (!this.takeover) return
-    const window = join([this.window, output], this.window.length + output.length)
-    this.window = window.slice(Math.max(0, window.length - this.windowSize))
+    const kept = Math.max(0, this.windowSize - output.length)
+    const window = this.window.subarray(Math.max(0, this.window.length - kept))
+    const latest = output.subarray(Math.max(0, output.length - this.windowSize))
+    this.window = latest.length === 0 ? window : join([window, latest.slice()], window.length + latest.length)
   }
 
   close(): void {
     this.closed = true
     this.window = noBytes
-    this.pieces = []
+    this.gathered = noBytes
   }
 }
 
@@ -140,8 +190,9 @@ interface Inflated {
   readonly engine: { readonly bytesWritten: number }
 }
 
+/** Asks to inflate a stream, or to let others have a turn. */
 type Streams = Generator<
-  { readonly input: Uint8Array; readonly options: NodeZlib.ZlibOptions },
+  { readonly input: Uint8Array; readonly options: NodeZlib.ZlibOptions } | "Pause",
   Uint8Array | Zlib.InflateFailure,
   Inflated
 >
@@ -150,27 +201,36 @@ const failureOf = (error: unknown): Zlib.InflateFailure =>
   (error as { readonly code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? "TooBig" : "Garbage"
 
 const inflateInline = (streams: Streams): Uint8Array | Zlib.InflateFailure => {
-  let step = streams.next()
-  while (step.done !== true) {
+  let inflated = nothing
+  for (;;) {
+    const step = streams.next(inflated)
+    if (step.done === true) return step.value
+    if (step.value === "Pause") continue
     try {
-      const inflated = NodeZlib.inflateRawSync(step.value.input, step.value.options) as unknown as Inflated
-      step = streams.next(inflated)
+      inflated = NodeZlib.inflateRawSync(step.value.input, step.value.options) as unknown as Inflated
     } catch (error) {
       return failureOf(error)
     }
   }
-  return step.value
 }
 
 const inflateOnThreadPool = (streams: Streams, end: (result: Uint8Array | Zlib.InflateFailure) => void): void => {
-  const go = (step: ReturnType<Streams["next"]>): void => {
+  const go = (inflated: Inflated): void => {
+    const step = streams.next(inflated)
     if (step.done === true) return end(step.value)
+    if (step.value === "Pause") return void setImmediate(go, nothing)
     NodeZlib.inflateRaw(step.value.input, step.value.options, (error, inflated) =>
-      error === null ? go(streams.next(inflated as unknown as Inflated)) : end(failureOf(error))
+      error === null ? go(inflated as unknown as Inflated) : end(failureOf(error))
     )
   }
-  go(streams.next())
+  go(nothing)
 }
+
+const endsLike = (output: Uint8Array, end: Uint8Array): boolean =>
+  output.length >= end.length && end.every((byte, index) => byte === output[output.length - end.length + index])
+
+// What is given back where nothing was asked to be inflated.
+const nothing: Inflated = { buffer: noBytes, engine: { bytesWritten: 0 } }
 
 const bytes = (buffer: Uint8Array): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 
