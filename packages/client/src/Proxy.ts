@@ -265,7 +265,8 @@ const reach = Effect.fnUntraced(function* (
           proxy: Dialer.formatAddress(proxy),
           destination: Dialer.formatAddress(destination),
           headers: HeaderFields.empty,
-          detail: `no TLS with it as ${servername}: ${describe(error)}`
+          detail: `no TLS with it as ${servername}: ${describe(error)}`,
+          cause: error
         })
     ),
     socket

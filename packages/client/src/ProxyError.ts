@@ -23,8 +23,12 @@ export class ProxyError extends Schema.TaggedError<ProxyError>("@effect-ws/clien
   /** What it was asked to connect to, as `host:port`. */
   destination: Schema.String,
   status: Schema.optionalKey(Schema.Int),
+  /** The reply of a SOCKS proxy that refused (RFC 1928 6). */
+  reply: Schema.optionalKey(Schema.Int),
   headers: HeaderFields.HeaderFields,
-  detail: Schema.String
+  detail: Schema.String,
+  /** Why there is no TLS with the proxy. */
+  cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
     return `the proxy ${this.proxy} opened no tunnel to ${this.destination}: ${this.detail}`

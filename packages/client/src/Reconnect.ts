@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import type { Connection } from "@effect-ws/connection/Connection"
-import * as CloseError from "@effect-ws/protocol/CloseError"
+import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
 import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
@@ -22,6 +22,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ClientOptions } from "./Client.ts"
 import type { ConnectError } from "./ConnectError.ts"
+import * as FailureKind from "./FailureKind.ts"
 import { Reconnecting } from "./internal/Reconnecting.ts"
 import type { NotSent } from "./NotSent.ts"
 
@@ -46,7 +47,7 @@ export type Failure<E = never> = ConnectError | CloseError.CloseError | E
  * - `Dropped`: messages that were acknowledged as queued and will not be sent again. `Lost`: a connection broke before
  *   anything proved that they had arrived; they may have. `Over`: the client came to its end before it could send them.
  *   `Refused`: they came into the middle of a message that the program sends frame by frame.
- * - `GaveUp`: the Schedule wants no further attempt. Nothing comes after it.
+ * - `GaveUp`: `while` or the Schedule wants no further attempt. Nothing comes after it.
  * - `Stopped`: the program closed the client, or its Scope. Nothing comes after it.
  *
  * @category models
@@ -82,10 +83,20 @@ export interface ReconnectOptions<E = never, R = never, ES = never, RS = never> 
   /** How; an effect is evaluated for each attempt, so that tokens in headers can change. Default: as `Client.connect`. */
   readonly options?: ClientOptions | Effect.Effect<ClientOptions, E, R> | undefined
   /**
-   * When to try again, and when to give up: it is given each failure and begins anew after a connection that was stable.
-   * Default: {@link defaultSchedule}.
+   * Whether another attempt may succeed after a failure, one of the program's effects included. Where not, the client
+   * gives up. Default: {@link isTransient}, which gives up on errors of the program and on close codes of applications.
+   */
+  readonly while?: ((failure: Failure<NoInfer<E>>) => boolean) | undefined
+  /**
+   * When to try again: it is given each failure that `while` lets pass, and begins anew after a connection that was
+   * stable. Where it ends, the client gives up as well. Default: {@link defaultSchedule}.
    */
   readonly schedule?: Schedule.Schedule<unknown, Failure<NoInfer<E>>, ES, RS> | undefined
+  /**
+   * The longest that the `Retry-After` of a server or a proxy delays an attempt beyond what the Schedule says; one that
+   * asks for more is asked again after this. 0 ignores it. Default: 5 minutes.
+   */
+  readonly maxRetryAfter?: Duration.Input | undefined
   /**
    * How long a connection must have been open to count as stable, so that a server which accepts and closes at once is
    * not asked faster and faster. Default: 5 seconds.
@@ -145,8 +156,7 @@ export interface ReconnectingClient<E = never> {
 const longest = Duration.seconds(30)
 
 /**
- * Waits half a second, and twice as long each time up to 30 seconds, give or take a fifth. Goes on as long as the failures
- * are such that another attempt may succeed, see {@link isTransient}.
+ * Waits half a second, and twice as long each time up to 30 seconds, give or take a fifth.
  *
  * @category constants
  * @since 0.1.0
@@ -154,38 +164,17 @@ const longest = Duration.seconds(30)
 export const defaultSchedule: Schedule.Schedule<unknown, Failure<unknown>> = Schedule.exponential("500 millis").pipe(
   Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, longest))),
   Schedule.jittered,
-  Schedule.setInputType<Failure<unknown>>(),
-  Schedule.while(({ input }) => isTransient(input))
+  Schedule.setInputType<Failure<unknown>>()
 )
 
-const transientStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
-
 /**
- * Tests whether a failure may be gone at the next attempt: everything that the network did, timeouts, closes, and the
- * statuses 408, 425, 429, 500, 502, 503 and 504. A URL that is none, a certificate that is not trusted, a server that
- * wants other credentials or speaks no WebSocket will be the same again, and so may be what an effect of the program
- * failed with.
+ * Tests whether a failure may be gone at the next attempt, judged by its cause: see {@link FailureKind.kinds}. What an
+ * effect of the program failed with is not: only the program knows.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isTransient = (failure: Failure<unknown>): boolean => {
-  if (CloseError.isCloseError(failure)) return true
-  if (typeof failure !== "object" || failure === null || !("_tag" in failure)) return false
-  const error = failure as ConnectError
-  switch (error._tag) {
-    case "SocketError":
-    case "ConnectTimeout":
-    case "HandshakeTimeout":
-      return true
-    case "UnexpectedResponse":
-      return transientStatuses.has(error.status)
-    case "ProxyError":
-      return error.rule === "BrokenOff" || (error.rule === "Refused" && (error.status ?? 503) >= 500)
-    default:
-      return false
-  }
-}
+export const isTransient = (failure: Failure<unknown>): boolean => FailureKind.isTransient(failure)
 
 /**
  * Starts a client that connects again when its connection is lost.

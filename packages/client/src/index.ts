@@ -1,6 +1,7 @@
 export * as Client from "./Client.ts"
 export * as ClientSocket from "./ClientSocket.ts"
 export * as ConnectError from "./ConnectError.ts"
+export * as FailureKind from "./FailureKind.ts"
 export * as HappyEyeballs from "./HappyEyeballs.ts"
 export * as NoProxy from "./NoProxy.ts"
 export * as NotSent from "./NotSent.ts"

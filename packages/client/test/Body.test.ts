@@ -34,6 +34,10 @@ describe("Body", () => {
     assert.strictEqual(read(head({ "Content-Length": "0" }), []), "")
   })
 
+  it.each(["99999999999999999999", "-1", "+5", "5, 5", "five", ""])("ends with the stream where %j was", (length) => {
+    assert.strictEqual(read(head({ "Content-Length": length }), ["hel", "lo"], { ends: true }), "hello unfinished")
+  })
+
   it("ends with the stream where nothing was announced", () => {
     assert.strictEqual(read(head({}), ["hel", "lo"], { ends: true }), "hello unfinished")
     assert.strictEqual(read(head({}), ["hello"]), "hello unfinished truncated")

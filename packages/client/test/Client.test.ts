@@ -153,6 +153,23 @@ describe("Client", () => {
       })
     )
 
+    test(
+      "a status whose Content-Length makes no sense",
+      Effect.gen(function* () {
+        for (const length of ["99999999999999999999", "5\r\nContent-Length: 6", "-1"]) {
+          const scope = yield* Scope.make()
+          const lines = ["HTTP/1.1 404 Not Found", `Content-Length: ${length}`, "", "nothing here"]
+          yield* Scope.provide(
+            site("host", 80, () => lines.join("\r\n")),
+            scope
+          )
+          const error = yield* unexpected("ws://host/")
+          assert.deepStrictEqual([error.rule, error.status, error.text], ["BadStatus", 404, "nothing here"])
+          yield* Scope.close(scope, Exit.void)
+        }
+      })
+    )
+
     const noWebSocket: ReadonlyArray<readonly [string, UnexpectedResponse["rule"], Record<string, string>]> = [
       ["a wrong Accept", "WrongAccept", { "Sec-WebSocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" }],
       ["no Accept", "MissingAccept", { "Sec-WebSocket-Accept": "" }],

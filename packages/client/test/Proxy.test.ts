@@ -160,7 +160,8 @@ describe("Proxy", () => {
       ["HTTP/1.1 101 Switching Protocols\r\n\r\n", "Refused", 101],
       ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "AuthenticationFailed", 407],
       ["SSH-2.0\r\n", "Malformed", undefined],
-      ["HTTP/1.1 200 OK\r\n" + "X: y\r\n".repeat(200) + "\r\n", "Malformed", undefined],
+      ["HTTP/1.1 200 OK\r\n" + "X: y\r\n".repeat(200) + "\r\n", "Malformed", 200],
+      ["HTTP/1.1 503 Service Unavailable\n\n", "Malformed", 503],
       ["HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n", "UnexpectedBytes", 200],
       ["HTTP/1.1 200", "BrokenOff", undefined],
       ["", "BrokenOff", undefined]

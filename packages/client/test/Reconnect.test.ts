@@ -236,6 +236,8 @@ describe("Reconnect", () => {
       Effect.gen(function* () {
         yield* site("forbidden", 80, () => response("403 Forbidden"))
         yield* site("busy", 80, () => response("503 Service Unavailable"))
+        yield* site("full", 80, () => response("520 Web Server Returned an Unknown Error"))
+        yield* site("broken", 80, () => "HTTP/1.1 502 Bad Gateway\nContent-Length: 0\n\n")
         for (const [url, end] of [
           ["ws://forbidden/", "GaveUp UnexpectedResponse"],
           ["ftp://host/", "GaveUp HandshakeMisuse"]
@@ -244,13 +246,110 @@ describe("Reconnect", () => {
           yield* settle
           assert.strictEqual(told.at(-1)?.event, end)
         }
-        for (const url of ["ws://busy/", "ws://nobody/"]) {
+        for (const url of ["ws://busy/", "ws://full/", "ws://broken/", "ws://nobody/"]) {
           const told = yield* watch(yield* Reconnect.make({ url }))
           yield* settle
           assert.match(told.at(-1)!.event, /^Failed 1 \w+, again in [456]\d\d/)
         }
       })
     )
+
+    test(
+      "where a close says so, and on the codes of applications",
+      Effect.gen(function* () {
+        const server = yield* serve({ drainTimeout: 0 })
+        for (const [code, end] of [
+          [1012, "again in"],
+          [1008, "GaveUp PolicyViolation"],
+          [4004, "GaveUp ApplicationClose"]
+        ] as const) {
+          const client = yield* Reconnect.make({ url: "ws://host/", schedule: exponential })
+          const told = yield* watch(client)
+          yield* settle
+          yield* Effect.forkChild((yield* Queue.take(server.connections)).close(code))
+          yield* settle
+          assert.include(told.at(-1)!.event, end)
+          yield* client.close()
+        }
+      })
+    )
+
+    test(
+      "only where the program says so, if it does",
+      Effect.gen(function* () {
+        yield* site("forbidden", 80, () => response("403 Forbidden"))
+        const stubborn = yield* Reconnect.make({ url: "ws://forbidden/", while: () => true, schedule: exponential })
+        const told = yield* watch(stubborn)
+        yield* settle
+        assert.strictEqual(told.at(-1)?.event, "Failed 1 UnexpectedResponse, again in 1000")
+        yield* stubborn.close()
+        const quitter = yield* watch(yield* Reconnect.make({ url: "ws://nobody/", while: () => false }))
+        yield* settle
+        assert.strictEqual(quitter.at(-1)?.event, "GaveUp SocketError")
+      })
+    )
+
+    test(
+      "on an error of the effects that prepare the attempt, unless the program knows better",
+      Effect.gen(function* () {
+        for (const options of [
+          { url: Effect.fail("no token" as const) },
+          { url: "ws://nobody/", options: Effect.fail("no token" as const) }
+        ]) {
+          const told = yield* watch(yield* Reconnect.make({ ...options, schedule: exponential }))
+          yield* settle
+          assert.strictEqual(told.at(-1)?.event, "GaveUp no token")
+          const client = yield* Reconnect.make({
+            ...options,
+            schedule: exponential,
+            while: (failure) => failure === "no token" || Reconnect.isTransient(failure)
+          })
+          const again = yield* watch(client)
+          yield* settle
+          assert.strictEqual(again.at(-1)?.event, "Failed 1 no token, again in 1000")
+          yield* client.close()
+        }
+      })
+    )
+
+    describe("not, and waits as Retry-After says:", () => {
+      const asks = (
+        name: string,
+        headers: ReadonlyArray<string>,
+        expected: number,
+        options?: Pick<Reconnect.ReconnectOptions, "maxRetryAfter">
+      ): void => {
+        test(
+          name,
+          Effect.gen(function* () {
+            yield* site("busy", 80, () => response("503 Service Unavailable", headers))
+            const client = yield* Reconnect.make({
+              url: "ws://busy/",
+              schedule: Schedule.spaced("2 seconds"),
+              ...options
+            })
+            const told = yield* watch(client)
+            yield* settle
+            assert.strictEqual(told.at(-1)?.event, `Failed 1 UnexpectedResponse, again in ${expected}`)
+            yield* client.close()
+          })
+        )
+      }
+      asks("seconds", ["Retry-After: 7"], 7000)
+      asks("no seconds at all", ["Retry-After: 0"], 2000)
+      asks("five minutes at most", ["Retry-After: 99999999999999999999"], 300_000)
+      asks("as long as the program allows", ["Retry-After: 3600"], 60_000, { maxRetryAfter: "1 minute" })
+      asks("not at all, if the program likes", ["Retry-After: 7"], 2000, { maxRetryAfter: 0 })
+      asks("what is neither is ignored", ["Retry-After: soon"], 2000)
+      asks("a negative number is ignored", ["Retry-After: -7"], 2000)
+      const date = "Date: Sun, 06 Nov 2044 08:49:37 GMT"
+      asks("a date, by the server's clock", [date, "Retry-After: Sun, 06 Nov 2044 08:49:46 GMT"], 9000)
+      asks("a date of RFC 850", [date, "Retry-After: Sunday, 06-Nov-44 08:49:46 GMT"], 9000)
+      asks("a date of asctime", [date, "Retry-After: Sun Nov  6 08:49:46 2044"], 9000)
+      asks("a date that is over", [date, "Retry-After: Sun, 06 Nov 2044 08:49:30 GMT"], 2000)
+      // The clock of the test begins at the epoch.
+      asks("a date, by our own clock", ["Retry-After: Thu, 01 Jan 1970 00:00:08 GMT"], 8000)
+    })
 
     test(
       "by default waits longer each time, and never longer than 36 seconds",

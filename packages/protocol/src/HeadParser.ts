@@ -83,6 +83,8 @@ export const HeadRule = Schema.Literals([
 export class HeadError extends Schema.TaggedError<HeadError>("@effect-ws/protocol/HeadError")("HeadError", {
   rule: HeadRule,
   status: Schema.Literals([400, 414, 431, 501, 505]),
+  /** The status of the response whose head it is, where that was read before the fault. */
+  responseStatus: Schema.optionalKey(Schema.Int),
   offset: Schema.Int,
   detail: Schema.String
 }) {
@@ -366,8 +368,9 @@ export class HeadParser<Kind extends keyof HeadByKind> {
     const { method, reason, status, target, version } = this
     // A server may keep the request for as long as the connection is open: without the room that the array grew into.
     const headers = this.headers.slice()
-    // RFC 9112 6.1: a server "MAY reject a request that contains both Content-Length and Transfer-Encoding"
-    if (isBodyLengthAmbiguous(headers)) {
+    // RFC 9112 6.1: a server "MAY reject a request that contains both Content-Length and Transfer-Encoding". A response
+    // is the last on its connection, whatever its length is: its status is worth more than its framing.
+    if (this.kind === "request" && isBodyLengthAmbiguous(headers)) {
       const detail = "expected at most one Content-Length, a number, and no Transfer-Encoding beside it"
       return this.fail(end, "AmbiguousBodyLength", 400, detail)
     }
@@ -394,7 +397,8 @@ export class HeadParser<Kind extends keyof HeadByKind> {
   }
 
   private fail(index: number, rule: typeof HeadRule.Type, status: HeadError["status"], detail: string): HeadError {
-    this.error = new HeadError({ rule, status, offset: this.base + index, detail })
+    const answered = this.status === 0 ? undefined : { responseStatus: this.status }
+    this.error = new HeadError({ rule, status, offset: this.base + index, detail, ...answered })
     this.partial = ""
     return this.error
   }

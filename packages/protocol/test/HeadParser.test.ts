@@ -185,10 +185,23 @@ describe("HeadParser", () => {
     ["HTTP/1.1\r\n\r\n", "InvalidVersion 400"],
     ["HTTP/3.0 101 x\r\n\r\n", "UnsupportedVersion 505"],
     ["SSH-2.0-OpenSSH_9.6\r\n", "InvalidVersion 400"],
+    ["HTTP/1.1 404 x\r\nContent-Length: 99999999999999999999\r\n\r\n", "parsed"],
+    ["HTTP/1.1 404 x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "parsed"],
     ["HTTP/1.1 101\r\n\r\n", "parsed"],
     ["HTTP/1.1 101 \r\n\r\n", "parsed"]
   ])("response %j: %s", (text, rule) => {
     assert.strictEqual(ruleOf(text, undefined, "response"), rule)
+  })
+
+  it.each([
+    ["HTTP/1.1 503 x\n", 503],
+    ["HTTP/1.1 503 x\r\nbad header\r\n", 503],
+    ["HTTP/1.1 50x", undefined],
+    ["SSH-2.0-OpenSSH_9.6", undefined]
+  ])("tells the status of the response %j, as far as it was read", (text, status) => {
+    const result = new HeadParser.HeadParser("response").push(bytesOf(text))
+    assert.instanceOf(result, HeadParser.HeadError)
+    assert.strictEqual(result.responseStatus, status)
   })
 
   it("bounds target, headers and fields exactly, by default and as told", () => {

@@ -22,11 +22,14 @@ export class Body {
   constructor(head: ResponseHead, maxBytes: number) {
     this.maxBytes = maxBytes
     const { headers, status } = head
-    const length = HeaderFields.get(headers, "Content-Length")
+    // Deviation: RFC 9112 6.3 has a response with an invalid length discarded. Nothing comes after it on the connection,
+    // and it is shown to find out what is wrong: so it is read as if it said nothing of its length.
+    const lengths = HeaderFields.getAll(headers, "Content-Length")
+    const length = lengths.length === 1 && /^[0-9]{1,15}$/.test(lengths[0]!) ? Number(lengths[0]) : Infinity
     this.chunked = HeaderFields.hasListElement(headers, "Transfer-Encoding", "chunked")
     // RFC 9112 6.3: "Any response with a 1xx, 204, or 304 status code is always terminated by the first empty line"
     const isEmpty = status < 200 || status === 204 || status === 304
-    this.remaining = isEmpty || this.chunked ? 0 : length === undefined ? Infinity : Number(length)
+    this.remaining = isEmpty || this.chunked ? 0 : length
     if (this.chunked && !isEmpty) this.state = "Size"
     else this.complete = this.remaining === 0
   }

@@ -20,12 +20,17 @@ import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import * as Client from "../Client.ts"
 import type { ConnectError } from "../ConnectError.ts"
 import type { Event, Failure, ReconnectingClient, ReconnectOptions } from "../Reconnect.ts"
+import * as FailureKind from "../FailureKind.ts"
 import { NotSent } from "../NotSent.ts"
+import { ProxyError } from "../ProxyError.ts"
+import { UnexpectedResponse } from "../UnexpectedResponse.ts"
 import { Pending } from "./Pending.ts"
+import { retryAfterMillis } from "./retryAfter.ts"
 
 export class Reconnecting<E> implements ReconnectingClient<E> {
   private readonly waiting: Pending
@@ -158,6 +163,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     schedule: Schedule.Schedule<unknown, Failure<E1>, ES, RS>
   ): Effect.Effect<Failure<E>, ES, Dialer | R | RS> {
     const stableAfter = Duration.toMillis(options.stableAfter ?? "5 seconds")
+    const maxRetryAfter = Duration.toMillis(options.maxRetryAfter ?? "5 minutes")
+    const mayPass = options.while ?? FailureKind.isTransient
     return Effect.gen({ self: this }, function* () {
       let step = yield* Schedule.toStep(schedule)
       let attempt = 0
@@ -173,11 +180,14 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           if (conversation.success.lasted >= stableAfter) step = yield* Schedule.toStep(schedule)
         }
         const now = yield* Clock.currentTimeMillis
-        const retryIn = yield* Pull.matchEffect(step(now, failure), {
-          onSuccess: ([, delay]) => Effect.succeed<Duration.Duration | undefined>(delay),
-          onFailure: (cause) => Effect.failCause(cause),
-          onDone: () => Effect.undefined
-        })
+        const asked = Duration.millis(Math.min(retryAfterOf(failure, now), maxRetryAfter))
+        const retryIn = mayPass(failure)
+          ? yield* Pull.matchEffect(step(now, failure), {
+              onSuccess: ([, delay]) => Effect.succeed<Duration.Duration | undefined>(Duration.max(delay, asked)),
+              onFailure: (cause) => Effect.failCause(cause),
+              onDone: () => Effect.undefined
+            })
+          : undefined
         this.tell(
           Result.isSuccess(conversation)
             ? { _tag: "Closed", closure: conversation.success.closure, retryIn }
@@ -322,6 +332,14 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   private tell(event: Event<E>): void {
     Queue.offerUnsafe(this.told, event)
   }
+}
+
+/** How long whoever refused asks us to wait, in milliseconds; 0 where nobody does. */
+const retryAfterOf = (failure: unknown, now: number): number => {
+  const refusal = Socket.isSocketError(failure) && "cause" in failure.reason ? failure.reason.cause : failure
+  return refusal instanceof UnexpectedResponse || refusal instanceof ProxyError
+    ? (retryAfterMillis(refusal.headers, now) ?? 0)
+    : 0
 }
 
 /**

@@ -32,7 +32,7 @@ export const httpTunnel = Effect.fnUntraced(function* (
   const error = (
     rule: ProxyError["rule"],
     detail: string,
-    head?: HttpHead.ResponseHead
+    head?: { readonly status: number; readonly headers: HeaderFields.HeaderFields }
   ): Effect.Effect<never, ProxyError> =>
     Effect.fail(
       new ProxyError({
@@ -75,7 +75,11 @@ export const httpTunnel = Effect.fnUntraced(function* (
 
 const readAnswer = Effect.fnUntraced(function* (
   reader: Socket.Reader,
-  error: (rule: ProxyError["rule"], detail: string) => Effect.Effect<never, ProxyError>
+  error: (
+    rule: ProxyError["rule"],
+    detail: string,
+    head?: { readonly status: number; readonly headers: HeaderFields.HeaderFields }
+  ) => Effect.Effect<never, ProxyError>
 ): Effect.fn.Return<
   { readonly head: HttpHead.ResponseHead; readonly surplus: boolean },
   Socket.SocketError | ProxyError
@@ -93,7 +97,11 @@ const readAnswer = Effect.fnUntraced(function* (
       while (chunk.length > 0) {
         const parsed = parser.push(chunk)
         if (parsed === undefined) break
-        if (parsed._tag === "HeadError") return yield* error("Malformed", parsed.message)
+        if (parsed._tag === "HeadError") {
+          const status = parsed.responseStatus
+          const head = status === undefined ? undefined : { status, headers: HeaderFields.empty }
+          return yield* error("Malformed", parsed.message, head)
+        }
         const { head, rest } = parsed
         // RFC 9110 15.2: interim responses may come before the final one, expected or not.
         if (head.status >= 200 || head.status === 101 || ++interim > maxInterim) {

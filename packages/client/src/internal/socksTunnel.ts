@@ -35,11 +35,16 @@ export const socksTunnel = Effect.fnUntraced(function* (
   proxy: Proxy,
   destination: { readonly host: string; readonly port: number }
 ): Effect.fn.Return<void, Socket.SocketError | ProxyError> {
-  const error = (rule: ProxyError["rule"], detail: string): Effect.Effect<never, ProxyError> =>
+  const error = (
+    rule: ProxyError["rule"],
+    detail: string,
+    more?: { readonly reply: number }
+  ): Effect.Effect<never, ProxyError> =>
     Effect.fail(
       new ProxyError({
         rule,
         detail,
+        ...more,
         proxy: formatAddress(proxy),
         destination: formatAddress(destination),
         headers: HeaderFields.empty
@@ -83,7 +88,7 @@ export const socksTunnel = Effect.fnUntraced(function* (
   yield* socket.writer.write(Uint8Array.of(5, 1, 0, ...address, port >> 8, port & 0xff))
   const [replyVersion, reply = 0xff, , type] = yield* read(4)
   if (replyVersion !== 5) return yield* error("Malformed", `expected a reply of SOCKS version 5, found ${replyVersion}`)
-  if (reply !== 0) return yield* error("Refused", replies[reply] ?? `it replied ${reply}`)
+  if (reply !== 0) return yield* error("Refused", replies[reply] ?? `it replied ${reply}`, { reply })
   const length = type === 1 ? 4 : type === 4 ? 16 : type === 3 ? (yield* read(1))[0] : undefined
   if (length === undefined) return yield* error("Malformed", `found the unknown type of address ${type}`)
   yield* read(length + 2)

@@ -1,5 +1,6 @@
 /** Tests of what the pages on clients show, with peers that are not ours; and of RPC, which has both ends. */
 import * as Client from "@effect-ws/client/Client"
+import type * as Reconnect from "@effect-ws/client/Reconnect"
 import type { Message } from "@effect-ws/protocol/Message"
 import * as ConnectionSocketServer from "@effect-ws/server/ConnectionSocketServer"
 import type { Dialer } from "@effect-ws/transport/Dialer"
@@ -15,8 +16,10 @@ import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { Socket } from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
+import * as Stream from "effect/Stream"
 import { open } from "../support/Client.ts"
 import * as Pages from "../support/Pages.ts"
 import * as Peers from "../support/Peers.ts"
@@ -88,6 +91,27 @@ export const covers: Pages.Covers = {
       ])
       yield* Effect.raceFirst(program, Deferred.await(twice))
       assert.deepStrictEqual(seen, ["/?token=t1 subscribe", "/?token=t2 subscribe"])
+    })
+  ),
+  "client-4": Pages.run(
+    "comes back as long as the program says",
+    Effect.gen(function* () {
+      const codes = [4000, 4004]
+      const url = yield* Peers.ws((socket) => socket.close(codes.shift()))
+      const { client } = yield* Pages.load<{
+        readonly client: Effect.Effect<Reconnect.ReconnectingClient, never, Dialer | Scope.Scope>
+      }>("client-4", [
+        [
+          "declare const url: Effect.Effect<string, TokenServiceAway>",
+          `let n = 0; const url = Effect.suspend(() => n++ ? Effect.succeed("${url}") : Effect.fail(new TokenServiceAway()))`
+        ]
+      ])
+      const { events } = yield* Effect.provide(client, Client.layerDirect())
+      const told = yield* Stream.runCollect(events)
+      assert.strictEqual(
+        told.map(({ _tag }) => _tag).join(" "),
+        "Connecting Failed Connecting Open Closed Connecting Open Closed GaveUp"
+      )
     })
   ),
 

@@ -1,0 +1,171 @@
+/**
+ * Whether another attempt may succeed, judged by what went wrong and not by how far the attempt had come: a connection
+ * that breaks off is the same trouble while dialling, in TLS and in the handshake, and a certificate that is refused will
+ * be refused again wherever the refusal showed. {@link kinds} is the one table of it, and `docs/client.md` prints it.
+ *
+ * @since 0.1.0
+ */
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import * as Predicate from "effect/Predicate"
+import type { SocketError } from "effect/socket/Socket"
+import type { ConnectError } from "./ConnectError.ts"
+import type { ProxyError } from "./ProxyError.ts"
+
+/**
+ * The kinds of failure: whether another attempt may succeed, and what belongs to the kind.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const kinds = {
+  Network: {
+    transient: true,
+    means: "no such name, nobody listens, or the connection broke off (FIN or RST) at any stage; 1006"
+  },
+  Timeout: { transient: true, means: "`connectTimeout` or `handshakeTimeout` passed" },
+  NotTls: {
+    transient: true,
+    means: "an answer in place of TLS, such as the plain HTTP of a gateway whose server is away; a TLS internal error"
+  },
+  Certificate: { transient: false, means: "a certificate was refused: the server's by us, or ours by the server" },
+  TlsSettings: {
+    transient: false,
+    means: "TLS found no common version, cipher or protocol, or does not know the name; a certificate that is no PEM"
+  },
+  Overloaded: {
+    transient: true,
+    means: "status 408, 425, 429, or 5xx but 501 and 505, of the server or a proxy, even if the rest is malformed"
+  },
+  Refused: {
+    transient: false,
+    means: "any other status, a redirect that is not followed, credentials or a destination that a proxy refuses"
+  },
+  NotWebSocket: { transient: false, means: "the answer is not HTTP, accepts wrongly, or is not what a proxy says" },
+  Closed: {
+    transient: true,
+    means: "an open connection ended with 1000, 1001, 1002, 1005, 1007, 1011 to 1014 or 3008"
+  },
+  ClosedForGood: {
+    transient: false,
+    means: "1003, 1008, 1009, 1010, 3000, 3003, and the codes of applications, which only the program understands"
+  },
+  Misuse: { transient: false, means: "the URL, a header or a subprotocol cannot be used" },
+  Program: { transient: false, means: "an error of the program's own, from the effects `url` and `options`" }
+} as const satisfies Record<string, { readonly transient: boolean; readonly means: string }>
+
+/**
+ * A kind of failure.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FailureKind = keyof typeof kinds
+
+/**
+ * Tests whether another attempt may succeed, as {@link kinds} says.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isTransient = (failure: unknown): boolean => kinds[of(failure)].transient
+
+/**
+ * Returns the kind of a failure: of a `ConnectError`, of a close, or of anything else, which is the program's own.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const of = (failure: unknown): FailureKind => {
+  if (CloseError.isCloseError(failure)) return ofClose(failure)
+  if (!Predicate.hasProperty(failure, "_tag")) return "Program"
+  const error = failure as ConnectError
+  switch (error._tag) {
+    case "SocketError":
+      return ofCause(error)
+    case "TlsError":
+      return ofCause(error.cause)
+    case "ConnectTimeout":
+    case "HandshakeTimeout":
+      return "Timeout"
+    case "ProxyError":
+      return ofProxy(error)
+    case "UnexpectedResponse":
+      return error.status === 101 ? "NotWebSocket" : ofStatus(error.status)
+    case "HeadError":
+      return error.responseStatus !== undefined && isOverloaded(error.responseStatus) ? "Overloaded" : "NotWebSocket"
+    case "HandshakeMisuse":
+      return "Misuse"
+    default:
+      return "Program"
+  }
+}
+
+// What is wrong with one message or one server may be right on the next connection; what the peer thinks of us is not.
+const transientCloses: ReadonlySet<number> = new Set([1000, 1001, 1002, 1005, 1007, 1011, 1012, 1013, 1014, 3008])
+
+const ofClose = ({ code }: CloseError.CloseError): FailureKind =>
+  code === 1006 ? "Network" : code === 1015 ? "TlsSettings" : transientCloses.has(code) ? "Closed" : "ClosedForGood"
+
+const isOverloaded = (status: number): boolean =>
+  status === 408 ||
+  status === 425 ||
+  status === 429 ||
+  // RFC 9110 15.6.2, 15.6.6: the server lacks what it takes, and will lack it at the next attempt.
+  (status >= 500 && status <= 599 && status !== 501 && status !== 505)
+
+const ofStatus = (status: number): FailureKind => (isOverloaded(status) ? "Overloaded" : "Refused")
+
+// RFC 1928 6: not allowed by ruleset, command not supported, address type not supported
+const finalReplies: ReadonlySet<number> = new Set([2, 7, 8])
+
+const ofProxy = ({ cause, reply, rule, status }: ProxyError): FailureKind => {
+  if (status !== undefined && isOverloaded(status)) return "Overloaded"
+  switch (rule) {
+    case "BrokenOff":
+      return "Network"
+    case "TlsFailed":
+      return ofCause(cause)
+    case "Refused":
+      return reply === undefined || finalReplies.has(reply) ? "Refused" : "Network"
+    case "AuthenticationFailed":
+      return "Refused"
+    case "Malformed":
+    case "UnexpectedBytes":
+      return "NotWebSocket"
+  }
+}
+
+// Node names OpenSSL's reasons and alerts in the code of an error. TLS 1.3 may refuse a client's certificate only when
+// the client reads, so that these come from any stage; what is none of them is the network.
+const byCode: ReadonlyArray<readonly [pattern: RegExp, kind: FailureKind]> = [
+  // RFC 8446 6.2: the alerts about certificates, unknown_ca and access_denied; and the verdicts of our own check.
+  [/^ERR_SSL_.*(?:CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)|^ERR_TLS_CERT_/, "Certificate"],
+  [/^(?:CERT|CRL|UNABLE_TO|ERROR_IN_(?:CERT|CRL)|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH)_?/, "Certificate"],
+  [/^(?:INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)$/, "Certificate"],
+  [/^ERR_SSL_.*(?:HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|INSUFFICIENT_SECURITY)$/, "TlsSettings"],
+  [/^ERR_SSL_.*(?:NO_APPLICATION_PROTOCOL|UNRECOGNIZED_NAME|_EXTENSION|INAPPROPRIATE_FALLBACK)$/, "TlsSettings"],
+  [/^ERR_SSL_.*(?:NO_SHARED_CIPHER|NO_CIPHERS_AVAILABLE|NO_PROTOCOLS_AVAILABLE|DH_KEY_TOO_SMALL)$/, "TlsSettings"],
+  // Of our own certificate, key or options, before a byte is sent.
+  [/^ERR_(?:OSSL|TLS|INVALID|CRYPTO)_/, "TlsSettings"],
+  [/^ERR_SSL_/, "NotTls"],
+  [/^ETIMEDOUT$/, "Timeout"]
+]
+
+const ofCause = (cause: unknown, depth = 8): FailureKind => {
+  if (depth === 0 || typeof cause !== "object" || cause === null) return "Network"
+  if ("code" in cause && typeof cause.code === "string") {
+    const { code } = cause
+    const known = byCode.find(([pattern]) => pattern.test(code))
+    if (known !== undefined) return known[1]
+  }
+  // Of several addresses one is enough.
+  if (cause instanceof AggregateError && cause.errors.length > 0) {
+    const found = cause.errors.map((error) => ofCause(error, depth - 1))
+    return found.find((kind) => kinds[kind].transient) ?? found[0]!
+  }
+  if ("_tag" in cause && cause._tag === "ProxyError") return ofProxy(cause as ProxyError)
+  return ofCause(
+    "reason" in cause ? (cause as SocketError).reason : "cause" in cause ? cause.cause : undefined,
+    depth - 1
+  )
+}

@@ -1,0 +1,42 @@
+/**
+ * `Retry-After` (RFC 9110 10.2.3): how long a server, or a proxy, asks a client to wait before the next attempt.
+ */
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
+
+/** The wait in milliseconds that the headers ask for, if any. `now` is for servers that do not say what time it is. */
+export const retryAfterMillis = (headers: HeaderFields.HeaderFields, now: number): number | undefined => {
+  const value = HeaderFields.get(headers, "Retry-After")?.trim()
+  if (value === undefined) return undefined
+  // "delay-seconds": more digits than these are for ever, and so is this.
+  if (/^[0-9]+$/.test(value)) return Math.min(Number(value), Number.MAX_SAFE_INTEGER / 1000) * 1000
+  const date = parseHttpDate(value)
+  if (date === undefined) return undefined
+  // The server's clock and ours may differ; its own idea of now says how far away its date is.
+  const sent = parseHttpDate(HeaderFields.get(headers, "Date") ?? "")
+  return Math.max(0, date - (sent ?? now))
+}
+
+const weekday = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+const month = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+const time = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
+
+// RFC 9110 5.6.7: "A recipient that parses a timestamp value in an HTTP field MUST accept all three HTTP-date formats."
+const imfFixdate = new RegExp(`^${weekday}, [0-9]{2} ${month} [0-9]{4} ${time} GMT$`)
+const rfc850 = new RegExp(`^[A-Z][a-z]+day, ([0-9]{2})-(${month})-([0-9]{2}) (${time}) GMT$`)
+const asctime = new RegExp(`^${weekday} (${month}) ([0-9 ][0-9]) (${time}) ([0-9]{4})$`)
+
+const parseHttpDate = (text: string): number | undefined => {
+  const value = text.trim()
+  const [, day850, month850, year850, time850] = rfc850.exec(value) ?? []
+  const [, monthC, dayC, timeC, yearC] = asctime.exec(value) ?? []
+  const written = imfFixdate.test(value)
+    ? value
+    : year850 !== undefined
+      ? // A server of today that writes two digits means this century.
+        `${day850} ${month850} 20${year850} ${time850} GMT`
+      : yearC !== undefined
+        ? `${dayC!.trim()} ${monthC} ${yearC} ${timeC} GMT`
+        : undefined
+  const date = written === undefined ? Number.NaN : Date.parse(written)
+  return Number.isNaN(date) ? undefined : date
+}
