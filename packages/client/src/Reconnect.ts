@@ -149,7 +149,10 @@ export interface ReconnectingClient<E = never> {
   readonly connection: Effect.Effect<Connection, NotSent>
   /** How many messages wait for a connection. */
   readonly pending: Effect.Effect<number>
-  /** Closes the connection and connects no more. Messages that wait are dropped, with an event. */
+  /**
+   * Closes the connection and connects no more, and waits for the end. Messages that wait are dropped, with an event. A
+   * wait that is interrupted changes nothing about that.
+   */
   readonly close: (code?: number, reason?: string) => Effect.Effect<void, Misuse>
 }
 

@@ -563,6 +563,40 @@ describe("Reconnect", () => {
     )
 
     test(
+      "for good, though nobody waits for the end any more",
+      Effect.gen(function* () {
+        const asked = yield* site(
+          "host",
+          80,
+          (asked) => (writer, reader) =>
+            Effect.andThen(
+              writer.write(acceptance(asked)),
+              Effect.forever(Effect.andThen(reader.pull, Effect.yieldNow))
+            )
+        )
+        const client = yield* Reconnect.make({
+          url: "ws://host/",
+          options: { closeTimeout: "5 seconds" },
+          schedule: Schedule.spaced("1 second")
+        })
+        const told = yield* watch(client)
+        yield* client.connection
+        const closing = yield* Effect.forkChild(client.close(), { startImmediately: true })
+        yield* settle
+        yield* Fiber.interrupt(closing)
+        assert.propertyVal(yield* Effect.flip(client.send("late")), "reason", "Over")
+        for (let second = 0; second < 10; second++) {
+          yield* settle
+          yield* TestClock.adjust("1 second")
+        }
+        yield* settle
+        yield* client.close()
+        assert.deepStrictEqual(lines(told), ["0: Connecting 1", "0: Open 1", "5000: Closed 1006", "5000: Stopped"])
+        assert.strictEqual(asked.length, 1)
+      })
+    )
+
+    test(
       "with its Scope, also while it waits for the next attempt",
       Effect.gen(function* () {
         const waiting = yield* Effect.scoped(Effect.tap(Reconnect.make({ url: "ws://host/" }), () => settle))

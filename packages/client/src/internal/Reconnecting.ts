@@ -48,6 +48,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   private current: Connection | undefined = undefined
   private supervisor: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private stopping = false
+  // What closes the connection, as long as it does.
+  private closing: Fiber.Fiber<void, Misuse> | undefined = undefined
   private over = false
 
   private constructor(
@@ -131,24 +133,31 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
 
   close(code?: number, reason?: string): Effect.Effect<void, Misuse> {
     return Effect.suspend(() => {
-      if (this.over || this.stopping) return this.ended
       const { current } = this
-      if (current === undefined) {
-        this.stopping = true
-        return this.ended
-      }
-      const closed = Effect.tap(current.close(code, reason), (closure) =>
-        Effect.sync(() => this.tell({ _tag: "Closed", closure, retryIn: undefined }))
-      )
+      if (this.closing !== undefined) return Effect.asVoid(Fiber.await(this.closing))
+      if (this.over || this.stopping) return this.ended
       this.stopping = true
-      return Effect.andThen(
-        Effect.onError(closed, () =>
+      if (current === undefined) return this.ended
+      const close = current.close(code, reason).pipe(
+        Effect.tap((closure) => Effect.sync(() => this.tell({ _tag: "Closed", closure, retryIn: undefined }))),
+        // A code that cannot be sent closes nothing.
+        Effect.tapError(() =>
           Effect.sync(() => {
             this.stopping = false
           })
         ),
-        this.ended
+        Effect.andThen(this.ended),
+        Effect.ensuring(
+          Effect.sync(() => {
+            this.closing = undefined
+          })
+        )
       )
+      // A fiber of its own: who no longer waits for the end has closed the client all the same.
+      return Effect.flatMap(Effect.forkDetach(close, { startImmediately: true }), (fiber) => {
+        if (fiber.pollUnsafe() === undefined) this.closing = fiber
+        return Fiber.join(fiber)
+      })
     })
   }
 
