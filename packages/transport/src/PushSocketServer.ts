@@ -12,6 +12,38 @@ import type { SocketServerError } from "effect/socket/SocketServer"
 import type { PushSocket } from "./Push.ts"
 
 /**
+ * A connection that was accepted and is not a socket yet, because its TLS handshake is under way.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Arrival {
+  readonly remoteAddress: NetAddress.SocketAddress | undefined
+  /** Whether the peer has sent anything at all. */
+  readonly hasSent: boolean
+  /** Drops the connection and frees its descriptor. `onDeparture` does not come. */
+  readonly drop: () => void
+}
+
+/**
+ * Hears of connections from the moment they are accepted, so that their TLS handshakes can be counted and timed.
+ *
+ * **Details**
+ *
+ * Each arrival is followed by exactly one of: its socket (the second argument of `accept`'s callback), `onDeparture`, or
+ * `drop`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ArrivalListener {
+  /** A connection was accepted. */
+  readonly onArrival: (arrival: Arrival) => void
+  /** The connection ended before it became a socket. */
+  readonly onDeparture: (arrival: Arrival) => void
+}
+
+/**
  * Accepts connections without starting fibers.
  *
  * **Details**
@@ -19,7 +51,9 @@ import type { PushSocket } from "./Push.ts"
  * - `address`: where it listens, with the real port.
  * - `accept`: hands each connection to the callback until it is interrupted; never returns. The callback owns the
  *   socket from then on: interrupting `accept`, or closing the server's Scope, leaves it open. Connections that arrived
- *   while nobody accepted were kept, up to the server's `maxPending`, and come first.
+ *   while nobody accepted were kept, up to the server's `maxPending`, and come first. A TLS server hands over a socket
+ *   when its handshake is done; `arrivals` hears of the connection before that. Without it, TLS handshakes under way are
+ *   bounded by `maxPending`.
  * - `stopAccepting`: stops listening, so that new connections are refused, and drops those that nobody accepted yet.
  *   Open ones stay open. Idempotent. Closing the server's Scope does the same.
  *
@@ -37,7 +71,10 @@ export class PushSocketServer extends Context.Service<
   PushSocketServer,
   {
     readonly address: NetAddress.SocketAddress
-    readonly accept: (onSocket: (socket: PushSocket) => void) => Effect.Effect<never, SocketServerError>
+    readonly accept: (
+      onSocket: (socket: PushSocket, arrival: Arrival | undefined) => void,
+      arrivals?: ArrivalListener
+    ) => Effect.Effect<never, SocketServerError>
     readonly stopAccepting: Effect.Effect<void>
   }
 >()("@effect-ws/transport/PushSocketServer") {}

@@ -27,7 +27,10 @@ export interface ListenOptions extends NodeDuplexOptions {
   readonly backlog?: number | undefined
   /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
   readonly noDelay?: boolean | undefined
-  /** How many accepted connections wait for `run` or `accept`; what comes above that is reset. Default: 1024. */
+  /**
+   * How many accepted connections wait for `run` or `accept`; what comes above that is reset. With TLS, handshakes under
+   * way that nobody counts are bounded by the same number. Default: 1024.
+   */
   readonly maxPending?: number | undefined
 }
 
@@ -97,7 +100,6 @@ export const layerServer = (
     makeNodeServer({
       createServer: () =>
         Net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: options.noDelay ?? true }),
-      event: "connection",
       ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
       duplex: duplexSettings(options, true)

@@ -13,14 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
-import type * as Net from "node:net"
-import { isIP } from "node:net"
+import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { Dialer, formatAddress, hostPort } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { defaultConnectTimeout, makeNodeDialed } from "./internal/dial.ts"
 import { listening, makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
+import { tlsHandshakes } from "./internal/tlsHandshakes.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import type * as Tcp from "./Tcp.ts"
 
@@ -124,8 +124,9 @@ export const layerServer = (
 ): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> =>
   Layer.effectContext(
     makeNodeServer({
-      createServer: () => createServer(options),
-      event: "secureConnection",
+      createServer: () =>
+        Net.createServer({ allowHalfOpen: false, pauseOnConnect: true, noDelay: options.noDelay ?? true }),
+      makeSecure: () => tlsHandshakes(secureServer(options), handshakeTimeout(options)),
       ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
       duplex: duplexSettings(options, true)
@@ -168,8 +169,10 @@ export const layer = (options: {
 }): Layer.Layer<SocketServer | PushSocketServer | Dialer, SocketServerError> =>
   Layer.merge(layerServer(options.server), layerDialer(options.dialer))
 
-const createServer = (options: ServerOptions | InheritedOptions): Tls.Server => {
-  const millis = Duration.toMillis(options.handshakeTimeout ?? "10 seconds")
+const handshakeTimeout = (options: SecureOptions): number => Duration.toMillis(options.handshakeTimeout ?? "10 seconds")
+
+/** A server that does not listen: sockets that were accepted are given to it. */
+const secureServer = (options: SecureOptions): Tls.Server => {
   const clientCa = options.clientCa === undefined ? undefined : { ca: pems(options.clientCa) }
   const minVersion = options.minVersion ?? "TLSv1.2"
   const server = Tls.createServer({
@@ -179,48 +182,14 @@ const createServer = (options: ServerOptions | InheritedOptions): Tls.Server => 
     requestCert: clientCa !== undefined,
     rejectUnauthorized: clientCa !== undefined,
     ALPNProtocols: [...(options.alpnProtocols ?? ["http/1.1"])],
-    handshakeTimeout: millis,
-    allowHalfOpen: true,
-    pauseOnConnect: true,
-    noDelay: options.noDelay ?? true
+    handshakeTimeout: handshakeTimeout(options),
+    pauseOnConnect: true
   })
   for (const [name, identity] of Object.entries(options.names ?? {})) {
     server.addContext(name, Tls.createSecureContext({ ...secrets(identity), ...clientCa, minVersion }))
   }
-  server.on("tlsClientError", (_error, stream) => {
-    stream.destroy()
-  })
-  limitHandshakes(server, millis)
   return server
 }
-
-/**
- * Drops whoever has not finished the handshake in time. Node's own timeout starts again with each byte that arrives, so
- * a client that drips would hold its connection for ever.
- */
-const limitHandshakes = (server: Tls.Server, millis: number): void => {
-  // The TLS socket does not know the raw one: the address of the peer is what they have in common.
-  const deadlines = new Map<string, NodeJS.Timeout>()
-  const finish = (peer: string): void => {
-    clearTimeout(deadlines.get(peer))
-    deadlines.delete(peer)
-  }
-  server.on("connection", (raw: Net.Socket) => {
-    const peer = peerOf(raw)
-    finish(peer)
-    deadlines.set(
-      peer,
-      setTimeout(() => {
-        deadlines.delete(peer)
-        raw.destroy()
-      }, millis)
-    )
-    raw.once("close", () => finish(peer))
-  })
-  server.on("secureConnection", (stream) => finish(peerOf(stream)))
-}
-
-const peerOf = (stream: Net.Socket): string => `${stream.remoteAddress} ${stream.remotePort}`
 
 const connect = (
   target: { readonly path: string } | { readonly host: string; readonly port: number },
@@ -233,7 +202,7 @@ const connect = (
     ...(options.ca === undefined ? undefined : { ca: pems(options.ca) }),
     ...(name === undefined ? undefined : { checkServerIdentity: (_, cert) => Tls.checkServerIdentity(name, cert) }),
     // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted": they are found in the certificate all the same.
-    ...(name === undefined || isIP(name) !== 0 ? undefined : { servername: name }),
+    ...(name === undefined || Net.isIP(name) !== 0 ? undefined : { servername: name }),
     minVersion: options.minVersion ?? "TLSv1.2",
     ALPNProtocols: [...(options.alpnProtocols ?? ["http/1.1"])],
     rejectUnauthorized: options.rejectUnauthorized ?? true,

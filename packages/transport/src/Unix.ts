@@ -65,7 +65,6 @@ export const layerServer = (
       clearStale(options.path),
       makeNodeServer({
         createServer: () => Net.createServer({ allowHalfOpen: true, pauseOnConnect: true }),
-        event: "connection",
         listen: { path: options.path, backlog: options.backlog ?? 511 },
         onListening: () => {
           if (options.mode !== undefined) Fs.chmodSync(options.path, options.mode)

@@ -1,3 +1,4 @@
+export * as AddressKey from "./AddressKey.ts"
 export * as Deadlines from "./Deadlines.ts"
 export * as Dialer from "./Dialer.ts"
 export * as HttpUpgrade from "./HttpUpgrade.ts"

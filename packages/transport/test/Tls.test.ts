@@ -7,6 +7,8 @@ import * as Net from "node:net"
 import { Dialer, hostPort } from "../src/Dialer.ts"
 import type { PushSocket } from "../src/Push.ts"
 import { isPushReader, isPushWriter, peerInfo } from "../src/Push.ts"
+import { addressKey } from "../src/AddressKey.ts"
+import type { Arrival } from "../src/PushSocketServer.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
@@ -135,6 +137,81 @@ describe("Tls, in particular", () => {
       assert.isAtLeast(sent, 3)
       yield* connect({})
     }).pipe(Effect.provide(listen({ handshakeTimeout: "300 millis" })))
+  )
+
+  it.live("lets go at once of a client that ends in its handshake", () =>
+    Effect.gen(function* () {
+      const { closed, socket } = yield* rawConnection
+      // The start of a ClientHello.
+      socket.end(Buffer.from("16030100c8010000c40303", "hex"))
+      // The handshake itself may take ten seconds, and a test five.
+      yield* closed
+    }).pipe(Effect.provide(listen()))
+  )
+
+  it.live("tells a client that speaks HTTP what the port speaks", () =>
+    Effect.gen(function* () {
+      const { socket } = yield* rawConnection
+      const answered = Effect.callback<string>((resume) => {
+        let text = ""
+        socket.on("data", (bytes: Buffer) => (text += bytes.toString("latin1")))
+        socket.on("close", () => resume(Effect.succeed(text)))
+      })
+      socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+      assert.match(yield* answered, /^HTTP\/1\.1 400 Bad Request\r\n[^]*\r\n\r\nthis port speaks TLS: use wss:/)
+    }).pipe(Effect.provide(listen()))
+  )
+
+  it.live("tells whoever listens for arrivals of each handshake, and drops one when told to", () =>
+    Effect.gen(function* () {
+      const { accept, address } = yield* PushSocketServer
+      const log = yield* Queue.unbounded<string>()
+      const arrivals: Array<Arrival> = []
+      yield* Effect.forkScoped(
+        accept(
+          (socket, arrival) => {
+            Queue.offerUnsafe(log, `socket of arrival ${arrivals.indexOf(arrival!)}`)
+            socket.writerUnsafe.destroy()
+          },
+          {
+            onArrival: (arrival) => {
+              const { hasSent, remoteAddress } = arrival
+              Queue.offerUnsafe(log, `arrival from ${addressKey(remoteAddress)}, ${hasSent}`)
+              arrivals.push(arrival)
+            },
+            onDeparture: (arrival) => void Queue.offerUnsafe(log, `departure ${arrivals.indexOf(arrival)}`)
+          }
+        ),
+        { startImmediately: true }
+      )
+      const silent = yield* rawConnection
+      assert.strictEqual(yield* Queue.take(log), "arrival from 127.0.0.1, false")
+      silent.socket.end()
+      assert.strictEqual(yield* Queue.take(log), "departure 0")
+      const dropped = yield* rawConnection
+      assert.strictEqual(yield* Queue.take(log), "arrival from 127.0.0.1, false")
+      arrivals[1]!.drop()
+      yield* dropped.closed
+      const dialer = yield* Effect.provide(
+        Dialer.useSync((dialer) => dialer),
+        Tls.layerDialer({ ca })
+      )
+      yield* (yield* dialer.dial(address)).reader
+      assert.strictEqual(yield* Queue.take(log), "arrival from 127.0.0.1, false")
+      assert.strictEqual(yield* Queue.take(log), "socket of arrival 2")
+      assert.isTrue(arrivals[2]!.hasSent)
+    }).pipe(Effect.scoped, Effect.provide(listen()))
+  )
+
+  it.live("bounds by maxPending the handshakes that nobody counts", () =>
+    Effect.gen(function* () {
+      const kept = yield* Effect.forEach(Array.from({ length: 3 }), () => rawConnection)
+      yield* kept[2]!.closed
+      assert.deepStrictEqual(
+        kept.map(({ socket }) => socket.destroyed),
+        [false, false, true]
+      )
+    }).pipe(Effect.provide(listen({ maxPending: 2 })))
   )
 
   it.live("keeps a connection whose handshake was in time", () =>

@@ -12,8 +12,12 @@ import type * as Socket from "effect/socket/Socket"
 import { SocketServer } from "effect/socket/SocketServer"
 import type { PushSocket } from "../Push.ts"
 import { PushSocketServer } from "../PushSocketServer.ts"
+import type { Arrival, ArrivalListener } from "../PushSocketServer.ts"
 
-type Taker = (socket: PushSocket) => void
+interface Taker {
+  readonly onSocket: (socket: PushSocket, arrival: Arrival | undefined) => void
+  readonly arrivals: ArrivalListener | undefined
+}
 
 /** How many accepted connections wait for a taker, by default. */
 export const defaultMaxPending = 1024
@@ -22,6 +26,10 @@ export class Acceptor {
   private readonly _takers: Array<Taker> = []
   private _pending: Array<PushSocket> = []
   private _maxPending: number
+  // Who hears of each connection that is no socket yet.
+  private readonly _arrivals = new Map<Arrival, ArrivalListener | undefined>()
+  // How many of those nobody hears of.
+  private _unheard = 0
   private readonly _drop: (socket: PushSocket) => void
 
   /** `drop` gets rid of a connection for which there is no room; by default with a reset. */
@@ -30,22 +38,50 @@ export class Acceptor {
     this._drop = drop
   }
 
+  /** Tells the taker of a connection that will become a socket later, or drops it where too many are under way. */
+  arrive(arrival: Arrival): void {
+    const listener = this._takers.at(-1)?.arrivals
+    if (listener === undefined) {
+      if (this._unheard >= this._maxPending) return arrival.drop()
+      this._unheard++
+    }
+    this._arrivals.set(arrival, listener)
+    listener?.onArrival(arrival)
+  }
+
+  /** The connection of an arrival ended before it became a socket. */
+  depart(arrival: Arrival): void {
+    this.forget(arrival)?.onDeparture(arrival)
+  }
+
+  /** Forgets an arrival, and returns who heard of it. */
+  forget(arrival: Arrival): ArrivalListener | undefined {
+    const listener = this._arrivals.get(arrival)
+    if (this._arrivals.delete(arrival) && listener === undefined) this._unheard--
+    return listener
+  }
+
   /** Hands a connection over, keeps it for later, or drops it. */
-  offer(socket: PushSocket): void {
+  offer(socket: PushSocket, arrival?: Arrival): void {
     const taker = this._takers.at(-1)
-    if (taker !== undefined) return taker(socket)
+    const listener = arrival === undefined ? undefined : this.forget(arrival)
+    // Whoever heard of the arrival may have stopped taking connections since.
+    const isHeard = listener !== undefined && listener === taker?.arrivals
+    if (listener !== undefined && !isHeard) listener.onDeparture(arrival!)
+    if (taker !== undefined) return taker.onSocket(socket, isHeard ? arrival : undefined)
     if (this._pending.length >= this._maxPending) this._pending = this._pending.filter((waiting) => !waiting.isClosed)
     if (this._pending.length >= this._maxPending) this._drop(socket)
     else this._pending.push(socket)
   }
 
   /** Takes connections until interrupted. */
-  take(taker: Taker): Effect.Effect<never> {
+  take(onSocket: Taker["onSocket"], arrivals?: ArrivalListener): Effect.Effect<never> {
     return Effect.callback<never>(() => {
+      const taker: Taker = { onSocket, arrivals }
       this._takers.push(taker)
       const pending = this._pending
       this._pending = []
-      for (const socket of pending) if (!socket.isClosed) taker(socket)
+      for (const socket of pending) if (!socket.isClosed) onSocket(socket, undefined)
       return Effect.sync(() => {
         this._takers.splice(this._takers.lastIndexOf(taker), 1)
       })
@@ -95,5 +131,9 @@ export const makeServices = (
   stopAccepting: Effect.Effect<void>
 ): Context.Context<SocketServer | PushSocketServer> =>
   Context.make(SocketServer, { address, run: (handler) => acceptor.run(handler) }).pipe(
-    Context.add(PushSocketServer, { address, accept: (onSocket) => acceptor.take(onSocket), stopAccepting })
+    Context.add(PushSocketServer, {
+      address,
+      accept: (onSocket, arrivals) => acceptor.take(onSocket, arrivals),
+      stopAccepting
+    })
   )

@@ -319,7 +319,10 @@ const destroyStream = (stream: Duplex): void => {
   stream.destroy()
 }
 
-const inetAddress = (host: string | undefined, port: number | undefined): NetAddress.SocketAddress | undefined => {
+export const inetAddress = (
+  host: string | undefined,
+  port: number | undefined
+): NetAddress.SocketAddress | undefined => {
   if (host === undefined || port === undefined) return undefined
   // A zone, as in fe80::1%eth0, is the name of one of our interfaces: no part of the peer's address.
   const zone = host.indexOf("%")

@@ -9,15 +9,16 @@ import type { SocketServer, SocketServerError } from "effect/socket/SocketServer
 import type * as Net from "node:net"
 import { formatAddress } from "../Dialer.ts"
 import type { InheritedOptions, ServerOptions } from "../Tcp.ts"
-import { NodeDuplex } from "./NodeDuplex.ts"
+import { inetAddress, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
-import type { PushSocketServer } from "../PushSocketServer.ts"
+import type { Arrival, PushSocketServer } from "../PushSocketServer.ts"
 import { Acceptor, makeServices } from "./Acceptor.ts"
 import { listenError } from "./errors.ts"
 
 export interface NodeServerOptions {
   readonly createServer: () => Net.Server
-  readonly event: "connection" | "secureConnection"
+  /** What makes a connection of an accepted socket, where that takes time: the TLS handshake. Default: the socket is it. */
+  readonly makeSecure?: (() => Secure) | undefined
   // Node's types do not know that it takes a descriptor.
   readonly listen: Net.ListenOptions | { readonly fd: number; readonly backlog: number }
   /** Runs when the server listens; what it throws fails the server. */
@@ -27,6 +28,12 @@ export interface NodeServerOptions {
   readonly maxPending: number
   readonly duplex: NodeDuplexSettings
 }
+
+/**
+ * Does what comes between accepting a socket and handing it over. Calls `done` with the stream to hand over, or destroys
+ * the socket.
+ */
+export type Secure = (raw: Net.Socket, done: (stream: Net.Socket) => void) => void
 
 export const makeNodeServer = (
   options: NodeServerOptions
@@ -46,7 +53,12 @@ export const makeNodeServer = (
         const fail = (cause: unknown): void => resume(Effect.fail(listenError(options.name, cause)))
         try {
           server = options.createServer()
-          server.on(options.event, (stream: Net.Socket) => acceptor.offer(new NodeDuplex(stream, options.duplex)))
+          const { duplex } = options
+          const secure = options.makeSecure?.()
+          server.on("connection", (raw: Net.Socket) => {
+            if (secure === undefined) acceptor.offer(new NodeDuplex(raw, duplex))
+            else securing(raw, secure, duplex, acceptor)
+          })
           // Stays for good: a failed accept, as when descriptors run out, must not end the process.
           server.on("error", fail)
           server.listen(options.listen, () => {
@@ -69,6 +81,30 @@ export const makeNodeServer = (
       )
     })
   )
+
+const securing = (raw: Net.Socket, secure: Secure, settings: NodeDuplexSettings, acceptor: Acceptor): void => {
+  const arrival: Arrival = {
+    get remoteAddress() {
+      return inetAddress(raw.remoteAddress, raw.remotePort)
+    },
+    get hasSent() {
+      return raw.bytesRead > 0
+    },
+    drop: () => {
+      raw.off("close", onClose)
+      acceptor.forget(arrival)
+      raw.destroy()
+    }
+  }
+  const onClose = (): void => acceptor.depart(arrival)
+  raw.once("close", onClose)
+  acceptor.arrive(arrival)
+  if (raw.destroyed) return
+  secure(raw, (stream) => {
+    raw.off("close", onClose)
+    acceptor.offer(new NodeDuplex(stream, settings), arrival)
+  })
+}
 
 /** What a server on a port, or on a descriptor, is to listen on. */
 export const listening = (options: ServerOptions | InheritedOptions): Pick<NodeServerOptions, "listen" | "name"> => {
