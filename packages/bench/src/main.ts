@@ -1,5 +1,6 @@
 /**
- * The command line of the benchmark: `bench [ROW]... [--peers a,b] [--rounds N] [--seconds S] [--json FILE]`.
+ * The command line of the benchmark: `bench [ROW]... [--peers a,b] [--rounds N] [--seconds S] [--json FILE]` over sockets,
+ * `bench micro [ROW]... [--peers a,b] [--rounds N] [--base CHECKOUT]` in process.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -15,6 +16,8 @@ import { BenchError } from "./Child.ts"
 import { isBroadcastLoad } from "./BroadcastRow.ts"
 import { isClientLoad } from "./ClientRow.ts"
 import * as Environment from "./Environment.ts"
+import * as MicroBench from "./micro/MicroBench.ts"
+import * as MicroRow from "./micro/MicroRow.ts"
 import * as Peer from "./Peer.ts"
 import * as Pinning from "./Pinning.ts"
 import * as Report from "./Report.ts"
@@ -125,4 +128,38 @@ const bench = Command.make(
   })
 ).pipe(Command.withDescription("Measures WebSocket servers side by side and prints ratios"))
 
-bench.pipe(Command.run({ version: "0.0.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+const micro = Command.make(
+  "micro",
+  {
+    rows: Argument.String("row").pipe(
+      Argument.withDescription(`Rows to run; all of ${MicroRow.standard.join(" ")} where none is named`),
+      Argument.mapTryCatch(MicroRow.parse, messageOf),
+      Argument.variadic()
+    ),
+    peers: Flag.String("peers").pipe(
+      Flag.withDescription("Peers to run beside ws, with commas between them (default: all)"),
+      Flag.mapTryCatch((names) => MicroBench.select(names.split(",")), messageOf),
+      Flag.optional
+    ),
+    rounds,
+    base: Flag.String("base").pipe(
+      Flag.withDescription("Another checkout of this repository, with its packages installed, to compare with"),
+      Flag.mapTryCatch(MicroBench.findCheckout, messageOf),
+      Flag.optional
+    )
+  },
+  ({ base, peers, rounds, rows }) =>
+    MicroBench.run({
+      rows: rows.length === 0 ? MicroRow.standard.map(MicroRow.parse) : rows,
+      rounds,
+      base: Option.getOrUndefined(base),
+      peers: Option.getOrUndefined(peers)
+    })
+).pipe(Command.withDescription("Measures in one process, without sockets, what a message or a handshake costs"))
+
+bench.pipe(
+  Command.withSubcommands([micro]),
+  Command.run({ version: "0.0.0" }),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain
+)
