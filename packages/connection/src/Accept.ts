@@ -23,6 +23,7 @@ import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
+import * as Peer from "./Peer.ts"
 import type { HttpAnswered } from "./HttpAnswered.ts"
 import { Deadlines } from "@effect-ws/transport/Deadlines"
 import { Handshake, release } from "./internal/Handshake.ts"
@@ -46,13 +47,26 @@ export interface Acceptance {
 }
 
 /**
+ * A request together with who sent it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandshakeRequest extends UpgradeRequest {
+  /** The client's address and TLS identity, as far as the transport and trusted proxies know them. */
+  readonly peer: Peer.Peer
+  /** What a policy before the decision found out, such as who the user is; empty where there is none. */
+  readonly context: Context.Context<never>
+}
+
+/**
  * Decides over a request: what is accepted, or a `HandshakeRejection` with the status and text to answer.
  *
  * @category models
  * @since 0.1.0
  */
 export type Decide<R = never> = (
-  request: UpgradeRequest
+  request: HandshakeRequest
 ) => Effect.Effect<Acceptance, HandshakeRejection.HandshakeRejection, R>
 
 /**
@@ -81,7 +95,8 @@ export type AcceptError = HandshakeRejection.HandshakeRejection | HttpAnswered |
  * @category models
  * @since 0.1.0
  */
-export interface AcceptOptions<R = never> extends ConnectionOptions.ConnectionOptions, HeadLimits {
+export interface AcceptOptions<R = never>
+  extends ConnectionOptions.ConnectionOptions, HeadLimits, Peer.ForwardingOptions {
   /** The paths that exist; others get 404. Default: every path. */
   readonly locations?: ReadonlyArray<string> | undefined
   /**
@@ -129,7 +144,9 @@ export const all: Decide = () => Effect.succeed({})
  * @since 0.1.0
  */
 export const policy =
-  (options: Pick<AcceptOptions, "locations" | "origins" | "subprotocols">): Decide =>
+  (
+    options: Pick<AcceptOptions, "locations" | "origins" | "subprotocols">
+  ): ((request: UpgradeRequest) => Effect.Effect<Acceptance, HandshakeRejection.HandshakeRejection>) =>
   (request) =>
     Effect.fromResult(HandshakePolicy.decide(request, options))
 
@@ -239,6 +256,7 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
     const terms: Terms<R> = {
       limits: options,
       policy: options,
+      forwarding: Peer.forwarding(options),
       decide: options.decide ?? all,
       respond: options.respond,
       extensions,

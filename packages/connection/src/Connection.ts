@@ -24,6 +24,7 @@ import type * as Effect from "effect/Effect"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Predicate from "effect/Predicate"
 import type * as Stream from "effect/Stream"
+import type { Peer } from "./Peer.ts"
 
 /**
  * Marks connections.
@@ -78,7 +79,12 @@ export interface Connection {
   readonly subprotocol: string | undefined
   /** The extensions that were agreed on, with their parameters. */
   readonly extensions: ReadonlyArray<ExtensionOffer>
-  /** Where the peer is, as far as the transport knows. */
+  /**
+   * Who the peer is: its address and TLS identity, as far as the transport knows. At a server behind trusted proxies, the
+   * client that they forward.
+   */
+  readonly peer: Peer
+  /** The address of `peer`. */
   readonly remoteAddress: NetAddress.SocketAddress | undefined
   /**
    * The bytes that this connection holds: received and not taken by the program, messages that are not complete included;

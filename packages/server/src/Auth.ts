@@ -36,7 +36,7 @@ import { decoy, hashes, sameBytes, sha256 } from "./internal/hashes.ts"
  * @since 0.1.0
  */
 export type Policy<out Identity, R = never> = (
-  request: UpgradeRequest
+  request: Accept.HandshakeRequest
 ) => Effect.Effect<Identity, HandshakeRejection, R>
 
 // -- refusals --------------------------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ export type RequirementsOf<P extends Policy<unknown, unknown>> = Effect.Services
 
 const firstOf = Effect.fnUntraced(function* (
   policies: ReadonlyArray<Policy<unknown, unknown>>,
-  request: UpgradeRequest
+  request: Accept.HandshakeRequest
 ) {
   const refusals: Array<HandshakeRejection> = []
   for (const policy of policies) {
@@ -378,8 +378,8 @@ const firstOf = Effect.fnUntraced(function* (
  * **Details**
  *
  * The server's own checks of path and origin come before it. `decide` comes after it; without one, whoever the policy takes
- * is accepted. With `as`, the identity is in the `context` of the acceptance and so of the connection, where
- * {@link identity} finds it.
+ * is accepted. With `as`, the identity is in the `context` of the request that `decide` gets, and in that of the
+ * connection, where {@link identity} finds it.
  *
  * @category combinators
  * @since 0.1.0
@@ -393,16 +393,17 @@ export const required =
   (request) =>
     Effect.flatMap(policy(request), (identity) => {
       const key = options?.as
-      return key === undefined
-        ? decide(request)
-        : Effect.map(decide(request), (acceptance) => ({
-            ...acceptance,
-            context: Context.add(acceptance.context ?? Context.empty(), key, identity) as Context.Context<never>
-          }))
+      if (key === undefined) return decide(request)
+      const add = (context: Context.Context<never> = Context.empty()): Context.Context<never> =>
+        Context.add(context, key, identity) as Context.Context<never>
+      return Effect.map(decide({ ...request, context: add(request.context) }), (acceptance) => ({
+        ...acceptance,
+        context: add(acceptance.context)
+      }))
     })
 
 /**
- * Returns the identity that {@link required} put on a connection.
+ * Returns the identity that {@link required} put on a connection, or on the request that its `decide` gets.
  *
  * **Gotchas**
  *
@@ -412,13 +413,15 @@ export const required =
  * @since 0.1.0
  */
 export const identity = <Key, Identity>(
-  connection: Connection,
+  holder: Pick<Connection | Accept.HandshakeRequest, "context">,
   key: Context.Key<Key, Identity>
 ): Effect.Effect<Identity> =>
   Effect.suspend(() =>
-    Option.match(Context.getOption(connection.context, key), {
+    Option.match(Context.getOption(holder.context, key), {
       onNone: () =>
-        Effect.die(new Error(`no ${key.key} on the connection: give it to Auth.required as the option "as"`)),
+        Effect.die(
+          new Error(`no ${key.key} on the connection or request: give it to Auth.required as the option "as"`)
+        ),
       onSome: Effect.succeed
     })
   )

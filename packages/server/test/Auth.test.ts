@@ -1,11 +1,11 @@
 import * as Accept from "@effect-ws/connection/Accept"
+import * as Peer from "@effect-ws/connection/Peer"
 import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
 import * as Authorization from "@effect-ws/protocol/Authorization"
 import type { ClientHandshake } from "@effect-ws/protocol"
 import * as DigestAuth from "@effect-ws/protocol/DigestAuth"
 import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import * as Fields from "@effect-ws/protocol/HeaderFields"
-import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Option, Redacted, References, Result, Schema } from "effect"
@@ -20,7 +20,7 @@ import type { Entry } from "./support/programs.ts"
 
 const target = "/chat?room=1"
 
-const request = (...authorization: ReadonlyArray<string>): UpgradeRequest => ({
+const request = (...authorization: ReadonlyArray<string>): Accept.HandshakeRequest => ({
   target,
   path: "/chat",
   query: "room=1",
@@ -30,7 +30,9 @@ const request = (...authorization: ReadonlyArray<string>): UpgradeRequest => ({
   subprotocols: [],
   extensions: [],
   headers: authorization.map((value) => ({ name: "Authorization", value })),
-  secure: undefined
+  secure: undefined,
+  peer: Peer.unknown,
+  context: Context.empty()
 })
 
 const users = Auth.users([

@@ -32,6 +32,7 @@ import * as Socket from "effect/socket/Socket"
 import type { Acceptance, AcceptError, Decide, HandshakeOwner, HttpAnswer } from "../Accept.ts"
 import type { Connection } from "../Connection.ts"
 import { HttpAnswered } from "../HttpAnswered.ts"
+import * as Peer from "../Peer.ts"
 import { checkHead } from "./checkHead.ts"
 import { Handshaking } from "./Handshaking.ts"
 import type { Environment } from "./Line.ts"
@@ -46,6 +47,7 @@ export interface Terms<R> {
   readonly limits: HeadLimits
   /** What is checked before the program decides, and what is agreed on where the program leaves it open. */
   readonly policy: Pick<HandshakePolicy.HandshakePolicy, "locations" | "origins" | "subprotocols">
+  readonly forwarding: ReturnType<typeof Peer.forwarding>
   readonly decide: Decide<R>
   readonly respond: ((request: HttpHead.RequestHead) => HttpAnswer | undefined) | undefined
   readonly extensions: ReadonlyArray<Extension>
@@ -75,6 +77,8 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   private readonly owner: HandshakeOwner
   private readonly watched: Handshaking | undefined
 
+  // The client that a trusted proxy speaks for.
+  private forwarded: Peer.Peer | undefined = undefined
   private ends: Push.PushSocket | PulledSocket | undefined = undefined
   // Until the request is complete.
   private parser: HeadParser<"request"> | undefined
@@ -193,16 +197,20 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
         Exit.fail(new HttpAnswered({ method, target, status: answer.status }))
       )
     }
-    const peer = Push.peerInfo(this.socket)
-    const request = ServerHandshake.readUpgrade(head, { secure: peer?.secure })
-    if (Result.isFailure(request)) return this.refuse(request.failure)
-    this.watched?.received(request.success, peer)
-    const { decide, policy } = this.terms
-    const checked = HandshakePolicy.check(request.success, policy)
+    const { decide, forwarding, policy } = this.terms
+    const info = Push.peerInfo(this.socket) ?? Push.peerInfo(this.reader)
+    const read = ServerHandshake.readUpgrade(head, { secure: info?.secure })
+    if (Result.isFailure(read)) return this.refuse(read.failure)
+    const forwarded = info === undefined ? undefined : forwarding(info, head.headers)
+    if (forwarded !== undefined) this.forwarded = forwarded.peer
+    const request = forwarded === undefined ? read.success : asDialed(read.success, forwarded)
+    const peer = forwarded?.peer ?? info
+    this.watched?.received(request, peer)
+    const checked = HandshakePolicy.check(request, policy)
     if (Result.isFailure(checked)) return this.refuse(checked.failure)
-    const deciding = decide(request.success)
+    const deciding = decide({ ...request, peer: peer ?? Peer.unknown, context: Context.empty() })
     this.run(this.watched === undefined ? deciding : this.watched.within(deciding), (exit) =>
-      this.onDecision(request.success, exit)
+      this.onDecision(request, exit)
     )
   }
 
@@ -247,6 +255,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
         subprotocol,
         extensions,
         attached: context,
+        forwarded: this.forwarded,
         watched: this.watched
       },
       instances,
@@ -329,6 +338,13 @@ const timedOut = (status: number, reason: string): HandshakeRejection.HandshakeR
 
 const ended = (code: number): Socket.SocketError =>
   new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+
+// What the client dialed, in place of what the proxy dialed.
+const asDialed = (request: UpgradeRequest, { host, peer }: Peer.ForwardedPeer): UpgradeRequest => ({
+  ...request,
+  host: host ?? request.host,
+  secure: peer.secure
+})
 
 const isPlainGet = (head: HttpHead.RequestHead): boolean =>
   (head.method === "GET" || head.method === "HEAD") && !Fields.has(head.headers, "Upgrade")

@@ -18,6 +18,7 @@ import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Tracer from "effect/Tracer"
+import type { Peer } from "../Peer.ts"
 import type { Meter } from "./Meter.ts"
 import { toSeconds } from "./Meter.ts"
 import type { Observer } from "./Observer.ts"
@@ -29,7 +30,7 @@ export interface Asked {
   readonly scheme: "ws" | "wss"
   readonly host: string
   readonly headers: HeaderFields
-  readonly peer: Push.PeerInfo | undefined
+  readonly peer: Peer | undefined
 }
 
 export class Handshaking {
@@ -54,7 +55,7 @@ export class Handshaking {
   }
 
   /** A server has read a request. */
-  received(request: UpgradeRequest, peer: Push.PeerInfo | undefined): void {
+  received(request: UpgradeRequest, peer: Peer | undefined): void {
     const { acceptTrace } = this.observer.watching
     this.asked(
       { ...request, scheme: request.secure === true ? "wss" : "ws", peer },
@@ -152,21 +153,26 @@ const parentOf = (headers: HeaderFields): Tracer.AnySpan | undefined =>
 const attributesOf = ({ headers, host, path, peer, scheme }: Asked): Record<string, unknown> => {
   const address = /^(.*?)(?::(\d+))?$/.exec(host)
   const userAgent = Fields.get(headers, "User-Agent")
-  const remote = peer?.remoteAddress
+  const remote = (peer?.proxy ?? peer)?.remoteAddress
+  const client = peer?.proxy === undefined ? undefined : peer.remoteAddress
   return {
     "url.scheme": scheme,
     "url.path": path,
     "server.address": address?.[1] ?? host,
     ...(address?.[2] === undefined ? {} : { "server.port": Number(address[2]) }),
     ...(userAgent === undefined ? {} : { "user_agent.original": userAgent }),
-    ...(remote === undefined ? {} : peerAttributes(remote))
+    ...(remote === undefined ? {} : addressAttributes("network.peer", remote)),
+    ...(client === undefined ? {} : addressAttributes("client", client))
   }
 }
 
-const peerAttributes = (address: NonNullable<Push.PeerInfo["remoteAddress"]>): Record<string, unknown> => {
-  if ("path" in address) return { "network.peer.address": address.path }
+const addressAttributes = (
+  prefix: "network.peer" | "client",
+  address: NonNullable<Push.PeerInfo["remoteAddress"]>
+): Record<string, unknown> => {
+  if ("path" in address) return { [`${prefix}.address`]: address.path }
   const { host, port } = Dialer.hostPort(address)
-  return { "network.peer.address": host, "network.peer.port": port }
+  return { [`${prefix}.address`]: host, ...(port === 0 ? {} : { [`${prefix}.port`]: port }) }
 }
 
 interface Failure {

@@ -25,6 +25,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Socket, SocketError } from "effect/socket/Socket"
 import type { Budget } from "../Budget.ts"
+import type { Peer } from "../Peer.ts"
 import type { Poller } from "../Polling.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { renderEvent } from "./describe.ts"
@@ -58,6 +59,8 @@ export interface Parts {
   readonly subprotocol: string | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
   readonly attached?: Context.Context<never> | undefined
+  /** The client that a trusted proxy speaks for. */
+  readonly forwarded?: Peer | undefined
 }
 
 /** What the end of a connection is to whoever waits for data. */
@@ -77,6 +80,7 @@ export class Line implements ByteSink, Beating, Backlog {
   protected readonly reader: PushReader
   protected readonly writer: PushWriter
   protected readonly attached: Context.Context<never> | undefined
+  protected readonly forwarded: Peer | undefined
   protected readonly inbox = new Inbox()
   // Who is to be called when there is something to take, and whether it was and has not come back yet.
   protected poller: Poller | undefined = undefined
@@ -110,6 +114,7 @@ export class Line implements ByteSink, Beating, Backlog {
     this.reader = parts.reader
     this.writer = parts.writer
     this.attached = parts.attached
+    this.forwarded = parts.forwarded
     this.outlet = new Outlet(parts.session, parts.writer, parts.environment.settings.outboundBuffer, meter)
   }
 

@@ -24,6 +24,8 @@ import type { Recipient } from "../Fanout.ts"
 import { dataEvent } from "./describe.ts"
 import { Line } from "./Line.ts"
 import type { End } from "./Line.ts"
+import type { Peer } from "../Peer.ts"
+import { unknown } from "../Peer.ts"
 import type { Poller } from "../Polling.ts"
 import type { Meter } from "./Meter.ts"
 import { Pings } from "./Pings.ts"
@@ -34,8 +36,11 @@ export class SocketConnection extends Line implements Connection, Recipient {
   get [TypeId](): typeof TypeId {
     return TypeId
   }
+  get peer(): Peer {
+    return this.forwarded ?? peerInfo(this.socket) ?? peerInfo(this.reader) ?? unknown
+  }
   get remoteAddress(): NetAddress.SocketAddress | undefined {
-    return (peerInfo(this.socket) ?? peerInfo(this.reader))?.remoteAddress
+    return this.peer.remoteAddress
   }
   get context(): Context.Context<never> {
     return this.attached ?? Context.empty()

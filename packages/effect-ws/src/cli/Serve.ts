@@ -4,6 +4,7 @@
  * The first line on standard output says where it listens, as soon as it does; everything else that it has to say is
  * logged to standard error. It runs until it is interrupted, and then drains.
  */
+import * as Peer from "@effect-ws/connection/Peer"
 import * as DeflateFrame from "@effect-ws/extensions/DeflateFrame"
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
@@ -19,6 +20,7 @@ import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -102,7 +104,7 @@ const guard =
   (policy: Policy, nonces: AuthNonces.AuthNonces["Service"]): Site.Guard =>
   (request) =>
     Effect.runSync(
-      policy(request).pipe(
+      policy({ ...request, peer: Peer.unknown, context: Context.empty() }).pipe(
         Effect.as(undefined),
         Effect.catchTag("HandshakeRejection", (rejection) => Effect.succeed(rejection)),
         Effect.provideService(AuthNonces.AuthNonces, nonces)

@@ -1,5 +1,7 @@
 /** Tests of what the README shows, and the pages on how a server listens, lives and ends. */
+import * as Client from "@effect-ws/client/Client"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import * as Memory from "@effect-ws/transport/Memory"
 import type { SocketServer } from "effect/socket/SocketServer"
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -49,6 +51,20 @@ const echoes = Effect.fnUntraced(function* (port: number) {
 })
 
 export const covers: Pages.Covers = {
+  "proxies-1": Pages.run(
+    "bans the client that a proxy forwards, by its address",
+    Effect.gen(function* () {
+      const { Echo } = yield* Pages.load<{
+        readonly Echo: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer>
+      }>("proxies-1", [["declare const banned: ReadonlySet<string>", 'const banned = new Set(["192.0.2.1"])']])
+      const connect = (client: string) =>
+        Client.connect("ws://server.test/", { headers: [{ name: "X-Forwarded-For", value: client }] })
+      yield* Effect.gen(function* () {
+        yield* connect("192.0.2.1, 192.0.2.2")
+        assert.match((yield* Effect.flip(connect("192.0.2.2, 192.0.2.1"))).message, /403/)
+      }).pipe(Effect.provide(Echo.pipe(Layer.provideMerge(Memory.layer({ port: 80 })))))
+    })
+  ),
   "readme-1": Pages.run(
     "starts an echo server with a page",
     Effect.gen(function* () {

@@ -44,15 +44,18 @@ const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-ws-suite-"))
 process.once("exit", () => Fs.rmSync(directory, { recursive: true, force: true }))
 let count = 0
 
+/** A path for a Unix socket that no other test has. */
+export const socketPath = (): string => Path.join(directory, `${++count}.sock`)
+
 const unix: Transport = {
   ...memory,
   name: "Unix",
-  layer: Layer.unwrap(Effect.sync(() => Unix.layer({ path: Path.join(directory, `${++count}.sock`) }))),
+  layer: Layer.unwrap(Effect.sync(() => Unix.layer({ path: socketPath() }))),
   hasPorts: false
 }
 
 // Signed by itself, so that it is its own authority; made anew for each run.
-const certificate = await generate([{ name: "commonName", value: "localhost" }], {
+export const certificate = await generate([{ name: "commonName", value: "localhost" }], {
   keyType: "ec",
   algorithm: "sha256",
   extensions: [
