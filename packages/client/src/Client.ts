@@ -13,6 +13,7 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import type * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import type * as Tls from "@effect-ws/transport/Tls"
 import * as Cause from "effect/Cause"
@@ -155,11 +156,16 @@ const inOwnScope = <R>(
   })
 
 const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
-  if (Exit.isSuccess(exit)) return Effect.ignore(connection.close(1000))
+  const close = (code: number, reason?: string): Effect.Effect<void> =>
+    StoppedClock.orElse(
+      Effect.ignore(connection.close(code, reason)),
+      connection.abort("the virtual clock stopped before the server answered the close frame")
+    )
+  if (Exit.isSuccess(exit)) return close(1000)
   const error = Cause.findError(exit.cause)
   return Result.isSuccess(error) && CloseError.isCloseError(error.success) && CloseError.isSendable(error.success)
-    ? Effect.ignore(connection.close(error.success.code, error.success.reason))
-    : Effect.ignore(connection.close(1001))
+    ? close(error.success.code, error.success.reason)
+    : close(1001)
 }
 
 /**

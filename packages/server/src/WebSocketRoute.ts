@@ -14,6 +14,7 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import type { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
+import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import type * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Context from "effect/Context"
@@ -263,7 +264,7 @@ const makeServer = Effect.fnUntraced(function* (
       // Finalizers run in reverse: the drain comes before the server's own.
       Effect.andThen(
         middleware === undefined ? serve(app) : serve(app, middleware),
-        Effect.addFinalizer(() => drainAll)
+        Effect.addFinalizer(() => StoppedClock.orElse(drainAll, Effect.void))
       )
   })
   const add = (drain: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>

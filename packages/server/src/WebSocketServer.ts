@@ -110,8 +110,6 @@ export class WebSocketServer extends Context.Service<
     /** The connections that are open now. */
     readonly connections: Effect.Effect<ReadonlyArray<Connection>>
     /**
-     * Refuses new handshakes with 503, or leaves them to a successor, lets every connection finish the messages it has
-     * received, closes it, and waits until all are gone or dropped.
      * Sends a message to all open connections, as a topic does to its subscribers (see `Topics`): encoded once, in
      * slices, and with what the options say of connections that are behind. Tells what became of it.
      */
@@ -120,8 +118,8 @@ export class WebSocketServer extends Context.Service<
       options?: PublishOptions & BehindOptions
     ) => Effect.Effect<Delivery>
     /**
-     * Refuses new handshakes with 503, lets every connection finish the messages it has received, closes it, and waits
-     * until all are gone or dropped.
+     * Refuses new handshakes with 503, or leaves them to a successor, lets every connection finish the messages it has
+     * received, closes it, and waits until all are gone or dropped.
      */
     readonly drain: (options?: DrainOptions) => Effect.Effect<void>
   }
@@ -183,19 +181,19 @@ const serve = Effect.fnUntraced(
     const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, context)
 
     const push = pushOf(sockets, context)
-    const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}) {
+    const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}, isFinal = false) {
       const { code = 1001, reason = "server shutting down", timeout = drainTimeout } = drainOptions
       const leaves = (drainOptions.newcomers ?? options.drainNewcomers) === "leave" && Option.isSome(push)
       yield* Effect.logInfo(`Draining ${roster.size} connections`)
       if (leaves) yield* push.value.stopAccepting
-      yield* roster.drain({ code, reason, timeout: Duration.fromInputUnsafe(timeout), refuses: !leaves })
+      yield* roster.drain({ code, reason, timeout: Duration.fromInputUnsafe(timeout), refuses: !leaves, isFinal })
     })
 
     // What accepts goes on during the drain, to refuse; what is left then is interrupted.
     yield* Effect.addFinalizer(() => roster.interrupt(Duration.max(Duration.times(drainTimeout, 1 / 4), leastPatience)))
     yield* Effect.forkScoped(roster.reap(Duration.fromInputUnsafe(options.handlerGrace ?? Handlers.defaultGrace)))
     yield* Effect.forkScoped(Effect.orDie(accepting(sockets, push, conversations)))
-    yield* Effect.addFinalizer(() => Effect.andThen(drain(), Effect.logInfo("Stopped")))
+    yield* Effect.addFinalizer(() => Effect.andThen(drain({}, true), Effect.logInfo("Stopped")))
     yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)
 
     return WebSocketServer.of({
@@ -203,7 +201,7 @@ const serve = Effect.fnUntraced(
       connections: Effect.sync(() => roster.connections),
       broadcast: (message, options) =>
         Effect.suspend(() => broadcaster.broadcast(PreparedMessage.make(message), options)),
-      drain
+      drain: (options) => drain(options)
     })
   },
   Effect.annotateLogs({ module: "WebSocketServer" })

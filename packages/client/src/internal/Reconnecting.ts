@@ -8,6 +8,7 @@ import type { Message } from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
 import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -77,7 +78,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       const supervised = Effect.onExit(client.supervise(options, schedule), (exit) => client.conclude(exit))
       client.supervisor = yield* Effect.forkScoped(supervised, { startImmediately: true })
       // Registered last, so that it comes first: the connection is closed in order before its fibers are interrupted.
-      yield* Effect.addFinalizer(() => Effect.ignore(client.close()))
+      yield* Effect.addFinalizer(() => StoppedClock.orElse(Effect.ignore(client.close()), Effect.void))
       return client
     })
   }

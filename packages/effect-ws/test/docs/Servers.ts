@@ -65,6 +65,9 @@ export const covers: Pages.Covers = {
       }).pipe(Effect.provide(Echo.pipe(Layer.provideMerge(Memory.layer({ port: 80 })))))
     })
   ),
+  "testing-1": Pages.itself,
+  "testing-2": Pages.itself,
+  "testing-3": Pages.itself,
   "readme-1": Pages.run(
     "starts an echo server with a page",
     Effect.gen(function* () {

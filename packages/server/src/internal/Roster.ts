@@ -3,6 +3,7 @@
  */
 import type { Budget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -100,7 +101,7 @@ export class Roster {
     })
     // By a fiber of its own: interrupting may wait for ever.
     const bounded = Effect.flatMap(Effect.forkDetach(round, { startImmediately: true }), (fiber) =>
-      Effect.map(Effect.timeoutOption(Fiber.await(fiber), patience), Option.isSome)
+      endsWithin(Fiber.await(fiber), patience, true)
     )
     return Effect.flatMap(bounded, (done) =>
       done
@@ -149,10 +150,7 @@ export class Roster {
           discard: true
         })
       const within = (share: number, step: Effect.Effect<void>): Effect.Effect<boolean> =>
-        Effect.andThen(step, this.empty.await).pipe(
-          Effect.timeoutOption(Duration.times(timeout, share)),
-          Effect.map(Option.isSome)
-        )
+        endsWithin(Effect.andThen(step, this.empty.await), Duration.times(timeout, share), farewell.isFinal)
       const finish = within(
         3 / 4,
         everyone((connection) => connection.drain(code, reason))
@@ -167,6 +165,16 @@ export class Roster {
       )
     })
   }
+}
+
+/** Tells whether an effect ended in time. While a Scope closes, time is also over when a virtual clock has stopped. */
+const endsWithin = (
+  wait: Effect.Effect<unknown>,
+  timeout: Duration.Duration,
+  whileScopeCloses: boolean
+): Effect.Effect<boolean> => {
+  const ended = Effect.map(Effect.timeoutOption(wait, timeout), Option.isSome)
+  return whileScopeCloses ? StoppedClock.orElse(ended, Effect.succeed(false)) : ended
 }
 
 const interruptLate = (connection: Connection, task: Task): Effect.Effect<void> =>
@@ -184,4 +192,6 @@ interface Farewell {
   readonly timeout: Duration.Duration
   /** Whether whoever comes now is refused. Otherwise it is let in, to be told goodbye. */
   readonly refuses: boolean
+  /** Whether the drain belongs to the end of the server's Scope, when a test no longer moves its clock. */
+  readonly isFinal: boolean
 }
