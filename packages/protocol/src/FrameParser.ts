@@ -61,7 +61,6 @@ export class FrameParser {
   length = 0
 
   private chunk: Uint8Array = empty
-  private words: Int32Array | undefined = undefined
   private at = 0
   private inPayload = false
   private consumed = 0
@@ -81,14 +80,12 @@ export class FrameParser {
   /** Takes the next chunk. What was fed before must have been read to its end. */
   feed(chunk: Uint8Array): void {
     this.chunk = chunk
-    this.words = undefined
     this.at = 0
   }
 
   /** Drops what is left of the current chunk, and the reference to it. */
   discard(): void {
     this.chunk = empty
-    this.words = undefined
     this.at = 0
   }
 
@@ -198,9 +195,7 @@ export class FrameParser {
     }
     const end = this.at
     if (this.key !== 0) {
-      // One view of the chunk as words serves all frames in it.
-      if (end - start >= 128) this.words ??= Mask.wordsOf(this.chunk)
-      Mask.applyInPlace(this.chunk, start, end, Mask.advance(this.key, this.consumed), this.words)
+      Mask.applyInPlace(this.chunk, start, end, Mask.advance(this.key, this.consumed))
     }
     this.consumed += end - start
     return this.chunk.subarray(start, end)
