@@ -122,4 +122,9 @@ export const getList = (self: HeaderFields, name: string): ReadonlyArray<string>
  * @since 0.1.0
  */
 export const hasListElement = (self: HeaderFields, name: string, element: string): boolean =>
-  getList(self, name).some((candidate) => equalsIgnoreCase(candidate, element))
+  self.some(
+    (field) =>
+      equalsIgnoreCase(field.name, name) &&
+      (equalsIgnoreCase(field.value, element) ||
+        splitList(field.value).some((candidate) => equalsIgnoreCase(candidate, element)))
+  )

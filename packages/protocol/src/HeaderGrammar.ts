@@ -32,16 +32,13 @@ export const characterClasses: Uint8Array = /* @__PURE__ */ (() => {
 /** Tells whether a character code may stand in a token. @internal */
 export const isTokenCode = (code: number): boolean => code < 0x100 && (characterClasses[code]! & TOKEN) !== 0
 
-const isValueCode = (code: number): boolean => code < 0x100 && (characterClasses[code]! & VALUE) !== 0
-
-const isTargetCode = (code: number): boolean => code < 0x100 && (characterClasses[code]! & TARGET) !== 0
-
 /** Tells whether a character code is optional whitespace: a space or a tab. @internal */
 export const isSpaceCode = (code: number): boolean => code === 0x20 || code === 0x09
 
-const every = (value: string, test: (code: number) => boolean): boolean => {
+const every = (value: string, mask: number): boolean => {
   for (let i = 0; i < value.length; i++) {
-    if (!test(value.charCodeAt(i))) return false
+    const code = value.charCodeAt(i)
+    if (code >= 0x100 || (characterClasses[code]! & mask) === 0) return false
   }
   return true
 }
@@ -52,7 +49,7 @@ const every = (value: string, test: (code: number) => boolean): boolean => {
  * @category guards
  * @since 0.1.0
  */
-export const isToken = (value: string): boolean => value.length > 0 && every(value, isTokenCode)
+export const isToken = (value: string): boolean => value.length > 0 && every(value, TOKEN)
 
 /**
  * Tests whether a string can be sent as a field value as it is.
@@ -65,7 +62,7 @@ export const isToken = (value: string): boolean => value.length > 0 && every(val
  * @since 0.1.0
  */
 export const isFieldValue = (value: string): boolean =>
-  every(value, isValueCode) &&
+  every(value, VALUE) &&
   !(value.length > 0 && (isSpaceCode(value.charCodeAt(0)) || isSpaceCode(value.charCodeAt(value.length - 1))))
 
 /**
@@ -74,7 +71,7 @@ export const isFieldValue = (value: string): boolean =>
  * @category guards
  * @since 0.1.0
  */
-export const isTarget = (value: string): boolean => value.length > 0 && every(value, isTargetCode)
+export const isTarget = (value: string): boolean => value.length > 0 && every(value, TARGET)
 
 /**
  * Tests whether a string can be a reason phrase: field value characters, spaces allowed anywhere.
@@ -82,7 +79,7 @@ export const isTarget = (value: string): boolean => value.length > 0 && every(va
  * @category guards
  * @since 0.1.0
  */
-export const isReasonPhrase = (value: string): boolean => every(value, isValueCode)
+export const isReasonPhrase = (value: string): boolean => every(value, VALUE)
 
 /**
  * Tests whether two strings are equal but for the case of their ASCII letters.
@@ -90,8 +87,19 @@ export const isReasonPhrase = (value: string): boolean => every(value, isValueCo
  * @category guards
  * @since 0.1.0
  */
-export const equalsIgnoreCase = (a: string, b: string): boolean =>
-  a === b || (a.length === b.length && a.toLowerCase() === b.toLowerCase())
+export const equalsIgnoreCase = (a: string, b: string): boolean => {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  // Unequal strings mostly differ in the first character, so nothing is allocated for them.
+  for (let i = 0; i < a.length; i++) {
+    const code = a.charCodeAt(i)
+    const other = b.charCodeAt(i)
+    if (code === other) continue
+    const lower = code | 0x20
+    if ((code ^ other) !== 0x20 || lower < 0x61 || lower > 0x7a) return false
+  }
+  return true
+}
 
 /**
  * Removes spaces and tabs from both ends.

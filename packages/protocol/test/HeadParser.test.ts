@@ -264,6 +264,8 @@ describe("HeadParser", () => {
       const bytes = new Uint8Array([...encoded, ...rest])
       const expected = { head, rest: Buffer.from(rest).toString("latin1") }
       assert.deepStrictEqual(outcome("request", split(bytes, cuts), generous), expected)
+      // A Node Buffer decodes its text natively.
+      assert.deepStrictEqual(outcome("request", split(Buffer.from(bytes), cuts), generous), expected)
     },
     { arbitrary: { runs: 1000 } }
   )
@@ -276,6 +278,8 @@ describe("HeadParser", () => {
       const bytes = new Uint8Array([...encoded, ...rest])
       const expected = { head, rest: Buffer.from(rest).toString("latin1") }
       assert.deepStrictEqual(outcome("response", split(bytes, cuts), generous), expected)
+      // A Node Buffer decodes its text natively.
+      assert.deepStrictEqual(outcome("response", split(Buffer.from(bytes), cuts), generous), expected)
     },
     { arbitrary: { runs: 1000 } }
   )

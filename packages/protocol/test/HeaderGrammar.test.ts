@@ -37,6 +37,17 @@ describe("HeaderGrammar", () => {
     assert.deepStrictEqual(HeaderGrammar.splitList(" ,, "), [])
   })
 
+  it("equalsIgnoreCase ignores the case of ASCII letters, and of nothing else", () => {
+    for (let a = 0; a < 0x180; a++) {
+      for (let b = 0; b < 0x180; b++) {
+        const [left, right] = [`x${String.fromCharCode(a)}`, `X${String.fromCharCode(b)}`]
+        const lower = (text: string): string => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+        assert.strictEqual(HeaderGrammar.equalsIgnoreCase(left, right), lower(left) === lower(right), `${a} ${b}`)
+      }
+    }
+    assert.isFalse(HeaderGrammar.equalsIgnoreCase("a", "ab"))
+  })
+
   it.prop(
     "the schemas agree with the guards",
     [Schema.String, Arbitrary.schema(HeaderGrammar.Token), Arbitrary.schema(HeaderGrammar.FieldValue)],
