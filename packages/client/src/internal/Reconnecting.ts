@@ -298,10 +298,15 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     })
   }
 
-  // A pong proves that the peer has read everything that was sent before its ping.
+  // A pong proves that the peer has read everything that was written before its ping, which overtakes what an extension
+  // still works on.
   private prove(connection: Connection): Effect.Effect<void> {
     const upTo = this.settledCount + this.unproven.length
-    return Effect.ignore(Effect.tap(connection.ping(), () => Effect.sync(() => this.settle(upTo - this.settledCount))))
+    return connection.flushed.pipe(
+      Effect.andThen(connection.ping()),
+      Effect.andThen(Effect.sync(() => this.settle(upTo - this.settledCount))),
+      Effect.ignore
+    )
   }
 
   private settle(count: number): ReadonlyArray<string | Uint8Array> {

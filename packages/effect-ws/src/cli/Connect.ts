@@ -2,8 +2,9 @@
  * `effect-ws connect`: a client for people and for scripts.
  *
  * At a terminal a line that is typed is a message, and one that begins with a slash a command. From a pipe every line is
- * a message, and at its end the server has a moment to answer before the connection is closed. Messages go to standard
- * output, everything else to standard error, and the exit code says how it ended.
+ * a message; at its end the server has the time it takes to read them all, and then a moment to answer before the
+ * connection is closed. Messages go to standard output, everything else to standard error, and the exit code says how it
+ * ended.
  */
 import * as Client from "@effect-ws/client/Client"
 import type { InvalidProxy } from "@effect-ws/client/Proxy"
@@ -35,8 +36,9 @@ const run = Effect.fnUntraced(function* (input: ConnectFlags.Input) {
     Effect.gen(function* () {
       const connection = yield* Effect.mapError(Client.connect(settings.url, options), ConnectFailure.ofConnect)
       const screen = yield* ConnectScreen.make
-      const closure = yield* new Conversation(connection, screen, settings).run
-      const failure = ConnectFailure.ofClosure(closure)
+      const conversation = new Conversation(connection, screen, settings)
+      const closure = yield* conversation.run
+      const failure = ConnectFailure.ofClosure(closure, conversation.isCut)
       if (failure !== undefined) return yield* failure
       yield* screen.note(farewell(closure))
     })
@@ -83,7 +85,7 @@ const proxyOf = Effect.fnUntraced(function* ({ options: { proxy }, proxyTls }: C
 
 const longestPing = Duration.seconds(10)
 
-/** How long the server may go on after the end of a pipe, where `--linger` does not say more. */
+/** How long the server may go on when it has read all of a pipe, where `--linger` does not say more. */
 const longestLinger = Duration.seconds(10)
 
 class Conversation {
@@ -92,6 +94,10 @@ class Conversation {
   private readonly settings: ConnectFlags.Settings
   /** When the server was last heard of. */
   private heard = 0
+  // Whether something waits to be taken by the system.
+  private isSending = false
+  /** Whether the end came before everything was sent. */
+  isCut = false
 
   constructor(connection: Connection, screen: ConnectScreen.Screen, settings: ConnectFlags.Settings) {
     this.connection = connection
@@ -121,7 +127,15 @@ class Conversation {
   private get listen(): Effect.Effect<void> {
     return Stream.runForEachWhile(this.connection.messages, (message) =>
       Effect.tap(this.screen.message(message), () => this.noteHeard)
-    ).pipe(Effect.ignore, Effect.andThen(Effect.ignore(this.connection.close())))
+    ).pipe(
+      Effect.ignore,
+      Effect.andThen(
+        Effect.suspend(() => {
+          this.isCut = this.isSending
+          return Effect.ignore(this.connection.close())
+        })
+      )
+    )
   }
 
   private get noteHeard(): Effect.Effect<void> {
@@ -138,7 +152,11 @@ class Conversation {
         this.close()
       )
     const act = this.settings.commands ? (line: string) => this.act(line, false) : (line: string) => this.send(line)
-    return Stream.runForEach(ConnectPipe.lines, act).pipe(Effect.andThen(this.lingered), Effect.andThen(this.close()))
+    return Stream.runForEach(ConnectPipe.lines, act).pipe(
+      Effect.andThen(this.confirmed),
+      Effect.andThen(this.lingered),
+      Effect.andThen(this.close())
+    )
   }
 
   private readonly act = (line: string, isTyped: boolean): Effect.Effect<void, ConnectFailure.ConnectFailure> => {
@@ -152,15 +170,26 @@ class Conversation {
         return this.send(action.success.data)
       case "Ping":
         return this.ping(action.success.payload)
-      case "Close":
-        return this.close(action.success.code, action.success.reason)
+      case "Close": {
+        const close = this.close(action.success.code, action.success.reason)
+        return isTyped ? close : Effect.andThen(this.confirmed, close)
+      }
       case "Help":
         return this.screen.note(ConnectLine.help)
     }
   }
 
   private send(data: string | Uint8Array): Effect.Effect<void> {
-    return this.attempt(this.connection.send(data))
+    return this.sending(this.connection.send(data))
+  }
+
+  private sending(effect: Effect.Effect<void, CloseError | Misuse>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isSending = true
+      return Effect.map(this.attempt(effect), () => {
+        this.isSending = false
+      })
+    })
   }
 
   private ping(payload: Uint8Array | undefined): Effect.Effect<void> {
@@ -180,20 +209,31 @@ class Conversation {
 
   // Whatever is done on a connection that is closed comes too late, and `listen` knows.
   private readonly attempt = <A>(effect: Effect.Effect<A, CloseError | Misuse>): Effect.Effect<void> =>
-    Effect.catch(effect, (error) => (error._tag === "Misuse" ? this.screen.complaint(error.message) : Effect.never))
+    Effect.catch(Effect.asVoid(effect), (error) =>
+      error._tag === "Misuse" ? this.screen.complaint(error.message) : Effect.never
+    )
 
   /**
-   * Waits for the answers to what was sent. The pong says that the server has read it all; from then on silence means
-   * that there are no more answers.
+   * Waits until the server has read everything that was sent. A ping that is sent when all the rest has left the process
+   * comes behind it, and its pong is the proof; what lies in between may take its time, and nothing tells how far it is.
    */
+  private get confirmed(): Effect.Effect<void, ConnectFailure.ConnectFailure> {
+    const { pongTimeout } = this.settings
+    const answered = Effect.timeoutOrElse(this.attempt(this.connection.ping()), {
+      duration: pongTimeout,
+      orElse: () => Effect.fail(ConnectFailure.ofUnread(pongTimeout))
+    })
+    return Effect.andThen(this.sending(this.connection.flushed), answered)
+  }
+
+  /** Waits for the answers to what was read, until silence means that there are no more. */
   private get lingered(): Effect.Effect<void> {
     const silence = Duration.toMillis(this.settings.linger)
     const settled: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const left = this.heard + silence - now
       return left <= 0 ? Effect.void : Effect.andThen(Effect.sleep(left), settled)
     })
-    return Effect.ignore(this.connection.ping()).pipe(
-      Effect.andThen(this.noteHeard),
+    return this.noteHeard.pipe(
       Effect.andThen(settled),
       Effect.timeoutOption(Duration.max(longestLinger, this.settings.linger)),
       Effect.asVoid

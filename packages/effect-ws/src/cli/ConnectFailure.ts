@@ -6,6 +6,7 @@ import type { ConnectError } from "@effect-ws/client/ConnectError"
 import type { UnexpectedResponse } from "@effect-ws/client/UnexpectedResponse"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as CliError from "effect/cli/CliError"
+import * as Duration from "effect/Duration"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type { SocketError } from "effect/socket/Socket"
@@ -122,13 +123,21 @@ const startOf = ({ text, truncated }: UnexpectedResponse): string => {
   return `\n\n${start.replaceAll(/^/gm, "  ")}${more}`
 }
 
+/** Says that the server was not seen to read what it was sent. */
+export const ofUnread = (after: Duration.Duration): ConnectFailure =>
+  failure(
+    "timeout",
+    `the server did not show within ${Duration.format(after)} that it has read everything; --pong-timeout gives it longer`
+  )
+
 /** Says that the conversation ended badly, or `undefined` where it did not. */
-export const ofClosure = (closure: Closure): ConnectFailure | undefined => {
+export const ofClosure = (closure: Closure, isCut: boolean): ConnectFailure | undefined => {
   const { error, failed, initiator } = closure
   if (initiator === "transport") return failure("broken", `the connection broke off: ${error.message}`)
   if (initiator === "local") {
     return failed ? failure("closed", `closed, because of what the server did: ${error.message}`) : undefined
   }
+  if (isCut) return failure("closed", `the server closed with ${error.message} before it was sent everything`)
   return error.code === 1000 || error.code === 1001 || error.code === 1005
     ? undefined
     : failure("closed", `the server closed with ${error.message}`)

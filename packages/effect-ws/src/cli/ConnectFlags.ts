@@ -106,6 +106,11 @@ export const flags = {
     "How long the server may take to answer the handshake (default: 10)"
   ),
   closeTimeout: seconds("close-timeout", 0, "How long the server may take to answer a close (default: 2)"),
+  pongTimeout: seconds(
+    "pong-timeout",
+    0.001,
+    "How long the server may take to answer a ping, such as the one that asks whether it has read a pipe (default: 60)"
+  ),
   linger: seconds("linger", 0, "How long the server must be silent after the end of a pipe to be done (default: 1)")
 }
 
@@ -146,6 +151,7 @@ export interface Input {
   readonly connectTimeout: Option.Option<number>
   readonly handshakeTimeout: Option.Option<number>
   readonly closeTimeout: Option.Option<number>
+  readonly pongTimeout: Option.Option<number>
   readonly linger: Option.Option<number>
 }
 
@@ -162,6 +168,7 @@ export interface Settings {
   readonly deflate: boolean
   /** Whether lines of a pipe can be commands. */
   readonly commands: boolean
+  readonly pongTimeout: Duration.Duration
   readonly linger: Duration.Duration
 }
 
@@ -190,6 +197,7 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
   }
   const wait = (value: Option.Option<number>, otherwise: number): Duration.Duration =>
     Duration.seconds(Option.getOrElse(value, () => otherwise))
+  const pongTimeout = wait(input.pongTimeout, 60)
   return Effect.succeed({
     url: input.url,
     options: {
@@ -200,7 +208,8 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
       proxy: Option.getOrUndefined(input.proxy),
       connectTimeout: wait(input.connectTimeout, 10),
       handshakeTimeout: wait(input.handshakeTimeout, 10),
-      closeTimeout: wait(input.closeTimeout, 2)
+      closeTimeout: wait(input.closeTimeout, 2),
+      keepalive: { idle: "20 seconds", timeout: pongTimeout }
     },
     insecure,
     caFile: Option.getOrUndefined(ca),
@@ -211,6 +220,7 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
         : { caFile: Option.getOrUndefined(input.proxyCa), insecure: input.proxyInsecure },
     deflate: !input.noDeflate,
     commands: input.commands,
+    pongTimeout,
     linger: wait(input.linger, 1)
   })
 }

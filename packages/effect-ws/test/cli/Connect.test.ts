@@ -9,6 +9,7 @@ import * as TestConsole from "effect/testing/TestConsole"
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import type { IncomingMessage } from "node:http"
+import type * as Net from "node:net"
 import type { WebSocket } from "ws"
 import * as Certificates from "../support/Certificates.ts"
 import type { Ended } from "../support/Child.ts"
@@ -74,6 +75,59 @@ describe("connect, from a pipe", { timeout: 60_000 }, () => {
       assert.deepStrictEqual([ended.code, ended.stdout], [0, "a at last\n"])
       const { close } = yield* first
       assert.strictEqual(yield* Effect.promise(() => close), "1000")
+    })
+  )
+
+  it.live("waits for a slow link to carry everything, however long that takes", () =>
+    Effect.gen(function* () {
+      let bytes = 0
+      const { first, url } = yield* observed((socket) => {
+        socket.on("message", (data) => (bytes += (data as Buffer).length + 1))
+      })
+      const input = `${"x".repeat(999)}\n`.repeat(2000)
+      const slow = yield* Peers.slowLink(url, 130_000)
+      const ended = yield* ConnectProcess.run(input, slow, "--no-deflate", ...quick)
+      assert.deepStrictEqual([ended.code, ended.stderr], [0, "connected\nclosed\n"])
+      assert.strictEqual(bytes, input.length)
+      const { close } = yield* first
+      assert.strictEqual(yield* Effect.promise(() => close), "1000")
+    })
+  )
+
+  it.live("fails where the server does not read what it is sent", () =>
+    Effect.gen(function* () {
+      const { url } = yield* observed((socket) => void (socketOf(socket) as Net.Socket).pause())
+      const ended = yield* ConnectProcess.run("a\n", url, "--pong-timeout", "0.5", "--close-timeout", "0")
+      assert.strictEqual(ended.code, 28, ended.stderr)
+      assert.include(ended.stderr, "the server did not show within 500ms that it has read everything")
+    })
+  )
+
+  it.live("fails where the server closes before it was sent everything, with whatever code", () =>
+    Effect.gen(function* () {
+      const { url } = yield* observed((socket) => {
+        ;(socketOf(socket) as Net.Socket).pause()
+        setTimeout(() => socket.close(1000), 500)
+      })
+      const input = `${"x".repeat(9999)}\n`.repeat(5000)
+      const ended = yield* ConnectProcess.run(input, url, "--no-deflate", ...quick)
+      assert.strictEqual(ended.code, 4, ended.stderr)
+      assert.include(ended.stderr, "the server closed with 1000 NormalClosure before it was sent everything")
+    })
+  )
+
+  it.live("sends what comes before /close first", () =>
+    Effect.gen(function* () {
+      const { first, url } = yield* observed((socket) => {
+        const line = socketOf(socket) as Net.Socket
+        line.pause()
+        setTimeout(() => line.resume(), 2500)
+      })
+      const input = `${"x".repeat(9999)}\n`.repeat(500)
+      const ended = yield* ConnectProcess.run(`${input}/close 4000\n`, url, "--no-deflate", "--commands", ...quick)
+      assert.deepStrictEqual([ended.code, ended.stderr], [0, "connected\nclosed\n"])
+      const { close } = yield* first
+      assert.strictEqual(yield* Effect.promise(() => close), "4000")
     })
   )
 

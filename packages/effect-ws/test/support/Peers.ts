@@ -30,6 +30,28 @@ export const ws = (
       })
   ).pipe(Effect.map((server) => `ws://${addressOf(server)}`))
 
+/** A link to a server of `ws` that carries so many bytes a second towards it; gives its URL. */
+export const slowLink = (url: string, bytesPerSecond: number): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.map(
+    tcp((near) => {
+      const far = Net.connect({ host: "127.0.0.1", port: Number(new URL(url).port) })
+      far.on("error", () => near.destroy()).pipe(near)
+      near.on("data", (chunk) => {
+        near.pause()
+        setTimeout(
+          () => {
+            far.write(chunk)
+            near.resume()
+          },
+          (chunk.length / bytesPerSecond) * 1000
+        )
+      })
+      near.on("end", () => far.end())
+      near.on("close", () => far.destroy())
+    }),
+    (address) => `ws://${address}`
+  )
+
 /** Starts an HTTP server that gives everybody one answer; gives its address, as `HOST:PORT`. */
 export const http = (
   status: number,
