@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as Deadlines from "@effect-ws/transport/Deadlines"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Deferred from "effect/Deferred"
@@ -88,8 +89,10 @@ export const interleave = (addresses: ReadonlyArray<string>): ReadonlyArray<stri
  * @since 0.1.0
  */
 export const make = (inner: Dialer.Dialer["Service"], options: Options = {}): Dialer.Dialer["Service"] => {
-  const { lookup = systemLookup, maxAddresses = 8 } = options
-  const delay = Duration.fromInputUnsafe(options.delay ?? "250 millis")
+  const { lookup = systemLookup } = options
+  const maxAddresses = Argument.limit("maxAddresses", options.maxAddresses ?? 8, 1)
+  const delay = Argument.duration("delay", options.delay ?? "250 millis")
+  const defaultTimeout = Argument.duration("connectTimeout", options.connectTimeout ?? "10 seconds")
 
   const connect = Effect.fnUntraced(function* (host: string, port: number, dialOptions: Dialer.DialOptions) {
     const name = Dialer.formatAddress({ host, port })
@@ -111,9 +114,7 @@ export const make = (inner: Dialer.Dialer["Service"], options: Options = {}): Di
       if ("path" in address) return inner.dial(address, dialOptions)
       const { host, port } = Dialer.hostPort(address)
       if (isIP(host) !== 0) return inner.dial(address, dialOptions)
-      const connectTimeout = Duration.fromInputUnsafe(
-        dialOptions?.connectTimeout ?? options.connectTimeout ?? "10 seconds"
-      )
+      const connectTimeout = Argument.duration("connectTimeout", dialOptions?.connectTimeout ?? defaultTimeout)
       return Effect.succeed(
         makeLate(
           Deadlines.within(connect(host, port, { connectTimeout }), {

@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import type { Proof } from "@effect-ws/protocol/AuthAnswer"
 import { password } from "@effect-ws/protocol/AuthAnswer"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
@@ -14,7 +15,6 @@ import * as Dialer from "@effect-ws/transport/Dialer"
 import { describe } from "@effect-ws/transport/SocketFailure"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -291,7 +291,7 @@ export const dialer = (inner: Dialer.Dialer["Service"], proxy: Proxy): Dialer.Di
     const opened = open(inner, proxy, Dialer.hostPort(address), options).pipe(
       Effect.catchTag("ProxyError", (error) => Effect.fail(namedOpenError(name, error))),
       Effect.timeoutOrElse({
-        duration: Duration.fromInputUnsafe(options?.connectTimeout ?? "10 seconds"),
+        duration: Argument.duration("connectTimeout", options?.connectTimeout ?? "10 seconds"),
         orElse: () => Effect.fail(namedOpenError(name, new Error(`no tunnel through the proxy in time`)))
       })
     )

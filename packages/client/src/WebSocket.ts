@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Context from "effect/Context"
@@ -175,7 +176,7 @@ const define = (
   run: Run,
   { maxBufferedAmount = defaultMaxBufferedAmount, ...client }: Options = {}
 ): WebSocketClass => {
-  const settings = { client, maxBufferedAmount }
+  const settings = { client, maxBufferedAmount: Argument.limit("maxBufferedAmount", maxBufferedAmount) }
 
   class WebSocket extends EventTarget {
     constructor(url: unknown, protocols: unknown = []) {

@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
 import type * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
@@ -16,7 +17,7 @@ import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
 import type * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -252,7 +253,7 @@ export interface Acceptor<R> {
 export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.Effect<Acceptor<R>> =>
   // One context for all connections: what a fiber makes of its own is held as long as anything refers to that.
   Effect.zipWith(Extensions.current, Effect.context<never>(), (extensions, context): Acceptor<R> => {
-    const timeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? "10 seconds")
+    const timeout = Argument.duration("handshakeTimeout", options.handshakeTimeout ?? "10 seconds")
     const terms: Terms<R> = {
       limits: options,
       policy: options,

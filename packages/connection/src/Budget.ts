@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 
@@ -42,8 +43,8 @@ export class Budget {
   private count = 0
 
   constructor(options?: BudgetOptions) {
-    this.limit = atLeast("limit", 0, options?.limit ?? 1024 ** 3)
-    this.floor = atLeast("floor", 0, options?.floor ?? 128 * 1024)
+    this.limit = Argument.limit("limit", options?.limit ?? 1024 ** 3)
+    this.floor = Argument.limit("floor", options?.floor ?? 128 * 1024)
   }
 
   /**
@@ -87,11 +88,6 @@ export class Budget {
   noteClosed(): void {
     this.count++
   }
-}
-
-const atLeast = (name: string, minimum: number, value: number): number => {
-  if (value >= minimum) return value
-  throw new RangeError(`${name}: expected a number of bytes, ${minimum} or more, found ${value}`)
 }
 
 /**

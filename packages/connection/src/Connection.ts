@@ -128,6 +128,9 @@ export interface Connection {
    * Completes when the bytes that wait for the peer are below `outboundBuffer`, which is at once as long as the peer
    * reads. See `flushed` for more.
    *
+   * Anything else than a string, a `Uint8Array` (of any realm) or a message is a defect of the calling fiber, and closes
+   * the connection with 1011. So is a `fragmentSize` below 1.
+   *
    * **Gotchas**
    *
    * Bytes above 16 KiB are not copied: they must not change before `flushed`.

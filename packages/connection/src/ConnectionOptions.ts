@@ -4,9 +4,10 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as Limits from "@effect-ws/protocol/Limits"
 import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import { Heartbeat } from "./internal/Heartbeat.ts"
 
 /**
@@ -86,7 +87,7 @@ export interface Settings {
 }
 
 /**
- * Fills in the defaults.
+ * Fills in the defaults, and throws where an option is out of range, see `Argument`.
  *
  * **Details**
  *
@@ -98,27 +99,23 @@ export interface Settings {
  */
 export const settings = (options: ConnectionOptions = {}, clock?: Clock.Clock): Settings => ({
   limits: Limits.make(options),
-  inboundBuffer: options.inboundBuffer ?? 64 * 1024,
-  outboundBuffer: options.outboundBuffer ?? 64 * 1024,
+  inboundBuffer: Argument.limit("inboundBuffer", options.inboundBuffer ?? 64 * 1024),
+  outboundBuffer: Argument.limit("outboundBuffer", options.outboundBuffer ?? 64 * 1024),
   recycle: options.recycle ?? false,
-  outboundLimit:
-    options.outboundLimit ?? 2 * Math.max(Limits.make().maxMessageSize, Limits.make(options).maxMessageSize),
-  writeTimeout: options.writeTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.writeTimeout),
-  closeTimeout: orDefault(options.closeTimeout, tenSeconds),
-  replyGrace: orDefault(options.replyGrace, oneSecond),
+  outboundLimit: Argument.limit(
+    "outboundLimit",
+    options.outboundLimit ?? 2 * Math.max(Limits.make().maxMessageSize, Limits.make(options).maxMessageSize)
+  ),
+  writeTimeout:
+    options.writeTimeout === undefined ? undefined : Argument.duration("writeTimeout", options.writeTimeout),
+  closeTimeout: Argument.duration("closeTimeout", options.closeTimeout ?? "10 seconds"),
+  replyGrace: Argument.duration("replyGrace", options.replyGrace ?? "1 second"),
   heartbeat:
     options.keepalive === false
       ? undefined
       : Heartbeat.of(
-          orDefault(options.keepalive?.idle, twentySeconds),
-          orDefault(options.keepalive?.timeout, twentySeconds),
+          Argument.duration("keepalive.idle", options.keepalive?.idle ?? "20 seconds"),
+          Argument.duration("keepalive.timeout", options.keepalive?.timeout ?? "20 seconds"),
           clock
         )
 })
-
-const oneSecond = Duration.seconds(1)
-const tenSeconds = Duration.seconds(10)
-const twentySeconds = Duration.seconds(20)
-
-const orDefault = (input: Duration.Input | undefined, defaultTo: Duration.Duration): Duration.Duration =>
-  input === undefined ? defaultTo : Duration.fromInputUnsafe(input)

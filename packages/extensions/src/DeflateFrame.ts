@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Extension from "./Extension.ts"
@@ -65,6 +66,7 @@ export const make = (options: Options = {}): Extension.Extension => {
   const given = { ...options }
   DeflateHooks.checkRange(given, ["level"], 0, 9)
   DeflateHooks.checkRange(given, ["memLevel"], 1, 9)
+  if (options.threshold !== undefined) Argument.limit("threshold", options.threshold)
   DeflateHooks.checkRange(given, ["maxWindowBits", "peerMaxWindowBits"], 8, 15)
   const {
     level = 6,

@@ -11,6 +11,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as NativeZlib from "./internal/NativeZlib.ts"
@@ -175,9 +176,9 @@ export const make = (options?: Options): Service => {
 export const makePortable = (options?: Options): Service => PortableZlib.make(fillIn(options))
 
 const fillIn = (options: Options | undefined): NativeZlib.Settings => ({
-  inlineBytes: options?.inlineBytes ?? 32 * 1024,
-  concurrency: options?.concurrency ?? 3,
-  memoryBudget: options?.memoryBudget ?? 256 * 1024 * 1024
+  inlineBytes: Argument.limit("inlineBytes", options?.inlineBytes ?? 32 * 1024),
+  concurrency: Argument.limit("concurrency", options?.concurrency ?? 3, 1),
+  memoryBudget: Argument.limit("memoryBudget", options?.memoryBudget ?? 256 * 1024 * 1024)
 })
 
 /**

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Argument from "./Argument.ts"
 import * as Opcode from "./Opcode.ts"
 import * as Utf8 from "./Utf8.ts"
 
@@ -149,13 +150,14 @@ export const close = (payload?: Uint8Array, options?: FrameOptions): Frame => ma
  * **Details**
  *
  * Control frames and frames that fit are returned as they are, since RFC 6455 5.5 forbids fragmented control frames.
- * The payloads are views into the original. A masking key is kept on every fragment. A `size` below 1 counts as 1.
+ * The payloads are views into the original. A masking key is kept on every fragment. Throws a `RangeError` for a `size`
+ * below 1.
  *
  * @category combinators
  * @since 0.1.0
  */
 export const fragment = (self: Frame, size: number): ReadonlyArray<Frame> => {
-  const step = Math.max(1, Math.floor(size) || 1)
+  const step = Argument.limit("size", size, 1)
   if (Opcode.isControl(self.opcode) || self.payload.length <= step) return [self]
   const frames: Array<Frame> = []
   for (let at = 0; at < self.payload.length; at += step) {

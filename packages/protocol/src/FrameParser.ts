@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import * as Argument from "./Argument.ts"
 import { Assembly } from "./Assembly.ts"
 import type * as Frame from "./Frame.ts"
 import * as Mask from "./Mask.ts"
@@ -74,7 +75,7 @@ export class FrameParser {
   private readonly maxFrameSize: number
 
   constructor(options?: FrameParserOptions) {
-    this.maxFrameSize = options?.maxFrameSize ?? 16 * 1024 * 1024
+    this.maxFrameSize = Argument.limit("maxFrameSize", options?.maxFrameSize ?? 16 * 1024 * 1024)
   }
 
   /** Takes the next chunk. What was fed before must have been read to its end. */

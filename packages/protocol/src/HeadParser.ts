@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Argument from "./Argument.ts"
 import type { HeaderField } from "./HeaderFields.ts"
 import { characterClasses, isSpaceCode, TARGET, TOKEN, trim, VALUE } from "./HeaderGrammar.ts"
 import type { HttpVersion } from "./HttpHead.ts"
@@ -175,9 +176,9 @@ export class HeadParser<Kind extends keyof HeadByKind> {
 
   constructor(kind: Kind, limits?: HeadLimits) {
     this.kind = kind
-    this.maxTargetBytes = limits?.maxTargetBytes ?? defaultLimits.maxTargetBytes
-    this.maxHeaderBytes = limits?.maxHeaderBytes ?? defaultLimits.maxHeaderBytes
-    this.maxHeaderFields = limits?.maxHeaderFields ?? defaultLimits.maxHeaderFields
+    this.maxTargetBytes = Argument.limit("maxTargetBytes", limits?.maxTargetBytes ?? defaultLimits.maxTargetBytes)
+    this.maxHeaderBytes = Argument.limit("maxHeaderBytes", limits?.maxHeaderBytes ?? defaultLimits.maxHeaderBytes)
+    this.maxHeaderFields = Argument.limit("maxHeaderFields", limits?.maxHeaderFields ?? defaultLimits.maxHeaderFields)
     this.state = kind === "request" ? State.Method : State.StatusVersion
   }
 

@@ -178,7 +178,7 @@ export class Outbound {
     }
     // An empty fragment tells the peer nothing, unless it is the one that ends the message.
     if (part.payload.length === 0 && !last) return undefined
-    const size = Math.max(1, Math.floor(piece.fragmentSize ?? Infinity) || 1)
+    const size = piece.fragmentSize ?? Infinity
     let at = 0
     do {
       const end = Math.min(at + size, part.payload.length)

@@ -11,6 +11,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "./Argument.ts"
 import type * as CloseError from "./CloseError.ts"
 import * as Extension from "./Extension.ts"
 import * as FrameWriter from "./FrameWriter.ts"
@@ -37,7 +38,7 @@ export class PreparedMessage {
 
   constructor(data: string | Uint8Array) {
     const isText = typeof data === "string"
-    const payload = isText ? Utf8.encode(data) : data
+    const payload = isText ? Utf8.encode(data) : Argument.isBytes(data) ? data : refuse(data)
     this.opcode = isText ? Opcode.Text : Opcode.Binary
     const frame = FrameWriter.encode({ ...bare, opcode: this.opcode, payload })
     this.payload = frame.subarray(frame.length - payload.length)
@@ -87,14 +88,43 @@ export class PreparedMessage {
 }
 
 /**
- * Prepares a message: a string as text, bytes as binary. A prepared message is returned as it is.
+ * Prepares a message: a string as text, bytes as binary. A prepared message is returned as it is. Anything else throws a
+ * `TypeError`.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (data: string | Uint8Array | Message.Message | PreparedMessage): PreparedMessage => {
-  if (typeof data === "string" || !("_tag" in data)) return new PreparedMessage(data)
-  return data._tag === "PreparedMessage" ? data : new PreparedMessage(data.data)
+  const content = contentOf(data)
+  return content instanceof PreparedMessage ? content : new PreparedMessage(content)
+}
+
+/**
+ * Returns the content of a message as `Session.send` takes it, or the prepared message itself.
+ *
+ * **Gotchas**
+ *
+ * What has no tag is returned unchecked, since whoever sends it checks it: one check for each message is enough.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const contentOf = (
+  data: string | Uint8Array | Message.Message | PreparedMessage
+): string | Uint8Array | PreparedMessage => {
+  if (typeof data !== "object" || data === null || !("_tag" in data)) return data
+  if (data._tag === "Text" && typeof data.data === "string") return data.data
+  if (data._tag === "Binary" && typeof data.data === "object") return data.data
+  return isPreparedMessage(data) ? data : refuse(data)
+}
+
+/**
+ * Throws the error for what cannot be sent.
+ *
+ * @internal
+ */
+export const refuse = (found: unknown): never => {
+  throw Argument.mismatch("message", "a string, a Uint8Array, a Text or Binary message or a PreparedMessage", found)
 }
 
 /**

@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import * as Argument from "./Argument.ts"
 import * as CloseCode from "./CloseCode.ts"
 import * as CloseError from "./CloseError.ts"
 import * as CloseFrame from "./CloseFrame.ts"
@@ -25,6 +26,7 @@ import * as Mask from "./Mask.ts"
 import * as Misuse from "./Misuse.ts"
 import * as Opcode from "./Opcode.ts"
 import { Outbound } from "./Outbound.ts"
+import { refuse } from "./PreparedMessage.ts"
 import type { PreparedMessage, SharedForm } from "./PreparedMessage.ts"
 import * as SessionState from "./SessionState.ts"
 import { SlabPool } from "./Slab.ts"
@@ -60,7 +62,7 @@ export interface SessionOptions {
  * @since 0.1.0
  */
 export interface SendOptions {
-  /** The most bytes of payload in a frame. Default: the message leaves in one frame. */
+  /** The most bytes of payload in a frame, 1 at least. Default: the message leaves in one frame. */
   readonly fragmentSize?: number | undefined
   /** Whether to compress, where an extension can. Default: as the extension decides. */
   readonly compress?: boolean | undefined
@@ -103,7 +105,8 @@ export interface Closure {
  * **Details**
  *
  * `receive`, `receiveEnd` and `setDelivery` return events; `send*`, `ping`, `pong`, `close` return why nothing was sent,
- * or `undefined`. After each call, `output` holds what is to be written.
+ * or `undefined`. After each call, `output` holds what is to be written. A value of the wrong type throws before anything
+ * else happens, see `Argument`.
  *
  * @category models
  * @since 0.1.0
@@ -378,6 +381,8 @@ export class Session {
 
   /** Sends a message: a string as text, bytes as binary. */
   send(data: string | Uint8Array, options?: SendOptions): SendFailure | undefined {
+    if (typeof data !== "string" && !Argument.isBytes(data)) refuse(data)
+    checkSendOptions(options)
     if (!this.canSend) return this.endError()
     if (this.sendingOpcode !== 0) return Misuse.make("MessageInProgress", "sending a message")
     const isText = typeof data === "string"
@@ -395,6 +400,7 @@ export class Session {
    * session cannot share what others use, it encodes for itself.
    */
   sendPrepared(prepared: PreparedMessage, options?: SendOptions): SendFailure | undefined {
+    checkSendOptions(options)
     if (!this.canSend) return this.endError()
     if (this.sendingOpcode !== 0) return Misuse.make("MessageInProgress", "sending a message")
     const { opcode, payload } = prepared
@@ -477,6 +483,8 @@ export class Session {
     last: boolean,
     options?: SendOptions
   ): SendFailure | undefined {
+    if (typeof data !== "string") Argument.bytes("piece of a message", data)
+    checkSendOptions(options)
     if (!this.canSend) return this.endError()
     const first = this.sendingOpcode === 0
     if (first) {
@@ -515,6 +523,7 @@ export class Session {
    * notice a close frame, or the beginning of a message.
    */
   sendFrame(frame: Frame.Frame, options?: { readonly unchecked?: boolean | undefined }): SendFailure | undefined {
+    checkFields(frame)
     if (!this.canSend) return this.endError()
     const { maskingKey, opcode, payload } = frame
     const isUnchecked = options?.unchecked === true
@@ -571,6 +580,7 @@ export class Session {
    * Sends a ping and returns its number, which the pong's event will carry. Without a payload the number is the payload.
    */
   ping(payload?: Uint8Array): number | SendFailure {
+    if (payload !== undefined) Argument.bytes("ping", payload)
     if (this.state !== "Open") return this.endError()
     const id = this.lastPing + 1
     const data = payload === undefined ? Utf8.encode(String(id)) : new Uint8Array(payload)
@@ -585,6 +595,7 @@ export class Session {
 
   /** Sends a pong that nobody asked for: a heartbeat in one direction (RFC 6455 5.5.3). */
   pong(payload: Uint8Array): SendFailure | undefined {
+    Argument.bytes("pong", payload)
     if (this.state !== "Open") return this.endError()
     if (payload.length > 125) return Misuse.make("ControlPayloadTooLong", `a pong with ${payload.length} bytes`)
     this.writeControl(Opcode.Pong, payload)
@@ -617,8 +628,8 @@ export class Session {
 
   /** Starts the closing handshake, or answers the peer's close with a code of our own. */
   close(code: number = CloseCode.registered.NormalClosure, reason = ""): SendFailure | undefined {
-    if (!this.canSend) return this.endError()
     const misuse = checkClose(code, reason)
+    if (!this.canSend) return this.endError()
     if (misuse !== undefined) return misuse
     if (this.state === "Failing") this.answerClose()
     else this.writeClose({ code, reason })
@@ -655,17 +666,31 @@ export class Session {
 }
 
 /**
- * Returns why a close frame cannot say this, or `undefined` where it can.
+ * Returns why a close frame cannot say this, or `undefined` where it can. Throws a `TypeError` where the code is not a
+ * number or the reason not a string.
  *
  * @category guards
  * @since 0.1.0
  */
 export const checkClose = (code: number, reason: string): Misuse.Misuse | undefined => {
+  if (typeof code !== "number") throw Argument.mismatch("close code", "a number", code)
+  Argument.text("close reason", reason)
   if (!CloseCode.isSendable(code)) return Misuse.make("UnsendableCloseCode", `close code ${code}`)
   const bytes = Utf8.encode(reason).length
   return bytes > CloseError.maxReasonBytes
     ? Misuse.make("CloseReasonTooLong", `a close reason of ${bytes} bytes`)
     : undefined
+}
+
+const checkSendOptions = (options: SendOptions | undefined): void => {
+  if (options?.fragmentSize !== undefined) Argument.limit("fragmentSize", options.fragmentSize, 1)
+}
+
+const checkFields = (frame: Frame.Frame): void => {
+  if (typeof frame !== "object" || frame === null) throw Argument.mismatch("frame", "a frame", frame)
+  Argument.integer("frame opcode", frame.opcode, 0, 15)
+  Argument.bytes("frame payload", frame.payload)
+  if (frame.maskingKey !== undefined) Argument.bytes("frame masking key", frame.maskingKey)
 }
 
 const violationError = (violation: Violation.Violation): CloseError.CloseError & CloseError.SendableCloseError =>

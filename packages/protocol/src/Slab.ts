@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "./Argument.ts"
 
 /**
  * A block of memory, used from the front.
@@ -54,8 +55,8 @@ export class SlabPool {
   private readonly free: Array<Slab> = []
 
   constructor(options?: SlabPoolOptions) {
-    this.slabSize = options?.slabSize ?? 64 * 1024
-    this.maxFree = options?.maxFree ?? 16
+    this.slabSize = Argument.integer("slabSize", options?.slabSize ?? 64 * 1024, 1)
+    this.maxFree = Argument.limit("maxFree", options?.maxFree ?? 16)
     this.allocate = options?.allocate ?? ((size) => new Uint8Array(size))
   }
 

@@ -1,3 +1,4 @@
+export * as Argument from "./Argument.ts"
 export * as AuthAnswer from "./AuthAnswer.ts"
 export * as Authority from "./Authority.ts"
 export * as Authorization from "./Authorization.ts"

@@ -65,16 +65,16 @@ describe("Frame", () => {
     )
   })
 
-  it("leaves control frames and frames that fit alone, whatever the size", () => {
+  it("leaves control frames and frames that fit alone", () => {
     for (const frame of [Frame.ping("abc"), Frame.text(""), Frame.text("a"), Frame.close(utf8("abc"))]) {
-      for (const size of [1, 0, -1, 0.5, NaN]) assert.deepStrictEqual(Frame.fragment(frame, size), [frame])
+      for (const size of [3, Infinity]) assert.deepStrictEqual(Frame.fragment(frame, size), [frame])
     }
-    assert.strictEqual(Frame.fragment(Frame.text("abc"), Infinity).length, 1)
+    assert.deepStrictEqual(Frame.fragment(Frame.ping("abc"), 1), [Frame.ping("abc")])
   })
 
   it.prop(
     "fragments say the same as the whole",
-    { frame: FrameArbitrary.frame("server"), size: Schema.Int.check(Schema.isBetween({ minimum: -1, maximum: 20 })) },
+    { frame: FrameArbitrary.frame("server"), size: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })) },
     ({ frame, size }) => {
       const frames = Frame.fragment(frame, size)
       assert.strictEqual(toHex(concat(frames.map(({ payload }) => payload))), toHex(frame.payload))
@@ -82,7 +82,7 @@ describe("Frame", () => {
       assert.strictEqual(frames.at(-1)!.fin, frame.fin)
       if (frame.opcode >= 8) assert.strictEqual(frames.length, 1)
       for (const [at, { fin, opcode, payload }] of frames.entries()) {
-        if (frames.length > 1) assert.isAtMost(payload.length, Math.max(size, 1))
+        if (frames.length > 1) assert.isAtMost(payload.length, size)
         if (at > 0) assert.strictEqual(opcode, 0)
         if (at < frames.length - 1) assert.isFalse(fin)
       }

@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -96,8 +97,8 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<AuthNonces["Service"], never, SecureRandom.SecureRandom> {
   const random = yield* SecureRandom.SecureRandom
   const key = yield* random.randomBytes(32)
-  const lifetime = Duration.toMillis(options.lifetime ?? "5 minutes")
-  const capacity = options.capacity ?? 16_384
+  const lifetime = Duration.toMillis(Argument.duration("lifetime", options.lifetime ?? "5 minutes"))
+  const capacity = Argument.limit("capacity", options.capacity ?? 16_384)
   const uses = new Map<string, Use>()
   let staleUntil = -Infinity
 

@@ -9,6 +9,7 @@
 import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as Conversation from "@effect-ws/connection/Conversation"
 import type * as Message from "@effect-ws/protocol/Message"
+import * as Argument from "@effect-ws/protocol/Argument"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
@@ -100,7 +101,8 @@ export interface Dispatch<E, R> {
  * @category conversions
  * @since 0.1.0
  */
-export const toDispatch = <E, R>(handlers: Handlers<E, R>, grace: Duration.Input = defaultGrace): Dispatch<E, R> => {
+export const toDispatch = <E, R>(handlers: Handlers<E, R>, handlerGrace?: Duration.Input): Dispatch<E, R> => {
+  const grace = Argument.duration("handlerGrace", handlerGrace ?? defaultGrace)
   const { onClose, onError, onMessage, onOpen, onPing, onPong, onSent } = handlers
   const error = (connection: Connection, cause: Cause.Cause<unknown>): Effect.Effect<void, never, R> =>
     onError === undefined ? Effect.void : bounded(() => onError(connection, cause), "onError", grace)

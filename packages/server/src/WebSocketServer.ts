@@ -11,8 +11,10 @@ import * as Accept from "@effect-ws/connection/Accept"
 import { CurrentBudget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Fanout from "@effect-ws/connection/Fanout"
+import * as Argument from "@effect-ws/protocol/Argument"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
+import { checkClose } from "@effect-ws/protocol/Session"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as Context from "effect/Context"
@@ -81,7 +83,10 @@ export interface QueueOptions<R = never> extends ServerOptions<R> {
  * @since 0.1.0
  */
 export interface DrainOptions {
-  /** The close code to say goodbye with. Default: 1001, going away; 1012 would announce a restart. */
+  /**
+   * The close code to say goodbye with. Default: 1001, going away; 1012 would announce a restart. One that may not be sent,
+   * or a reason over 123 bytes, is a defect of whoever drains.
+   */
   readonly code?: number | undefined
   /** The close reason. Default: "server shutting down". */
   readonly reason?: string | undefined
@@ -135,7 +140,7 @@ export const make = <E, R, RD = never>(
   program: Handlers.Program<E, R>,
   options: ServerOptions<RD> = {}
 ): Effect.Effect<WebSocketServer["Service"], never, Requirements<R | RD>> =>
-  serve(new FiberRunner(Handlers.toRunning(program, options.handlerGrace)), options)
+  Effect.suspend(() => serve(new FiberRunner(Handlers.toRunning(program, options.handlerGrace)), options))
 
 type Requirements<R> = SocketServer.SocketServer | Exclude<R, Scope.Scope> | Scope.Scope
 
@@ -159,8 +164,10 @@ export const makeQueue = Effect.fnUntraced(function* <E, R, RD = never>(
   handlers: Handlers.Handlers<E, R>,
   options: QueueOptions<RD> = {}
 ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
-  const runner = new QueueRunner(Handlers.toDispatch(handlers, options.handlerGrace), options.slice ?? 64)
-  yield* runner.employ(options.workers ?? 64)
+  const slice = Argument.limit("slice", options.slice ?? 64, 1)
+  const workers = Argument.integer("workers", options.workers ?? 64, 1)
+  const runner = new QueueRunner(Handlers.toDispatch(handlers, options.handlerGrace), slice)
+  yield* runner.employ(workers)
   return yield* serve(runner, options)
 })
 
@@ -174,24 +181,28 @@ const serve = Effect.fnUntraced(
     const roster = new Roster(options, Context.get(context, CurrentBudget))
     const broadcaster = new Broadcaster(
       () => roster.connections,
-      options.broadcastSlice ?? mostInOneTurn,
+      Argument.limit("broadcastSlice", options.broadcastSlice ?? mostInOneTurn, 1),
       yield* Fanout.tally("broadcast")
     )
-    const drainTimeout = Duration.fromInputUnsafe(options.drainTimeout ?? "2 seconds")
+    const drainTimeout = Argument.duration("drainTimeout", options.drainTimeout ?? "2 seconds")
+    const handlerGrace = Argument.duration("handlerGrace", options.handlerGrace ?? Handlers.defaultGrace)
     const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, context)
 
     const push = pushOf(sockets, context)
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}, isFinal = false) {
-      const { code = 1001, reason = "server shutting down", timeout = drainTimeout } = drainOptions
+      const { code = 1001, reason = "server shutting down" } = drainOptions
+      const timeout = Argument.duration("timeout", drainOptions.timeout ?? drainTimeout)
+      const misuse = checkClose(code, reason)
+      if (misuse !== undefined) return yield* Effect.die(misuse)
       const leaves = (drainOptions.newcomers ?? options.drainNewcomers) === "leave" && Option.isSome(push)
       yield* Effect.logInfo(`Draining ${roster.size} connections`)
       if (leaves) yield* push.value.stopAccepting
-      yield* roster.drain({ code, reason, timeout: Duration.fromInputUnsafe(timeout), refuses: !leaves, isFinal })
+      yield* roster.drain({ code, reason, timeout, refuses: !leaves, isFinal })
     })
 
     // What accepts goes on during the drain, to refuse; what is left then is interrupted.
     yield* Effect.addFinalizer(() => roster.interrupt(Duration.max(Duration.times(drainTimeout, 1 / 4), leastPatience)))
-    yield* Effect.forkScoped(roster.reap(Duration.fromInputUnsafe(options.handlerGrace ?? Handlers.defaultGrace)))
+    yield* Effect.forkScoped(roster.reap(handlerGrace))
     yield* Effect.forkScoped(Effect.orDie(accepting(sockets, push, conversations)))
     yield* Effect.addFinalizer(() => Effect.andThen(drain({}, true), Effect.logInfo("Stopped")))
     yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)

@@ -37,8 +37,11 @@ const half = (size: number): Buffer => frame({ opcode: 2, payload: new Uint8Arra
 
 describe("a budget", () => {
   it("says what is wrong with its options", () => {
-    assert.throws(() => new Budget({ limit: -1 }), "limit: expected a number of bytes, 0 or more, found -1")
-    assert.throws(() => new Budget({ floor: Number.NaN }), "floor: expected a number of bytes, 0 or more, found NaN")
+    assert.throws(() => new Budget({ limit: -1 }), "limit: expected an integer of at least 0, or Infinity, found -1")
+    assert.throws(
+      () => new Budget({ floor: Number.NaN }),
+      "floor: expected an integer of at least 0, or Infinity, found NaN"
+    )
   })
 
   for (const { layer, name } of handled) {

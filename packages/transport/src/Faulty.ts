@@ -25,6 +25,7 @@ import type { FaultySettings, Inner } from "./internal/FaultyDuplex.ts"
 import { isPushWriter } from "./Push.ts"
 import type { PushSocket } from "./Push.ts"
 import { PushSocketServer } from "./PushSocketServer.ts"
+import { limit, millis } from "./internal/options.ts"
 
 /**
  * What is wrong with one direction of a connection. Each default is: nothing.
@@ -175,8 +176,8 @@ const start = (inner: Inner, options: Options, runFork: FaultySettings["runFork"
   const duplex = new FaultyDuplex(inner, {
     inbound: new FaultLine({ ...options.both, ...options.inbound }, makeRandom(seed), options.gate),
     outbound: new FaultLine({ ...options.both, ...options.outbound }, makeRandom(-seed), options.gate),
-    pipeSize: options.pipeSize ?? 65536,
-    lingerTimeout: options.lingerTimeout ?? "2 seconds",
+    pipeSize: limit("pipeSize", options.pipeSize ?? 65536, 1),
+    lingerTimeout: millis("lingerTimeout", options.lingerTimeout ?? "2 seconds"),
     runFork
   })
   duplex.start()

@@ -23,6 +23,7 @@ import { listenError, openError, systemError } from "./internal/errors.ts"
 import { makePair, Turns } from "./internal/MemoryDuplex.ts"
 import type { PushSocket } from "./Push.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
+import { limit } from "./internal/options.ts"
 
 /**
  * Where a server of the memory network listens: a port, on one host name or on all of them, or a name.
@@ -94,7 +95,11 @@ export class MemoryNetwork extends Context.Service<
 export const makeNetwork = (options?: NetworkOptions): MemoryNetwork["Service"] => {
   const listeners = new Map<string, Listener>()
   const turns = new Turns()
-  const settings = { pipeSize: options?.pipeSize ?? 65536, readAhead: options?.readAhead ?? 65536, turns }
+  const settings = {
+    pipeSize: limit("pipeSize", options?.pipeSize ?? 65536, 1),
+    readAhead: limit("readAhead", options?.readAhead ?? 65536),
+    turns
+  }
   let nextPort = 49152
 
   const listen: MemoryNetwork["Service"]["listen"] = (server) =>

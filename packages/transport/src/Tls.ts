@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -23,6 +23,7 @@ import { duplexSettings } from "./internal/NodeDuplex.ts"
 import { tlsHandshakes } from "./internal/tlsHandshakes.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import type * as Tcp from "./Tcp.ts"
+import { millis } from "./internal/options.ts"
 
 /**
  * PEM text, or its bytes.
@@ -169,7 +170,8 @@ export const layer = (options: {
 }): Layer.Layer<SocketServer | PushSocketServer | Dialer, SocketServerError> =>
   Layer.merge(layerServer(options.server), layerDialer(options.dialer))
 
-const handshakeTimeout = (options: SecureOptions): number => Duration.toMillis(options.handshakeTimeout ?? "10 seconds")
+const handshakeTimeout = (options: SecureOptions): number =>
+  millis("handshakeTimeout", options.handshakeTimeout ?? "10 seconds")
 
 /** A server that does not listen: sockets that were accepted are given to it. */
 const secureServer = (options: SecureOptions): Tls.Server => {

@@ -19,6 +19,7 @@ import type { NodeDuplexOptions } from "./NodeDuplex.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import * as Tcp from "./Tcp.ts"
 import type { DialerOptions } from "./Tcp.ts"
+import { integer } from "./internal/options.ts"
 
 /**
  * Options of a server at a path.
@@ -65,7 +66,7 @@ export const layerServer = (
       clearStale(options.path),
       makeNodeServer({
         createServer: () => Net.createServer({ allowHalfOpen: true, pauseOnConnect: true }),
-        listen: { path: options.path, backlog: options.backlog ?? 511 },
+        listen: { path: options.path, backlog: integer("backlog", options.backlog ?? 511) },
         onListening: () => {
           if (options.mode !== undefined) Fs.chmodSync(options.path, options.mode)
         },

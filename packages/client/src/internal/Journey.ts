@@ -2,9 +2,11 @@
  * The way of one `connect` through redirects and challenges: where it is, and what of the program's secrets it still
  * carries. They are put down where the way leaves the origin they were given for, and not taken up again.
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import type { Challenge } from "@effect-ws/protocol/Authorization"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import { equalsIgnoreCase } from "@effect-ws/protocol/HeaderGrammar"
+import type * as Duration from "effect/Duration"
 import type { ClientOptions, TlsOptions } from "../Client.ts"
 import * as Target from "../Target.ts"
 import { Answers } from "./Answers.ts"
@@ -15,6 +17,9 @@ const none: HeaderFields = []
 export class Journey {
   target: Target.Target
   redirects = 0
+  readonly maxRedirects: number
+  readonly maxBodyBytes: number
+  readonly bodyTimeout: Duration.Duration
   private readonly options: ClientOptions
   private given: HeaderFields
   private answers: Answers | undefined
@@ -23,6 +28,9 @@ export class Journey {
   constructor(target: Target.Target, options: ClientOptions) {
     const proof = options.credentials ?? target.userInfo
     const mode = options.sendCredentials ?? (proof?._tag === "Token" ? "at-once" : "when-asked")
+    this.maxRedirects = Argument.limit("maxRedirects", options.maxRedirects ?? 10)
+    this.maxBodyBytes = Argument.limit("maxBodyBytes", options.maxBodyBytes ?? 64 * 1024)
+    this.bodyTimeout = Argument.duration("bodyTimeout", options.bodyTimeout ?? "2 seconds")
     this.target = target
     this.options = options
     this.given = options.headers ?? none

@@ -2,6 +2,8 @@
  * The reconnecting client: one fiber that connects, waits for the end, and asks the Schedule; and for each connection one
  * fiber that passes its messages on, and one that hands it what has waited.
  */
+import { refuse } from "@effect-ws/protocol/PreparedMessage"
+import * as Argument from "@effect-ws/protocol/Argument"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
@@ -58,7 +60,10 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     inbox: Queue.Queue<Message, Failure<E> | Cause.Done>,
     told: Queue.Queue<Event<E>, Cause.Done>
   ) {
-    this.waiting = new Pending(options.maxPendingMessages ?? 1024, options.maxPendingBytes ?? 1 << 20)
+    this.waiting = new Pending(
+      Argument.limit("maxPendingMessages", options.maxPendingMessages ?? 1024),
+      Argument.limit("maxPendingBytes", options.maxPendingBytes ?? 1 << 20)
+    )
     this.mayWait = options.whileDown !== "fail"
     this.inbox = inbox
     this.told = told
@@ -71,8 +76,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return Effect.gen(function* () {
       const client = new Reconnecting<E | ES>(
         options,
-        yield* Queue.bounded<Message, Failure<E | ES> | Cause.Done>(options.inbox ?? 16),
-        yield* Queue.sliding<Event<E | ES>, Cause.Done>(options.eventBuffer ?? 256)
+        yield* Queue.bounded<Message, Failure<E | ES> | Cause.Done>(Argument.limit("inbox", options.inbox ?? 16, 1)),
+        yield* Queue.sliding<Event<E | ES>, Cause.Done>(Argument.limit("eventBuffer", options.eventBuffer ?? 256, 1))
       )
       const schedule: Schedule.Schedule<unknown, Failure<E>, ES, RS> = options.schedule ?? defaultSchedule
       const supervised = Effect.onExit(client.supervise(options, schedule), (exit) => client.conclude(exit))
@@ -113,6 +118,9 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     options?: SendOptions
   ): Effect.Effect<"sent" | "queued", NotSent | CloseError.CloseError | Misuse> {
     return Effect.suspend(() => {
+      // A connection checks this too, but there may be none now.
+      if (typeof data !== "string" && !Argument.isBytes(data)) refuse(data)
+      if (options?.fragmentSize !== undefined) Argument.limit("fragmentSize", options.fragmentSize, 1)
       const { current } = this
       // What waits goes first.
       if (current === undefined || this.waiting.size > 0) return this.queue(data, options)
@@ -172,8 +180,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     options: ReconnectOptions<E1, R, ES, RS>,
     schedule: Schedule.Schedule<unknown, Failure<E1>, ES, RS>
   ): Effect.Effect<Failure<E>, ES, Dialer | R | RS> {
-    const stableAfter = Duration.toMillis(options.stableAfter ?? "5 seconds")
-    const maxRetryAfter = Duration.toMillis(options.maxRetryAfter ?? "5 minutes")
+    const stableAfter = Duration.toMillis(Argument.duration("stableAfter", options.stableAfter ?? "5 seconds"))
+    const maxRetryAfter = Duration.toMillis(Argument.duration("maxRetryAfter", options.maxRetryAfter ?? "5 minutes"))
     const mayPass = options.while ?? FailureKind.isTransient
     return Effect.gen({ self: this }, function* () {
       let step = yield* Schedule.toStep(schedule)

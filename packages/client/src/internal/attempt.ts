@@ -50,12 +50,12 @@ export const attempt = Effect.fnUntraced(function* (
   // Both come of a head that was read.
   if (refusal === undefined) return yield* Effect.die(error)
   const response = refusal
-  const onward = goOn(journey, response.head, options.maxRedirects ?? 10)
+  const onward = goOn(journey, response.head)
   if (onward === "again") {
     yield* debug(() => `${response.head.status} from ${Target.format(target)}; trying ${Target.format(journey.target)}`)
     return onward
   }
-  return yield* unexpected(target, line, response, onward ?? error, options)
+  return yield* unexpected(journey, line, response, onward ?? error)
 })
 
 // What our transports open is a socket and both of its ends.
@@ -64,10 +64,11 @@ const toSocket = ({ reader, writer }: OpenSocket): Socket.Socket =>
     ? reader
     : Socket.make({ reader: Effect.succeed(reader), writer: Effect.succeed(writer) })
 
-const goOn = (journey: Journey, head: ResponseHead, maxRedirects: number): "again" | Redirect.Obstacle | undefined => {
+const goOn = (journey: Journey, head: ResponseHead): "again" | Redirect.Obstacle | undefined => {
   if (head.status === 401) {
     return journey.challenge(Authorization.challengesOf(head.headers)) ? "again" : undefined
   }
+  const { maxRedirects } = journey
   if (!Redirect.isRedirect(head) || maxRedirects === 0) return undefined
   if (journey.redirects >= maxRedirects) {
     return { rule: "TooManyRedirects", detail: `${head.status} after ${maxRedirects} redirects` }
@@ -79,15 +80,14 @@ const goOn = (journey: Journey, head: ResponseHead, maxRedirects: number): "agai
 }
 
 const unexpected = Effect.fnUntraced(function* (
-  target: Target.Target,
+  { bodyTimeout, maxBodyBytes, target }: Journey,
   line: OpenSocket,
   { early, head, reader }: Connect.Refusal,
-  { detail, rule }: Pick<UnexpectedResponse, "detail" | "rule">,
-  options: ClientOptions
+  { detail, rule }: Pick<UnexpectedResponse, "detail" | "rule">
 ): Effect.fn.Return<never, UnexpectedResponse> {
-  const body = new Body(head, options.maxBodyBytes ?? 64 * 1024)
+  const body = new Body(head, maxBodyBytes)
   for (const chunk of early) body.push(chunk)
-  yield* Effect.timeoutOption(readBody(reader, body), options.bodyTimeout ?? "2 seconds")
+  yield* Effect.timeoutOption(readBody(reader, body), bodyTimeout)
   // What is left of it is not worth an orderly end.
   if (body.isTruncated && Push.isPushWriter(line.writer)) line.writer.destroy()
   return yield* new UnexpectedResponse({

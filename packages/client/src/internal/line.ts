@@ -1,6 +1,7 @@
 /**
  * Everything between a target and the first byte of the handshake: dialling, through a proxy or not, and TLS.
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as Deadlines from "@effect-ws/transport/Deadlines"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { describe } from "@effect-ws/transport/SocketFailure"
@@ -25,15 +26,12 @@ export const openLine = (
   Socket.SocketError | ProxyError | TlsError | ConnectTimeout,
   Dialer.Dialer | Scope.Scope
 > => {
-  const { connectTimeout } = options
-  const after = connectTimeout === undefined ? defaultTimeout : Duration.fromInputUnsafe(connectTimeout)
+  const after = Argument.duration("connectTimeout", options.connectTimeout ?? "10 seconds")
   return Deadlines.within(open(target, options), {
     duration: after,
     orElse: () => Effect.fail(new ConnectTimeout({ url: Target.format(target), after }))
   })
 }
-
-const defaultTimeout = Duration.seconds(10)
 
 // It is the whole that is bounded, and not each part of it.
 const unbounded: Dialer.DialOptions = { connectTimeout: Duration.infinity }

@@ -4,6 +4,7 @@
  * It is a sink of its socket and no fiber, as the server's side is: most handshakes are over within the two callbacks in
  * which the socket opened and the answer came.
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import type { Extension } from "@effect-ws/extensions/Extension"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import type { ExtensionInstance } from "@effect-ws/protocol/Extension"
@@ -15,7 +16,7 @@ import * as Deadlines from "@effect-ws/transport/Deadlines"
 import type * as Push from "@effect-ws/transport/Push"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -46,12 +47,11 @@ export interface GreetingParts {
   readonly done: (exit: Exit.Exit<SocketConnection, ConnectError>) => void
 }
 
-const defaultTimeout = Duration.seconds(10)
-const defaultMaxInterim = 8
-
 export class Greeting implements Push.ByteSink {
   private readonly parts: GreetingParts
   private readonly timeout: Duration.Duration
+  private readonly maxInterim: number
+  private readonly settings: ConnectionOptions.Settings
   // Until the answer is complete.
   private parser: HeadParser<"response"> | undefined
   private interim = 0
@@ -63,9 +63,11 @@ export class Greeting implements Push.ByteSink {
   private over = false
 
   constructor(parts: GreetingParts) {
-    const { handshakeTimeout } = parts.options
+    const { handshakeTimeout, maxInterimResponses } = parts.options
     this.parts = parts
-    this.timeout = handshakeTimeout === undefined ? defaultTimeout : Duration.fromInputUnsafe(handshakeTimeout)
+    this.timeout = Argument.duration("handshakeTimeout", handshakeTimeout ?? "10 seconds")
+    this.maxInterim = Argument.limit("maxInterimResponses", maxInterimResponses ?? 8)
+    this.settings = ConnectionOptions.settings(parts.options, Context.get(parts.context, Clock.Clock))
     this.parser = new HeadParser("response", parts.options)
   }
 
@@ -101,7 +103,7 @@ export class Greeting implements Push.ByteSink {
       // RFC 9110 15.2: "A client MUST be able to parse one or more 1xx responses received prior to a final response, even
       // if the client does not expect one."
       this.parser = new HeadParser("response", this.parts.options)
-      const max = this.parts.options.maxInterimResponses ?? defaultMaxInterim
+      const max = this.maxInterim
       if (++this.interim > max) {
         this.parser = undefined
         return this.refuse(parsed.head, tooManyInterim(parsed.head, max))
@@ -162,9 +164,8 @@ export class Greeting implements Push.ByteSink {
     agreement: Negotiation.Agreement,
     instances: ReadonlyArray<ExtensionInstance>
   ): void {
-    const { context, options, reader, request, socket, watched, writer } = this.parts
-    const settings = ConnectionOptions.settings(options, Context.get(context, Clock.Clock))
-    const own = environment(settings, context as Context.Context<never>)
+    const { context, reader, request, socket, watched, writer } = this.parts
+    const own = environment(this.settings, context as Context.Context<never>)
     const connection = open(
       {
         role: "client",

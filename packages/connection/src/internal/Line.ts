@@ -353,6 +353,25 @@ export class Line implements ByteSink, Beating, Backlog {
     this.settle()
   }
 
+  /** Something threw that should not have, such as an extension of the program: the connection is aborted. */
+  turnFailed(defect: unknown): void {
+    this.busy = false
+    this.flushing = false
+    this.reportDefect("A connection failed and is aborted", defect)
+    this.outlet.discard()
+    try {
+      this.giveUp("an internal error")
+    } catch (defect) {
+      this.reportDefect("A connection could not be aborted", defect)
+    }
+  }
+
+  private reportDefect(message: string, defect: unknown): void {
+    Effect.runForkWith(this.environment.context)(
+      Effect.annotateLogs(Effect.logError(message, Cause.die(defect)), { connection: this.id })
+    )
+  }
+
   // Writes what has gathered, and ends the stream where the session is done.
   protected flush(): void {
     this.outlet.write()

@@ -1,10 +1,13 @@
 /**
  * A connection each message of which has a span. A class of its own, so that others do not ask whether they are one.
  */
+import { isBytes } from "@effect-ws/protocol/Argument"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Event from "@effect-ws/protocol/Event"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
+import { isPreparedMessage } from "@effect-ws/protocol/PreparedMessage"
+import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendOptions } from "@effect-ws/protocol/Session"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,16 +18,15 @@ import { SocketConnection } from "./SocketConnection.ts"
 
 export class ObservedConnection extends SocketConnection {
   override send(
-    data: string | Uint8Array | Message.Message,
+    data: string | Uint8Array | Message.Message | PreparedMessage,
     options?: SendOptions
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
-    const payload = typeof data === "object" && "_tag" in data ? data.data : data
     return Effect.contextWith((context: Context.Context<never>) => {
       // A client has no fiber of its own: where its program has no span, the connection's is the parent.
       const parent = context.mapUnsafe.has(Tracer.ParentSpan.key) ? undefined : this.meter?.span
-      return Effect.withSpan(super.send(payload, options), "websocket.send", {
+      return Effect.withSpan(super.send(data, options), "websocket.send", {
         kind: "producer",
-        attributes: attributesOf(payload),
+        attributes: attributesOf(payloadOf(data)),
         captureStackTrace: false,
         ...(parent === undefined ? {} : { parent })
       })
@@ -41,6 +43,13 @@ export class ObservedConnection extends SocketConnection {
     }
     super.accept(events, isUnread, bytes)
   }
+}
+
+// What cannot be sent has no size; `send` refuses it.
+const payloadOf = (data: string | Uint8Array | Message.Message | PreparedMessage): string | Uint8Array => {
+  if (isPreparedMessage(data)) return data.message.data
+  const payload: unknown = typeof data === "object" && data !== null && "_tag" in data ? data.data : data
+  return typeof payload === "string" || isBytes(payload) ? payload : ""
 }
 
 const attributesOf = (data: string | Uint8Array): Record<string, unknown> => ({

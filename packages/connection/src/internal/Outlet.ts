@@ -50,6 +50,12 @@ export class Outlet {
     }
   }
 
+  /** Drops what has gathered and was not written. */
+  discard(): void {
+    this.session.output.take()
+    this.session.output.release(false)
+  }
+
   /** The transport has handed on what was pending. */
   onDrain(): void {
     this.blocked = false

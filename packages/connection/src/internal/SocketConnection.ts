@@ -1,11 +1,13 @@
 /**
  * A connection as a program sees it: what it takes, what it sends, and how it closes, on top of `Line`.
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Pending } from "@effect-ws/protocol/Extension"
 import type * as Frame from "@effect-ws/protocol/Frame"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
+import { contentOf } from "@effect-ws/protocol/PreparedMessage"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import { checkClose } from "@effect-ws/protocol/Session"
 import type { Closure, SendFailure, SendOptions } from "@effect-ws/protocol/Session"
@@ -182,27 +184,47 @@ export class SocketConnection extends Line implements Connection, Recipient {
     data: string | Uint8Array | Message.Message | PreparedMessage,
     options?: SendOptions
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
-    return Effect.suspend(() => {
-      const payload =
-        typeof data !== "object" || !("_tag" in data) || data._tag === "PreparedMessage" ? data : data.data
-      return this.messageLock === undefined
-        ? this.sendNow(payload, options)
+    return Effect.suspend(() =>
+      this.messageLock === undefined
+        ? this.sendNow(data, options)
         : Semaphore.withPermit(
             this.messageLock,
-            Effect.suspend(() => this.sendNow(payload, options))
+            Effect.suspend(() => this.sendNow(data, options))
           )
-    })
+    )
   }
 
   private sendNow(
-    payload: string | Uint8Array | PreparedMessage,
+    data: string | Uint8Array | Message.Message | PreparedMessage,
     options: SendOptions | undefined
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
-    return this.sent(
-      typeof payload === "object" && "_tag" in payload
-        ? this.sendShared(payload, options)
-        : this.sendOwn(payload, options)
-    )
+    try {
+      const content = contentOf(data)
+      return this.sent(
+        typeof content === "object" && content !== null && "_tag" in content
+          ? this.sendShared(content, options)
+          : this.sendOwn(content, options)
+      )
+    } catch (defect) {
+      return this.failWith(defect)
+    }
+  }
+
+  // A program that hands in what cannot be used is broken. Its fiber dies of it, and so that nobody waits for a message
+  // that does not come, the connection ends whoever's fiber it is: with 1011, and with nothing said of the cause.
+  private failWith(defect: unknown): Effect.Effect<never> {
+    this.failUnsafe(new CloseError.InternalError())
+    return Effect.die(defect)
+  }
+
+  private attempt<A, E>(call: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      try {
+        return call()
+      } catch (defect) {
+        return this.failWith(defect)
+      }
+    })
   }
 
   private sendOwn(payload: string | Uint8Array, options?: SendOptions): SendFailure | undefined {
@@ -224,12 +246,17 @@ export class SocketConnection extends Line implements Connection, Recipient {
     options?: SendOptions
   ): Effect.Effect<void, E | CloseError.CloseError | Misuse, R> {
     return Effect.suspend(() => {
+      if (!isMessageStream(message)) return this.failWith(Argument.mismatch("message", "a message stream", message))
       this.messageLock ??= Semaphore.makeUnsafe(1)
+      const { _tag: type } = message
       const chunks: Stream.Stream<string | Uint8Array, E, R> = message.chunks
       const piece = (data: string | Uint8Array, last: boolean): Effect.Effect<void, CloseError.CloseError | Misuse> =>
-        Effect.suspend(() => this.sent(this.session.sendFragment(message._tag, data, last, options)))
+        this.attempt(() => {
+          const checked = type === "Text" ? Argument.text("piece of a text", data) : Argument.bytes("piece", data)
+          return this.sent(this.session.sendFragment(type, checked, last, options))
+        })
       return Stream.runForEach(chunks, (chunk) => piece(chunk, false)).pipe(
-        Effect.andThen(piece("", true)),
+        Effect.andThen(piece(type === "Text" ? "" : noBytes, true)),
         Effect.andThen(Effect.sync(() => this.outlet.wake())),
         Effect.onError(() => Effect.sync(() => this.breakOff())),
         Semaphore.withPermit(this.messageLock)
@@ -248,7 +275,7 @@ export class SocketConnection extends Line implements Connection, Recipient {
     frame: Frame.Frame,
     options?: { readonly unchecked?: boolean | undefined }
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
-    return Effect.suspend(() => {
+    return this.attempt(() => {
       const failure = this.session.sendFrame(frame, options)
       if (!this.session.isSendingMessage) this.outlet.wake()
       return this.sent(failure)
@@ -320,23 +347,26 @@ export class SocketConnection extends Line implements Connection, Recipient {
   }
 
   ping(payload?: Uint8Array): Effect.Effect<Duration.Duration, CloseError.CloseError | Misuse> {
-    return Effect.callback((resume) => {
-      const id = this.session.ping(payload)
-      if (typeof id !== "number") return resume(Effect.fail(id))
-      this.pings ??= new Pings()
-      this.pings.add(
-        id,
-        this.now(),
-        (roundTrip) => resume(Effect.succeed(roundTrip)),
-        (error) => resume(Effect.fail(error))
-      )
-      this.flushAfterTurn()
-      return Effect.sync(() => this.pings?.delete(id))
+    return this.attempt(() => {
+      if (payload !== undefined) Argument.bytes("ping", payload)
+      return Effect.callback((resume) => {
+        const id = this.session.ping(payload)
+        if (typeof id !== "number") return resume(Effect.fail(id))
+        this.pings ??= new Pings()
+        this.pings.add(
+          id,
+          this.now(),
+          (roundTrip) => resume(Effect.succeed(roundTrip)),
+          (error) => resume(Effect.fail(error))
+        )
+        this.flushAfterTurn()
+        return Effect.sync(() => this.pings?.delete(id))
+      })
     })
   }
 
-  pong(payload: Uint8Array = new Uint8Array(0)): Effect.Effect<void, CloseError.CloseError | Misuse> {
-    return Effect.suspend(() => this.sent(this.session.pong(payload)))
+  pong(payload: Uint8Array = noBytes): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    return this.attempt(() => this.sent(this.session.pong(payload)))
   }
 
   // -- for those who send to many, see `Fanout` ------------------------------------------------------------------------
@@ -399,7 +429,7 @@ export class SocketConnection extends Line implements Connection, Recipient {
   }
 
   close(code?: number, reason?: string): Effect.Effect<Closure, Misuse> {
-    return Effect.suspend(() => {
+    return this.attempt(() => {
       const failure = this.session.close(code, reason)
       if (failure !== undefined && failure._tag === "Misuse") return Effect.fail(failure)
       // Nobody will read what was received and not pulled, and what is still to come is the answer.
@@ -411,7 +441,7 @@ export class SocketConnection extends Line implements Connection, Recipient {
   }
 
   drain(code = 1000, reason = ""): Effect.Effect<Closure, Misuse> {
-    return Effect.suspend(() => {
+    return this.attempt(() => {
       const misuse = checkClose(code, reason)
       if (misuse !== undefined) return Effect.fail(misuse)
       if (this.session.canReceive && !this.session.isClosing) {
@@ -428,6 +458,10 @@ const wholeStream = (message: Message.Message): MessageStream =>
     ? { _tag: "Text", chunks: Stream.succeed(message.data) }
     : { _tag: "Binary", chunks: Stream.succeed(message.data) }
 
+const isMessageStream = (u: { readonly _tag: unknown; readonly chunks: unknown } | undefined | null): boolean =>
+  u !== undefined && u !== null && (u._tag === "Text" || u._tag === "Binary") && Stream.isStream(u.chunks)
+
+const noBytes = new Uint8Array(0)
 const noEvents: ReadonlyArray<ConnectionEvent> = []
 
 const remove = <A>(list: Array<A> | undefined, item: A): void => {

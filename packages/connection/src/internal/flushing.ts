@@ -5,6 +5,8 @@
 
 export interface Flushable {
   turnEnded(): void
+  /** `turnEnded` threw. Must not throw. */
+  turnFailed(defect: unknown): void
 }
 
 let waiting: Array<Flushable> = []
@@ -14,7 +16,14 @@ const flushAll = (): void => {
   const batch = waiting
   waiting = spare
   spare = batch
-  for (let i = 0; i < batch.length; i++) batch[i]!.turnEnded()
+  for (let i = 0; i < batch.length; i++) {
+    // What goes wrong on one connection is not the business of those behind it.
+    try {
+      batch[i]!.turnEnded()
+    } catch (defect) {
+      batch[i]!.turnFailed(defect)
+    }
+  }
   batch.length = 0
 }
 

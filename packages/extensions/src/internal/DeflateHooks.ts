@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Protocol from "@effect-ws/protocol/Extension"
 import * as Effect from "effect/Effect"
@@ -46,12 +47,7 @@ export const checkRange = (
   minimum: number,
   maximum: number
 ): void => {
-  for (const name of names) {
-    const value = options[name]
-    if (value === undefined || (Number.isInteger(value) && Number(value) >= minimum && Number(value) <= maximum))
-      continue
-    throw new RangeError(`${name}: expected an integer from ${minimum} to ${maximum}, found ${String(value)}`)
-  }
+  for (const name of names) if (options[name] !== undefined) Argument.integer(name, options[name], minimum, maximum)
 }
 
 type Outcome = ReturnType<Protocol.Transform>

@@ -4,6 +4,7 @@
  * Places of one connection share its `Member`, and with it the order in which their messages wait.
  */
 import type { Recipient } from "@effect-ws/connection/Fanout"
+import * as Argument from "@effect-ws/protocol/Argument"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendOptions } from "@effect-ws/protocol/Session"
 import * as Duration from "effect/Duration"
@@ -24,9 +25,11 @@ export interface PlaceOptions {
 
 export const placeOptions = (options: BehindOptions = {}, defaults: BehindOptions = {}): PlaceOptions => ({
   whenBehind: options.whenBehind ?? defaults.whenBehind ?? "dropOldest",
-  maxMessages: options.maxQueuedMessages ?? defaults.maxQueuedMessages ?? 256,
-  maxBytes: options.maxQueuedBytes ?? defaults.maxQueuedBytes ?? 1024 * 1024,
-  waitMillis: Duration.toMillis(Duration.fromInputUnsafe(options.waitTimeout ?? defaults.waitTimeout ?? "10 seconds"))
+  maxMessages: Argument.limit("maxQueuedMessages", options.maxQueuedMessages ?? defaults.maxQueuedMessages ?? 256),
+  maxBytes: Argument.limit("maxQueuedBytes", options.maxQueuedBytes ?? defaults.maxQueuedBytes ?? 1024 * 1024),
+  waitMillis: Duration.toMillis(
+    Argument.duration("waitTimeout", options.waitTimeout ?? defaults.waitTimeout ?? "10 seconds")
+  )
 })
 
 /** A connection that has places. */

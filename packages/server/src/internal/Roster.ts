@@ -3,6 +3,7 @@
  */
 import type { Budget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -31,8 +32,8 @@ export class Roster {
 
   constructor(capacity: Capacity, budget: Budget) {
     this.budget = budget
-    this.maxConnections = capacity.maxConnections ?? Infinity
-    this.maxHandshakes = capacity.maxHandshakes ?? 1024
+    this.maxConnections = Argument.limit("maxConnections", capacity.maxConnections ?? Infinity)
+    this.maxHandshakes = Argument.limit("maxHandshakes", capacity.maxHandshakes ?? 1024)
   }
 
   get size(): number {

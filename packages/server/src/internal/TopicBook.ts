@@ -2,6 +2,7 @@
  * Who is subscribed to what. A connection is known here while it has a subscription, a topic while it has a subscriber.
  */
 import type { Recipient, Tally } from "@effect-ws/connection/Fanout"
+import * as Argument from "@effect-ws/protocol/Argument"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import * as Effect from "effect/Effect"
 import type { BehindOptions, Delivery, PublishOptions, Subscription, TopicsOptions } from "../Topics.ts"
@@ -43,8 +44,8 @@ export class TopicBook {
     this.tally = tally
     this.defaults = options
     this.behind = placeOptions(options)
-    this.maxSubscriptions = options.maxSubscriptions ?? 1024
-    this.turns = new Turns(options.slice ?? mostInOneTurn)
+    this.maxSubscriptions = Argument.limit("maxSubscriptions", options.maxSubscriptions ?? 1024)
+    this.turns = new Turns(Argument.limit("slice", options.slice ?? mostInOneTurn, 1))
   }
 
   /** Subscribes, or changes the options; `undefined` where there are too many subscriptions. */

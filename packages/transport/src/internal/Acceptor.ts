@@ -13,6 +13,7 @@ import { SocketServer } from "effect/socket/SocketServer"
 import type { PushSocket } from "../Push.ts"
 import { PushSocketServer } from "../PushSocketServer.ts"
 import type { Arrival, ArrivalListener } from "../PushSocketServer.ts"
+import { limit } from "./options.ts"
 
 interface Taker {
   readonly onSocket: (socket: PushSocket, arrival: Arrival | undefined) => void
@@ -34,7 +35,7 @@ export class Acceptor {
 
   /** `drop` gets rid of a connection for which there is no room; by default with a reset. */
   constructor(maxPending: number, drop: (socket: PushSocket) => void = reset) {
-    this._maxPending = maxPending
+    this._maxPending = limit("maxPending", maxPending)
     this._drop = drop
   }
 

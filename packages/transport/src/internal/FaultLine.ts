@@ -3,13 +3,13 @@
  * passes at all. It moves no bytes itself. Sleeps are Effect's, and there are none where no fault asks for time.
  */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Socket from "effect/socket/Socket"
 import type { Faults } from "../Faulty.ts"
 import { readError, systemError } from "./errors.ts"
+import { limit, millis } from "./options.ts"
 
 /** What comes down the line: chunks, or the end of the stream, in order or not. */
 export type Item =
@@ -48,13 +48,13 @@ export class FaultLine {
   constructor(faults: Faults, random: () => number, gate: Latch.Latch | undefined) {
     this._random = random
     this._gate = gate
-    this._latency = Duration.toMillis(faults.latency ?? 0)
-    this._jitter = Duration.toMillis(faults.jitter ?? 0)
-    this._bytesPerMilli = (faults.bandwidth ?? Infinity) / 1000
+    this._latency = millis("latency", faults.latency ?? 0)
+    this._jitter = millis("jitter", faults.jitter ?? 0)
+    this._bytesPerMilli = limit("bandwidth", faults.bandwidth ?? Infinity, 1) / 1000
     const size = faults.chunkSize ?? Infinity
     const [min, max] = typeof size === "number" ? [size, size] : size
-    this._min = Math.max(1, min)
-    this._max = Math.max(this._min, max)
+    this._min = limit("chunkSize", min, 1)
+    this._max = limit("chunkSize", max, min)
     if (faults.stall !== undefined) {
       this._marks.push({ at: faults.stall.after, fault: Effect.sleep(faults.stall.duration) })
     }

@@ -2,7 +2,6 @@
  * The socket over a Node stream, see the public module of the same name for why there is one.
  */
 import * as Arr from "effect/Array"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Redacted from "effect/Redacted"
@@ -14,6 +13,7 @@ import * as Tls from "node:tls"
 import { closeError, fromNode, upgradeError } from "./errors.ts"
 import { PushDuplex } from "./PushDuplex.ts"
 import type { NodeDuplexOptions } from "../NodeDuplex.ts"
+import { limit, millis } from "./options.ts"
 
 const owner = Symbol("effect-ws/NodeDuplex")
 
@@ -34,8 +34,8 @@ export interface NodeDuplexSettings {
 }
 
 export const duplexSettings = (options: NodeDuplexOptions | undefined, tlsServer: boolean): NodeDuplexSettings => ({
-  lingerTimeout: Duration.toMillis(options?.lingerTimeout ?? 2000),
-  readAhead: options?.readAhead ?? 65536,
+  lingerTimeout: millis("lingerTimeout", options?.lingerTimeout ?? 2000),
+  readAhead: limit("readAhead", options?.readAhead ?? 65536),
   tlsServer
 })
 

@@ -2,7 +2,7 @@
  * A dialled socket connects when its reader is acquired, each time anew. Here is the part that is the same for every
  * network, and the part that is the same for every network of Node.
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
@@ -17,6 +17,7 @@ import type { NodeDuplexOptions } from "../NodeDuplex.ts"
 import { PeerTypeId } from "../Push.ts"
 import type { PeerInfo, PushSocket } from "../Push.ts"
 import { openError, openTimeout } from "./errors.ts"
+import { millis } from "./options.ts"
 
 /** How long connecting may take, by default. */
 export const defaultConnectTimeout: Duration.Input = "10 seconds"
@@ -177,11 +178,8 @@ export const withConnectTimeout = <A>(
   name: string,
   timeout: Duration.Input
 ): Effect.Effect<A, Socket.SocketError> => {
-  const duration = Duration.fromInputUnsafe(timeout)
+  const duration = millis("connectTimeout", timeout)
   // Who bounds the whole of which this is a part says so.
-  if (!Duration.isFinite(duration)) return connect
-  return Effect.timeoutOrElse(connect, {
-    duration,
-    orElse: () => Effect.fail(openTimeout(name, Duration.toMillis(duration)))
-  })
+  if (duration === Infinity) return connect
+  return Effect.timeoutOrElse(connect, { duration, orElse: () => Effect.fail(openTimeout(name, duration)) })
 }

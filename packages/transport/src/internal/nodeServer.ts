@@ -14,6 +14,7 @@ import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 import type { Arrival, PushSocketServer } from "../PushSocketServer.ts"
 import { Acceptor, makeServices } from "./Acceptor.ts"
 import { listenError } from "./errors.ts"
+import { integer } from "./options.ts"
 
 export interface NodeServerOptions {
   readonly createServer: () => Net.Server
@@ -108,7 +109,7 @@ const securing = (raw: Net.Socket, secure: Secure, settings: NodeDuplexSettings,
 
 /** What a server on a port, or on a descriptor, is to listen on. */
 export const listening = (options: ServerOptions | InheritedOptions): Pick<NodeServerOptions, "listen" | "name"> => {
-  const backlog = options.backlog ?? 511
+  const backlog = integer("backlog", options.backlog ?? 511)
   if ("fd" in options) return { listen: { fd: options.fd, backlog }, name: `descriptor ${options.fd}` }
   const { host = "127.0.0.1", port } = options
   return {
