@@ -1,10 +1,12 @@
 /**
  * Builds `dist` of each published package from nothing: JavaScript, declarations and source maps. What an earlier
- * build left behind is removed first, so that no module which was renamed or deleted is ever published.
+ * build left behind is removed first, so that no module which was renamed or deleted is ever published. The command line
+ * is bundled on top of that.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, rmSync } from "node:fs"
 import { join, relative } from "node:path"
+import { bundleCommandLine } from "./bundle-cli.ts"
 import { publishedPackages, root } from "./Packages.ts"
 
 const packages = publishedPackages()
@@ -20,4 +22,9 @@ for (const { directory, name } of packages) {
   const built = status === 0 && existsSync(join(directory, "dist/index.js"))
   process.stdout.write(`${built ? "built" : "not built"} ${name}: ${relative(root, join(directory, "dist"))}\n`)
   if (!built) process.exitCode = 1
+}
+
+if (status === 0) {
+  await bundleCommandLine()
+  process.stdout.write("bundled the command line: packages/effect-ws/dist/bin.js\n")
 }

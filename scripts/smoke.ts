@@ -2,7 +2,7 @@
  * Proves that what would be published works for someone who has nothing else: packs each published package, installs
  * the tarballs with npm into an empty folder together with `effect` and `@effect/platform-node`, checks the declarations,
  * imports every module as JavaScript and runs an echo, on the workspace's Node and on the machine's own where that is
- * another one.
+ * another one. The packed command line serves, answers a client of its own, and stops when told to.
  *
  * Run it after `build`.
  */
@@ -34,7 +34,7 @@ const pack = (self: PublishedPackage, folder: string): string => {
   const tarball = readdirSync(folder).find((name) => !before.has(name))
   if (tarball === undefined) throw new Error(`packing ${self.name} left no tarball in ${folder}`)
   const manifest = run(folder, "tar", "-xzOf", tarball, "package/package.json")
-  const unresolved = /"(?:workspace|catalog):[^"]*"|"\.\/src\/[^"]*\.ts"/.exec(manifest)
+  const unresolved = /"(?:workspace|catalog):[^"]*"|:\s*"\.\/src\/[^"]*\.ts"/.exec(manifest)
   if (unresolved !== null) throw new Error(`the packed package.json of ${self.name} still says ${unresolved[0]}`)
   const files = run(folder, "tar", "-tzf", tarball).split("\n")
   if (!files.includes("package/LICENSE")) throw new Error(`the tarball of ${self.name} has no LICENSE`)
@@ -77,7 +77,7 @@ try {
 
   const modules = packages.flatMap(modulesOf)
   writeFileSync(join(folder, "imports.mjs"), modules.map((name) => `await import("${name}")\n`).join(""))
-  copyFileSync(join(root, "scripts/smoke/echo.mjs"), join(folder, "echo.mjs"))
+  for (const name of ["echo.mjs", "serve.mjs"]) copyFileSync(join(root, "scripts/smoke", name), join(folder, name))
 
   writeFileSync(
     join(folder, "types.ts"),
@@ -94,7 +94,8 @@ try {
     const version = run(folder, node, "--version").trim()
     run(folder, node, "imports.mjs")
     const echo = run(folder, node, "echo.mjs").trim()
-    process.stdout.write(`node ${version}: ${modules.length} modules import, the server ${echo}\n`)
+    const served = run(folder, node, "serve.mjs").trim()
+    process.stdout.write(`node ${version}: ${modules.length} modules import, the server ${echo}, ${served}\n`)
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
