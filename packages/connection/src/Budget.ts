@@ -4,14 +4,17 @@
  *
  * A budget counts the bytes that its connections have received and not handed on, and those that they were given to send
  * and the system has not taken. Nobody is made to wait for it, since messages that are half there free nothing by
- * waiting: above the limit, the connection that asks for more is closed with 1013, and new handshakes get 503. A
- * connection that holds little is never the one.
+ * waiting. Above the limit connections are closed with 1013: those of the remote address that holds most, and of these
+ * the one first that has made no progress for longest. The connection that needs the memory is not the one, and an
+ * address that holds little is left alone. New handshakes get 503 only where that does not free enough.
  *
  * @since 0.1.0
  */
 import * as Argument from "@effect-ws/protocol/Argument"
+import { addressKey } from "@effect-ws/transport/AddressKey"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
+import type * as NetAddress from "effect/net/NetAddress"
 
 /**
  * What a budget may be told.
@@ -23,10 +26,33 @@ export interface BudgetOptions {
   /** The bytes that all connections together may hold. Default: 1 GiB. */
   readonly limit?: number | undefined
   /**
-   * What a connection may hold whatever the others do, in bytes. The process holds at most `limit`, and `floor` for each
-   * connection above that. Default: 128 KiB, enough for both of a connection's buffers.
+   * The bytes that the connections of one remote address may hold together, whatever the others hold. An IPv6 address
+   * counts as its /64. The process holds at most `limit`, `floor` for each address, and one message. Default: 128 KiB,
+   * enough for both buffers of a connection.
    */
   readonly floor?: number | undefined
+}
+
+/**
+ * What a budget needs to know of a connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Holder {
+  readonly remoteAddress: NetAddress.SocketAddress | undefined
+  /** Closes the connection and lets go of what it holds. */
+  letGo(): void
+}
+
+/**
+ * What one connection holds, as its budget was last told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Holding {
+  readonly bytes: number
 }
 
 /**
@@ -41,6 +67,8 @@ export class Budget {
   private held = 0
   private most = 0
   private count = 0
+  // Of the addresses that hold something; peers without an address count as one.
+  private readonly shares = new Map<string, Share>()
 
   constructor(options?: BudgetOptions) {
     this.limit = Argument.limit("limit", options?.limit ?? 1024 ** 3)
@@ -70,23 +98,94 @@ export class Budget {
     return this.held > this.limit
   }
 
+  /** Begins to count a connection, which holds nothing yet. */
+  open(holder: Holder): Holding {
+    return new Held(holder, new Share(addressKey(holder.remoteAddress) ?? ""))
+  }
+
   /**
-   * Records that whoever held `before` bytes now holds `after`. `false`: that is more than there is room for, and it
-   * should let go of them.
+   * Records what a connection holds now, and that it made progress. Where that is more than there is room for, closes
+   * connections.
    *
    * **Gotchas**
    *
    * What is recorded must be taken back, with 0 in the end.
    */
-  adjust(before: number, after: number): boolean {
-    this.held += after - before
+  adjust(holding: Holding, bytes: number): void {
+    const held = holding as Held
+    const before = held.bytes
+    const share = this.shareOf(held)
+    held.bytes = bytes
+    share.bytes += bytes - before
+    // The latest stands at the end.
+    share.held.delete(held)
+    if (bytes > 0) share.held.add(held)
+    else if (share.held.size === 0) this.shares.delete(share.key)
+    this.held += bytes - before
     if (this.held > this.most) this.most = this.held
-    return after <= before || after <= this.floor || this.held <= this.limit
+    if (bytes > before && this.held > this.limit) this.shed(held)
   }
 
-  /** Counts a connection that was closed for it. @internal */
-  noteClosed(): void {
-    this.count++
+  // The share of a connection's address among those that hold something. It may have been left and begun anew since.
+  private shareOf(held: Held): Share {
+    if (held.share.held.size > 0) return held.share
+    const current = this.shares.get(held.share.key)
+    if (current === undefined) this.shares.set(held.share.key, held.share)
+    else held.share = current
+    return held.share
+  }
+
+  private shed(asking: Held): void {
+    for (let next = this.next(asking); next !== undefined; next = this.next(asking)) {
+      next.isLettingGo = true
+      this.count++
+      next.holder.letGo()
+    }
+  }
+
+  private next(asking: Held): Held | undefined {
+    if (this.held <= this.limit) return undefined
+    let most = this.floor
+    let found: Held | undefined = undefined
+    for (const share of this.shares.values()) {
+      if (share.bytes <= most) continue
+      const longest = share.longest(asking)
+      if (longest === undefined) continue
+      most = share.bytes
+      found = longest
+    }
+    // One that holds more than all may together has to go itself.
+    if (found === undefined && asking.bytes > Math.max(this.limit, this.floor) && !asking.isLettingGo) return asking
+    return found
+  }
+}
+
+/** What the connections of one address hold, in the order in which they made progress. */
+class Share {
+  readonly key: string
+  readonly held = new Set<Held>()
+  bytes = 0
+
+  constructor(key: string) {
+    this.key = key
+  }
+
+  /** The one that has made no progress for longest, beside the one that is asking. */
+  longest(asking: Held): Held | undefined {
+    for (const held of this.held) if (held !== asking && !held.isLettingGo) return held
+    return undefined
+  }
+}
+
+class Held implements Holding {
+  readonly holder: Holder
+  share: Share
+  bytes = 0
+  isLettingGo = false
+
+  constructor(holder: Holder, share: Share) {
+    this.holder = holder
+    this.share = share
   }
 }
 

@@ -9,6 +9,7 @@ import * as Limits from "@effect-ws/protocol/Limits"
 import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import { Heartbeat } from "./internal/Heartbeat.ts"
+import { Stalls } from "./internal/Stalls.ts"
 
 /**
  * What a connection may be told.
@@ -47,6 +48,12 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly writeTimeout?: Duration.Input | undefined
   /**
+   * How long the peer may let an incomplete message wait for its next byte, before the connection fails with 1008. It is
+   * kept to within an eighth. Control frames do not count, nor does time in which it is us who does not read. A peer that
+   * streams a message with longer pauses needs more. Default: 30 seconds; `false` switches it off.
+   */
+  readonly messageTimeout?: Duration.Input | false | undefined
+  /**
    * How long the peer may take to answer our close frame, and to end its stream, before the socket is dropped.
    * Default: 10 seconds.
    */
@@ -84,6 +91,7 @@ export interface Settings {
   readonly closeTimeout: Duration.Duration
   readonly replyGrace: Duration.Duration
   readonly heartbeat: Heartbeat | undefined
+  readonly stalls: Stalls | undefined
 }
 
 /**
@@ -92,7 +100,7 @@ export interface Settings {
  * **Details**
  *
  * Connections of one value share what keeps them alive. With a clock, so do all that were made with it and want the same
- * of `keepalive`.
+ * of `keepalive` and `messageTimeout`.
  *
  * @category constructors
  * @since 0.1.0
@@ -117,5 +125,9 @@ export const settings = (options: ConnectionOptions = {}, clock?: Clock.Clock): 
           Argument.duration("keepalive.idle", options.keepalive?.idle ?? "20 seconds"),
           Argument.duration("keepalive.timeout", options.keepalive?.timeout ?? "20 seconds"),
           clock
-        )
+        ),
+  stalls:
+    options.messageTimeout === false
+      ? undefined
+      : Stalls.of(Argument.duration("messageTimeout", options.messageTimeout ?? "30 seconds"), clock)
 })

@@ -74,6 +74,9 @@ export class Inbound {
   /** Those of them that stand on the first frame of a message only. */
   readonly rsvFirstOnly: number
 
+  /** Counts the parts of messages that were received, and wraps around. */
+  parts = 0
+
   private transforming: Transforming | undefined = undefined
   // Where a transforming step delivers while it runs: one that was suspended goes on in another call, with other events.
   private events: Array<Event.Event> | undefined = undefined
@@ -118,6 +121,10 @@ export class Inbound {
 
   get bufferedBytes(): number {
     return (this.collected?.length ?? 0) + (this.frame?.length ?? 0)
+  }
+
+  get isInMessage(): boolean {
+    return this.opcode !== 0 || this.parser !== undefined
   }
 
   get holdsInput(): boolean {
@@ -192,6 +199,7 @@ export class Inbound {
       this.controlPayload = payload
       return control
     }
+    this.parts = (this.parts + 1) | 0
     if (this.current === "frame" || this.frameLevel.length > 0) {
       const payload = this.whole(part)
       return payload === undefined ? starved : this.run(this.onFrame(payload), events)

@@ -197,6 +197,16 @@ export class Session {
     return this.inbound.bufferedBytes
   }
 
+  /** Whether the peer has begun a message, or any frame, that is not complete. */
+  get isReceivingMessage(): boolean {
+    return this.canReceive && this.inbound.isInMessage
+  }
+
+  /** A number that changes whenever a part of a message is received. It wraps around. */
+  get receivedParts(): number {
+    return this.inbound.parts
+  }
+
   /** Whether anything refers to the chunks that were received, apart from the events that were returned. */
   get holdsInput(): boolean {
     return this.held !== undefined || this.inbound.holdsInput

@@ -50,7 +50,7 @@ describe("a budget", () => {
         serve(layer(handlers, options).pipe(Layer.provide(Layer.succeedContext(context))), budget)
       )
 
-    it.effect(`closes those who ask for more than there is, and no others (${name})`, () =>
+    it.effect(`closes the connection without progress, not the one that needs memory (${name})`, () =>
       Effect.gen(function* () {
         const budget = new Budget({ limit: 1024 * KiB, floor: 64 * KiB })
         const server = yield* build(budget)
@@ -62,18 +62,70 @@ describe("a budget", () => {
         }
         assert.isAbove(budget.used, 890 * KiB)
         assert.isFalse(budget.isExceeded)
+        // Progress: now the second is the one without it for longest.
+        yield* halves[0]!.send(new Uint8Array(1))
+        yield* quiet
         yield* halves[3]!.send(half(600 * KiB))
-        const { frames } = yield* halves[3]!.rest
-        assert.match(frames.join(), /^close 1013 \d+ of the 1048576 bytes that all connections may hold are here$/)
+        const { frames } = yield* halves[1]!.rest
+        assert.deepStrictEqual(frames, ["close 1013 try again later"])
         yield* quiet
         assert.strictEqual(budget.closed, 1)
         assert.isBelow(budget.used, 1024 * KiB)
 
-        // Whoever holds little has nothing to fear, and the others can go on.
+        // A connection that holds nothing has nothing to fear, and the others can go on.
         yield* small.send("still here")
         assert.strictEqual((yield* small.receive).data, "still here")
-        yield* halves[0]!.send(new Uint8Array(300 * KiB))
+        yield* halves[0]!.send(new Uint8Array(300 * KiB - 1))
         assert.strictEqual((yield* halves[0]!.frame).payload.length, 600 * KiB)
+        yield* halves[3]!.send(new Uint8Array(300 * KiB))
+        assert.strictEqual((yield* halves[3]!.frame).payload.length, 600 * KiB)
+      }).pipe(Effect.provide(network))
+    )
+
+    it.effect(
+      `lets one large message complete among 2000 that do not go on (${name})`,
+      () =>
+        Effect.gen(function* () {
+          const budget = new Budget({ limit: 32 * 1024 * KiB })
+          const server = yield* build(budget)
+          const size = 16 * 1024 * KiB
+          const holders = yield* Effect.forEach(Array.from({ length: 2000 }), () => RawPeer.upgrade(server.address))
+          for (const peer of holders) yield* peer.send(half(30 * KiB))
+          yield* quiet
+          assert.isAbove(budget.used, 29 * 1024 * KiB)
+          assert.strictEqual(budget.closed, 0)
+          const honest = yield* RawPeer.upgrade(server.address)
+          const bytes = frame({ opcode: 2, payload: new Uint8Array(size) })
+          for (let at = 0; at < bytes.length; at += 64 * KiB) yield* honest.send(bytes.subarray(at, at + 64 * KiB))
+          assert.strictEqual((yield* honest.frame).payload.length, size)
+          assert.isAbove(budget.closed, 500)
+          assert.isAtMost(budget.peak, 32 * 1024 * KiB + 64 * KiB)
+          // A newcomer is served too.
+          const late = yield* connect(server)
+          yield* late.send("hello")
+          assert.strictEqual((yield* late.receive).data, "hello")
+        }).pipe(Effect.provide(network)),
+      60_000
+    )
+
+    it.effect(`closes a connection that does not read what it is sent, too (${name})`, () =>
+      Effect.gen(function* () {
+        const connections = yield* Queue.unbounded<Connection>()
+        const budget = new Budget({ limit: 1024 * KiB, floor: 64 * KiB })
+        const server = yield* build(budget, { onOpen: (connection) => Queue.offer(connections, connection) })
+        yield* RawPeer.upgrade(server.address)
+        const deaf = yield* Queue.take(connections)
+        const message = new Uint8Array(400 * KiB)
+        yield* Effect.forkScoped(Effect.forEach(Array.from({ length: 2 }), () => Effect.ignore(deaf.send(message))))
+        yield* quiet
+        const held = deaf.buffered.outbound
+        assert.isAbove(held, 64 * KiB)
+        const peer = yield* RawPeer.upgrade(server.address)
+        yield* peer.send(half(2 * (1025 * KiB - held)))
+        const closure = yield* deaf.closed
+        assert.strictEqual(closure.error._tag, "TryAgainLater")
+        yield* quiet
+        assert.isAtMost(budget.used, 1025 * KiB - held)
       }).pipe(Effect.provide(network))
     )
 
@@ -88,7 +140,7 @@ describe("a budget", () => {
         const refused = yield* RawPeer.dial(server.address)
         yield* refused.send(RawPeer.requestHead())
         const { body, status } = yield* refused.response
-        assert.deepStrictEqual([status, body], [503, "the server holds as much as it may\n"])
+        assert.deepStrictEqual([status, body], [503, "the server is busy\n"])
         yield* peer.send(new Uint8Array(500))
         yield* peer.frame
         yield* quiet

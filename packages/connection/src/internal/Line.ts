@@ -23,8 +23,9 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type * as NetAddress from "effect/net/NetAddress"
 import type { Socket, SocketError } from "effect/socket/Socket"
-import type { Budget } from "../Budget.ts"
+import type { Budget, Holder, Holding } from "../Budget.ts"
 import type { Peer } from "../Peer.ts"
 import type { Poller } from "../Polling.ts"
 import type { Settings } from "../ConnectionOptions.ts"
@@ -33,6 +34,7 @@ import { flushSoon } from "./flushing.ts"
 import type { Beating } from "./Heartbeat.ts"
 import { Inbox } from "./Inbox.ts"
 import type { Meter } from "./Meter.ts"
+import type { Receiving } from "./Stalls.ts"
 import { Outlet } from "./Outlet.ts"
 import { leaveToCollector } from "./outside.ts"
 import { Pings } from "./Pings.ts"
@@ -68,7 +70,7 @@ export type End = CloseError.CloseError | Cause.Done
 
 let lastId = 0
 
-export class Line implements ByteSink, Beating, Backlog {
+export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiving {
   readonly id: number = ++lastId
   quiet = 0
   readonly request: UpgradeRequest
@@ -95,14 +97,16 @@ export class Line implements ByteSink, Beating, Backlog {
   protected everTaken = false
   protected streamEnded = false
   protected over = false
-  // What the budget was last told that is held here.
-  private budgeted = 0
+  // What the budget was last told that is held here, once that was something.
+  private holding: Holding | undefined = undefined
 
   protected spent: Array<Uint8Array> | undefined = undefined
   protected closeWaiters: Array<(closure: Closure) => void> | undefined = undefined
   protected timer: Fiber.Fiber<void> | undefined = undefined
   protected draining: { readonly code: number; readonly reason: string } | undefined = undefined
   protected pings: Pings | undefined = undefined
+
+  abstract get remoteAddress(): NetAddress.SocketAddress | undefined
 
   constructor(parts: Parts, meter?: Meter) {
     this.request = parts.request
@@ -150,6 +154,7 @@ export class Line implements ByteSink, Beating, Backlog {
     if (chunk.length >= WORTH_FREEING) this.dispose(chunk, events)
     this.accept(events, isUnread, chunk.length)
     this.settle()
+    if (this.session.isReceivingMessage) this.environment.settings.stalls?.watch(this, this.environment.context)
   }
 
   onDrain(): void {
@@ -274,21 +279,46 @@ export class Line implements ByteSink, Beating, Backlog {
     return this.over ? 0 : this.outlet.waitingBytes
   }
 
-  // Tells the budget what is held here, and lets go where that is too much for it.
+  // Tells the budget what is held here. It may let go of connections that hold more.
   protected account(): void {
     const held = this.inboundBytes + this.outboundBytes
-    if (held === this.budgeted) return
+    if (held === (this.holding?.bytes ?? 0)) return
     const { budget } = this.environment
-    const hasRoom = budget.adjust(this.budgeted, held)
-    this.budgeted = held
-    if (hasRoom || !this.session.canSend) return
-    budget.noteClosed()
-    this.giveBack(`${held} of the ${budget.limit} bytes that all connections may hold are here`)
+    this.holding ??= budget.open(this)
+    budget.adjust(this.holding, held)
   }
 
-  private giveBack(why: string): void {
-    this.session.fail(new CloseError.TryAgainLater({ reason: why }))
+  letGo(): void {
+    const { context, logsDebug, settings } = this.environment
+    if (logsDebug) {
+      const message = "Closing: all connections together hold more than their budget"
+      Effect.runForkWith(context)(
+        Effect.annotateLogs(Effect.logDebug(message), { connection: this.id, held: this.holding?.bytes })
+      )
+    }
     this.inbox.clear()
+    this.session.fail(new CloseError.TryAgainLater({ reason: "try again later" }))
+    // The close frame would wait behind what the peer does not read, and that would be held all the while.
+    if (this.outboundBytes > settings.outboundBuffer) this.giveUp("the peer did not read, and memory was short")
+    else this.settle()
+  }
+
+  // -- a message that is not complete ----------------------------------------------------------------------------------
+
+  get isReceiving(): boolean {
+    return !this.over && this.session.isReceivingMessage
+  }
+
+  get progress(): number {
+    return this.session.receivedParts
+  }
+
+  get isHeldUp(): boolean {
+    return this.paused || this.session.pendingDecode !== undefined
+  }
+
+  onStall(): void {
+    this.session.fail(new CloseError.PolicyViolation({ reason: "message timeout" }))
     this.settle()
   }
 
@@ -442,6 +472,7 @@ export class Line implements ByteSink, Beating, Backlog {
       this.timer = undefined
     }
     this.environment.settings.heartbeat?.remove(this)
+    this.environment.settings.stalls?.remove(this)
     this.session.release()
     if (isPushSocket(this.socket)) this.socket.close()
     else this.writer.shutdown()

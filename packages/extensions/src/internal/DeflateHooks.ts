@@ -176,6 +176,6 @@ const decoded = (
     case "TooBig":
       return new CloseError.MessageTooBig({ reason: `more than the ${part.limit} bytes allowed when decompressed` })
     case "OutOfMemory":
-      return new CloseError.TryAgainLater({ reason: "no memory to decompress with" })
+      return new CloseError.TryAgainLater({ reason: "try again later" })
   }
 }

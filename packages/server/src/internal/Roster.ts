@@ -47,7 +47,7 @@ export class Roster {
   /** Why a new socket is refused, or `undefined` where it is welcome. */
   get refusal(): string | undefined {
     if (this.farewell?.refuses === true) return "the server is shutting down"
-    if (this.budget.isExceeded) return "the server holds as much as it may"
+    if (this.budget.isExceeded) return "the server is busy"
     if (this.handshakes.size >= this.maxHandshakes) return "too many handshakes are under way"
     return this.open.size + this.handshakes.size >= this.maxConnections ? "too many connections are open" : undefined
   }
