@@ -182,7 +182,10 @@ const define = (
     constructor(url: unknown, protocols: unknown = []) {
       if (arguments.length === 0) throw new TypeError("WebSocket needs a URL")
       super()
-      WebSocketEngine.start(this, Arguments.toUrl(url), Arguments.toHandshake(protocols), run, settings)
+      // Web IDL converts all arguments before the first step.
+      const text = Arguments.toUsvString(url)
+      const handshake = Arguments.toHandshake(protocols)
+      WebSocketEngine.start(this, Arguments.toUrl(text), handshake, run, settings)
     }
 
     get url(): string {

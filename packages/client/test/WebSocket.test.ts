@@ -68,6 +68,30 @@ describe("the constructor", () => {
   )
 
   test(
+    "all arguments are converted, in their order, before the first step",
+    Effect.sync(() => {
+      const seen: Array<string> = []
+      const noting = (name: string, text: string): string =>
+        ({
+          toString: () => {
+            seen.push(name)
+            return text
+          }
+        }) as unknown as string
+      assert.strictEqual(
+        thrown(() => new Class(noting("url", "/no/base"), [noting("protocols", "chat")])),
+        "SyntaxError"
+      )
+      assert.deepStrictEqual(seen, ["url", "protocols"])
+      const symbol = Symbol("no string") as unknown as string
+      assert.strictEqual(
+        thrown(() => new Class("/no/base", [symbol])),
+        "TypeError"
+      )
+    })
+  )
+
+  test(
     "step 8: a string is a sequence of one subprotocol",
     Effect.gen(function* () {
       const Class = yield* served((connection) => connection.receive, { subprotocols: ["chat"] })
@@ -229,6 +253,39 @@ describe("establishing", () => {
       })
     )
   }
+
+  test(
+    "fails on a port that Fetch blocks, before it dials",
+    Effect.gen(function* () {
+      const Class = yield* classOf()
+      for (const port of [6667, 10080, 5060, 25]) {
+        const asked = yield* listening({ port }, accepting("hello"))
+        const { closed, events } = record(new Class(`ws://server.test:${port}/`))
+        yield* closed
+        assert.deepStrictEqual(events, ["error [CLOSED]", "close 1006 [CLOSED]"])
+        assert.strictEqual(asked.length, 0)
+      }
+      assert.strictEqual(
+        thrown(() => new Class("ws://server.test:22/")),
+        "nothing"
+      )
+    })
+  )
+
+  test(
+    "closed before it is open, the error event says so",
+    Effect.gen(function* () {
+      yield* listening({ port: 8080 }, () => () => Effect.never)
+      const Class = yield* classOf()
+      const socket = new Class("ws://server.test:8080/")
+      const { closed } = record(socket)
+      let said = ""
+      socket.onerror = (event) => (said = (event as ErrorEvent).message)
+      socket.close()
+      yield* closed
+      assert.strictEqual(said, "the WebSocket was closed before it was open")
+    })
+  )
 
   test(
     "fails where nobody listens, and the error event says why",

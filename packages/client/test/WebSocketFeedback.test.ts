@@ -4,10 +4,12 @@
  * The events, as the section "Feedback from the protocol" of https://websockets.spec.whatwg.org has them.
  */
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
-import { assert, describe } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import * as WebSocket from "../src/WebSocket.ts"
-import { classOf, echo, keeping, raw, record, served, test, until, url } from "./support/standard.ts"
+import { classOf, echo, keeping, network, raw, record, served, test, turn, until, url } from "./support/standard.ts"
 import { listening } from "./support/web.ts"
 
 describe("when the connection is established", () => {
@@ -197,4 +199,30 @@ describe("when the connection is closed", () => {
       assert.deepStrictEqual(late.events, ["error [CLOSED]", "close 1006 [CLOSED]"])
     })
   )
+})
+
+describe("ping and pong", () => {
+  for (const [name, options, seen] of [
+    ["after 20 seconds of silence the class pings", undefined, ["Ping"]],
+    ["unless it is told not to", { keepalive: false }, []]
+  ] as const) {
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        const events: Array<string> = []
+        yield* WebSocketServer.make(
+          (connection) =>
+            Stream.runForEach(connection.events(["Ping"]), ({ _tag }) => Effect.sync(() => events.push(_tag))),
+          { keepalive: false }
+        )
+        const Class = yield* classOf(options)
+        yield* record(new Class(url)).opened
+        yield* TestClock.adjust("19 seconds")
+        yield* turn
+        assert.deepStrictEqual(events, [])
+        yield* TestClock.adjust("2 seconds")
+        yield* turn
+        assert.deepStrictEqual(events, [...seen])
+      }).pipe(Effect.scoped, Effect.provide(network))
+    )
+  }
 })

@@ -39,6 +39,37 @@ describe("send", () => {
   )
 
   test(
+    "a buffer that can be resized throws, and so does a view of one",
+    Effect.gen(function* () {
+      const { WebSocketClass } = yield* keeping()
+      const socket = new WebSocketClass(url)
+      yield* record(socket).opened
+      const buffer = new ArrayBuffer(4, { maxByteLength: 8 })
+      for (const data of [buffer, new Uint8Array(buffer), new DataView(buffer)]) {
+        assert.strictEqual(
+          thrown(() => socket.send(data)),
+          "TypeError"
+        )
+      }
+      assert.strictEqual(socket.bufferedAmount, 0)
+    })
+  )
+
+  test(
+    "a buffer that was transferred has no bytes, and neither has a view of one",
+    Effect.gen(function* () {
+      const { messages, WebSocketClass } = yield* keeping()
+      const socket = new WebSocketClass(url)
+      yield* record(socket).opened
+      const buffer = new ArrayBuffer(4)
+      const views = [buffer, new Uint8Array(buffer, 1, 2), new DataView(buffer, 1, 2)]
+      structuredClone(buffer, { transfer: [buffer] })
+      for (const data of views) socket.send(data)
+      for (const _ of views) assert.strictEqual((yield* Queue.take(messages)).length, 0)
+    })
+  )
+
+  test(
     "step 2: strings go as text, Blobs, buffers and views as binary, in their order",
     Effect.gen(function* () {
       const { messages, WebSocketClass } = yield* keeping()

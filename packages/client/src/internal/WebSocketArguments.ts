@@ -15,8 +15,7 @@ export interface Init {
 }
 
 /** The steps 1 to 7 of the constructor. */
-export const toUrl = (input: unknown): URL => {
-  const text = toUsvString(input)
+export const toUrl = (text: string): URL => {
   // There is no page, so no base URL either.
   if (!URL.canParse(text)) throw syntaxError(`expected an absolute URL, found ${quote(text)}`)
   const url = new URL(text)
@@ -71,12 +70,20 @@ export const toClose = (
 /** What `send` is to send, as the union (BufferSource or Blob or USVString) takes it. */
 export const toData = (data: unknown): string | Uint8Array | Blob => {
   if (data instanceof Blob) return data
-  if (types.isArrayBuffer(data)) return new Uint8Array(data)
+  if (types.isArrayBuffer(data)) return bytesOf(data, data)
   if (ArrayBuffer.isView(data)) {
     if (types.isSharedArrayBuffer(data.buffer)) throw new TypeError("a view of shared memory cannot be sent")
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    return bytesOf(data.buffer, data)
   }
   return toUsvString(data)
+}
+
+// Web IDL: without [AllowResizable] a buffer that can be resized is a TypeError, and of one that was transferred "the bytes
+// held by" it are none. A DataView of such a buffer throws where it is asked for its length.
+const bytesOf = (buffer: ArrayBuffer, source: ArrayBuffer | ArrayBufferView): Uint8Array => {
+  if (buffer.resizable) throw new TypeError("a buffer that can be resized cannot be sent")
+  if (buffer.detached) return new Uint8Array(0)
+  return new Uint8Array(buffer, "byteOffset" in source ? source.byteOffset : 0, source.byteLength)
 }
 
 /** How many bytes of application data it is. */
@@ -89,7 +96,7 @@ export const isObject = (value: unknown): value is object =>
   (typeof value === "object" && value !== null) || typeof value === "function"
 
 // A template throws on a symbol, as Web IDL wants, where String does not.
-const toUsvString = (value: unknown): string => `${value as string}`.toWellFormed()
+export const toUsvString = (value: unknown): string => `${value as string}`.toWellFormed()
 
 // [Clamp] unsigned short: the nearest integer of the range, the even one where two are as near.
 const clampToShort = (value: unknown): number => {

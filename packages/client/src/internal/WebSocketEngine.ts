@@ -10,6 +10,7 @@ import * as Polling from "@effect-ws/connection/Polling"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as ExtensionHeader from "@effect-ws/protocol/ExtensionHeader"
 import * as Frame from "@effect-ws/protocol/Frame"
+import { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import type { Closure } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
@@ -21,6 +22,7 @@ import * as Latch from "effect/Latch"
 import * as MutableList from "effect/MutableList"
 import type * as Scope from "effect/Scope"
 import * as Client from "../Client.ts"
+import { hasBadPort } from "./badPort.ts"
 import { sizeOf } from "./WebSocketArguments.ts"
 import { closeEvent, errorEvent, Handlers, messageEvent } from "./WebSocketEvents.ts"
 
@@ -121,6 +123,9 @@ export class WebSocketEngine implements Polling.Poller {
       outboundLimit: Infinity
     }
     return Effect.gen({ self: this }, function* () {
+      // Fetch, which the standard's handshake goes through: "If the result of running block bad port [...] is blocked, then
+      // return a network error"
+      if (hasBadPort(this.url)) return yield* blocked(this.url)
       const connection = yield* Client.connect(this.url, options)
       if (subprotocols.length > 0 && connection.subprotocol === undefined) {
         yield* connection.abort("the server chose no subprotocol")
@@ -340,7 +345,11 @@ const task: Effect.Effect<void> = Effect.callback((resume) => {
   return Effect.sync(() => clearImmediate(handle))
 })
 
+const blocked = ({ port }: URL): HandshakeMisuse =>
+  new HandshakeMisuse({ rule: "InvalidUrl", detail: `port ${port} is one that the Fetch standard blocks` })
+
 const errorOf = (exit: Exit.Exit<unknown, unknown>): Error => {
+  if (Exit.hasInterrupts(exit)) return new Error("the WebSocket was closed before it was open")
   const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   return error instanceof Error ? error : new Error(error === undefined ? "no connection" : String(error))
 }
