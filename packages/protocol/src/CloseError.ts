@@ -6,6 +6,9 @@
  * same class, to be caught by its tag. The codes that may never stand in a close frame (1005, 1006, 1015) have types
  * too, so that a broken connection can be told apart, but {@link SendableCloseError} leaves them out.
  *
+ * A reason that is too long for a close frame, such as one that quotes what a client sent, is truncated when the error is
+ * made: where the handler fails is no place to count bytes.
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -35,7 +38,19 @@ export const Reason = Schema.String.check(
   )
 )
 
-const fields = { reason: Reason.pipe(Schema.withConstructorDefault(Effect.succeed(""))) }
+// What `new`, `make` and decoding have in common is the constructor, and some of them have checked the fields before it.
+// oxlint-disable typescript/no-explicit-any -- TypeScript asks it of a class that extends one it does not know.
+const truncating = <Class extends new (...parts: Array<any>) => { reason: string }>(Base: Class): Class =>
+  class extends Base {
+    constructor(...parts: Array<any>) {
+      super(...parts)
+      // A UTF-16 code unit takes at most three bytes of UTF-8.
+      if (this.reason.length * 3 > maxReasonBytes) this.reason = Utf8.truncate(this.reason, maxReasonBytes)
+    }
+  }
+// oxlint-enable typescript/no-explicit-any
+
+const fields = { reason: Schema.String.pipe(Schema.withConstructorDefault(Effect.succeed(""))) }
 
 const describe = (self: { readonly _tag: string; readonly code: number; readonly reason: string }): string =>
   self.reason === "" ? `${self.code} ${self._tag}` : `${self.code} ${self._tag}: ${self.reason}`
@@ -46,9 +61,8 @@ const describe = (self: { readonly _tag: string; readonly code: number; readonly
  * @category errors
  * @since 0.1.0
  */
-export class NormalClosure extends Schema.TaggedError<NormalClosure>("@effect-ws/protocol/NormalClosure")(
-  "NormalClosure",
-  fields
+export class NormalClosure extends truncating(
+  Schema.TaggedError<NormalClosure>("@effect-ws/protocol/NormalClosure")("NormalClosure", fields)
 ) {
   readonly code = 1000
   override get message(): string {
@@ -62,7 +76,9 @@ export class NormalClosure extends Schema.TaggedError<NormalClosure>("@effect-ws
  * @category errors
  * @since 0.1.0
  */
-export class GoingAway extends Schema.TaggedError<GoingAway>("@effect-ws/protocol/GoingAway")("GoingAway", fields) {
+export class GoingAway extends truncating(
+  Schema.TaggedError<GoingAway>("@effect-ws/protocol/GoingAway")("GoingAway", fields)
+) {
   readonly code = 1001
   override get message(): string {
     return describe(this)
@@ -75,9 +91,8 @@ export class GoingAway extends Schema.TaggedError<GoingAway>("@effect-ws/protoco
  * @category errors
  * @since 0.1.0
  */
-export class ProtocolError extends Schema.TaggedError<ProtocolError>("@effect-ws/protocol/ProtocolError")(
-  "ProtocolError",
-  fields
+export class ProtocolError extends truncating(
+  Schema.TaggedError<ProtocolError>("@effect-ws/protocol/ProtocolError")("ProtocolError", fields)
 ) {
   readonly code = 1002
   override get message(): string {
@@ -91,9 +106,8 @@ export class ProtocolError extends Schema.TaggedError<ProtocolError>("@effect-ws
  * @category errors
  * @since 0.1.0
  */
-export class UnsupportedData extends Schema.TaggedError<UnsupportedData>("@effect-ws/protocol/UnsupportedData")(
-  "UnsupportedData",
-  fields
+export class UnsupportedData extends truncating(
+  Schema.TaggedError<UnsupportedData>("@effect-ws/protocol/UnsupportedData")("UnsupportedData", fields)
 ) {
   readonly code = 1003
   override get message(): string {
@@ -107,9 +121,8 @@ export class UnsupportedData extends Schema.TaggedError<UnsupportedData>("@effec
  * @category errors
  * @since 0.1.0
  */
-export class NoStatusReceived extends Schema.TaggedError<NoStatusReceived>("@effect-ws/protocol/NoStatusReceived")(
-  "NoStatusReceived",
-  fields
+export class NoStatusReceived extends truncating(
+  Schema.TaggedError<NoStatusReceived>("@effect-ws/protocol/NoStatusReceived")("NoStatusReceived", fields)
 ) {
   readonly code = 1005
   override get message(): string {
@@ -123,9 +136,8 @@ export class NoStatusReceived extends Schema.TaggedError<NoStatusReceived>("@eff
  * @category errors
  * @since 0.1.0
  */
-export class AbnormalClosure extends Schema.TaggedError<AbnormalClosure>("@effect-ws/protocol/AbnormalClosure")(
-  "AbnormalClosure",
-  fields
+export class AbnormalClosure extends truncating(
+  Schema.TaggedError<AbnormalClosure>("@effect-ws/protocol/AbnormalClosure")("AbnormalClosure", fields)
 ) {
   readonly code = 1006
   override get message(): string {
@@ -139,9 +151,8 @@ export class AbnormalClosure extends Schema.TaggedError<AbnormalClosure>("@effec
  * @category errors
  * @since 0.1.0
  */
-export class InvalidPayload extends Schema.TaggedError<InvalidPayload>("@effect-ws/protocol/InvalidPayload")(
-  "InvalidPayload",
-  fields
+export class InvalidPayload extends truncating(
+  Schema.TaggedError<InvalidPayload>("@effect-ws/protocol/InvalidPayload")("InvalidPayload", fields)
 ) {
   readonly code = 1007
   override get message(): string {
@@ -155,9 +166,8 @@ export class InvalidPayload extends Schema.TaggedError<InvalidPayload>("@effect-
  * @category errors
  * @since 0.1.0
  */
-export class PolicyViolation extends Schema.TaggedError<PolicyViolation>("@effect-ws/protocol/PolicyViolation")(
-  "PolicyViolation",
-  fields
+export class PolicyViolation extends truncating(
+  Schema.TaggedError<PolicyViolation>("@effect-ws/protocol/PolicyViolation")("PolicyViolation", fields)
 ) {
   readonly code = 1008
   override get message(): string {
@@ -171,9 +181,8 @@ export class PolicyViolation extends Schema.TaggedError<PolicyViolation>("@effec
  * @category errors
  * @since 0.1.0
  */
-export class MessageTooBig extends Schema.TaggedError<MessageTooBig>("@effect-ws/protocol/MessageTooBig")(
-  "MessageTooBig",
-  fields
+export class MessageTooBig extends truncating(
+  Schema.TaggedError<MessageTooBig>("@effect-ws/protocol/MessageTooBig")("MessageTooBig", fields)
 ) {
   readonly code = 1009
   override get message(): string {
@@ -187,9 +196,9 @@ export class MessageTooBig extends Schema.TaggedError<MessageTooBig>("@effect-ws
  * @category errors
  * @since 0.1.0
  */
-export class MandatoryExtension extends Schema.TaggedError<MandatoryExtension>(
-  "@effect-ws/protocol/MandatoryExtension"
-)("MandatoryExtension", fields) {
+export class MandatoryExtension extends truncating(
+  Schema.TaggedError<MandatoryExtension>("@effect-ws/protocol/MandatoryExtension")("MandatoryExtension", fields)
+) {
   readonly code = 1010
   override get message(): string {
     return describe(this)
@@ -202,9 +211,8 @@ export class MandatoryExtension extends Schema.TaggedError<MandatoryExtension>(
  * @category errors
  * @since 0.1.0
  */
-export class InternalError extends Schema.TaggedError<InternalError>("@effect-ws/protocol/InternalError")(
-  "InternalError",
-  fields
+export class InternalError extends truncating(
+  Schema.TaggedError<InternalError>("@effect-ws/protocol/InternalError")("InternalError", fields)
 ) {
   readonly code = 1011
   override get message(): string {
@@ -218,9 +226,8 @@ export class InternalError extends Schema.TaggedError<InternalError>("@effect-ws
  * @category errors
  * @since 0.1.0
  */
-export class ServiceRestart extends Schema.TaggedError<ServiceRestart>("@effect-ws/protocol/ServiceRestart")(
-  "ServiceRestart",
-  fields
+export class ServiceRestart extends truncating(
+  Schema.TaggedError<ServiceRestart>("@effect-ws/protocol/ServiceRestart")("ServiceRestart", fields)
 ) {
   readonly code = 1012
   override get message(): string {
@@ -234,9 +241,8 @@ export class ServiceRestart extends Schema.TaggedError<ServiceRestart>("@effect-
  * @category errors
  * @since 0.1.0
  */
-export class TryAgainLater extends Schema.TaggedError<TryAgainLater>("@effect-ws/protocol/TryAgainLater")(
-  "TryAgainLater",
-  fields
+export class TryAgainLater extends truncating(
+  Schema.TaggedError<TryAgainLater>("@effect-ws/protocol/TryAgainLater")("TryAgainLater", fields)
 ) {
   readonly code = 1013
   override get message(): string {
@@ -250,7 +256,9 @@ export class TryAgainLater extends Schema.TaggedError<TryAgainLater>("@effect-ws
  * @category errors
  * @since 0.1.0
  */
-export class BadGateway extends Schema.TaggedError<BadGateway>("@effect-ws/protocol/BadGateway")("BadGateway", fields) {
+export class BadGateway extends truncating(
+  Schema.TaggedError<BadGateway>("@effect-ws/protocol/BadGateway")("BadGateway", fields)
+) {
   readonly code = 1014
   override get message(): string {
     return describe(this)
@@ -263,9 +271,9 @@ export class BadGateway extends Schema.TaggedError<BadGateway>("@effect-ws/proto
  * @category errors
  * @since 0.1.0
  */
-export class TlsHandshakeFailed extends Schema.TaggedError<TlsHandshakeFailed>(
-  "@effect-ws/protocol/TlsHandshakeFailed"
-)("TlsHandshakeFailed", fields) {
+export class TlsHandshakeFailed extends truncating(
+  Schema.TaggedError<TlsHandshakeFailed>("@effect-ws/protocol/TlsHandshakeFailed")("TlsHandshakeFailed", fields)
+) {
   readonly code = 1015
   override get message(): string {
     return describe(this)
@@ -278,9 +286,8 @@ export class TlsHandshakeFailed extends Schema.TaggedError<TlsHandshakeFailed>(
  * @category errors
  * @since 0.1.0
  */
-export class Unauthorized extends Schema.TaggedError<Unauthorized>("@effect-ws/protocol/Unauthorized")(
-  "Unauthorized",
-  fields
+export class Unauthorized extends truncating(
+  Schema.TaggedError<Unauthorized>("@effect-ws/protocol/Unauthorized")("Unauthorized", fields)
 ) {
   readonly code = 3000
   override get message(): string {
@@ -294,7 +301,9 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>("@effect-ws/p
  * @category errors
  * @since 0.1.0
  */
-export class Forbidden extends Schema.TaggedError<Forbidden>("@effect-ws/protocol/Forbidden")("Forbidden", fields) {
+export class Forbidden extends truncating(
+  Schema.TaggedError<Forbidden>("@effect-ws/protocol/Forbidden")("Forbidden", fields)
+) {
   readonly code = 3003
   override get message(): string {
     return describe(this)
@@ -307,7 +316,7 @@ export class Forbidden extends Schema.TaggedError<Forbidden>("@effect-ws/protoco
  * @category errors
  * @since 0.1.0
  */
-export class Timeout extends Schema.TaggedError<Timeout>("@effect-ws/protocol/Timeout")("Timeout", fields) {
+export class Timeout extends truncating(Schema.TaggedError<Timeout>("@effect-ws/protocol/Timeout")("Timeout", fields)) {
   readonly code = 3008
   override get message(): string {
     return describe(this)
@@ -320,9 +329,11 @@ export class Timeout extends Schema.TaggedError<Timeout>("@effect-ws/protocol/Ti
  * @category errors
  * @since 0.1.0
  */
-export class ApplicationClose extends Schema.TaggedError<ApplicationClose>("@effect-ws/protocol/ApplicationClose")(
-  "ApplicationClose",
-  { code: CloseCode.ApplicationCode, ...fields }
+export class ApplicationClose extends truncating(
+  Schema.TaggedError<ApplicationClose>("@effect-ws/protocol/ApplicationClose")("ApplicationClose", {
+    code: CloseCode.ApplicationCode,
+    ...fields
+  })
 ) {
   override get message(): string {
     return describe(this)

@@ -299,7 +299,7 @@ export class Session {
     if (this.canReceive) {
       this.initiator ??= "transport"
       // RFC 6455 7.1.5: without a close frame from the peer the code is 1006, whatever we sent.
-      this.closeError = new CloseError.AbnormalClosure({ reason: Utf8.truncate(why, CloseError.maxReasonBytes) })
+      this.closeError = new CloseError.AbnormalClosure({ reason: why })
       this.outbound.discard()
     }
     this.state = SessionState.next(this.state, trigger)
@@ -704,10 +704,7 @@ const checkFields = (frame: Frame.Frame): void => {
 }
 
 const violationError = (violation: Violation.Violation): CloseError.CloseError & CloseError.SendableCloseError =>
-  CloseError.fromCode(
-    violation.closeCode,
-    Utf8.truncate(violation.message, CloseError.maxReasonBytes)
-  ) as CloseError.SendableCloseError
+  CloseError.fromCode(violation.closeCode, violation.message) as CloseError.SendableCloseError
 
 const none: ReadonlyArray<Extension.ExtensionInstance> = []
 

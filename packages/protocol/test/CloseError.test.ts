@@ -31,11 +31,46 @@ describe("CloseError", () => {
     }
   })
 
-  it("takes reasons up to 123 bytes of UTF-8", () => {
+  it("keeps reasons up to 123 bytes of UTF-8", () => {
     assert.strictEqual(new CloseError.NormalClosure({}).reason, "")
-    assert.doesNotThrow(() => new CloseError.NormalClosure({ reason: "é".repeat(61) + "a" }))
-    assert.throws(() => new CloseError.NormalClosure({ reason: "é".repeat(62) }))
+    const longest = "é".repeat(61) + "a"
+    assert.strictEqual(new CloseError.NormalClosure({ reason: longest }).reason, longest)
     assert.throws(() => new CloseError.ApplicationClose({ code: 2999 }))
+    assert.throws(() => new CloseError.NormalClosure({ reason: 5 as never }))
+  })
+
+  it("truncates a longer reason at a character, in every type and in every way to make one", () => {
+    const cases: ReadonlyArray<readonly [long: string, short: string]> = [
+      ["x".repeat(1000), "x".repeat(123)],
+      ["é".repeat(62), "é".repeat(61)],
+      ["水".repeat(50), "水".repeat(41)],
+      ["a" + "👋".repeat(50), "a" + "👋".repeat(30)],
+      // A lone surrogate takes three bytes, those of U+FFFD.
+      ["\ud83d".repeat(42), "\ud83d".repeat(41)]
+    ]
+    const classes = CloseError.CloseError.members.filter((type) => type !== CloseError.ApplicationClose)
+    assert.strictEqual(classes.length, registered.length)
+    for (const [long, short] of cases) {
+      for (const type of classes) {
+        const error = new (type as unknown as typeof CloseError.NormalClosure)({ reason: long })
+        assert.strictEqual(error.reason, short)
+        assert.isTrue(CloseError.isCloseError(error))
+        assert.isTrue((error as unknown) instanceof type)
+      }
+      assert.strictEqual(new CloseError.ApplicationClose({ code: 4000, reason: long }).reason, short)
+      assert.strictEqual(CloseError.PolicyViolation.make({ reason: long }).reason, short)
+      for (const [, code] of [...registered, ["ApplicationClose", 4321] as const]) {
+        const error = CloseError.fromCode(code, long)
+        assert.deepStrictEqual([error.code, error.reason], [code, short])
+        assert.strictEqual(CloseError.isSendable(error), CloseCode.isSendable(code))
+      }
+    }
+  })
+
+  it("has its own name, and a stack that begins where it was made", () => {
+    const error = new CloseError.PolicyViolation({ reason: "no bots" })
+    assert.strictEqual(error.name, "@effect-ws/protocol/PolicyViolation")
+    assert.match(String(error.stack), /CloseError\.test\.ts/)
   })
 
   it("calls 1000, 1001 and a close without code ordinary", () => {

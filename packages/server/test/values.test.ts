@@ -3,6 +3,8 @@
  * that hands it in, ends at most the connection it was for, and no other connection notices. On every kind of server.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import type * as Message from "@effect-ws/protocol/Message"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Stream } from "effect"
 import * as AuthNonces from "../src/AuthNonces.ts"
@@ -67,6 +69,22 @@ for (const variant of handled) {
         }).pipe(Effect.scoped, Effect.provide(network))
       )
     }
+
+    it.effect("closes with the code of a typed close whose reason quotes more of the client than fits", () =>
+      Effect.gen(function* () {
+        const handlers = {
+          onMessage: (_: Connection, { data }: Message.Message) =>
+            Effect.fail(new CloseError.PolicyViolation({ reason: `bad message: ${data}` }))
+        }
+        const server = yield* start(variant.layer(handlers, { keepalive: false }))
+        const client = yield* connect(server, { keepalive: false })
+        yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(client.messages)))
+        yield* client.send("é".repeat(1000))
+        yield* quiet
+        const { received } = yield* client.closed
+        assert.deepStrictEqual(received, { code: 1008, reason: `bad message: ${"é".repeat(55)}` })
+      }).pipe(Effect.scoped, Effect.provide(network))
+    )
 
     it.effect("dies in the caller's fiber for a broadcast of what cannot be sent", () =>
       Effect.gen(function* () {
