@@ -92,6 +92,7 @@ export const makeTransport = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Transport, never, HttpServer.HttpServer | Scope.Scope> {
   const { address } = yield* HttpServer.HttpServer
   const { offer, services } = yield* HttpUpgrade.makeOffered(address, options)
+  const socketOptions = address._tag === "UnixPathAddress" ? { ...options, localAddress: address } : options
   const handler = Effect.contextWith((context: Context.Context<HttpServerRequest.HttpServerRequest>) => {
     const request = Context.get(context, HttpServerRequest.HttpServerRequest)
     const message = upgradeOf(request)
@@ -100,7 +101,7 @@ export const makeTransport = Effect.fnUntraced(function* (
     if (!message.complete) return Effect.succeed(unexpectedBody)
     return Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
       const answered = (status = clientGone): void => resume(Effect.succeed(HttpServerResponse.empty({ status })))
-      const socket = takeOver(request, message, context, options, answered)
+      const socket = takeOver(request, message, context, socketOptions, answered)
       if (socket === undefined) answered()
       else offer(socket)
     })

@@ -13,10 +13,10 @@ import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Redacted } from 
 import * as Auth from "../src/Auth.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { network } from "./support/inMemory.ts"
-import { connect, echo } from "./support/programs.ts"
+import { captureLogs, connect, echo } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { requestHead } from "./support/RawPeer.ts"
-import { certificate, socketPath } from "./support/transports.ts"
+import { certificate, route, socketPath, upgrades } from "./support/transports.ts"
 import { start } from "./support/variants.ts"
 
 const describePeer = ({ authorized, peerCertificate, proxy, remoteAddress, secure }: Peer.Peer) => ({
@@ -121,19 +121,27 @@ describe("a decision and a handler", () => {
     }).pipe(Effect.provide(network))
   )
 
-  it.live("see the client behind a proxy over a Unix socket that is trusted", () =>
-    Effect.gen(function* () {
-      const path = socketPath()
-      const headers = { "X-Forwarded-For": "192.0.2.1" }
-      const layer = Unix.layer({ path })
-      const addresses = yield* Effect.forEach([["unix"], local, undefined], (trustedProxies) =>
-        Effect.map(Effect.scoped(Effect.provide(ask(headers, { trustedProxies }), Layer.fresh(layer))), (seen) =>
-          "address" in seen ? seen.address : seen.status
+  for (const [name, layer] of [
+    ["Unix", (path: string) => Unix.layerServer({ path })],
+    ["HttpUpgrade", (path: string) => upgrades({ path })],
+    ["WebSocketRoute", (path: string) => route({ path })]
+  ] as const) {
+    it.live(`see the client behind a proxy over a Unix socket that is trusted: ${name}`, () =>
+      Effect.gen(function* () {
+        const headers = { "X-Forwarded-For": "192.0.2.1" }
+        const addresses = yield* Effect.forEach([["unix"], local, undefined], (trustedProxies) =>
+          Effect.map(
+            ask(headers, { trustedProxies }).pipe(
+              Effect.scoped,
+              Effect.provide(Layer.fresh(Layer.merge(layer(socketPath()), Unix.layerDialer())))
+            ),
+            (seen) => ("address" in seen ? seen.address : seen.status)
+          )
         )
-      )
-      assert.deepStrictEqual(addresses, ["192.0.2.1:0", undefined, undefined])
-    })
-  )
+        assert.deepStrictEqual(addresses, ["192.0.2.1:0", undefined, undefined])
+      }).pipe(Effect.provide(captureLogs([])))
+    )
+  }
 
   it.live("see the TLS identity of a peer, and not a proxy's in the place of its client's", () =>
     Effect.gen(function* () {
@@ -168,7 +176,7 @@ describe("a decision and a handler", () => {
         alpn: undefined,
         name: undefined
       })
-    })
+    }).pipe(Effect.provide(captureLogs([])))
   )
 
   it.effect("see what authentication has found out", () =>

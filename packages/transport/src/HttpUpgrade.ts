@@ -12,7 +12,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as NetAddress from "effect/net/NetAddress"
+import * as NetAddress from "effect/net/NetAddress"
 import type * as Scope from "effect/Scope"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import type * as Http from "node:http"
@@ -114,7 +114,7 @@ export const layerServer = (
             (filter === undefined || filter(request)),
           take: (request, stream, early) => {
             if (isCut(request, server)) return Upgrades.answer(stream, 431, "too many header fields")
-            acceptor.offer(fromUpgrade(request, stream, { ...options, early }))
+            acceptor.offer(fromUpgrade(request, stream, { ...options, early, localAddress: unixAddressOf(server) }))
           },
           failed: (defect) => runFork(Effect.logError("The filter of upgrades failed", defect))
         })
@@ -137,7 +137,8 @@ export const layerServer = (
  *
  * `early` is the event's third argument: what came behind the request. `services` are what the handshake's decision and
  * the program find in their context beside what their server has. `onAnswer` hears, once, with which status the request
- * was answered, or `undefined` when the socket closes before it is. Call it inside of the event: from then on an error of
+ * was answered, or `undefined` when the socket closes before it is. `localAddress` is for servers on a Unix socket, whose
+ * connections do not know it. Call it inside of the event: from then on an error of
  * the stream, such as a reset, is the socket's.
  *
  * @category constructors
@@ -148,6 +149,7 @@ export const fromUpgrade = (
   stream: Duplex,
   options: UpgradeOptions & {
     readonly early?: Uint8Array | undefined
+    readonly localAddress?: NetAddress.SocketAddress | undefined
     readonly services?: Context.Context<never> | undefined
     readonly onAnswer?: ((status: number | undefined) => void) | undefined
   } = {}
@@ -158,7 +160,8 @@ export const fromUpgrade = (
     stream.setNoDelay(options.noDelay ?? true)
   }
   const { early = new Uint8Array(0), onAnswer, services = Context.empty() } = options
-  const duplex = new UpgradedDuplex({ request, stream, early, services, onAnswer }, duplexSettings(options, true))
+  const settings = { ...duplexSettings(options, true), localAddress: options.localAddress }
+  const duplex = new UpgradedDuplex({ request, stream, early, services, onAnswer }, settings)
   // A response to an earlier request of the same client is still to come: ours would pass for it.
   if (isBusy(stream)) duplex.destroy()
   return duplex
@@ -259,6 +262,11 @@ const isCut = (request: Http.IncomingMessage, server: HttpServer): boolean =>
 /** Not documented, but as old as Node's HTTP, and the only place where it says what it is writing to a socket. */
 const isBusy = (stream: Duplex): boolean =>
   "_httpMessage" in stream && stream._httpMessage !== null && stream._httpMessage !== undefined
+
+const unixAddressOf = (server: Net.Server): NetAddress.SocketAddress | undefined => {
+  const address = server.address()
+  return typeof address === "string" ? NetAddress.unixPathAddress(address) : undefined
+}
 
 const addressOf = (server: HttpServer): Effect.Effect<NetAddress.SocketAddress, SocketServerError> =>
   Effect.callback((resume) => {

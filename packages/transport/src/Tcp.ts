@@ -14,6 +14,7 @@ import { makePlainDialer } from "./internal/dial.ts"
 import { listening, makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
+import type { ProxyProtocolOptions } from "./ProxyProtocol.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 
 /**
@@ -32,6 +33,14 @@ export interface ListenOptions extends NodeDuplexOptions {
    * way that nobody counts are bounded by the same number. Default: 1024.
    */
   readonly maxPending?: number | undefined
+  /**
+   * Whether each connection begins with a header of the PROXY protocol, version 1 or 2, which says whose it is. A
+   * connection without a valid one is dropped. The options say which peers may send it. Default: false.
+   *
+   * On a port that others can reach than the proxy, name the proxy in `trustedProxies`: whoever sends the header chooses
+   * the address that the connection seems to come from.
+   */
+  readonly proxyProtocol?: boolean | ProxyProtocolOptions | undefined
 }
 
 /**
@@ -102,6 +111,7 @@ export const layerServer = (
         Net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: options.noDelay ?? true }),
       ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
+      proxyProtocol: options.proxyProtocol,
       duplex: duplexSettings(options, true)
     })
   )

@@ -130,6 +130,7 @@ export const layerServer = (
       makeSecure: () => tlsHandshakes(secureServer(options), handshakeTimeout(options)),
       ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
+      proxyProtocol: options.proxyProtocol,
       duplex: duplexSettings(options, true)
     })
   )

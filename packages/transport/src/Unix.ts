@@ -6,7 +6,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as NetAddress from "effect/net/NetAddress"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
@@ -16,6 +15,7 @@ import { listenError, systemError } from "./internal/errors.ts"
 import { makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
+import type { ProxyProtocolOptions } from "./ProxyProtocol.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import * as Tcp from "./Tcp.ts"
 import type { DialerOptions } from "./Tcp.ts"
@@ -39,6 +39,11 @@ export interface ServerOptions extends NodeDuplexOptions {
   readonly backlog?: number | undefined
   /** How many accepted connections wait for `run` or `accept`; what comes above that is dropped. Default: 1024. */
   readonly maxPending?: number | undefined
+  /**
+   * Whether each connection begins with a header of the PROXY protocol, version 1 or 2, which says whose it is. A
+   * connection without a valid one is dropped. The options say which peers may send it. Default: false.
+   */
+  readonly proxyProtocol?: boolean | ProxyProtocolOptions | undefined
 }
 
 /**
@@ -72,7 +77,8 @@ export const layerServer = (
         },
         name: options.path,
         maxPending: options.maxPending ?? defaultMaxPending,
-        duplex: { ...duplexSettings(options, true), localAddress: NetAddress.unixPathAddress(options.path) }
+        proxyProtocol: options.proxyProtocol,
+        duplex: duplexSettings(options, true)
       })
     )
   )

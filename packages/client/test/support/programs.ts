@@ -21,6 +21,7 @@ export const python: string = process.env["EFFECT_WS_PYTHON"] ?? "python3"
 
 const present = {
   nginx: finds("nginx", "-v"),
+  haproxy: finds("haproxy", "-v"),
   tinyproxy: finds("tinyproxy", "-v"),
   // It knows no flag that does nothing.
   microsocks: finds("sh", "-c", "command -v microsocks"),

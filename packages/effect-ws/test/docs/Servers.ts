@@ -1,15 +1,19 @@
 /** Tests of what the README shows, and the pages on how a server listens, lives and ends. */
 import * as Client from "@effect-ws/client/Client"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import { formatAddress } from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
+import type * as Tcp from "@effect-ws/transport/Tcp"
 import type { SocketServer } from "effect/socket/SocketServer"
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { createServer } from "node:http"
 import type { IncomingMessage } from "node:http"
+import { connect } from "node:net"
 import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import { open } from "../support/Client.ts"
@@ -51,6 +55,28 @@ const echoes = Effect.fnUntraced(function* (port: number) {
 })
 
 export const covers: Pages.Covers = {
+  "proxies-2": Pages.run(
+    "takes the address of the client from the header",
+    Effect.gen(function* () {
+      const { Server } = yield* Pages.load<{ readonly Server: ReturnType<typeof Tcp.layerServer> }>("proxies-2", [
+        ["port: 8000", "port: 0"],
+        ["10.0.0.0/8", "127.0.0.0/8"],
+        ["0.0.0.0", "127.0.0.1"]
+      ])
+      const seen = yield* Deferred.make<string>()
+      const services = yield* Layer.build(
+        WebSocketServer.layer(({ remoteAddress }) => Deferred.succeed(seen, formatAddress(remoteAddress!))).pipe(
+          Layer.provide(Server)
+        )
+      )
+      const socket = connect(portOf(services), "127.0.0.1")
+      yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+      socket.write("PROXY TCP4 192.0.2.1 198.51.100.1 4711 8000\r\n")
+      socket.write("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+      socket.write("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+      assert.strictEqual(yield* Deferred.await(seen), "192.0.2.1:4711")
+    })
+  ),
   "proxies-1": Pages.run(
     "bans the client that a proxy forwards, by its address",
     Effect.gen(function* () {

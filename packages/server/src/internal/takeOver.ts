@@ -9,6 +9,7 @@ import type { PushSocket } from "@effect-ws/transport/Push"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Context from "effect/Context"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type * as NetAddress from "effect/net/NetAddress"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
@@ -29,7 +30,7 @@ export const takeOver = (
   request: HttpServerRequest,
   message: Http.IncomingMessage,
   context: Context.Context<never>,
-  options: HttpUpgrade.UpgradeOptions,
+  options: HttpUpgrade.UpgradeOptions & { readonly localAddress?: NetAddress.SocketAddress | undefined },
   onAnswer: (status: number | undefined) => void
 ): PushSocket | undefined => {
   const stream = message.socket

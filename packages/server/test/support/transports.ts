@@ -7,10 +7,12 @@ import * as Unix from "@effect-ws/transport/Unix"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { Effect, Layer, Redacted } from "effect"
+import type { Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import type { SocketServer } from "effect/socket"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
+import type * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { generate } from "selfsigned"
@@ -96,42 +98,62 @@ const effects: Transport = {
   hasPorts: false
 }
 
+type Listen = { readonly port: number; readonly host: string } | { readonly path: string }
+
+const loopback: Listen = { port: 0, host: "127.0.0.1" }
+
+/** Lets a server of Node listen until the Scope closes. */
+const listening = <Server extends Net.Server>(
+  makeServer: () => Server,
+  listen: Listen
+): Effect.Effect<Server, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<Server>((resume) => {
+      const server = makeServer()
+      server.listen(listen, () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close())
+  )
+
 /** An HTTP server of Node on a free port, which has a page and is closed with the Scope. */
-export const httpServer = Effect.acquireRelease(
-  Effect.callback<Http.Server>((resume) => {
-    const server = Http.createServer((_, response) => void response.end("a page\n"))
-    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-  }),
-  (server) => Effect.sync(() => server.close())
+export const httpServer: Effect.Effect<Http.Server, never, Scope.Scope> = listening(
+  () => Http.createServer((_, response) => void response.end("a page\n")),
+  loopback
 )
 
-const upgrade: Transport = {
-  ...memory,
-  name: "HttpUpgrade",
-  seesRequests: false,
-  layer: Layer.merge(
-    Layer.unwrap(Effect.map(httpServer, (server) => HttpUpgrade.layerServer(server))),
-    Tcp.layerDialer()
+/** The upgrades of an HTTP server. */
+export const upgrades = (listen: Listen): Layer.Layer<SocketServer.SocketServer, SocketServer.SocketServerError> =>
+  Layer.unwrap(
+    Effect.map(
+      listening(() => Http.createServer(), listen),
+      (server) => HttpUpgrade.layerServer(server)
+    )
   )
-}
 
-const route: Transport = {
-  ...memory,
-  name: "WebSocketRoute",
-  seesRequests: false,
-  layer: Layer.unwrap(
+/** A route for all paths of Effect's HTTP server. */
+export const route = (listen: Listen): Layer.Layer<SocketServer.SocketServer> =>
+  Layer.unwrap(
     Effect.map(WebSocketRoute.makeTransport(), ({ handler, services }) =>
       Layer.merge(
         Layer.succeedContext(services),
         HttpRouter.serve(HttpRouter.add("GET", "/*", handler), { disableLogger: true, disableListenLog: true })
       )
     )
-  ).pipe(
-    Layer.provide(WebSocketRoute.layerServer(Http.createServer, { port: 0, host: "127.0.0.1" })),
-    Layer.merge(Tcp.layerDialer()),
-    Layer.orDie
-  )
+  ).pipe(Layer.provide(WebSocketRoute.layerServer(Http.createServer, listen)), Layer.orDie)
+
+const onUpgrade: Transport = {
+  ...memory,
+  name: "HttpUpgrade",
+  seesRequests: false,
+  layer: Layer.merge(upgrades(loopback), Tcp.layerDialer())
+}
+
+const onRoute: Transport = {
+  ...memory,
+  name: "WebSocketRoute",
+  seesRequests: false,
+  layer: Layer.merge(route(loopback), Tcp.layerDialer())
 }
 
 /** Every transport that there is. */
-export const transports: ReadonlyArray<Transport> = [memory, tcp, unix, tls, faulty, effects, upgrade, route]
+export const transports: ReadonlyArray<Transport> = [memory, tcp, unix, tls, faulty, effects, onUpgrade, onRoute]

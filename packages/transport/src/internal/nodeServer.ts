@@ -1,7 +1,7 @@
 /**
  * A listening socket of Node as a scoped pair of services: what Tcp, Unix and Tls have in common on the server's side.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Scope from "effect/Scope"
@@ -11,10 +11,13 @@ import { formatAddress } from "../Dialer.ts"
 import type { InheritedOptions, ServerOptions } from "../Tcp.ts"
 import { inetAddress, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
+import type { ProxyProtocolOptions } from "../ProxyProtocol.ts"
 import type { Arrival, PushSocketServer } from "../PushSocketServer.ts"
 import { Acceptor, makeServices } from "./Acceptor.ts"
 import { listenError } from "./errors.ts"
 import { integer } from "./options.ts"
+import { ProxyHeaders } from "./proxyHeaders.ts"
+import type { Ends } from "./proxyHeaders.ts"
 
 export interface NodeServerOptions {
   readonly createServer: () => Net.Server
@@ -27,6 +30,8 @@ export interface NodeServerOptions {
   /** How messages name the address. */
   readonly name: string
   readonly maxPending: number
+  /** Whether the header of the PROXY protocol comes first. */
+  readonly proxyProtocol: boolean | ProxyProtocolOptions | undefined
   readonly duplex: NodeDuplexSettings
 }
 
@@ -39,26 +44,40 @@ export type Secure = (raw: Net.Socket, done: (stream: Net.Socket) => void) => vo
 export const makeNodeServer = (
   options: NodeServerOptions
 ): Effect.Effect<Context.Context<SocketServer | PushSocketServer>, SocketServerError, Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (scope) =>
+  Effect.contextWith((context: Context.Context<Scope.Scope>) =>
     Effect.suspend(() => {
+      const scope = Context.get(context, Scope.Scope)
       const acceptor = new Acceptor(options.maxPending)
+      let headers: ProxyHeaders | undefined
       let server: Net.Server | undefined
       let stopped = false
       const stopAccepting = Effect.sync(() => {
         stopped = true
         // The port is free when this returns. Node's callback would come only after the last connection.
         if (server?.listening === true) server.close()
+        headers?.stop()
         acceptor.stop()
       })
       const listen = Effect.callback<NetAddress.SocketAddress, SocketServerError>((resume) => {
         const fail = (cause: unknown): void => resume(Effect.fail(listenError(options.name, cause)))
         try {
           server = options.createServer()
-          const { duplex } = options
+          let { duplex } = options
           const secure = options.makeSecure?.()
+          headers = proxyHeadersOf(options, context)
+          const accepted = (raw: Net.Socket, settings: NodeDuplexSettings, headerLength: number): void => {
+            if (secure === undefined) acceptor.offer(new NodeDuplex(raw, settings))
+            else securing(raw, secure, settings, headerLength, acceptor)
+          }
           server.on("connection", (raw: Net.Socket) => {
-            if (secure === undefined) acceptor.offer(new NodeDuplex(raw, duplex))
-            else securing(raw, secure, duplex, acceptor)
+            if (headers === undefined) return accepted(raw, duplex, 0)
+            headers.read(raw, endsOf(raw, duplex), ({ endpoints, length }) => {
+              const settings =
+                endpoints === undefined
+                  ? duplex
+                  : { ...duplex, remoteAddress: endpoints.source, localAddress: endpoints.destination }
+              accepted(raw, settings, length)
+            })
           })
           // Stays for good: a failed accept, as when descriptors run out, must not end the process.
           server.on("error", fail)
@@ -67,7 +86,10 @@ export const makeNodeServer = (
             if (stopped) return void server!.close()
             try {
               options.onListening?.()
-              resume(Effect.succeed(boundAddress(server!)))
+              const address = boundAddress(server!)
+              // Node does not know it of the connections.
+              if (NetAddress.isUnixPathAddress(address)) duplex = { ...duplex, localAddress: address }
+              resume(Effect.succeed(address))
             } catch (cause) {
               fail(cause)
             }
@@ -83,13 +105,40 @@ export const makeNodeServer = (
     })
   )
 
-const securing = (raw: Net.Socket, secure: Secure, settings: NodeDuplexSettings, acceptor: Acceptor): void => {
+const proxyHeadersOf = (
+  { maxPending, name, proxyProtocol }: NodeServerOptions,
+  context: Context.Context<Scope.Scope>
+): ProxyHeaders | undefined => {
+  if (proxyProtocol === undefined || proxyProtocol === false) return undefined
+  const runFork = Effect.runForkWith(context)
+  return new ProxyHeaders({
+    ...(proxyProtocol === true ? undefined : proxyProtocol),
+    maxPending,
+    onDropped: (from, why) => {
+      const peer = from === undefined ? "" : ` from ${formatAddress(from)}`
+      runFork(Effect.logDebug(`Dropped a connection${peer} to ${name}: ${why}`))
+    }
+  })
+}
+
+const endsOf = (raw: Net.Socket, { localAddress, remoteAddress }: NodeDuplexSettings): Ends => ({
+  remoteAddress: remoteAddress ?? inetAddress(raw.remoteAddress, raw.remotePort),
+  localAddress: localAddress ?? inetAddress(raw.localAddress, raw.localPort)
+})
+
+const securing = (
+  raw: Net.Socket,
+  secure: Secure,
+  settings: NodeDuplexSettings,
+  headerLength: number,
+  acceptor: Acceptor
+): void => {
   const arrival: Arrival = {
     get remoteAddress() {
-      return inetAddress(raw.remoteAddress, raw.remotePort)
+      return endsOf(raw, settings).remoteAddress
     },
     get hasSent() {
-      return raw.bytesRead > 0
+      return raw.bytesRead > headerLength
     },
     drop: () => {
       raw.off("close", onClose)
