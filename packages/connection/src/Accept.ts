@@ -41,6 +41,11 @@ import { Telemetry } from "./Telemetry.ts"
 export interface Acceptance {
   /** The subprotocol to speak, one of those the client offered. Default: as the option `subprotocols` says. */
   readonly subprotocol?: string | undefined
+  /**
+   * The names of the extensions that may be used, a subset of those that the server has; `[]` is none. Which of them are
+   * used, and how, is negotiated with the client. Default: all that the server has.
+   */
+  readonly extensions?: ReadonlyArray<string> | undefined
   /** Headers to add to the response, such as cookies. Default: none. */
   readonly headers?: HeaderFields | undefined
   /** What the connection's `context` holds, such as who the user is. Default: nothing. */
@@ -149,7 +154,7 @@ export const policy =
     options: Pick<AcceptOptions, "locations" | "origins" | "subprotocols">
   ): ((request: UpgradeRequest) => Effect.Effect<Acceptance, HandshakeRejection.HandshakeRejection>) =>
   (request) =>
-    Effect.fromResult(HandshakePolicy.decide(request, options))
+    Effect.map(Effect.fromResult(HandshakePolicy.decide(request, options)), ({ subprotocol }) => ({ subprotocol }))
 
 /**
  * Does the server's side of the opening handshake on a socket.

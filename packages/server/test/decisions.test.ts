@@ -2,15 +2,18 @@
  * What happens between a complete request and its answer: decisions that take time, that never come, that break, and
  * clients that do not wait for them.
  */
+import * as DeflateFrame from "@effect-ws/extensions/DeflateFrame"
+import * as Extensions from "@effect-ws/extensions/Extensions"
+import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Stream } from "effect"
+import { Deferred, Effect, Layer, Stream } from "effect"
 import * as Socket from "effect/socket/Socket"
 import { TestClock } from "effect/testing"
 import * as Accept from "@effect-ws/connection/Accept"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { network } from "./support/inMemory.ts"
-import { echo } from "./support/programs.ts"
+import { connect, echo } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { requestHead, text } from "./support/RawPeer.ts"
 import { start } from "./support/variants.ts"
@@ -178,4 +181,80 @@ describe("a decision", () => {
       )
     }).pipe(Effect.provide(network))
   )
+
+  describe("on extensions", () => {
+    const offers = "x-webkit-deflate-frame, permessage-deflate; client_max_window_bits, deflate-frame"
+    const have = Extensions.layer([PermessageDeflate.make(), DeflateFrame.make()])
+    const answered = (chosen: ReadonlyArray<string> | undefined, layer = have, extensions: string = offers) =>
+      Effect.gen(function* () {
+        const server = yield* start(
+          Layer.provide(WebSocketServer.layer(echo, { decide: () => Effect.succeed({ extensions: chosen }) }), layer)
+        )
+        const peer = yield* RawPeer.dial(server.address)
+        yield* peer.send(requestHead({ "Sec-WebSocket-Extensions": extensions }))
+        const { headers, status } = yield* peer.head
+        const [connection] = yield* server.connections
+        const names = connection?.extensions.map(({ name }) => name)
+        assert.strictEqual(headers.get("sec-websocket-extensions")?.split(/[;,]/)[0], names?.[0])
+        return status === 101 ? names : status
+      }).pipe(Effect.scoped, Effect.provide(network))
+
+    it.effect("leaves the choice to the negotiation where it names none", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* answered(undefined), ["x-webkit-deflate-frame"])
+      })
+    )
+
+    it.effect("allows no extension, or some of those that the server has", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* answered([]), [])
+        assert.deepStrictEqual(yield* answered(["permessage-deflate"]), ["permessage-deflate"])
+        assert.deepStrictEqual(yield* answered(["deflate-frame", "permessage-deflate"]), ["permessage-deflate"])
+        assert.deepStrictEqual(yield* answered(["deflate-frame"]), ["deflate-frame"])
+      })
+    )
+
+    it.effect("goes without one that the client does not offer", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* answered(["deflate-frame"], have, "permessage-deflate"), [])
+      })
+    )
+
+    it.effect("is answered with 500 where it allows what the server does not have, offered or not", () =>
+      Effect.gen(function* () {
+        for (const extensions of [offers, "x-other"]) {
+          assert.strictEqual(yield* answered(["permessage_deflate"], have, extensions), 500)
+          assert.strictEqual(yield* answered(["permessage-deflate"], Extensions.layer([]), extensions), 500)
+        }
+      })
+    )
+
+    it.effect("works by path, user and origin", () =>
+      Effect.gen(function* () {
+        const server = yield* start(
+          Layer.provide(
+            WebSocketServer.layer(echo, {
+              origins: "any",
+              decide: ({ origin, path, peer }) =>
+                Effect.succeed(
+                  path === "/secrets" || origin === "https://other.example" || peer.remoteAddress === undefined
+                    ? { extensions: [] }
+                    : {}
+                )
+            }),
+            PermessageDeflate.layer()
+          )
+        )
+        const agreed = (target: string, origin?: string) =>
+          Effect.map(
+            Effect.provide(connect(server, { target, origin }), PermessageDeflate.layer()),
+            ({ extensions }) => extensions.length
+          )
+        assert.deepStrictEqual(
+          [yield* agreed("/"), yield* agreed("/secrets"), yield* agreed("/", "https://other.example")],
+          [1, 0, 0]
+        )
+      }).pipe(Effect.provide(network))
+    )
+  })
 })

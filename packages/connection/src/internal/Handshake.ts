@@ -224,8 +224,13 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     }
     const acceptance = exit.value
     const { extensions } = this.terms
-    if (extensions.length === 0 || request.extensions.length === 0) return this.accept(request, acceptance, plain)
-    const opening = Effect.flatMap(Negotiation.negotiate(extensions, request.extensions), (agreement) =>
+    const allowed = acceptance.extensions
+    const missing = allowed?.find((name) => !extensions.some(({ names }) => names.includes(name)))
+    if (missing !== undefined) return this.break(Cause.die(new Error(noSuchExtension(missing, extensions))))
+    const offers =
+      allowed === undefined ? request.extensions : request.extensions.filter(({ name }) => allowed.includes(name))
+    if (extensions.length === 0 || offers.length === 0) return this.accept(request, acceptance, plain)
+    const opening = Effect.flatMap(Negotiation.negotiate(extensions, offers), (agreement) =>
       Effect.map(agreement.open, (instances): Opened => ({ agreement, instances }))
     )
     this.run(opening, (exit) =>
@@ -330,6 +335,11 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
 }
 
 const plain: Opened = { agreement: Negotiation.none, instances: [] }
+
+const noSuchExtension = (name: string, extensions: ReadonlyArray<Extension>): string => {
+  const names = extensions.flatMap(({ names }) => names).join(", ") || "none"
+  return `decide allowed the extension ${JSON.stringify(name)}, which this server does not have; it has: ${names}`
+}
 
 const broken = new HandshakeRejection.HandshakeRejection({ status: 500, reason: "the server failed to answer" })
 
