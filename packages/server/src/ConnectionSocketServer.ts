@@ -10,10 +10,11 @@ import * as ConnectionSocket from "@effect-ws/connection/ConnectionSocket"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
+import { perListener } from "./internal/perListener.ts"
 import * as WebSocketServer from "./WebSocketServer.ts"
 
 /**
@@ -96,4 +97,4 @@ const converse = <R, E, _>(connection: Connection, handler: Handler<R, E, _>): E
 export const layer = <R = never>(
   options?: WebSocketServer.ServerOptions<R>
 ): Layer.Layer<SocketServer.SocketServer, never, SocketServer.SocketServer | Exclude<R, Scope.Scope>> =>
-  Layer.effect(SocketServer.SocketServer, make(options))
+  perListener(SocketServer.SocketServer, make(options))

@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import type { Connection } from "@effect-ws/connection/Connection"
+import type { AcceptOptions, HttpAnswer } from "@effect-ws/connection/Accept"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import type { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
@@ -32,7 +32,8 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { SocketServer } from "effect/socket/SocketServer"
 import type * as Handlers from "./Handlers.ts"
-import { takeOver, upgradeOf } from "./internal/takeOver.ts"
+import { refuseOtherMethods } from "./internal/otherMethods.ts"
+import { headOf, takeOver, upgradeOf } from "./internal/takeOver.ts"
 import * as WebSocketServer from "./WebSocketServer.ts"
 
 /**
@@ -44,6 +45,8 @@ import * as WebSocketServer from "./WebSocketServer.ts"
 export interface TransportOptions extends HttpUpgrade.UpgradeOptions {
   /** How many upgrades wait until they are accepted; what comes above that gets 503. Default: 1024. */
   readonly maxPending?: number | undefined
+  /** Answers a GET that asks for no upgrade to WebSocket; `undefined` leaves it to be refused with 426. Default: refuse. */
+  readonly respond?: AcceptOptions["respond"]
 }
 
 /**
@@ -65,14 +68,13 @@ export interface Transport {
  * @category models
  * @since 0.1.0
  */
-export interface Route<R = never> {
+export interface Route<R = never> extends Server {
   /** Answers one request: with a connection, a rejection, or 426 where no upgrade is asked for. */
   readonly handler: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest | R>
-  /** The connections that are open now. */
-  readonly connections: Effect.Effect<ReadonlyArray<Connection>>
-  /** Drains the route, see `WebSocketServer.drain`. */
-  readonly drain: WebSocketServer.WebSocketServer["Service"]["drain"]
 }
+
+/** What a route has of a server: its connections, a broadcast to them, and a drain. */
+type Server = WebSocketServer.WebSocketServer["Service"]
 
 /**
  * Makes the handler of a route whose sockets are accepted like those of a port: by `WebSocketServer`, by
@@ -82,7 +84,9 @@ export interface Route<R = never> {
  *
  * Sockets carry the request and the context in which the handler ran. The handler returns when the request is answered,
  * with the status of the answer, for middleware to log; the answer itself is written by whoever accepts the socket, so
- * middleware cannot change it. A request for another thing than an upgrade gets 426, one with a body 400.
+ * middleware cannot change it. Until it is written, middleware that interrupts the handler, such as a timeout, answers in
+ * its place, and no connection comes of the request. A request that asks for no upgrade gets what `respond` says, or 426;
+ * one that is no GET 405, and one with a body 400.
  *
  * @category constructors
  * @since 0.1.0
@@ -96,7 +100,7 @@ export const makeTransport = Effect.fnUntraced(function* (
   const handler = Effect.contextWith((context: Context.Context<HttpServerRequest.HttpServerRequest>) => {
     const request = Context.get(context, HttpServerRequest.HttpServerRequest)
     const message = upgradeOf(request)
-    if (message === undefined) return Effect.succeed(notAnUpgrade)
+    if (message === undefined) return Effect.sync(() => answerPlain(request, options.respond))
     // The rest of the body would be read as frames.
     if (!message.complete) return Effect.succeed(unexpectedBody)
     return Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
@@ -104,6 +108,10 @@ export const makeTransport = Effect.fnUntraced(function* (
       const socket = takeOver(request, message, context, socketOptions, answered)
       if (socket === undefined) answered()
       else offer(socket)
+      // Middleware gave up, as a timeout does, and answers in our place.
+      return Effect.sync(() => {
+        if (socket !== undefined) HttpUpgrade.giveBack(socket)
+      })
     })
   })
   return { handler, services }
@@ -114,10 +122,26 @@ const clientGone = 499
 
 const toResponse = (fields: ConstructorParameters<typeof HandshakeRejection.HandshakeRejection>[0]) => {
   const { body, head } = HandshakeRejection.toResponse(new HandshakeRejection.HandshakeRejection(fields))
-  const headers = Object.fromEntries(
-    head.headers.filter(({ name }) => name !== "Content-Length").map(({ name, value }) => [name, value])
-  )
-  return HttpServerResponse.uint8Array(body, { status: head.status, headers, contentType: headers["Content-Type"] })
+  return encode({ status: head.status, headers: head.headers, body })
+}
+
+const encode = ({ body, headers, status }: HttpAnswer): HttpServerResponse.HttpServerResponse => {
+  const fields: Record<string, string> = {}
+  for (const { name, value } of headers) {
+    const key = name.toLowerCase()
+    if (key !== "content-length") fields[key] = fields[key] === undefined ? value : `${fields[key]}, ${value}`
+  }
+  return HttpServerResponse.uint8Array(body, { status, headers: fields, contentType: fields["content-type"] })
+}
+
+const answerPlain = (
+  request: HttpServerRequest.HttpServerRequest,
+  respond: AcceptOptions["respond"]
+): HttpServerResponse.HttpServerResponse => {
+  if (request.method !== "GET" && request.method !== "HEAD") return notAGet
+  const head = headOf(request)
+  const answer = head === undefined ? undefined : respond?.(head)
+  return answer === undefined ? notAnUpgrade : encode(answer)
 }
 
 const notAnUpgrade = toResponse({
@@ -125,6 +149,14 @@ const notAnUpgrade = toResponse({
   status: 426,
   reason: "this is a WebSocket endpoint: expected the header Upgrade: websocket",
   headers: [{ name: "Upgrade", value: "websocket" }]
+})
+
+// RFC 9110 15.5.6: "The origin server MUST generate an Allow header field in a 405 response"
+const notAGet = toResponse({
+  rule: "MethodNotAllowed",
+  status: 405,
+  reason: "this is a WebSocket endpoint: expected the method GET",
+  headers: [{ name: "Allow", value: "GET" }]
 })
 
 const unexpectedBody = toResponse({ rule: "UnexpectedBody", status: 400, reason: "expected a request without a body" })
@@ -165,14 +197,20 @@ const makeWith = Effect.fnUntraced(function* <R>(
 ): Effect.fn.Return<Route<Exclude<R, Scope.Scope | SocketServer>>, never, HttpServer.HttpServer | Scope.Scope> {
   const { handler, services } = yield* makeTransport(options)
   // What the program needs comes with each socket, from the context of its request.
-  const { connections, drain } = yield* Effect.provideContext(server, services as Context.Context<R>)
+  const running = yield* Effect.provideContext(server, services as Context.Context<R>)
   const routes = yield* Effect.serviceOption(Routes)
-  if (Option.isSome(routes)) yield* routes.value.add(drain())
-  return { handler, connections, drain }
+  if (Option.isSome(routes)) yield* routes.value.add(running.drain())
+  return { ...running, handler }
 })
 
 /**
  * Adds a route for `GET path` that runs `program` for each connection in a fiber of its own, see {@link make}.
+ *
+ * **Details**
+ *
+ * The `WebSocketServer` that it provides is the route: its connections, `broadcast` and `drain`. Where there are several
+ * routes, give each to those who need it: `Announce.pipe(Layer.provide(Chat))`. Other methods at the path get 405, unless
+ * they have routes of their own.
  *
  * **Example** (rooms by path)
  *
@@ -196,7 +234,8 @@ export const layer = <E, R, RD = never>(
   path: HttpRouter.PathInput,
   program: Handlers.Program<E, R>,
   options?: WebSocketServer.ServerOptions<RD> & TransportOptions
-): Layer.Layer<never, never, RouteRequirements<R | RD>> => layerWith(path, make(program, options))
+): Layer.Layer<WebSocketServer.WebSocketServer, never, RouteRequirements<R | RD>> =>
+  layerWith(path, make(program, options))
 
 /**
  * Adds a route without a fiber for each connection, see {@link makeQueue}.
@@ -208,7 +247,8 @@ export const layerQueue = <E, R, RD = never>(
   path: HttpRouter.PathInput,
   handlers: Handlers.Handlers<E, R>,
   options?: WebSocketServer.QueueOptions<RD> & TransportOptions
-): Layer.Layer<never, never, RouteRequirements<R | RD>> => layerWith(path, makeQueue(handlers, options))
+): Layer.Layer<WebSocketServer.WebSocketServer, never, RouteRequirements<R | RD>> =>
+  layerWith(path, makeQueue(handlers, options))
 
 type RouteRequirements<R> =
   | HttpServer.HttpServer
@@ -219,8 +259,15 @@ const layerWith = <R>(
   path: HttpRouter.PathInput,
   route: Effect.Effect<Route<R>, never, HttpServer.HttpServer | Scope.Scope>
 ) =>
-  HttpRouter.use((router) =>
-    Effect.flatMap(route, ({ handler }) => router.add("GET", path, handler)).pipe(Effect.annotateLogs({ route: path }))
+  Layer.effect(
+    WebSocketServer.WebSocketServer,
+    Effect.gen(function* () {
+      const router = yield* HttpRouter.HttpRouter
+      const { handler, ...server } = yield* route
+      yield* router.add("GET", path, handler)
+      yield* refuseOtherMethods(router, path, notAGet)
+      return WebSocketServer.WebSocketServer.of(server)
+    }).pipe(Effect.annotateLogs({ route: path }))
   )
 
 /** The routes of a server, which drain before it stops to listen. */

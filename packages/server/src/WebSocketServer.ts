@@ -20,7 +20,7 @@ import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -32,6 +32,7 @@ import { QueueRunner } from "./internal/QueueRunner.ts"
 import { Roster } from "./internal/Roster.ts"
 import { FiberRunner } from "./internal/Runner.ts"
 import type { Runner } from "./internal/Runner.ts"
+import { perListener } from "./internal/perListener.ts"
 import { mostInOneTurn } from "./internal/Turns.ts"
 import type { BehindOptions, Delivery, PublishOptions } from "./Topics.ts"
 
@@ -248,7 +249,7 @@ export const layer = <E, R, RD = never>(
   program: Handlers.Program<E, R>,
   options?: ServerOptions<RD>
 ): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
-  Layer.effect(WebSocketServer, make(program, options))
+  perListener(WebSocketServer, make(program, options))
 
 /**
  * A server without a fiber for each connection, see {@link makeQueue}.
@@ -260,4 +261,4 @@ export const layerQueue = <E, R, RD = never>(
   handlers: Handlers.Handlers<E, R>,
   options?: QueueOptions<RD>
 ): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
-  Layer.effect(WebSocketServer, makeQueue(handlers, options))
+  perListener(WebSocketServer, makeQueue(handlers, options))

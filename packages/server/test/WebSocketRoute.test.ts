@@ -114,6 +114,121 @@ for (const [variant, layer] of Object.entries(variants)) {
     )
 
     test(
+      "answers other methods with 405, where they have no route of their own",
+      Effect.gen(function* () {
+        const post = HttpRouter.add("POST", "/echo", HttpServerResponse.text("posted"))
+        const server = yield* serve(Layer.mergeAll(pages, layer("/echo"), layer("/rooms/:room"), post))
+        const request = (line: string, headers: Record<string, string | undefined> = {}) =>
+          Effect.map(ask(server, RawPeer.requestHead(headers, line)), ({ headers, status }) => [
+            status,
+            headers.get("allow")
+          ])
+        const plain = { Connection: undefined, Upgrade: undefined }
+        assert.deepStrictEqual(yield* request("POST /rooms/blue HTTP/1.1", plain), [405, "GET"])
+        assert.deepStrictEqual(yield* request("DELETE /echo?a=1 HTTP/1.1", plain), [405, "GET"])
+        assert.deepStrictEqual(yield* request("POST /rooms/blue HTTP/1.1"), [405, "GET"])
+        assert.deepStrictEqual(yield* request("POST /echo HTTP/1.1", plain), [200, undefined])
+        assert.deepStrictEqual(yield* request("POST /else HTTP/1.1", plain), [404, undefined])
+        assert.deepStrictEqual(yield* request("POST /page HTTP/1.1", plain), [404, undefined])
+      })
+    )
+
+    test(
+      "gives requests without an upgrade to respond",
+      Effect.gen(function* () {
+        const server = yield* serve(
+          layer("/chat", {
+            respond: ({ method, target }) =>
+              target === "/chat?none"
+                ? undefined
+                : {
+                    status: 200,
+                    headers: [
+                      { name: "Content-Type", value: "text/html" },
+                      { name: "X-Method", value: method }
+                    ],
+                    body: new TextEncoder().encode("a page")
+                  }
+          })
+        )
+        const page = yield* Effect.promise(() => fetch(`http://127.0.0.1:${portOf(server)}/chat`))
+        assert.deepStrictEqual(
+          [page.status, page.headers.get("content-type"), page.headers.get("x-method")],
+          [200, "text/html", "GET"]
+        )
+        assert.strictEqual(yield* Effect.promise(() => page.text()), "a page")
+        const none = yield* Effect.promise(() => fetch(`http://127.0.0.1:${portOf(server)}/chat?none`))
+        assert.strictEqual(none.status, 426)
+        const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/chat`)
+        client.socket.send("hello")
+        assert.strictEqual(yield* client.received, "hello")
+      })
+    )
+
+    test(
+      "is a server for those who need it: its connections, a broadcast to them, a drain",
+      Effect.gen(function* () {
+        const chat = layer("/chat")
+        const announce = HttpRouter.use((router) =>
+          Effect.gen(function* () {
+            const { broadcast, connections } = yield* WebSocketServer.WebSocketServer
+            const handler = Effect.gen(function* () {
+              const paths = (yield* connections).map(({ request }) => request.path)
+              const { delivered } = yield* broadcast("news")
+              return HttpServerResponse.text(`${paths.join()} ${delivered}`)
+            })
+            yield* router.add("POST", "/announce", handler)
+          })
+        ).pipe(Layer.provide(chat))
+        const server = yield* serve(Layer.mergeAll(layer("/other"), chat, announce))
+        const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/chat`)
+        yield* wsClient(`ws://127.0.0.1:${portOf(server)}/other`)
+        const response = yield* Effect.promise(() =>
+          fetch(`http://127.0.0.1:${portOf(server)}/announce`, { method: "POST" })
+        )
+        assert.strictEqual(yield* Effect.promise(() => response.text()), "/chat 1")
+        assert.strictEqual(yield* client.received, "news")
+      })
+    )
+
+    test(
+      "is served on each port to which its Layer is given",
+      Effect.gen(function* () {
+        const chat = layer("/chat")
+        const another = WebSocketRoute.layerServer(Http.createServer, { port: 0, host: "127.0.0.1" })
+        for (const server of yield* Effect.all([serve(chat), serve(chat, another)])) {
+          const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/chat`)
+          client.socket.send("hello")
+          assert.strictEqual(yield* client.received, "hello")
+        }
+      })
+    )
+
+    test(
+      "leaves the answer to middleware that gives up while the handshake is decided",
+      Effect.gen(function* () {
+        const interrupted = yield* Deferred.make<void>()
+        const impatient = HttpRouter.middleware(
+          (handler) =>
+            Effect.timeoutOrElse(handler, {
+              duration: "50 millis",
+              orElse: () => Effect.succeed(HttpServerResponse.text("too slow", { status: 504 }))
+            }),
+          { global: true }
+        )
+        const decide = () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+        const server = yield* serve(Layer.mergeAll(layer("/slow", { decide }), layer("/quick"), impatient))
+        const answer = yield* ask(server, RawPeer.requestHead({}, "GET /slow HTTP/1.1"))
+        assert.deepStrictEqual([answer.status, answer.body], [504, "too slow"])
+        yield* Deferred.await(interrupted)
+        const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/quick`)
+        yield* Effect.sleep("100 millis")
+        client.socket.send("still here")
+        assert.strictEqual(yield* client.received, "still here")
+      })
+    )
+
+    test(
       "takes frames that come in the packet of the request",
       Effect.gen(function* () {
         const server = yield* serve(layer("/chat"))

@@ -24,10 +24,10 @@ import { Acceptor, defaultMaxPending, makeServices } from "./internal/Acceptor.t
 import { listenError } from "./internal/errors.ts"
 import { boundAddress } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
-import { UpgradedDuplex } from "./internal/UpgradedDuplex.ts"
+import { requestHead, UpgradedDuplex } from "./internal/UpgradedDuplex.ts"
 import * as Upgrades from "./internal/upgrades.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
-import type { PushSocket } from "./Push.ts"
+import type { PushSocket, RequestHead } from "./Push.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 
 /**
@@ -136,10 +136,10 @@ export const layerServer = (
  * **Details**
  *
  * `early` is the event's third argument: what came behind the request. `services` are what the handshake's decision and
- * the program find in their context beside what their server has. `onAnswer` hears, once, with which status the request
- * was answered, or `undefined` when the socket closes before it is. `localAddress` is for servers on a Unix socket, whose
- * connections do not know it. Call it inside of the event: from then on an error of
- * the stream, such as a reset, is the socket's.
+ * the program find in their context beside what their server has. `onAnswering` runs right before the answer is written.
+ * `onAnswer` hears, once, with which status the request was answered, or `undefined` when the socket closes before it is.
+ * `localAddress` is for servers on a Unix socket, whose connections do not know it. Call it inside of the event: from then
+ * on an error of the stream, such as a reset, is the socket's.
  *
  * @category constructors
  * @since 0.1.0
@@ -151,6 +151,7 @@ export const fromUpgrade = (
     readonly early?: Uint8Array | undefined
     readonly localAddress?: NetAddress.SocketAddress | undefined
     readonly services?: Context.Context<never> | undefined
+    readonly onAnswering?: (() => void) | undefined
     readonly onAnswer?: ((status: number | undefined) => void) | undefined
   } = {}
 ): PushSocket => {
@@ -159,12 +160,23 @@ export const fromUpgrade = (
     stream.setTimeout(0)
     stream.setNoDelay(options.noDelay ?? true)
   }
-  const { early = new Uint8Array(0), onAnswer, services = Context.empty() } = options
+  const { early = new Uint8Array(0), onAnswer, onAnswering, services = Context.empty() } = options
   const settings = { ...duplexSettings(options, true), localAddress: options.localAddress }
-  const duplex = new UpgradedDuplex({ request, stream, early, services, onAnswer }, settings)
+  const duplex = new UpgradedDuplex({ request, stream, early, services, onAnswer, onAnswering }, settings)
   // A response to an earlier request of the same client is still to come: ours would pass for it.
   if (isBusy(stream)) duplex.destroy()
   return duplex
+}
+
+/**
+ * Gives the stream of a request that is not answered yet back to the HTTP server, which answers in our place. The socket
+ * that {@link fromUpgrade} made of it is closed then. Does nothing when the request is answered, or for another socket.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const giveBack = (socket: PushSocket): void => {
+  if (socket instanceof UpgradedDuplex) socket.giveBack()
 }
 
 /**
@@ -204,6 +216,14 @@ export const makeOffered = (
       }
     )
   })
+
+/**
+ * Gives the head of a request as Node has read it: fields in their order, repeated ones repeated.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const headOf: (request: Http.IncomingMessage) => RequestHead = requestHead
 
 /**
  * Tests whether a request asks for a WebSocket.

@@ -154,7 +154,7 @@ export class NodeDuplex extends PushDuplex {
       if (obstacle !== undefined) return resume(Effect.fail(upgradeError(new Error(obstacle))))
       const early = this.takeBack()
       for (let i = early.length - 1; i >= 0; i--) raw.unshift(early[i])
-      this._release()
+      this.release()
       let tls: Tls.TLSSocket
       try {
         tls = secureSocket(raw as Net.Socket & OwnedDuplex, options, isServer)
@@ -274,7 +274,8 @@ export class NodeDuplex extends PushDuplex {
     return undefined
   }
 
-  private _release(): void {
+  /** Stops to listen to the stream, which is somebody else's from then on. */
+  protected release(): Duplex {
     const stream = this._stream
     stream.pause()
     stream.off("close", onClose)
@@ -282,6 +283,7 @@ export class NodeDuplex extends PushDuplex {
     stream.off("data", onData)
     stream.off("end", onEnd)
     stream[owner] = undefined
+    return stream
   }
 }
 

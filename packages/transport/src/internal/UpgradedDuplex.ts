@@ -15,19 +15,23 @@ export interface Upgrade {
   /** What came behind the request. */
   readonly early: Uint8Array
   readonly services: Context.Context<never>
+  /** Runs right before the answer is written. */
+  readonly onAnswering: (() => void) | undefined
   /** Hears of the status of the answer, or that there will be none. */
   readonly onAnswer: ((status: number | undefined) => void) | undefined
 }
 
 export class UpgradedDuplex extends NodeDuplex {
   private _handover: Handover | undefined
+  private _onAnswering: (() => void) | undefined
   private _onAnswer: ((status: number | undefined) => void) | undefined
 
-  constructor({ early, onAnswer, request, services, stream }: Upgrade, settings: NodeDuplexSettings) {
+  constructor({ early, onAnswer, onAnswering, request, services, stream }: Upgrade, settings: NodeDuplexSettings) {
     // A server of HTTPS ends both directions with the peer's FIN; what was sent before that may still want an answer.
     stream.allowHalfOpen = true
     super(stream, settings)
     this._handover = { head: requestHead(request), services }
+    this._onAnswering = onAnswering
     this._onAnswer = onAnswer
     if (early.length > 0) this.putBack(early)
   }
@@ -37,8 +41,23 @@ export class UpgradedDuplex extends NodeDuplex {
   }
 
   protected override put(bytes: Uint8Array): boolean {
-    if (this._handover !== undefined) this._answered(statusOf(bytes))
+    if (this._handover === undefined) return super.put(bytes)
+    this._onAnswering?.()
+    this._answered(statusOf(bytes))
     return super.put(bytes)
+  }
+
+  /**
+   * Leaves the stream to the HTTP server, which answers the request. To whoever reads or writes this socket, it is closed.
+   * Does nothing once the request is answered.
+   */
+  giveBack(): void {
+    if (this._handover === undefined || this.isClosed) return
+    const stream = this.release()
+    // The server ends the stream after its response, and nobody else reads the peer's FIN.
+    stream.allowHalfOpen = false
+    stream.resume()
+    this.onClose()
   }
 
   override onClose(): void {
@@ -50,6 +69,7 @@ export class UpgradedDuplex extends NodeDuplex {
   private _answered(status: number | undefined): void {
     const onAnswer = this._onAnswer
     this._handover = undefined
+    this._onAnswering = undefined
     this._onAnswer = undefined
     onAnswer?.(status)
   }
