@@ -175,9 +175,8 @@ const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effec
  * @category layers
  * @since 0.1.0
  */
-export const layer = (
-  options?: Tcp.DialerOptions & HappyEyeballs.Options
-): Layer.Layer<Dialer, Proxy.InvalidProxy | ConfigError> => Layer.merge(layerDirect(options), Proxy.layerEnvironment)
+export const layer = (options?: Tcp.DialerOptions & HappyEyeballs.Options): Layer.Layer<Dialer, ConfigError> =>
+  Layer.merge(layerDirect(options), Proxy.layerEnvironment)
 
 /**
  * Provides the network without proxies: TCP and Unix sockets, all addresses of a name in parallel.

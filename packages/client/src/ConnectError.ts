@@ -11,6 +11,7 @@ import type { HeadError } from "@effect-ws/protocol/HeadParser"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { SocketError } from "effect/socket/Socket"
+import type { InvalidProxy } from "./Proxy.ts"
 import type { ProxyError } from "./ProxyError.ts"
 import type { UnexpectedResponse } from "./UnexpectedResponse.ts"
 
@@ -48,8 +49,9 @@ export class TlsError extends Schema.TaggedError<TlsError>("@effect-ws/client/Tl
 }
 
 /**
- * Why there is no connection: what we asked for cannot be asked, the network failed, it took too long, the proxy or TLS
- * refused, the answer is not HTTP, it did not come, or it opens no WebSocket.
+ * Why there is no connection: what we asked for cannot be asked, the environment names no proxy where it should, the
+ * network failed, it took too long, the proxy or TLS refused, the answer is not HTTP, it did not come, or it opens no
+ * WebSocket.
  *
  * @category errors
  * @since 0.1.0
@@ -58,6 +60,7 @@ export type ConnectError =
   | HandshakeMisuse
   | SocketError
   | ConnectTimeout
+  | InvalidProxy
   | ProxyError
   | TlsError
   | HeadError

@@ -49,7 +49,7 @@ export const kinds = {
     transient: false,
     means: "1003, 1008, 1009, 1010, 3000, 3003, and the codes of applications, which only the program understands"
   },
-  Misuse: { transient: false, means: "the URL, a header or a subprotocol cannot be used" },
+  Misuse: { transient: false, means: "the URL, a header, a subprotocol or the environment's proxy cannot be used" },
   Program: { transient: false, means: "an error of the program's own, from the effects `url` and `options`" }
 } as const satisfies Record<string, { readonly transient: boolean; readonly means: string }>
 
@@ -94,6 +94,7 @@ export const of = (failure: unknown): FailureKind => {
     case "HeadError":
       return error.responseStatus !== undefined && isOverloaded(error.responseStatus) ? "Overloaded" : "NotWebSocket"
     case "HandshakeMisuse":
+    case "InvalidProxy":
       return "Misuse"
     default:
       return "Program"
@@ -122,7 +123,6 @@ const ofProxy = ({ cause, reply, rule, status }: ProxyError): FailureKind => {
   if (status !== undefined && isOverloaded(status)) return "Overloaded"
   switch (rule) {
     case "BrokenOff":
-      return "Network"
     case "TlsFailed":
       return ofCause(cause)
     case "Refused":

@@ -72,12 +72,12 @@ export interface Destination {
 }
 
 /**
- * Chooses the proxy for a destination, or `undefined` for none.
+ * Chooses the proxy for a destination, or `undefined` for none. An `InvalidProxy` fails the connection that asked.
  *
  * @category models
  * @since 0.1.0
  */
-export type Policy = (destination: Destination) => Proxy | undefined
+export type Policy = (destination: Destination) => Proxy | InvalidProxy | undefined
 
 /**
  * Reports that the text that should name a proxy does not.
@@ -159,9 +159,10 @@ export const CurrentPolicy: Context.Reference<Policy> = Context.Reference<Policy
  *
  * **Details**
  *
- * `http_proxy` is for ws, `https_proxy` (or `HTTPS_PROXY`) for wss, `all_proxy` (or `ALL_PROXY`) for both where the first
- * is not set, and `no_proxy` (or `NO_PROXY`) lists hosts that are reached directly, see `NoProxy`. The variable in lower
- * case wins; an empty one counts as not set. Read through `Config`.
+ * `ws_proxy` is for ws, and `http_proxy` where that is not set; `wss_proxy` and `https_proxy` are for wss; `all_proxy` is
+ * for both where none of these is set; and `no_proxy` lists hosts that are reached directly, see `NoProxy`. The variable
+ * in lower case wins over the one in capitals; an empty one counts as not set. Read through `Config`. A variable that names
+ * no proxy fails the connections that would use it, and no others.
  *
  * **Gotchas**
  *
@@ -171,11 +172,11 @@ export const CurrentPolicy: Context.Reference<Policy> = Context.Reference<Policy
  * @category constructors
  * @since 0.1.0
  */
-export const fromEnvironment: Effect.Effect<Policy, InvalidProxy | Config.ConfigError> = Effect.gen(function* () {
+export const fromEnvironment: Effect.Effect<Policy, Config.ConfigError> = Effect.gen(function* () {
   const isCgi = Option.isSome(yield* Config.option(Config.String("REQUEST_METHOD")))
-  const all = yield* variable("all_proxy", "ALL_PROXY")
-  const plain = (yield* variable("http_proxy", ...(isCgi ? [] : ["HTTP_PROXY"]))) ?? all
-  const secure = (yield* variable("https_proxy", "HTTPS_PROXY")) ?? all
+  const all = ["all_proxy", "ALL_PROXY"]
+  const plain = yield* variable("ws_proxy", "WS_PROXY", "http_proxy", ...(isCgi ? [] : ["HTTP_PROXY"]), ...all)
+  const secure = yield* variable("wss_proxy", "WSS_PROXY", "https_proxy", "HTTPS_PROXY", ...all)
   const excluded = NoProxy.parse(
     Option.getOrElse(
       yield* Config.option(Config.String("no_proxy").pipe(Config.orElse(() => Config.String("NO_PROXY")))),
@@ -188,13 +189,14 @@ export const fromEnvironment: Effect.Effect<Policy, InvalidProxy | Config.Config
   }
 })
 
+// The proxy of the first variable that is set.
 const variable = Effect.fnUntraced(function* (
   ...names: ReadonlyArray<string>
-): Effect.fn.Return<Proxy | undefined, InvalidProxy | Config.ConfigError> {
+): Effect.fn.Return<Proxy | InvalidProxy | undefined, Config.ConfigError> {
   for (const name of names) {
     const value = yield* Config.option(Config.Redacted(name))
     if (Option.isNone(value) || Redacted.value(value.value).trim() === "") continue
-    return yield* Effect.fromResult(parse(value.value, name))
+    return Result.merge(parse(value.value, name))
   }
   return undefined
 })
@@ -205,10 +207,7 @@ const variable = Effect.fnUntraced(function* (
  * @category layers
  * @since 0.1.0
  */
-export const layerEnvironment: Layer.Layer<never, InvalidProxy | Config.ConfigError> = Layer.effect(
-  CurrentPolicy,
-  fromEnvironment
-)
+export const layerEnvironment: Layer.Layer<never, Config.ConfigError> = Layer.effect(CurrentPolicy, fromEnvironment)
 
 /**
  * Opens a tunnel through a proxy.
@@ -237,14 +236,32 @@ export const open = Effect.fnUntraced(function* (
   while (true) {
     const scope = yield* Scope.fork(outer)
     const socket = yield* Scope.provide(reach(dialer, proxy, destination, options), scope)
-    if (proxy.kind === "socks5") {
-      yield* socksTunnel(socket, proxy, destination)
-      return socket
-    }
-    if ((yield* httpTunnel(socket, proxy, destination, answers)) === "open") return socket
+    const tunnel =
+      proxy.kind === "socks5"
+        ? Effect.as(socksTunnel(socket, proxy, destination), "open" as const)
+        : httpTunnel(socket, proxy, destination, answers)
+    const outcome = yield* Effect.catchTag(tunnel, "SocketError", (error) =>
+      Effect.fail(brokenOff(proxy, destination, error))
+    )
+    if (outcome === "open") return socket
     yield* Scope.close(scope, Exit.void)
   }
 })
+
+const brokenOff = (
+  proxy: Proxy,
+  destination: { readonly host: string; readonly port: number },
+  cause: Socket.SocketError
+): ProxyError =>
+  new ProxyError({
+    rule: "BrokenOff",
+    proxy: Dialer.formatAddress(proxy),
+    destination: Dialer.formatAddress(destination),
+    headers: HeaderFields.empty,
+    // What a transport says of an end in order is a number.
+    detail: `it closed the connection in place of an answer${cause.reason._tag === "SocketCloseError" ? "" : `: ${describe(cause)}`}`,
+    cause
+  })
 
 const reach = Effect.fnUntraced(function* (
   dialer: Dialer.Dialer["Service"],

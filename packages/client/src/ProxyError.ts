@@ -27,7 +27,7 @@ export class ProxyError extends Schema.TaggedError<ProxyError>("@effect-ws/clien
   reply: Schema.optionalKey(Schema.Int),
   headers: HeaderFields.HeaderFields,
   detail: Schema.String,
-  /** Why there is no TLS with the proxy. */
+  /** What the network or TLS said, where the connection to the proxy is what failed. */
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {

@@ -14,7 +14,6 @@ import * as Layer from "effect/Layer"
 import * as Socket from "effect/socket/Socket"
 import * as Client from "./Client.ts"
 import { engineOf } from "./internal/WebSocketEngine.ts"
-import type { InvalidProxy } from "./Proxy.ts"
 import * as WebSocket from "./WebSocket.ts"
 
 /**
@@ -54,7 +53,5 @@ export const layer = (options?: WebSocket.Options): Layer.Layer<Socket.WebSocket
  * @category layers
  * @since 0.1.0
  */
-export const layerNode = (
-  options?: WebSocket.Options
-): Layer.Layer<Socket.WebSocketConstructor, InvalidProxy | ConfigError> =>
+export const layerNode = (options?: WebSocket.Options): Layer.Layer<Socket.WebSocketConstructor, ConfigError> =>
   Layer.provide(layer(options), [Client.layer(), PermessageDeflate.layer()])

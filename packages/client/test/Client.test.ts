@@ -2,6 +2,7 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import { HandshakeTimeout } from "@effect-ws/connection/HandshakeTimeout"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as CloseError from "@effect-ws/protocol/CloseError"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
 import { HeadError } from "@effect-ws/protocol/HeadParser"
 import * as Message from "@effect-ws/protocol/Message"
@@ -12,6 +13,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Socket } from "effect/socket"
 import { TestClock } from "effect/testing"
+import * as Net from "node:net"
 import * as Client from "../src/Client.ts"
 import type { ConnectError } from "../src/ConnectError.ts"
 import { UnexpectedResponse } from "../src/UnexpectedResponse.ts"
@@ -55,7 +57,7 @@ describe("Client", () => {
         const asked = yield* site(
           "host",
           8080,
-          accepting("hello", () => ({ "Sec-WebSocket-Protocol": "b" }))
+          accepting("hello", () => ({ "Sec-WebSocket-Protocol": "b", "Set-Cookie": "session=1" }))
         )
         const connection = yield* Client.connect("ws://host:8080/path?a=1", {
           subprotocols: ["a", "b"],
@@ -64,6 +66,9 @@ describe("Client", () => {
         })
         assert.strictEqual(connection.subprotocol, "b")
         assert.strictEqual(connection.request.path, "/path")
+        const { response } = connection
+        assert.strictEqual(response?.status, 101)
+        assert.strictEqual(HeaderFields.get(response?.headers ?? [], "set-cookie"), "session=1")
         assert.deepStrictEqual(yield* connection.receive, Message.text("hello"))
         assert.strictEqual(asked.length, 1)
         assert.strictEqual(asked[0]!.head.target, "/path?a=1")
@@ -211,9 +216,36 @@ describe("Client", () => {
     test(
       "a server that ends the stream in place of an answer",
       Effect.gen(function* () {
-        yield* site("host", 80, () => "")
-        assert.instanceOf(yield* failing("ws://host/"), Socket.SocketError)
+        for (const answer of ["", "HTTP/1.1 101 Sw"]) {
+          const scope = yield* Scope.make()
+          yield* Scope.provide(
+            site("host", 80, () => answer),
+            scope
+          )
+          const error = yield* failing("ws://host/")
+          assert.instanceOf(error, Socket.SocketError)
+          assert.strictEqual(error.message, "host closed the connection in place of an answer to the handshake")
+          yield* Scope.close(scope, Exit.void)
+        }
       })
+    )
+
+    it.live("a server that hangs up in the handshake, one way or the other", () =>
+      Effect.gen(function* () {
+        for (const [hangUp, how] of [
+          [(socket: Net.Socket) => socket.resetAndDestroy(), ": read ECONNRESET"],
+          [(socket: Net.Socket) => socket.destroy(), ""]
+        ] as const) {
+          const server = Net.createServer((socket) => void socket.once("data", () => hangUp(socket)))
+          const port = yield* Effect.callback<number>((resume) => {
+            server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as Net.AddressInfo).port)))
+          })
+          const error = yield* Effect.flip(Client.connect(`ws://127.0.0.1:${port}/`))
+          server.close()
+          const expected = `127.0.0.1:${port} closed the connection in place of an answer to the handshake${how}`
+          assert.strictEqual(error.message, expected)
+        }
+      }).pipe(Effect.provide(Client.layerDirect()))
     )
 
     test(

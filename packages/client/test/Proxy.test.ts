@@ -8,12 +8,14 @@ import type { Socket } from "effect/socket"
 import { SocketServer } from "effect/socket"
 import { inspect } from "node:util"
 import * as Client from "../src/Client.ts"
+import * as FailureKind from "../src/FailureKind.ts"
 import * as Proxy from "../src/Proxy.ts"
 import { ProxyError } from "../src/ProxyError.ts"
 import { accepting, readRequest, site } from "./support/web.ts"
 
-const describeProxy = (proxy: Proxy.Proxy | undefined): string | undefined => {
+const describeProxy = (proxy: ReturnType<Proxy.Policy>): string | undefined => {
   if (proxy === undefined) return undefined
+  if (proxy instanceof Proxy.InvalidProxy) return proxy.message
   const { credentials, host, kind, port } = proxy
   const user =
     credentials?._tag === "Password" ? `${credentials.username}:${Redacted.value(credentials.password)}@` : ""
@@ -74,6 +76,10 @@ describe("Proxy", () => {
       [{ HTTPS_PROXY: "a:1", https_proxy: "" }, undefined, "http a 1"],
       [{ all_proxy: "socks5://a" }, "socks5 a 1080", "socks5 a 1080"],
       [{ ALL_PROXY: "socks5://a", http_proxy: "b:1" }, "http b 1", "socks5 a 1080"],
+      [{ ws_proxy: "w:1", http_proxy: "a:1", https_proxy: "b:1" }, "http w 1", "http b 1"],
+      [{ wss_proxy: "w:1", http_proxy: "a:1", https_proxy: "b:1" }, "http a 1", "http w 1"],
+      [{ WS_PROXY: "w:1", WSS_PROXY: "x:1", ALL_PROXY: "a:1" }, "http w 1", "http x 1"],
+      [{ ws_proxy: "", all_proxy: "a:1" }, "http a 1", "http a 1"],
       [{ ALL_PROXY: "a:1", NO_PROXY: "example" }, undefined, undefined],
       [{ ALL_PROXY: "a:1", NO_PROXY: "example:443" }, "http a 1", undefined],
       [{ ALL_PROXY: "a:1", NO_PROXY: "example", no_proxy: "other" }, "http a 1", "http a 1"]
@@ -89,17 +95,29 @@ describe("Proxy", () => {
       )
     }
 
-    it.effect("an invalid one is named", () =>
+    test(
+      "one that is invalid is named, and breaks only the connections that would use it",
       Effect.gen(function* () {
-        const error = yield* Effect.flip(Proxy.fromEnvironment)
+        const env = { ALL_PROXY: "gopher://u:pa55@a", http_proxy: "http://proxy:3128", no_proxy: "direct" }
+        const environment = yield* Layer.build(Proxy.layerEnvironment).pipe(
+          Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
+        )
+        const error = yield* Effect.flip(Client.connect("wss://host/")).pipe(Effect.provide(environment))
+        assert.instanceOf(error, Proxy.InvalidProxy)
         assert.include(error.message, "ALL_PROXY")
         assert.notInclude(inspect(error), "pa55")
-      }).pipe(
-        Effect.provideService(
-          ConfigProvider.ConfigProvider,
-          ConfigProvider.fromEnv({ env: { ALL_PROXY: "gopher://u:pa55@a" } })
-        )
-      )
+        assert.isFalse(FailureKind.isTransient(error))
+        yield* tunnel(3128, "HTTP/1.1 200 OK\r\n\r\n")
+        const through = yield* Client.connect("ws://host/").pipe(Effect.provide(environment))
+        assert.strictEqual((yield* through.receive).data, "hello")
+        for (const [url, options] of [
+          ["wss://direct/", {}],
+          ["wss://host/", { proxy: "none" }]
+        ] as const) {
+          const direct = yield* Effect.flip(Client.connect(url, options)).pipe(Effect.provide(environment))
+          assert.match(direct.message, /^cannot connect to/)
+        }
+      })
     )
   })
 
@@ -430,7 +448,7 @@ describe("Proxy", () => {
           [5, 0]
         ],
         "BrokenOff",
-        /ended/
+        /^it closed the connection in place of an answer$/
       ]
     ]
     for (const [name, userInfo, answers, rule, detail] of failures) {

@@ -13,6 +13,7 @@ import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Event from "@effect-ws/protocol/Event"
 import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
 import type * as Frame from "@effect-ws/protocol/Frame"
+import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
@@ -75,6 +76,8 @@ export interface Connection {
   readonly id: number
   /** The opening handshake's request: path, query, host, origin and headers. */
   readonly request: UpgradeRequest
+  /** At a client the opening handshake's response: status and headers, `Set-Cookie` among them. `undefined` at a server. */
+  readonly response: ResponseHead | undefined
   /** The subprotocol that was agreed on, if any. */
   readonly subprotocol: string | undefined
   /** The extensions that were agreed on, with their parameters. */

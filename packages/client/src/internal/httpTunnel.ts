@@ -87,11 +87,7 @@ const readAnswer = Effect.fnUntraced(function* (
   let parser = new HeadParser("response")
   let interim = 0
   while (true) {
-    const chunks = yield* reader.pull.pipe(
-      Effect.catchReason("SocketError", "SocketCloseError", () =>
-        error("BrokenOff", "it ended the connection in place of an answer")
-      )
-    )
+    const chunks = yield* reader.pull
     for (let index = 0; index < chunks.length; index++) {
       let chunk = toBytes(chunks[index]!)
       while (chunk.length > 0) {

@@ -23,7 +23,7 @@ export const openLine = (
   options: Pick<ClientOptions, "connectTimeout" | "proxy" | "tls">
 ): Effect.Effect<
   OpenSocket,
-  Socket.SocketError | ProxyError | TlsError | ConnectTimeout,
+  Socket.SocketError | Proxy.InvalidProxy | ProxyError | TlsError | ConnectTimeout,
   Dialer.Dialer | Scope.Scope
 > => {
   const after = Argument.duration("connectTimeout", options.connectTimeout ?? "10 seconds")
@@ -39,7 +39,11 @@ const unbounded: Dialer.DialOptions = { connectTimeout: Duration.infinity }
 const open = Effect.fnUntraced(function* (
   target: Target.Target,
   options: Pick<ClientOptions, "proxy" | "tls">
-): Effect.fn.Return<OpenSocket, Socket.SocketError | ProxyError | TlsError, Dialer.Dialer | Scope.Scope> {
+): Effect.fn.Return<
+  OpenSocket,
+  Socket.SocketError | Proxy.InvalidProxy | ProxyError | TlsError,
+  Dialer.Dialer | Scope.Scope
+> {
   const dialer = yield* Dialer.Dialer
   const { address } = target
   const proxy = yield* proxyFor(target, options.proxy)
@@ -54,12 +58,15 @@ const open = Effect.fnUntraced(function* (
 const proxyFor = (
   { address, secure }: Target.Target,
   proxy: ClientOptions["proxy"]
-): Effect.Effect<Proxy.Proxy | undefined> =>
+): Effect.Effect<Proxy.Proxy | undefined, Proxy.InvalidProxy> =>
   proxy === "none" || "path" in address
     ? Effect.undefined
     : proxy !== undefined
       ? Effect.succeed(proxy)
-      : Effect.map(Proxy.CurrentPolicy, (policy) => policy({ ...address, secure }))
+      : Effect.flatMap(Proxy.CurrentPolicy, (policy) => {
+          const chosen = policy({ ...address, secure })
+          return chosen instanceof Proxy.InvalidProxy ? Effect.fail(chosen) : Effect.succeed(chosen)
+        })
 
 const secure = (socket: OpenSocket, target: Target.Target, tls: TlsOptions): Effect.Effect<void, TlsError> => {
   const servername = serverName(target, tls)

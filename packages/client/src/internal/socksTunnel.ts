@@ -51,10 +51,7 @@ export const socksTunnel = Effect.fnUntraced(function* (
       })
     )
   const input = new ByteReader(socket.reader)
-  const read = (length: number): Effect.Effect<Uint8Array, Socket.SocketError | ProxyError> =>
-    Effect.catchReason(input.read(length), "SocketError", "SocketCloseError", () =>
-      error("BrokenOff", "it ended the connection in place of an answer")
-    )
+  const read = (length: number): Effect.Effect<Uint8Array, Socket.SocketError> => input.read(length)
 
   const address = encodeAddress(destination.host)
   if (address === undefined) return yield* error("Malformed", "expected a host of at most 255 bytes")

@@ -14,6 +14,7 @@ import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Deadlines from "@effect-ws/transport/Deadlines"
 import type * as Push from "@effect-ws/transport/Push"
+import { describe } from "@effect-ws/transport/SocketFailure"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -115,12 +116,12 @@ export class Greeting implements Push.ByteSink {
   onDrain(): void {}
 
   onEnd(): void {
-    if (this.parser !== undefined) this.finish(Exit.fail(ended(1000)))
+    if (this.parser !== undefined) this.finish(Exit.fail(this.brokenOff(undefined)))
   }
 
   onClose(error: Socket.SocketError | undefined): void {
     this.fiber?.interruptUnsafe()
-    this.finish(Exit.fail(error ?? ended(1006)))
+    this.finish(Exit.fail(this.brokenOff(error)))
   }
 
   expire(): void {
@@ -139,27 +140,29 @@ export class Greeting implements Push.ByteSink {
     const agreed = Negotiation.check(extensions, accepted.success.extensions)
     if (Result.isFailure(agreed)) return this.refuse(head, agreed.failure)
     const agreement = agreed.success
-    if (agreement === Negotiation.none) return this.accept(subprotocol, agreement, [])
+    if (agreement === Negotiation.none) return this.accept(head, subprotocol, agreement, [])
     const fiber = Effect.runForkWith(this.parts.context)(agreement.open)
     const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return this.onOpened(subprotocol, agreement, exit)
+    if (exit !== undefined) return this.onOpened(head, subprotocol, agreement, exit)
     this.fiber = fiber
     this.parts.reader.pause()
     fiber.addObserver((exit) => {
-      if (!this.over) this.onOpened(subprotocol, agreement, exit)
+      if (!this.over) this.onOpened(head, subprotocol, agreement, exit)
     })
   }
 
   private onOpened(
+    head: ResponseHead,
     subprotocol: string | undefined,
     agreement: Negotiation.Agreement,
     exit: Exit.Exit<ReadonlyArray<ExtensionInstance>>
   ): void {
-    if (Exit.isSuccess(exit)) this.accept(subprotocol, agreement, exit.value)
+    if (Exit.isSuccess(exit)) this.accept(head, subprotocol, agreement, exit.value)
     else this.finish(Exit.failCause(exit.cause))
   }
 
   private accept(
+    head: ResponseHead,
     subprotocol: string | undefined,
     agreement: Negotiation.Agreement,
     instances: ReadonlyArray<ExtensionInstance>
@@ -176,12 +179,18 @@ export class Greeting implements Push.ByteSink {
         request,
         subprotocol,
         extensions: agreement.answers,
+        attached: head,
         watched
       },
       instances,
       this.early
     )
     this.finish(Exit.succeed(connection))
+  }
+
+  private brokenOff(error: Socket.SocketError | undefined): Socket.SocketError {
+    const cause = error ?? new Socket.SocketError({ reason: new Socket.SocketCloseError({ code: 1006 }) })
+    return new Socket.SocketError({ reason: new HandshakeBrokenOff(this.parts.request.host, cause) })
   }
 
   private refuse(head: ResponseHead, error: ConnectError): void {
@@ -199,8 +208,16 @@ export class Greeting implements Push.ByteSink {
   }
 }
 
-const ended = (code: number): Socket.SocketError =>
-  new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+class HandshakeBrokenOff extends Socket.SocketReadError {
+  // The base class types its message as a literal; `never` is the only way past that.
+  override readonly message: never
+  constructor(host: string, cause: Socket.SocketError) {
+    super({ cause })
+    // What a transport says of an end in order is a number.
+    const how = cause.reason._tag === "SocketCloseError" ? "" : `: ${describe(cause)}`
+    this.message = `${host} closed the connection in place of an answer to the handshake${how}` as never
+  }
+}
 
 const tooManyInterim = ({ headers, status }: ResponseHead, max: number): ClientHandshake.HandshakeFailure =>
   new ClientHandshake.HandshakeFailure({

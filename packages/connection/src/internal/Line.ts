@@ -12,6 +12,7 @@
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Event from "@effect-ws/protocol/Event"
 import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
+import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { Closure, Session } from "@effect-ws/protocol/Session"
 import { free, isPushSocket } from "@effect-ws/transport/Push"
@@ -60,7 +61,8 @@ export interface Parts {
   readonly request: UpgradeRequest
   readonly subprotocol: string | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
-  readonly attached?: Context.Context<never> | undefined
+  /** What the handshake left for the program: at a server what its decision attached, at a client the response. */
+  readonly attached?: Context.Context<never> | ResponseHead | undefined
   /** The client that a trusted proxy speaks for. */
   readonly forwarded?: Peer | undefined
 }
@@ -81,7 +83,7 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   protected readonly socket: Socket
   protected readonly reader: PushReader
   protected readonly writer: PushWriter
-  protected readonly attached: Context.Context<never> | undefined
+  protected readonly attached: Context.Context<never> | ResponseHead | undefined
   protected readonly forwarded: Peer | undefined
   protected readonly inbox = new Inbox()
   // Who is to be called when there is something to take, and whether it was and has not come back yet.

@@ -5,6 +5,7 @@ import * as Argument from "@effect-ws/protocol/Argument"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Pending } from "@effect-ws/protocol/Extension"
 import type * as Frame from "@effect-ws/protocol/Frame"
+import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
 import { contentOf } from "@effect-ws/protocol/PreparedMessage"
@@ -45,7 +46,10 @@ export class SocketConnection extends Line implements Connection, Recipient {
     return this.peer.remoteAddress
   }
   get context(): Context.Context<never> {
-    return this.attached ?? Context.empty()
+    return Context.isContext(this.attached) ? this.attached : Context.empty()
+  }
+  get response(): ResponseHead | undefined {
+    return Context.isContext(this.attached) ? undefined : this.attached
   }
   get buffered(): { readonly inbound: number; readonly outbound: number } {
     return { inbound: this.inboundBytes, outbound: this.outboundBytes }

@@ -7,7 +7,6 @@
  * ended.
  */
 import * as Client from "@effect-ws/client/Client"
-import type { InvalidProxy } from "@effect-ws/client/Proxy"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
@@ -16,7 +15,6 @@ import type { Misuse } from "@effect-ws/protocol/Misuse"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Clock from "effect/Clock"
 import * as Command from "effect/cli/Command"
-import type { ConfigError } from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -45,7 +43,7 @@ const run = Effect.fnUntraced(function* (input: ConnectFlags.Input) {
   ).pipe(
     Effect.provide(Client.layer()),
     Effect.provide(Extensions.layer(settings.deflate ? [PermessageDeflate.make()] : [])),
-    Effect.catchTags({ ConfigError: ofEnvironment, InvalidProxy: ofEnvironment })
+    Effect.catchTag("ConfigError", (error) => Effect.fail(ConnectFailure.ofInput(error.message)))
   )
 })
 
@@ -62,9 +60,6 @@ export const connect = Command.make("connect", ConnectFlags.flags, run).pipe(
     { command: "effect-ws connect wss://example.com --user alice:secret", description: "Say who you are" }
   ])
 )
-
-const ofEnvironment = (error: InvalidProxy | ConfigError): Effect.Effect<never, ConnectFailure.ConnectFailure> =>
-  Effect.fail(ConnectFailure.ofInput(error.message))
 
 const optionsOf = Effect.fnUntraced(function* (settings: ConnectFlags.Settings) {
   const { caFile, identityFiles } = settings

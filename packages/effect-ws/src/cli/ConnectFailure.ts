@@ -65,6 +65,8 @@ export const ofConnect = (error: ConnectError): ConnectFailure => {
       return error.rule === "InvalidUrl" ? failure("url", error.detail) : failure("usage", error.message)
     case "SocketError":
       return ofSocket(error)
+    case "InvalidProxy":
+      return failure("usage", error.message)
     case "ConnectTimeout":
     case "HandshakeTimeout":
       return failure("timeout", error.message)
@@ -91,7 +93,7 @@ const ofSocket = (error: SocketError): ConnectFailure => {
   if (error.reason._tag === "SocketOpenError") {
     return failure(isUnknownName(error.reason.cause) ? "dns" : "refused", error.message)
   }
-  return failure("broken", `the server broke off in the handshake: ${error.message}`)
+  return failure("broken", error.message)
 }
 
 const isUnknownName = (cause: unknown): boolean => {

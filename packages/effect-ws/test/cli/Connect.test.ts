@@ -327,7 +327,11 @@ describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
   it.live("a connection that breaks off in the handshake", () =>
     Effect.gen(function* () {
       const address = yield* Peers.tcp((socket) => socket.once("data", () => socket.resetAndDestroy()))
-      fails(yield* ConnectProcess.run("", `ws://${address}`), 56, "broke off in the handshake")
+      fails(
+        yield* ConnectProcess.run("", `ws://${address}`),
+        56,
+        `${address} closed the connection in place of an answer to the handshake: read ECONNRESET`
+      )
     })
   )
 
