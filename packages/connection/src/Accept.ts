@@ -126,7 +126,8 @@ export interface AcceptOptions<R = never>
    */
   readonly handshakeTimeout?: Duration.Input | undefined
   /**
-   * Answers a GET that asks for no upgrade; `undefined` leaves it to the handshake to refuse, with 426. Default: refuse.
+   * Answers a GET that asks for no WebSocket; `undefined` leaves it to the handshake to refuse, with 426. One without a
+   * valid `Host` gets 400. Default: refuse.
    */
   readonly respond?: ((request: HttpHead.RequestHead) => HttpAnswer | undefined) | undefined
 }

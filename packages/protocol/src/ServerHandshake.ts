@@ -117,6 +117,19 @@ export const readUpgrade = (
   })
 }
 
+/**
+ * Returns the rejection of a request whose `Host` is missing, repeated or malformed, or `undefined` where it is as it should
+ * be. HTTP/1.0 does not need one.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkHost = (head: RequestHead): HandshakeRejection | undefined => {
+  if (head.version !== "HTTP/1.1" && !Fields.has(head.headers, "Host")) return undefined
+  const host = readHost(head.headers)
+  return Result.isFailure(host) ? host.failure : undefined
+}
+
 const readHost = (headers: HeaderFields): Read<string> => {
   const hosts = Fields.getAll(headers, "Host")
   // RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks

@@ -949,14 +949,19 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
                 ? { status: 200, headers: [{ name: "Content-Length", value: `${body.length}` }], body }
                 : undefined
           })
-          const get = (method: string, target: string) =>
+          const get = (
+            method: string,
+            target: string,
+            { headers = [], version = "HTTP/1.1" }: { headers?: ReadonlyArray<string>; version?: string } = {}
+          ) =>
             Effect.scoped(
               Effect.gen(function* () {
                 const dialer = yield* Dialer
                 const socket = yield* dialer.dial(server.address)
                 const { pull } = yield* socket.reader
                 const { write } = yield* socket.writer
-                yield* write(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+                const lines = headers.length === 0 ? ["Host: localhost"] : headers
+                yield* write([`${method} ${target} ${version}`, ...lines, "", ""].join("\r\n"))
                 let text = ""
                 yield* Effect.ignore(
                   Effect.forever(
@@ -971,6 +976,23 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           assert.match(yield* get("GET", "/"), /^HTTP\/1\.1 200 [^]*\r\nConnection: close\r\n\r\n<h1>hello<\/h1>$/)
           assert.match(yield* get("HEAD", "/"), /^HTTP\/1\.1 200 [^]*\r\n\r\n$/)
           assert.match(yield* get("GET", "/else"), /^HTTP\/1\.1 426 Upgrade Required\r\n/)
+          // As curl --http2 and Java's HttpClient ask for a page. RFC 9110 7.8: a server may ignore an Upgrade.
+          const h2c = [
+            "Host: localhost",
+            "Connection: Upgrade, HTTP2-Settings",
+            "Upgrade: h2c",
+            "HTTP2-Settings: AAMAAABk"
+          ]
+          assert.match(yield* get("GET", "/", { headers: h2c }), /^HTTP\/1\.1 200 /)
+          assert.match(yield* get("HEAD", "/", { headers: h2c }), /^HTTP\/1\.1 200 /)
+          assert.match(yield* get("GET", "/else", { headers: h2c }), /^HTTP\/1\.1 426 /)
+          const both = ["Host: localhost", "Connection: Upgrade", "Upgrade: h2c, websocket"]
+          assert.match(yield* get("GET", "/", { headers: both }), /^HTTP\/1\.1 426 [^]*Sec-WebSocket-Version: 13/)
+          // RFC 9112 3.2
+          for (const headers of [["X: y"], ["Host: a", "Host: b"], ["Host: a b"]]) {
+            assert.match(yield* get("GET", "/", { headers }), /^HTTP\/1\.1 400 [^]*Host/)
+          }
+          assert.match(yield* get("GET", "/", { headers: ["X: y"], version: "HTTP/1.0" }), /^HTTP\/1\.1 200 /)
           yield* connect(server)
         })
       )

@@ -189,15 +189,13 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   }
 
   private onRequest(head: HttpHead.RequestHead): void {
-    const answer = isPlainGet(head) ? this.terms.respond?.(head) : undefined
-    if (answer !== undefined) {
-      const { method, target } = head
-      return this.part(
-        encodeAnswer(answer, method === "GET"),
-        Exit.fail(new HttpAnswered({ method, target, status: answer.status }))
-      )
+    const { decide, forwarding, policy, respond } = this.terms
+    if (respond !== undefined && isPlainGet(head)) {
+      const rejection = ServerHandshake.checkHost(head)
+      if (rejection !== undefined) return this.refuse(rejection)
+      const answer = respond(head)
+      if (answer !== undefined) return this.answer(head, answer)
     }
-    const { decide, forwarding, policy } = this.terms
     const info = Push.peerInfo(this.socket) ?? Push.peerInfo(this.reader)
     const read = ServerHandshake.readUpgrade(head, { secure: info?.secure })
     if (Result.isFailure(read)) return this.refuse(read.failure)
@@ -212,6 +210,11 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     this.run(this.watched === undefined ? deciding : this.watched.within(deciding), (exit) =>
       this.onDecision(request, exit)
     )
+  }
+
+  private answer({ method, target }: HttpHead.RequestHead, answer: HttpAnswer): void {
+    const { status } = answer
+    this.part(encodeAnswer(answer, method === "GET"), Exit.fail(new HttpAnswered({ method, target, status })))
   }
 
   private onDecision(
@@ -356,8 +359,10 @@ const asDialed = (request: UpgradeRequest, { host, peer }: Peer.ForwardedPeer): 
   secure: peer.secure
 })
 
+// RFC 9110 7.8: "A server MAY ignore a received Upgrade header field": one to another protocol, such as h2c, is no reason
+// to keep the page from whoever asks for it.
 const isPlainGet = (head: HttpHead.RequestHead): boolean =>
-  (head.method === "GET" || head.method === "HEAD") && !Fields.has(head.headers, "Upgrade")
+  (head.method === "GET" || head.method === "HEAD") && !Fields.hasListElement(head.headers, "Upgrade", "websocket")
 
 const encodeAnswer = (answer: HttpAnswer, withBody: boolean): Uint8Array => {
   const head = Result.getOrThrow(
