@@ -28,6 +28,7 @@ import * as Peer from "./Peer.ts"
 import type { HttpAnswered } from "./HttpAnswered.ts"
 import { Deadlines } from "@effect-ws/transport/Deadlines"
 import { Handshake, release } from "./internal/Handshake.ts"
+import { HandshakeTime } from "./internal/HandshakeTime.ts"
 import type { Terms } from "./internal/Handshake.ts"
 import { environment } from "./internal/open.ts"
 import { Telemetry } from "./Telemetry.ts"
@@ -220,6 +221,40 @@ export const make = <R = never>(
  */
 export interface HandshakeOwner {
   readonly handshakeDone: (exit: Exit.Exit<Connection, AcceptError>) => void
+  /** Hears for whom a trusted proxy forwards the request, before the decision. What it returns refuses the request. */
+  readonly forwarded?: ((peer: Peer.Peer) => HandshakeRejection.HandshakeRejection | undefined) | undefined
+}
+
+/**
+ * How far the client's part of a handshake has come: it has sent nothing, a part of its request, or all of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type HandshakeProgress = "silent" | "partial" | "complete"
+
+/**
+ * The time of a handshake that is still to begin, see `Acceptor.startTime`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StartedTime {
+  readonly stop: () => void
+}
+
+/**
+ * A handshake that has begun.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandshakeUnderWay {
+  readonly progress: HandshakeProgress
+  /** Gives up, as when the server stops. */
+  readonly interrupt: () => void
+  /** Ends the connection, to make room for another. A client that can be told gets 503. */
+  readonly evict: () => void
 }
 
 /**
@@ -244,8 +279,14 @@ export interface Acceptor<R> {
     socket: Socket.Socket,
     context: Context.Context<R>,
     scope: Scope.Scope,
-    owner: HandshakeOwner
-  ) => { readonly interrupt: () => void }
+    owner: HandshakeOwner,
+    time?: StartedTime
+  ) => HandshakeUnderWay
+  /**
+   * Starts the time of a handshake before there is a socket, as when TLS is set up first; give it to `begin` then.
+   * `onExpire` runs where the time is over before that. Stop it where there will be no socket.
+   */
+  readonly startTime: (onExpire: () => void) => StartedTime
   /** Lets go of a socket, and of the connection that was made of it, if any. */
   readonly release: (socket: Socket.Socket, connection: Connection | undefined) => void
 }
@@ -273,8 +314,9 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
       environment: environment(ConnectionOptions.settings(options), context)
     }
     return {
-      begin: (socket, context, scope, owner) => {
-        const handshake = new Handshake(terms, socket, context, scope, owner)
+      startTime: (onExpire) => new HandshakeTime(terms.deadlines, terms.environment.context, onExpire),
+      begin: (socket, context, scope, owner, time) => {
+        const handshake = new Handshake(terms, socket, context, scope, owner, time as HandshakeTime | undefined)
         handshake.start()
         return handshake
       },

@@ -17,6 +17,7 @@ import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import { checkClose } from "@effect-ws/protocol/Session"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -26,6 +27,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Handlers from "./Handlers.ts"
+import { Admission } from "./internal/Admission.ts"
 import { Broadcaster } from "./internal/Broadcaster.ts"
 import { Conversations } from "./internal/Conversations.ts"
 import { QueueRunner } from "./internal/QueueRunner.ts"
@@ -43,10 +45,26 @@ import type { BehindOptions, Delivery, PublishOptions } from "./Topics.ts"
  * @since 0.1.0
  */
 export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
-  /** The most connections that are open at once; more get 503. Default: unlimited. */
+  /**
+   * Maximum connections at a time, those in their handshakes included. A connection above it displaces the oldest silent
+   * handshake, see `maxHandshakes`, or gets 503. Default: unlimited.
+   */
   readonly maxConnections?: number | undefined
-  /** The most handshakes that are under way at once; more get 503. Default: 1024. */
+  /**
+   * Maximum handshakes under way at a time, TLS handshakes included. A connection above it displaces the oldest silent
+   * handshake, which gets 503: one whose client has sent nothing, or has not sent all of its request after half of
+   * `handshakeTimeout`. Where there is none it gets 503 itself. Before TLS is set up nobody can be told: there the
+   * displaced are dropped, and so are the refused where more than `maxHandshakes` are under way. Default: 1024.
+   */
   readonly maxHandshakes?: number | undefined
+  /**
+   * Maximum connections of one remote address at a time, those in their handshakes included; more displace the oldest
+   * silent handshake of that address, or get 429. A /64 of IPv6 is one address. Peers in `trustedProxies` are counted by
+   * the client for which they forward. Default: unlimited, since one address may be a proxy or a whole company.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined
+  /** Maximum handshakes of one remote address at a time, counted in the same way. Default: unlimited. */
+  readonly maxHandshakesPerAddress?: number | undefined
   /**
    * How long a drain lets connections finish their messages and answer our close frame before their sockets are dropped.
    * Default: 2 seconds.
@@ -179,7 +197,10 @@ const serve = Effect.fnUntraced(
   ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
     const sockets = yield* SocketServer.SocketServer
     const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
-    const roster = new Roster(options, Context.get(context, CurrentBudget))
+    const roster = new Roster(
+      new Admission(options, Context.get(context, Clock.Clock)),
+      Context.get(context, CurrentBudget)
+    )
     const broadcaster = new Broadcaster(
       () => roster.connections,
       Argument.limit("broadcastSlice", options.broadcastSlice ?? mostInOneTurn, 1),
@@ -236,7 +257,7 @@ const accepting = <R>(
   conversations: Conversations<R>
 ): Effect.Effect<never, SocketServer.SocketServerError> =>
   Option.isSome(push)
-    ? push.value.accept((socket) => conversations.start(socket, undefined))
+    ? push.value.accept((socket, arrival) => conversations.start(socket, undefined, arrival), conversations)
     : sockets.run((socket) => Effect.callback<void>((resume) => conversations.start(socket, () => resume(Effect.void))))
 
 /**

@@ -187,7 +187,8 @@ describe.each(handled)("metrics of the $name server and of its client", (variant
       assert.strictEqual((yield* Effect.flip(connect(server, { target: "/teapot" })))._tag, "HandshakeFailure")
       yield* Effect.flip(connect(server, { target: "/broken" }))
       yield* quiet
-      yield* RawPeer.dial(server.address)
+      const peer = yield* RawPeer.dial(server.address)
+      yield* peer.send("GET / HTTP/1.1\r\n")
       yield* quiet
       yield* assertFigures({ 'websocket_handshakes_active{role="server"}': 1 })
       yield* Effect.flip(connect(server))

@@ -203,6 +203,19 @@ describe("Tls, in particular", () => {
     }).pipe(Effect.scoped, Effect.provide(listen()))
   )
 
+  it.live("tells of the handshakes that began before anybody listened", () =>
+    Effect.gen(function* () {
+      const { accept } = yield* PushSocketServer
+      const { socket } = yield* rawConnection
+      yield* Effect.callback<void>((resume) => void socket.once("connect", () => resume(Effect.void)))
+      yield* Effect.sleep("20 millis")
+      const arrived = yield* Queue.unbounded<Arrival>()
+      const onArrival = (arrival: Arrival): void => void Queue.offerUnsafe(arrived, arrival)
+      yield* Effect.forkScoped(accept(() => {}, { onArrival, onDeparture: () => {} }))
+      assert.strictEqual(addressKey((yield* Queue.take(arrived)).remoteAddress), "127.0.0.1")
+    }).pipe(Effect.scoped, Effect.provide(listen()))
+  )
+
   it.live("bounds by maxPending the handshakes that nobody counts", () =>
     Effect.gen(function* () {
       const kept = yield* Effect.forEach(Array.from({ length: 3 }), () => rawConnection)

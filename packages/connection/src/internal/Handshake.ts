@@ -29,12 +29,13 @@ import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import type { Acceptance, AcceptError, Decide, HandshakeOwner, HttpAnswer } from "../Accept.ts"
+import type { Acceptance, AcceptError, Decide, HandshakeOwner, HandshakeProgress, HttpAnswer } from "../Accept.ts"
 import type { Connection } from "../Connection.ts"
 import { HttpAnswered } from "../HttpAnswered.ts"
 import * as Peer from "../Peer.ts"
 import { checkHead } from "./checkHead.ts"
 import { Handshaking } from "./Handshaking.ts"
+import type { HandshakeTime } from "./HandshakeTime.ts"
 import type { Environment } from "./Line.ts"
 import type { Observer } from "./Observer.ts"
 import { open } from "./open.ts"
@@ -76,6 +77,10 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   private readonly scope: Scope.Scope
   private readonly owner: HandshakeOwner
   private readonly watched: Handshaking | undefined
+  // What the deadline is set for: this, or what began before there was a socket.
+  private readonly time: Expiring
+  // Whether the client has sent anything, be it for TLS alone.
+  private hasSent: boolean
 
   // The client that a trusted proxy speaks for.
   private forwarded: Peer.Peer | undefined = undefined
@@ -95,13 +100,17 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     socket: Socket.Socket,
     context: Context.Context<R>,
     scope: Scope.Scope,
-    owner: HandshakeOwner
+    owner: HandshakeOwner,
+    time: HandshakeTime | undefined
   ) {
     this.terms = terms
     this.socket = socket
     this.context = context
     this.scope = scope
     this.owner = owner
+    this.time = time ?? this
+    this.hasSent = time !== undefined
+    if (time !== undefined) time.handshake = this
     this.watched = terms.observer && new Handshaking(terms.observer, "server", context as Context.Context<never>)
     this.parser = new HeadParser("request", terms.limits)
   }
@@ -109,7 +118,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   start(): void {
     const { deadlines, environment } = this.terms
     const { socket } = this
-    deadlines.add(this, environment.context)
+    if (this.time === this) deadlines.add(this, environment.context)
     if (Push.isPushSocket(socket)) return this.read(socket, socket.readerUnsafe)
     this.run(Effect.zip(socket.reader, socket.writer), (exit) => {
       if (Exit.isFailure(exit)) return this.finish(Exit.failCause(exit.cause))
@@ -121,6 +130,16 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   /** Gives up, as when the server stops. */
   interrupt(): void {
     this.giveUp(Exit.interrupt())
+  }
+
+  /** Refuses a client that has not sent its request yet, to make room for another. */
+  evict(): void {
+    if (this.ends === undefined || this.parting !== undefined) this.giveUp(this.parting ?? Exit.fail(evicted))
+    else this.refuse(evicted)
+  }
+
+  get progress(): HandshakeProgress {
+    return this.parser === undefined || this.parting !== undefined ? "complete" : this.hasSent ? "partial" : "silent"
   }
 
   private read(ends: Push.PushSocket | PulledSocket, reader: Push.PushReader): void {
@@ -147,6 +166,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
       this.early.push(bytes)
       return
     }
+    this.hasSent = true
     const parsed = this.parser.push(bytes)
     if (parsed === undefined) return
     this.parser = undefined
@@ -200,7 +220,11 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     const read = ServerHandshake.readUpgrade(head, { secure: info?.secure })
     if (Result.isFailure(read)) return this.refuse(read.failure)
     const forwarded = info === undefined ? undefined : forwarding(info, head.headers)
-    if (forwarded !== undefined) this.forwarded = forwarded.peer
+    if (forwarded !== undefined) {
+      this.forwarded = forwarded.peer
+      const refused = this.owner.forwarded?.(forwarded.peer)
+      if (refused !== undefined) return this.refuse(refused)
+    }
     const request = forwarded === undefined ? read.success : asDialed(read.success, forwarded)
     const peer = forwarded?.peer ?? info
     this.watched?.received(request, peer)
@@ -330,7 +354,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   private finish(exit: Exit.Exit<SocketConnection, AcceptError>): void {
     if (this.over) return
     this.over = true
-    this.terms.deadlines.remove(this)
+    this.terms.deadlines.remove(this.time)
     this.watched?.end(exit)
     if (Exit.isFailure(exit) && this.ends instanceof PulledSocket) this.ends.shutdown()
     this.owner.handshakeDone(exit)
@@ -345,6 +369,12 @@ const noSuchExtension = (name: string, extensions: ReadonlyArray<Extension>): st
 }
 
 const broken = new HandshakeRejection.HandshakeRejection({ status: 500, reason: "the server failed to answer" })
+
+const evicted = new HandshakeRejection.HandshakeRejection({
+  rule: "Overloaded",
+  status: 503,
+  reason: "too many handshakes are under way"
+})
 
 const timedOut = (status: number, reason: string): HandshakeRejection.HandshakeRejection =>
   new HandshakeRejection.HandshakeRejection({ rule: "HandshakeTimeout", status, reason })

@@ -9,6 +9,7 @@ import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { createServer } from "node:http"
@@ -172,12 +173,25 @@ export const covers: Pages.Covers = {
   ),
 
   "limits-1": Pages.run(
+    "bounds what one address has",
+    Effect.gen(function* () {
+      const { Server } = yield* Pages.load<{ readonly Server: Layer.Layer<WebSocketServer.WebSocketServer> }>(
+        "limits-1",
+        [...freePort, ["maxConnectionsPerAddress: 256", "maxConnectionsPerAddress: 1"]]
+      )
+      const port = portOf(yield* Layer.build(Server))
+      yield* open(`ws://127.0.0.1:${port}/`)
+      const refused = yield* Effect.exit(open(`ws://127.0.0.1:${port}/`))
+      assert.isTrue(Exit.isFailure(refused))
+    })
+  ),
+  "limits-2": Pages.run(
     "bounds one server by a budget of its own, and tells how much of the process' is used",
     Effect.gen(function* () {
       const { Server, usage } = yield* Pages.load<{
         readonly Server: Layer.Layer<WebSocketServer.WebSocketServer>
         readonly usage: Effect.Effect<Record<"limit" | "peak" | "used", number>>
-      }>("limits-1", [...freePort, ["256 * 1024 * 1024", "256 * 1024"]])
+      }>("limits-2", [...freePort, ["256 * 1024 * 1024", "256 * 1024"]])
       const port = portOf(yield* Layer.build(Server))
       yield* echoes(port)
       const client = yield* open(`ws://127.0.0.1:${port}/`)

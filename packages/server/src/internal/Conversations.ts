@@ -4,10 +4,13 @@
  */
 import type * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
+import type { Peer } from "@effect-ws/connection/Peer"
 import * as Telemetry from "@effect-ws/connection/Telemetry"
+import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import type { Closure } from "@effect-ws/protocol/Session"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Push from "@effect-ws/transport/Push"
+import type { Arrival, ArrivalListener } from "@effect-ws/transport/PushSocketServer"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,16 +21,19 @@ import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
+import type { Candidate, Refusal } from "./Admission.ts"
 import { refuse } from "./refuse.ts"
 import type { Roster } from "./Roster.ts"
 import type { Runner, Task, Visit } from "./Runner.ts"
 
 /** What all conversations of a server have in common. */
-export class Conversations<R> {
+export class Conversations<R> implements ArrivalListener {
   readonly runner: Runner<R>
   readonly acceptor: Accept.Acceptor<R>
   readonly roster: Roster
   readonly context: Context.Context<R>
+  /** The connections that are no sockets yet. */
+  readonly arriving = new Map<Arrival, Arriving<R>>()
   readonly annotations: Readonly<Record<string, unknown>>
   readonly logsDebug: boolean
 
@@ -40,9 +46,61 @@ export class Conversations<R> {
     this.logsDebug = LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
   }
 
-  /** Starts with a socket that was accepted; `onEnd` hears when all about it is over. */
-  start(socket: Socket.Socket, onEnd: (() => void) | undefined): void {
-    new Conversation(this, socket, onEnd).start()
+  /**
+   * Starts with a socket that was accepted; `onEnd` hears when all about it is over. `arrival` is what was heard of the
+   * connection before it became a socket.
+   */
+  start(socket: Socket.Socket, onEnd: (() => void) | undefined, arrival?: Arrival): void {
+    const arriving = arrival && this.arriving.get(arrival)
+    if (arrival !== undefined) this.arriving.delete(arrival)
+    new Conversation(this, socket, onEnd).start(arriving)
+  }
+
+  readonly onArrival = (arrival: Arrival): void => {
+    const arriving = new Arriving(this, arrival)
+    if (this.roster.admission.isDropped(arriving.candidate)) arriving.evict()
+    else this.arriving.set(arrival, arriving)
+  }
+
+  readonly onDeparture = (arrival: Arrival): void => {
+    this.arriving.get(arrival)?.end()
+  }
+}
+
+/** A connection that is counted and timed among the handshakes while its TLS handshake is under way. */
+class Arriving<R> implements Accept.HandshakeUnderWay {
+  readonly candidate: Candidate
+  readonly time: Accept.StartedTime
+  private readonly server: Conversations<R>
+  private readonly arrival: Arrival
+
+  constructor(server: Conversations<R>, arrival: Arrival) {
+    this.server = server
+    this.arrival = arrival
+    this.candidate = server.roster.beginHandshake({ remoteAddress: arrival.remoteAddress, localAddress: undefined })
+    this.candidate.stage = this
+    this.time = server.acceptor.startTime(() => this.evict())
+  }
+
+  get progress(): Accept.HandshakeProgress {
+    return this.arrival.hasSent ? "partial" : "silent"
+  }
+
+  interrupt(): void {
+    this.evict()
+  }
+
+  evict(): void {
+    this.arrival.drop()
+    this.end()
+  }
+
+  /** There will be no socket. */
+  end(): void {
+    const { arriving, roster } = this.server
+    arriving.delete(this.arrival)
+    this.time.stop()
+    roster.endHandshake(this.candidate)
   }
 }
 
@@ -54,7 +112,9 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
   private readonly services: Context.Context<never> | undefined
   private readonly scope = Scope.makeUnsafe()
   // The handshake first, and the connection when that is done.
-  private handshake: { readonly interrupt: () => void } | undefined = undefined
+  private candidate: Candidate | undefined = undefined
+  // What the connection counts for.
+  private address: string | undefined = undefined
   private opened: Connection | undefined = undefined
 
   constructor(server: Conversations<R>, socket: Socket.Socket, onEnd: (() => void) | undefined) {
@@ -73,42 +133,49 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
     return this.opened!
   }
 
-  start(): void {
+  start(arriving: Arriving<R> | undefined): void {
     const { acceptor, roster } = this.server
-    const { refusal } = roster
-    roster.beginHandshake(this)
+    const candidate = arriving?.candidate ?? roster.beginHandshake(Push.peerInfo(this.socket))
+    this.candidate = candidate
+    const refusal = roster.refusal ?? candidate.refusal
+    if (refusal !== undefined) arriving?.time.stop()
     const handshake =
-      refusal === undefined ? acceptor.begin(this.socket, this.context, this.scope, this) : this.refuse(refusal)
+      refusal === undefined
+        ? acceptor.begin(this.socket, this.context, this.scope, this, arriving?.time)
+        : this.refuse(refusal)
     // It may be over already.
-    if (roster.isShakingHands(this)) this.handshake = handshake
+    if (roster.admission.has(candidate)) candidate.stage = handshake
   }
 
-  private refuse(reason: string): { readonly interrupt: () => void } {
+  private refuse(refusal: Refusal): Accept.HandshakeUnderWay {
     const { context } = this.server
-    const fiber = Effect.runForkWith(Context.add(context, Scope.Scope, this.scope))(refuse(this.socket, reason))
+    const fiber = Effect.runForkWith(Context.add(context, Scope.Scope, this.scope))(refuse(this.socket, refusal))
     fiber.addObserver((exit) => this.handshakeDone(exit))
-    return { interrupt: () => Effect.runFork(Fiber.interrupt(fiber)) }
+    const interrupt = (): void => void Effect.runFork(Fiber.interrupt(fiber))
+    return { progress: "complete", interrupt, evict: interrupt }
   }
 
-  /** Gives the handshake up. */
-  interrupt(): void {
-    this.handshake?.interrupt()
+  forwarded(peer: Peer): HandshakeRejection | undefined {
+    const refusal = this.server.roster.admission.forwarded(this.candidate!, peer)
+    return refusal && new HandshakeRejection({ rule: "Overloaded", ...refusal })
   }
 
   handshakeDone(exit: Exit.Exit<Connection, Accept.AcceptError>): void {
     const { roster, runner } = this.server
-    this.handshake = undefined
+    const candidate = this.candidate!
+    this.candidate = undefined
     if (Exit.isFailure(exit)) {
-      roster.endHandshake(this)
+      roster.endHandshake(candidate)
       this.reportHandshake(exit.cause)
       return this.end(exit)
     }
     const connection = exit.value
     this.opened = connection
+    this.address = candidate.address
     this.report(() => connectMessage(connection))
-    roster.add(connection)
+    roster.add(connection, this.address)
     // In this order, so that a drain does not miss it between the two.
-    roster.endHandshake(this)
+    roster.endHandshake(candidate)
     runner.start(this)
   }
 
@@ -140,7 +207,7 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
 
   // What the program registered with the Scope is released: whoever waits for the end of the server may go on.
   private gone(): void {
-    if (this.opened !== undefined) this.server.roster.remove(this.opened)
+    if (this.opened !== undefined) this.server.roster.remove(this.opened, this.address)
     this.onEnd?.()
   }
 

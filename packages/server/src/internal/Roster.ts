@@ -3,26 +3,19 @@
  */
 import type { Budget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
-import * as Argument from "@effect-ws/protocol/Argument"
+import type { PeerInfo } from "@effect-ws/transport/Push"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
+import type { Admission, Candidate, Refusal } from "./Admission.ts"
 import { stop } from "./Runner.ts"
 import type { Task } from "./Runner.ts"
 
-/** How much a server takes on at once. */
-export interface Capacity {
-  readonly maxConnections?: number | undefined
-  readonly maxHandshakes?: number | undefined
-}
-
 export class Roster {
-  private readonly maxConnections: number
-  private readonly maxHandshakes: number
-  private readonly handshakes = new Set<{ readonly interrupt: () => void }>()
+  readonly admission: Admission
   // With what runs for each, once it does. One is in here until all about it is over.
   private readonly open = new Map<Connection, Task | undefined>()
   private readonly empty = Latch.makeUnsafe(true)
@@ -30,10 +23,9 @@ export class Roster {
 
   private readonly budget: Budget
 
-  constructor(capacity: Capacity, budget: Budget) {
+  constructor(admission: Admission, budget: Budget) {
+    this.admission = admission
     this.budget = budget
-    this.maxConnections = Argument.limit("maxConnections", capacity.maxConnections ?? Infinity)
-    this.maxHandshakes = Argument.limit("maxHandshakes", capacity.maxHandshakes ?? 1024)
   }
 
   get size(): number {
@@ -44,36 +36,33 @@ export class Roster {
     return Array.from(this.open.keys()).filter((connection) => connection.closure === undefined)
   }
 
-  /** Why a new socket is refused, or `undefined` where it is welcome. */
-  get refusal(): string | undefined {
-    if (this.farewell?.refuses === true) return "the server is shutting down"
-    if (this.budget.isExceeded) return "the server is busy"
-    if (this.handshakes.size >= this.maxHandshakes) return "too many handshakes are under way"
-    return this.open.size + this.handshakes.size >= this.maxConnections ? "too many connections are open" : undefined
+  /** Why every new connection is refused now, or `undefined` where it is not so. */
+  get refusal(): Refusal | undefined {
+    if (this.farewell?.refuses === true) return { status: 503, reason: "the server is shutting down" }
+    return this.budget.isExceeded ? { status: 503, reason: "the server is busy" } : undefined
   }
 
-  beginHandshake(handshake: { readonly interrupt: () => void }): void {
-    this.handshakes.add(handshake)
+  /** Counts a connection that was accepted. */
+  beginHandshake(peer: Pick<PeerInfo, "localAddress" | "remoteAddress"> | undefined): Candidate {
     this.empty.closeUnsafe()
+    return this.admission.enter(this.admission.keyOf(peer))
   }
 
-  isShakingHands(handshake: { readonly interrupt: () => void }): boolean {
-    return this.handshakes.has(handshake)
-  }
-
-  endHandshake(handshake: { readonly interrupt: () => void }): void {
-    this.handshakes.delete(handshake)
+  endHandshake(candidate: Candidate): void {
+    this.admission.leave(candidate)
     this.openWhenEmpty()
   }
 
   private openWhenEmpty(): void {
     // Who is refused is not waited for: its answer was written already.
-    const awaited = this.farewell?.refuses === false ? this.handshakes.size : 0
+    const awaited = this.farewell?.refuses === false ? this.admission.size : 0
     if (this.open.size + awaited === 0) this.empty.openUnsafe()
   }
 
-  add(connection: Connection): void {
+  /** Adds a connection, which counts for an address until it is removed. */
+  add(connection: Connection, address: string | undefined): void {
     this.open.set(connection, undefined)
+    this.admission.opened(address)
     this.empty.closeUnsafe()
     // A handshake that was under way when the drain began.
     if (this.farewell !== undefined)
@@ -85,8 +74,8 @@ export class Roster {
     if (this.open.has(connection)) this.open.set(connection, task)
   }
 
-  remove(connection: Connection): void {
-    this.open.delete(connection)
+  remove(connection: Connection, address: string | undefined): void {
+    if (this.open.delete(connection)) this.admission.closed(address)
     this.openWhenEmpty()
   }
 
@@ -96,7 +85,7 @@ export class Roster {
    */
   interrupt(patience: Duration.Duration): Effect.Effect<void> {
     const round = Effect.suspend(() => {
-      for (const handshake of this.handshakes) handshake.interrupt()
+      for (const { stage } of this.admission.candidates) stage?.interrupt()
       const tasks = Array.from(this.open.values()).filter((task) => task !== undefined)
       return Effect.andThen(Effect.forEach(tasks, stop, { concurrency: "unbounded", discard: true }), this.empty.await)
     })

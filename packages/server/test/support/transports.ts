@@ -73,7 +73,7 @@ export const certificate = await generate([{ name: "commonName", value: "localho
   ]
 })
 
-const tls: Transport = {
+export const tls: Transport = {
   ...memory,
   name: "Tls",
   layer: Tls.layer({

@@ -50,6 +50,15 @@ export class Acceptor {
     listener?.onArrival(arrival)
   }
 
+  private _tellUnheard(listener: ArrivalListener): void {
+    this._unheard = 0
+    const unheard = [...this._arrivals].filter(([, other]) => other === undefined)
+    for (const [arrival] of unheard) {
+      this._arrivals.set(arrival, listener)
+      listener.onArrival(arrival)
+    }
+  }
+
   /** The connection of an arrival ended before it became a socket. */
   depart(arrival: Arrival): void {
     this.forget(arrival)?.onDeparture(arrival)
@@ -80,6 +89,7 @@ export class Acceptor {
     return Effect.callback<never>(() => {
       const taker: Taker = { onSocket, arrivals }
       this._takers.push(taker)
+      if (arrivals !== undefined) this._tellUnheard(arrivals)
       const pending = this._pending
       this._pending = []
       for (const socket of pending) if (!socket.isClosed) onSocket(socket, undefined)

@@ -1,0 +1,29 @@
+/**
+ * The time of one handshake that begins before there is a socket to do the handshake on: while TLS is set up. One deadline
+ * covers both, so that their times do not add up.
+ */
+import type { Deadlines, Expiring } from "@effect-ws/transport/Deadlines"
+import type * as Context from "effect/Context"
+
+export class HandshakeTime implements Expiring {
+  /** The handshake, once there is a socket. */
+  handshake: Expiring | undefined = undefined
+  private readonly deadlines: Deadlines
+  private readonly onExpire: () => void
+
+  /** `onExpire` runs where the time is over before there is a socket. */
+  constructor(deadlines: Deadlines, context: Context.Context<never>, onExpire: () => void) {
+    this.deadlines = deadlines
+    this.onExpire = onExpire
+    deadlines.add(this, context)
+  }
+
+  stop(): void {
+    this.deadlines.remove(this)
+  }
+
+  expire(): void {
+    if (this.handshake === undefined) this.onExpire()
+    else this.handshake.expire()
+  }
+}
