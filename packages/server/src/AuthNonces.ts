@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import * as Argument from "@effect-ws/protocol/Argument"
-import * as Clock from "effect/Clock"
+import * as Monotonic from "@effect-ws/transport/Monotonic"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -98,6 +98,9 @@ export const make = Effect.fnUntraced(function* (
   const random = yield* SecureRandom.SecureRandom
   const key = yield* random.randomBytes(32)
   const lifetime = Duration.toMillis(Argument.duration("lifetime", options.lifetime ?? "5 minutes"))
+  // A nonce shows its time to everybody, who need not learn from it since when the machine is up.
+  const zero = new DataView((yield* random.randomBytes(4)).slice().buffer).getUint32(0)
+  const now = Effect.map(Monotonic.millis, (millis) => millis + zero)
   const capacity = Argument.limit("capacity", options.capacity ?? 16_384)
   const uses = new Map<string, Use>()
   let staleUntil = -Infinity
@@ -123,7 +126,7 @@ export const make = Effect.fnUntraced(function* (
   }
 
   return AuthNonces.of({
-    issue: Effect.zipWith(Clock.currentTimeMillis, random.randomBytes(randomSize), (now, bytes) => {
+    issue: Effect.zipWith(now, random.randomBytes(randomSize), (now, bytes) => {
       const nonce = new Uint8Array(payloadSize + sealSize)
       new DataView(nonce.buffer).setFloat64(0, now)
       nonce.set(bytes, issuedSize)
@@ -131,7 +134,7 @@ export const make = Effect.fnUntraced(function* (
       return Base64Url.encode(nonce)
     }),
     use: (nonce, count) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(now, (now) => {
         const issued = issuedAt(nonce)
         if (issued === undefined || now - issued >= lifetime || issued <= staleUntil) return "stale"
         const use = uses.get(nonce)

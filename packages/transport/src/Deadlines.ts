@@ -1,6 +1,6 @@
 /**
  * One timeout for many, all of the same length: who began first is due first, so a queue and one fiber will do where
- * a timer each would cost more than what it guards. Time is that of Effect's Clock.
+ * a timer each would cost more than what it guards. Time is monotonic, by Effect's Clock.
  *
  * @since 0.1.0
  */
@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Monotonic from "./Monotonic.ts"
 
 /**
  * What a deadline is set for.
@@ -30,7 +31,7 @@ export interface Expiring {
  */
 export class Deadlines {
   private readonly millis: number
-  // In the order in which they are due, with the time of the clock when they are.
+  // In the order in which they are due, with the monotonic time when they are.
   private readonly waiting = new Map<Expiring, number>()
   private fiber: Fiber.Fiber<void> | undefined = undefined
 
@@ -42,7 +43,7 @@ export class Deadlines {
   add(expiring: Expiring, context: Context.Context<never>): void {
     if (this.millis === Infinity) return
     const clock = Context.get(context, Clock.Clock)
-    this.waiting.set(expiring, clock.currentTimeMillisUnsafe() + this.millis)
+    this.waiting.set(expiring, Monotonic.millisUnsafe(clock) + this.millis)
     this.fiber ??= Effect.runForkWith(context)(this.watch(clock))
   }
 
@@ -66,7 +67,7 @@ export class Deadlines {
         this.fiber = undefined
         return Effect.void
       }
-      const rest = next.value - clock.currentTimeMillisUnsafe()
+      const rest = next.value - Monotonic.millisUnsafe(clock)
       if (rest > 0) return Effect.andThen(Effect.sleep(rest), this.watch(clock))
       const [expiring] = this.waiting.keys()
       this.waiting.delete(expiring!)

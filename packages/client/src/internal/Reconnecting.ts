@@ -11,6 +11,7 @@ import type { Misuse } from "@effect-ws/protocol/Misuse"
 import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
+import * as Monotonic from "@effect-ws/transport/Monotonic"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -197,6 +198,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           attempt = 0
           if (conversation.success.lasted >= stableAfter) step = yield* Schedule.toStep(schedule)
         }
+        // A Schedule may be one of dates, as `Schedule.cron` is.
         const now = yield* Clock.currentTimeMillis
         const asked = Duration.millis(Math.min(retryAfterOf(failure, now), maxRetryAfter))
         const retryIn = mayPass(failure)
@@ -228,7 +230,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       return yield* Effect.scoped(
         Effect.gen({ self: this }, function* () {
           const connection = yield* Client.connect(url, clientOptions)
-          const openedAt = yield* Clock.currentTimeMillis
+          const openedAt = yield* Monotonic.millis
           this.opened(connection, attempt)
           yield* Effect.forkScoped(this.handOn(connection), { startImmediately: true })
           const passing = yield* Effect.forkScoped(this.passOn(connection), { startImmediately: true })
@@ -238,7 +240,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           // The next connection's messages come after these.
           yield* Fiber.await(passing)
           const closure = yield* connection.closed
-          return { closure, lasted: (yield* Clock.currentTimeMillis) - openedAt }
+          return { closure, lasted: (yield* Monotonic.millis) - openedAt }
         })
       ).pipe(
         Effect.ensuring(

@@ -50,7 +50,7 @@ export class Handshaking {
     this.context = context
     this.totals = observer.totals(role)
     this.clock = Context.get(context, Clock.Clock)
-    this.startedAt = this.clock.currentTimeNanosUnsafe()
+    this.startedAt = this.clock.monotonicTimeNanosUnsafe()
     if (this.totals !== undefined) this.totals.handshakes++
   }
 
@@ -119,20 +119,19 @@ export class Handshaking {
   }
 
   end(exit: Exit.Exit<unknown, unknown>): void {
-    const now = this.clock.currentTimeNanosUnsafe()
     const failure = Exit.isSuccess(exit) ? undefined : describe(exit.cause)
     const status = failure === undefined ? (this.status ?? 101) : (failure.status ?? this.status)
     const outcome = failure === undefined ? "opened" : failure.error === "HttpAnswered" ? "answered" : "failed"
     const { span, totals } = this
     if (totals !== undefined) {
       totals.handshakes--
-      totals.handshakeTook(toSeconds(now - this.startedAt), outcome)
+      totals.handshakeTook(toSeconds(this.clock.monotonicTimeNanosUnsafe() - this.startedAt), outcome)
       if (failure !== undefined && outcome === "failed") totals.handshakeFailed(status, failure.error)
     }
     if (span === undefined) return
     if (status !== undefined) span.attribute("http.response.status_code", status)
     if (failure !== undefined) span.attribute("error.type", failure.error)
-    span.end(now, exit)
+    span.end(this.clock.currentTimeNanosUnsafe(), exit)
   }
 }
 

@@ -504,7 +504,7 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   }
 
   protected now(): bigint {
-    return Context.get(this.environment.context, Clock.Clock).currentTimeNanosUnsafe()
+    return Context.get(this.environment.context, Clock.Clock).monotonicTimeNanosUnsafe()
   }
 }
 

@@ -39,7 +39,7 @@ export class Meter {
     this.annotates = watching.logAnnotations
     this.tracesMessages = watching.messageSpans && span !== undefined
     this.clock = Context.get(context, Clock.Clock)
-    this.openedAt = this.clock.currentTimeNanosUnsafe()
+    this.openedAt = this.clock.monotonicTimeNanosUnsafe()
   }
 
   opened(connection: Backlog): void {
@@ -50,10 +50,9 @@ export class Meter {
   }
 
   closed(connection: Backlog, closure: Closure): void {
-    const now = this.clock.currentTimeNanosUnsafe()
     const { code, reason } = closure.error
     if (this.totals?.open.delete(connection) === true) {
-      this.totals.closed(code, closure.initiator, toSeconds(now - this.openedAt))
+      this.totals.closed(code, closure.initiator, toSeconds(this.clock.monotonicTimeNanosUnsafe() - this.openedAt))
     }
     const { span } = this
     if (span === undefined) return
@@ -63,7 +62,7 @@ export class Meter {
     span.attribute("websocket.close.clean", closure.clean)
     if (closure.violation !== undefined) span.attribute("error.type", closure.violation.rule)
     const isFailure = closure.failed || !CloseError.isOrdinary(closure.error)
-    span.end(now, isFailure ? Exit.fail(closure.error) : Exit.void)
+    span.end(this.clock.currentTimeNanosUnsafe(), isFailure ? Exit.fail(closure.error) : Exit.void)
   }
 
   /** A pong has answered a ping of ours. */

@@ -9,7 +9,8 @@ import type { Misuse } from "@effect-ws/protocol/Misuse"
 import { isPreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendOptions } from "@effect-ws/protocol/Session"
-import type * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
@@ -35,11 +36,12 @@ export class ObservedConnection extends SocketConnection {
 
   protected override accept(events: Array<Event.Event>, isUnread: boolean, bytes: number): void {
     const parent = this.meter?.span
+    const clock = Context.get(this.environment.context, Clock.Clock)
     for (const event of events) {
       if (parent === undefined || (event._tag !== "Text" && event._tag !== "Binary")) continue
       const attributes = attributesOf(event.data)
       const span = makeSpan(this.environment.context, "websocket.receive", { kind: "consumer", parent, attributes })
-      span.end(this.now(), Exit.void)
+      span.end(clock.currentTimeNanosUnsafe(), Exit.void)
     }
     super.accept(events, isUnread, bytes)
   }

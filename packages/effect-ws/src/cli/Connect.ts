@@ -6,6 +6,7 @@
  * connection is closed. Messages go to standard output, everything else to standard error, and the exit code says how it
  * ended.
  */
+import * as Monotonic from "@effect-ws/transport/Monotonic"
 import * as Client from "@effect-ws/client/Client"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Extensions from "@effect-ws/extensions/Extensions"
@@ -13,7 +14,6 @@ import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import type { CloseError } from "@effect-ws/protocol/CloseError"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
 import type { Closure } from "@effect-ws/protocol/Session"
-import * as Clock from "effect/Clock"
 import * as Command from "effect/cli/Command"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -134,7 +134,7 @@ class Conversation {
   }
 
   private get noteHeard(): Effect.Effect<void> {
-    return Effect.map(Clock.currentTimeMillis, (now) => {
+    return Effect.map(Monotonic.millis, (now) => {
       this.heard = now
     })
   }
@@ -224,7 +224,7 @@ class Conversation {
   /** Waits for the answers to what was read, until silence means that there are no more. */
   private get lingered(): Effect.Effect<void> {
     const silence = Duration.toMillis(this.settings.linger)
-    const settled: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const settled: Effect.Effect<void> = Effect.flatMap(Monotonic.millis, (now) => {
       const left = this.heard + silence - now
       return left <= 0 ? Effect.void : Effect.andThen(Effect.sleep(left), settled)
     })

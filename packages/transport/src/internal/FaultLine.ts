@@ -2,12 +2,12 @@
  * One direction of a faulty connection: decides how large the next piece is, when it passes, and whether anything
  * passes at all. It moves no bytes itself. Sleeps are Effect's, and there are none where no fault asks for time.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Socket from "effect/socket/Socket"
 import type { Faults } from "../Faulty.ts"
+import * as Monotonic from "../Monotonic.ts"
 import { readError, systemError } from "./errors.ts"
 import { limit, millis } from "./options.ts"
 
@@ -92,14 +92,14 @@ export class FaultLine {
     function* (source: Effect.Effect<Item>, deliver: Deliver) {
       const queue = yield* Queue.bounded<{ readonly due: number; readonly item: Item }>(inFlight)
       yield* Effect.flatMap(source, (item) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        Effect.flatMap(Monotonic.millis, (now) => {
           // Bytes of a stream do not overtake each other.
           this._lastDue = Math.max(this._lastDue, now + this._latency + this._random() * this._jitter)
           return Effect.as(Queue.offer(queue, { due: this._lastDue, item }), item._tag === "End")
         })
       ).pipe(Effect.repeat({ until: (ended) => ended }), Effect.forkScoped)
       const late = Effect.flatMap(Queue.take(queue), ({ due, item }) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.flatMap(Monotonic.millis, (now) =>
           due > now ? Effect.as(Effect.sleep(due - now), item) : Effect.succeed(item)
         )
       )
