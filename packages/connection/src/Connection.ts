@@ -100,7 +100,14 @@ export interface Connection {
   /**
    * The messages of the peer, in order. Ends after an ordinary close and fails with the typed close otherwise.
    *
+   * **Details**
+   *
+   * Takes one message at a time. A read that ends early (`Stream.take`, a failure, an interruption) leaves the other
+   * messages to the next read.
+   *
    * **Gotchas**
+   *
+   * Operators that read ahead, such as `Stream.buffer`, lose what they hold when they end.
    *
    * The bytes of a binary message are a view of the chunk it arrived in: copy what you keep.
    */

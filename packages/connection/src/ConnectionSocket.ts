@@ -8,15 +8,17 @@
  * @since 0.1.0
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
+import type { Message } from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
 import { checkClose } from "@effect-ws/protocol/Session"
+import * as Arr from "effect/Array"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import * as Stream from "effect/Stream"
 import type { Connection } from "./Connection.ts"
+import * as Polling from "./Polling.ts"
 
 /**
  * Makes a `Socket` of an open connection.
@@ -44,12 +46,12 @@ export const fromConnection = (connection: Connection): Socket.Socket =>
 
 const reader = (connection: Connection): Effect.Effect<Socket.Reader, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const messages = yield* Stream.toPull(connection.messages)
+    const events = Polling.pull(connection, [])
     // Begun last, so that it ends first: a program that waits in `pull` sees the close.
     yield* Effect.addFinalizer(() => beginClose(connection, 1000))
     return {
-      pull: messages.pipe(
-        Effect.map((batch) => batch.map(({ data }) => data) as unknown as NonEmptyReadonlyArray<string | Uint8Array>),
+      pull: events.pipe(
+        Effect.map((batch) => Arr.map(batch as NonEmptyReadonlyArray<Message>, ({ data }) => data)),
         // The end of the stream does not say which ordinary end it was; the next receive does, at once.
         Effect.catchIf(Cause.isDone, () => Effect.flatMap(connection.receive, () => Effect.never)),
         Effect.mapError(toSocketError)

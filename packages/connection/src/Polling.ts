@@ -7,7 +7,11 @@
  *
  * @since 0.1.0
  */
+import type { CloseError } from "@effect-ws/protocol/CloseError"
 import type { SendFailure } from "@effect-ws/protocol/Session"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
 import type { Connection, ConnectionEvent } from "./Connection.ts"
 import { SocketConnection } from "./internal/SocketConnection.ts"
 
@@ -59,9 +63,34 @@ export interface Poller {
  * @since 0.1.0
  */
 export const poll = (connection: Connection, kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): Poll => {
-  if (!(connection instanceof SocketConnection)) {
-    throw new Error("only a connection that Accept or Connect made can be polled")
-  }
-  connection.poll(kinds, poller)
-  return connection
+  const polled = pollable(connection)
+  polled.poll(kinds, poller)
+  return polled
+}
+
+/**
+ * Waits for events and takes all that are there.
+ *
+ * **Details**
+ *
+ * This is `connection.events(kinds)` for loops that take every event: it costs less than a stream, which takes one event
+ * at a time. Events of these kinds are kept from the call on. Fails with `Cause.Done` after an ordinary end, and with the
+ * typed close otherwise.
+ *
+ * **Gotchas**
+ *
+ * All of what it gives has left the connection: a program that is interrupted half way through it cannot read the rest
+ * again.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const pull = (
+  connection: Connection,
+  kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
+): Effect.Effect<NonEmptyReadonlyArray<ConnectionEvent>, CloseError | Cause.Done> => pollable(connection).pull(kinds)
+
+const pollable = (connection: Connection): SocketConnection => {
+  if (connection instanceof SocketConnection) return connection
+  throw new Error("only a connection that Accept or Connect made can be polled")
 }

@@ -8,6 +8,7 @@
  */
 import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as Conversation from "@effect-ws/connection/Conversation"
+import * as Polling from "@effect-ws/connection/Polling"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type { Closure } from "@effect-ws/protocol/Session"
@@ -15,7 +16,6 @@ import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Stream from "effect/Stream"
 
 /**
  * How long a handler may go on when its connection is over.
@@ -148,16 +148,36 @@ export const toRunning = <E, R>(program: Program<E, R>, grace?: Duration.Input):
   const dispatch = toDispatch(program, grace)
   return {
     handler: (connection) => {
-      // How the connection ended is told by its closure, afterwards.
-      const events = Stream.catch(connection.events(dispatch.kinds), () => Stream.empty)
+      // Events are kept from here on, also while `onOpen` runs.
+      const events = Polling.pull(connection, dispatch.kinds)
       return Effect.andThen(
         dispatch.open(connection),
-        Stream.runForEach(events, (event) => dispatch.handle(connection, event))
+        handleAll(events, (event) => dispatch.handle(connection, event))
       ).pipe(Effect.onExit((exit) => dispatch.failed(connection, exit)))
     },
     afterwards: dispatch.closed
   }
 }
+
+// How the connection ended is told by its closure, afterwards.
+const handleAll = <E, R>(
+  pull: Effect.Effect<ReadonlyArray<ConnectionEvent>, unknown>,
+  handle: (event: ConnectionEvent) => Effect.Effect<unknown, E, R>
+): Effect.Effect<void, E, R> =>
+  Effect.suspend(() => {
+    let isOver = false
+    const batch = Effect.catch(pull, () => {
+      isOver = true
+      return Effect.succeed(noEvents)
+    })
+    const turn = Effect.flatMap(batch, (events) => {
+      let at = 0
+      return Effect.whileLoop({ while: () => at < events.length, body: () => handle(events[at++]!), step: () => {} })
+    })
+    return Effect.whileLoop({ while: () => !isOver, body: () => turn, step: () => {} })
+  })
+
+const noEvents: ReadonlyArray<ConnectionEvent> = []
 
 const logged = <E, R>(handler: () => Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>
   Effect.catchCause(Effect.asVoid(Effect.suspend(handler)), (cause) =>

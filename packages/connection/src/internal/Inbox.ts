@@ -2,17 +2,16 @@
  * What a connection received and nobody took yet, and the shapes in which it can be taken: messages, pieces of one
  * message, or frames.
  *
- * In the ordinary case it holds whole messages and is taken whole. The other shapes mix only when a program changes how
- * it reads: pieces and frames that arrived before messages were asked for are joined to messages.
+ * It is taken one item at a time, so that a program can stop at any of them and go on with the next. The shapes mix only
+ * when a program changes how it reads: pieces and frames that arrived before messages were asked for are joined to messages.
  */
 import type * as Event from "@effect-ws/protocol/Event"
 import * as Frame from "@effect-ws/protocol/Frame"
 import * as Message from "@effect-ws/protocol/Message"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import * as Utf8 from "@effect-ws/protocol/Utf8"
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { ConnectionEvent, Sent } from "../Connection.ts"
-
-type Batch<A> = readonly [A, ...Array<A>]
 
 type Side = Event.Ping | Event.Pong | Sent
 type Held = Message.Message | Event.Fragment | Event.DataFrame | Side
@@ -34,11 +33,11 @@ export class Inbox {
   private held: Array<Held> = none
   // How many of the first of them were taken.
   private taken = 0
-  // Whether there may be something else than messages.
-  private mixed = false
   private joining: Joining | undefined = undefined
   // Counts the messages that were begun in pieces, so that a reader knows whether it is still the one.
   private reading = 0
+  // The number of the last message that was read to its end.
+  private lastRead = 0
   // Whether the next item begins a message that somebody has and read no piece of yet.
   private begun = false
 
@@ -55,11 +54,9 @@ export class Inbox {
           this.bytes += ITEM_BYTES + event.data.length
           break
         case "Fragment":
-          this.mixed = true
           this.bytes += ITEM_BYTES + event.data.length
           break
         case "Frame":
-          this.mixed = true
           this.bytes += ITEM_BYTES + event.frame.payload.length
           break
         case "Ping":
@@ -88,52 +85,48 @@ export class Inbox {
     this.held = none
     this.taken = 0
     this.bytes = 0
-    this.mixed = false
     this.joining = undefined
     this.begun = false
-  }
-
-  /** Takes all messages. */
-  takeMessages(): Batch<Message.Message> | undefined {
-    if (this.isEmpty) return undefined
-    if (!this.mixed && this.keeps.length === 0 && this.taken === 0) {
-      const batch = this.held as Array<Message.Message>
-      this.clear()
-      return batch as unknown as Batch<Message.Message>
-    }
-    const batch: Array<Message.Message> = []
-    for (let message = this.takeMessage(); message !== undefined; message = this.takeMessage()) batch.push(message)
-    return batch.length === 0 ? undefined : (batch as unknown as Batch<Message.Message>)
   }
 
   /** Takes the next message. */
   takeMessage(): Message.Message | undefined {
     for (let item = this.shift(); item !== undefined; item = this.shift()) {
+      if (item._tag === "Text" || item._tag === "Binary") return item
       const message = isSide(item) ? undefined : this.toMessage(item)
       if (message !== undefined) return message
     }
     return undefined
   }
 
-  /** Takes everything, or as much as is asked for. */
-  takeEvents(max = Infinity): Batch<ConnectionEvent> | undefined {
-    const batch: Array<ConnectionEvent> = []
-    while (batch.length < max) {
-      const held = this.shift()
-      if (held === undefined) break
-      const item = isSide(held) ? held : this.toMessage(held)
-      if (item !== undefined) batch.push(item)
+  /** Takes the next message or what else is kept. */
+  takeEvent(): ConnectionEvent | undefined {
+    for (let item = this.shift(); item !== undefined; item = this.shift()) {
+      const event = isSide(item) ? item : this.toMessage(item)
+      if (event !== undefined) return event
     }
-    return batch.length === 0 ? undefined : (batch as unknown as Batch<ConnectionEvent>)
+    return undefined
   }
 
-  /** Takes all frames. */
-  takeFrames(): Batch<Frame.Frame> | undefined {
-    const batch: Array<Frame.Frame> = []
-    for (let item = this.shift(); item !== undefined; item = this.shift()) {
-      if (!isSide(item)) batch.push(toFrame(item))
+  /** Takes all events, or as many as are asked for. */
+  takeEvents(max = Infinity): NonEmptyReadonlyArray<ConnectionEvent> | undefined {
+    const first = this.takeEvent()
+    if (first === undefined) return undefined
+    const events: [ConnectionEvent, ...Array<ConnectionEvent>] = [first]
+    while (events.length < max) {
+      const event = this.takeEvent()
+      if (event === undefined) break
+      events.push(event)
     }
-    return batch.length === 0 ? undefined : (batch as unknown as Batch<Frame.Frame>)
+    return events
+  }
+
+  /** Takes the next frame. */
+  takeFrame(): Frame.Frame | undefined {
+    for (let item = this.shift(); item !== undefined; item = this.shift()) {
+      if (!isSide(item)) return toFrame(item)
+    }
+    return undefined
   }
 
   /** Begins to read the next message in pieces, and skips what is left of one that was read so before. */
@@ -150,19 +143,26 @@ export class Inbox {
     return undefined
   }
 
-  /** Takes the pieces that are there of the message that {@link beginStream} gave the number of. */
-  takePieces(reading: number): Batch<Event.Fragment> | undefined {
+  /** Takes the next piece of the message that {@link beginStream} gave the number of. */
+  takePiece(reading: number): Event.Fragment | undefined {
     if (reading !== this.reading) throw new Error("the rest of this message was skipped when a later one was asked for")
-    const batch: Array<Event.Fragment> = []
     for (let item = this.peek(); item !== undefined; item = this.peek()) {
-      if (item._tag === "Fragment") {
-        this.begun = false
-        batch.push(item)
-      } else if (!isSide(item)) break
+      if (item._tag !== "Fragment") {
+        if (!isSide(item)) return undefined
+        this.shift()
+        continue
+      }
       this.shift()
-      if (item._tag === "Fragment" && item.last) break
+      this.begun = false
+      if (item.last) this.lastRead = reading
+      return item
     }
-    return batch.length === 0 ? undefined : (batch as unknown as Batch<Event.Fragment>)
+    return undefined
+  }
+
+  /** Whether the last piece of the message with this number was taken. */
+  isRead(reading: number): boolean {
+    return reading === this.lastRead
   }
 
   private peek(): Held | undefined {
@@ -178,7 +178,6 @@ export class Inbox {
     if (this.isEmpty) {
       this.held = none
       this.taken = 0
-      this.mixed = false
     } else if (this.taken >= 1024 && this.taken * 2 >= this.held.length) {
       this.held = this.held.slice(this.taken)
       this.taken = 0

@@ -13,10 +13,13 @@ import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import { checkClose } from "@effect-ws/protocol/Session"
 import type { Closure, SendFailure, SendOptions } from "@effect-ws/protocol/Session"
 import { peerInfo } from "@effect-ws/transport/Push"
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Semaphore from "effect/Semaphore"
@@ -24,6 +27,7 @@ import * as Stream from "effect/Stream"
 import { TypeId } from "../Connection.ts"
 import type { Connection, ConnectionEvent, MessageStream } from "../Connection.ts"
 import type { Recipient } from "../Fanout.ts"
+import * as Demand from "./Demand.ts"
 import { dataEvent } from "./describe.ts"
 import { Line } from "./Line.ts"
 import type { End } from "./Line.ts"
@@ -32,8 +36,30 @@ import { unknown } from "../Peer.ts"
 import type { Poller } from "../Polling.ts"
 import type { Meter } from "./Meter.ts"
 import { Pings } from "./Pings.ts"
+import { Primitive } from "./Primitive.ts"
 
-export class SocketConnection extends Line implements Connection, Recipient {
+class Sending extends Primitive<void, CloseError.CloseError | Misuse> {
+  private readonly connection: SocketConnection
+  private readonly data: string | Uint8Array | Message.Message | PreparedMessage
+  private readonly options: SendOptions | undefined
+
+  constructor(
+    connection: SocketConnection,
+    data: string | Uint8Array | Message.Message | PreparedMessage,
+    options: SendOptions | undefined
+  ) {
+    super()
+    this.connection = connection
+    this.data = data
+    this.options = options
+  }
+
+  perform(): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    return this.connection.sendInOrder(this.data, this.options)
+  }
+}
+
+export class SocketConnection extends Line implements Connection, Recipient, Demand.Source {
   private messageLock: Semaphore.Semaphore | undefined = undefined
 
   get [TypeId](): typeof TypeId {
@@ -71,32 +97,34 @@ export class SocketConnection extends Line implements Connection, Recipient {
 
   // -- what the program takes ------------------------------------------------------------------------------------------
 
-  // Gives what `take` finds, or parks the fiber until there is more.
-  private demand<A>(take: () => A | undefined): Effect.Effect<A, End> {
-    const attempt: Effect.Effect<A, End> = Effect.withFiber((fiber) => {
-      this.everTaken = true
-      if (this.spent !== undefined) this.recycle()
-      const taken = take()
-      if (taken !== undefined) {
-        // A client may have taken the last of it and never ask again; what it sends in this turn still goes first.
-        if (this.session.owesClose && this.isIdle) this.flushAfterTurn()
-        if (this.paused) this.regulate()
-        return Effect.succeed(taken)
-      }
-      if (this.session.owesClose) this.answerClose()
-      else if (this.draining !== undefined) {
-        this.closeDrained(this.draining)
-        this.flushAfterTurn()
-      }
-      const end = this.end()
-      if (end !== undefined) return Effect.fail(end)
-      return Effect.callback<A, End>((resume) => {
-        this.takers.add(fiber, () => resume(attempt))
-        if (this.paused) this.regulate()
-        if (!this.busy) this.account()
-      })
-    })
-    return attempt
+  takeNext<A>(take: () => A | undefined, strict: boolean): Exit.Exit<A, End> | undefined {
+    this.everTaken = true
+    if (this.spent !== undefined) this.recycle()
+    const taken = take()
+    if (taken !== undefined) {
+      // A client may have taken the last of it and never ask again; what it sends in this turn still goes first.
+      if (this.session.owesClose && this.isIdle) this.flushAfterTurn()
+      if (this.paused) this.regulate()
+      return Exit.succeed(taken)
+    }
+    if (this.session.owesClose) this.answerClose()
+    else if (this.draining !== undefined) {
+      this.closeDrained(this.draining)
+      this.flushAfterTurn()
+    }
+    const end = this.end()
+    if (end === undefined) return undefined
+    return Exit.fail(strict && Cause.isDone(end) ? this.session.closure!.error : end)
+  }
+
+  park<A>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    resume: (demand: Effect.Effect<A, End>) => void,
+    demand: Effect.Effect<A, End>
+  ): void {
+    this.takers.add(fiber, resume, demand)
+    if (this.paused) this.regulate()
+    if (!this.busy) this.account()
   }
 
   private answerClose(): void {
@@ -104,25 +132,38 @@ export class SocketConnection extends Line implements Connection, Recipient {
     this.flushAfterTurn()
   }
 
-  private streamOf<A>(take: () => readonly [A, ...Array<A>] | undefined): Stream.Stream<A, CloseError.CloseError> {
-    return Stream.fromPull(Effect.sync(() => this.demand(take)))
+  // A stream of what `take` finds, one at a time: see `Demand`.
+  private streamOf<A>(take: () => A | undefined): Stream.Stream<A, CloseError.CloseError> {
+    const takeBatch = (): readonly [A] | undefined => {
+      const taken = take()
+      return taken === undefined ? undefined : [taken]
+    }
+    return Stream.fromPull(Effect.sync(() => Demand.pull(this, takeBatch)))
   }
 
   get messages(): Stream.Stream<Message.Message, CloseError.CloseError> {
-    return this.streamOf(() => this.inbox.takeMessages())
+    return this.streamOf(() => this.inbox.takeMessage())
   }
 
   events(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): Stream.Stream<ConnectionEvent, CloseError.CloseError> {
+    this.observe(kinds)
+    return this.streamOf(() => this.inbox.takeEvent())
+  }
+
+  private observe(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): void {
     this.inbox.keeps = kinds
     if (kinds.includes("Sent")) this.outlet.observe()
-    return this.streamOf(() => this.inbox.takeEvents())
   }
 
   poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): void {
-    this.inbox.keeps = kinds
-    if (kinds.includes("Sent")) this.outlet.observe()
+    this.observe(kinds)
     this.poller = poller
     this.polled = true
+  }
+
+  pull(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): Effect.Effect<NonEmptyReadonlyArray<ConnectionEvent>, End> {
+    this.observe(kinds)
+    return Demand.pull(this, () => this.inbox.takeEvents())
   }
 
   take(max: number): ReadonlyArray<ConnectionEvent> {
@@ -143,24 +184,24 @@ export class SocketConnection extends Line implements Connection, Recipient {
   }
 
   get receive(): Effect.Effect<Message.Message, CloseError.CloseError> {
-    return this.orClosed(this.demand(() => this.inbox.takeMessage()))
+    return Demand.receive(this, () => this.inbox.takeMessage())
   }
 
   get receiveStream(): Effect.Effect<MessageStream, CloseError.CloseError> {
-    return this.orClosed(
-      this.demand(() => {
-        if (this.inbox.isEmpty) this.inbox.add(this.session.setDelivery("fragment"))
-        const beginning = this.inbox.beginStream()
-        if (beginning === undefined) return undefined
-        return beginning._tag === "Whole"
-          ? wholeStream(beginning.message)
-          : this.streamOfPieces(beginning.type, beginning.reading)
-      })
-    )
+    return Demand.receive(this, () => {
+      if (this.inbox.isEmpty) this.inbox.add(this.session.setDelivery("fragment"))
+      const beginning = this.inbox.beginStream()
+      if (beginning === undefined) return undefined
+      return beginning._tag === "Whole"
+        ? wholeStream(beginning.message)
+        : this.streamOfPieces(beginning.type, beginning.reading)
+    })
   }
 
   private streamOfPieces(type: "Text" | "Binary", reading: number): MessageStream {
-    const chunks = this.streamOf(() => this.inbox.takePieces(reading)).pipe(Stream.takeUntil((piece) => piece.last))
+    const pieces = this.streamOf(() => this.inbox.takePiece(reading)).pipe(Stream.takeUntil((piece) => piece.last))
+    // What follows the last piece belongs to other messages.
+    const chunks = Stream.suspend(() => (this.inbox.isRead(reading) ? Stream.empty : pieces))
     return type === "Text"
       ? { _tag: "Text", chunks: Stream.map(chunks, (piece) => piece.data as string) }
       : { _tag: "Binary", chunks: Stream.map(chunks, (piece) => piece.data as Uint8Array) }
@@ -171,15 +212,11 @@ export class SocketConnection extends Line implements Connection, Recipient {
       Effect.acquireRelease(
         Effect.sync(() => {
           this.session.setDelivery("frame")
-          return this.streamOf(() => this.inbox.takeFrames())
+          return this.streamOf(() => this.inbox.takeFrame())
         }),
         () => Effect.sync(() => this.session.setDelivery("message"))
       )
     )
-  }
-
-  private orClosed<A>(effect: Effect.Effect<A, End>): Effect.Effect<A, CloseError.CloseError> {
-    return Effect.catchIf(effect, Cause.isDone, () => Effect.fail(this.session.closure!.error))
   }
 
   // -- what the program sends ------------------------------------------------------------------------------------------
@@ -188,14 +225,20 @@ export class SocketConnection extends Line implements Connection, Recipient {
     data: string | Uint8Array | Message.Message | PreparedMessage,
     options?: SendOptions
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
-    return Effect.suspend(() =>
-      this.messageLock === undefined
-        ? this.sendNow(data, options)
-        : Semaphore.withPermit(
-            this.messageLock,
-            Effect.suspend(() => this.sendNow(data, options))
-          )
-    )
+    return new Sending(this, data, options)
+  }
+
+  /** Sends a message now, or when the one that is sent in pieces is complete. */
+  sendInOrder(
+    data: string | Uint8Array | Message.Message | PreparedMessage,
+    options: SendOptions | undefined
+  ): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    return this.messageLock === undefined
+      ? this.sendNow(data, options)
+      : Semaphore.withPermit(
+          this.messageLock,
+          Effect.suspend(() => this.sendNow(data, options))
+        )
   }
 
   private sendNow(

@@ -1,9 +1,10 @@
 /** Tests of what the README shows, and the pages on how a server listens, lives and ends. */
 import * as Client from "@effect-ws/client/Client"
+import type { Connection } from "@effect-ws/connection/Connection"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { formatAddress } from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
-import type * as Tcp from "@effect-ws/transport/Tcp"
+import * as Tcp from "@effect-ws/transport/Tcp"
 import type { SocketServer } from "effect/socket/SocketServer"
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -169,6 +170,20 @@ export const covers: Pages.Covers = {
       const Greeter = WebSocketServer.layer((connection) => connection.send("hello"))
       const services = yield* Layer.build(Layer.provide(Greeter, Transport))
       assert.strictEqual(yield* (yield* open(`ws://127.0.0.1:${portOf(services)}/`)).receive, "hello")
+    })
+  ),
+
+  "lifecycle-3": Pages.run(
+    "takes two messages, and then the others",
+    Effect.gen(function* () {
+      const { login } = yield* Pages.load<{
+        readonly login: (connection: Connection) => Effect.Effect<void, unknown>
+      }>("lifecycle-3")
+      const Login = WebSocketServer.layer(login).pipe(Layer.provide(Tcp.layerServer({ port: 0 })))
+      const client = yield* open(`ws://127.0.0.1:${portOf(yield* Layer.build(Login))}/`)
+      for (const message of ["alice", "secret", "hello"]) yield* client.send(message)
+      assert.strictEqual(yield* client.receive, "welcome, alice (6 characters)")
+      assert.strictEqual(yield* client.receive, "hello")
     })
   ),
 

@@ -1,0 +1,67 @@
+/**
+ * Reading as an effect: it takes one item of what was received, or parks the fiber until there is one.
+ *
+ * It takes one at a time, because an item that a stream has pulled and not handed on is lost when the stream ends early:
+ * nothing can put it back. For the same reason a fiber that is about to yield does so before it takes. Between the taking
+ * and the program's function an interruption would find the item in nobody's hands.
+ */
+import type * as CloseError from "@effect-ws/protocol/CloseError"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { End } from "./Line.ts"
+import { Primitive } from "./Primitive.ts"
+
+/** Where a demand takes from. */
+export interface Source {
+  /**
+   * Returns what `take` finds, or the end as a failure; `undefined` where nothing is there and more may come. Where the
+   * demand is `strict` an ordinary end is a `CloseError`, too.
+   */
+  takeNext<A>(take: () => A | undefined, strict: boolean): Exit.Exit<A, End> | undefined
+  /** Lets a fiber wait until there may be something to take. It goes on with `demand`. */
+  park<A>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    resume: (demand: Effect.Effect<A, End>) => void,
+    demand: Effect.Effect<A, End>
+  ): void
+}
+
+class Demand<A> extends Primitive<A, End> {
+  private readonly source: Source
+  private readonly take: () => A | undefined
+  private readonly strict: boolean
+  // Made once, for it is the same each time.
+  private waiting: Effect.Effect<A, End> | undefined = undefined
+
+  constructor(source: Source, take: () => A | undefined, strict: boolean) {
+    super()
+    this.source = source
+    this.take = take
+    this.strict = strict
+  }
+
+  perform(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, End> {
+    if (isAboutToYield(fiber)) return Effect.andThen(Effect.yieldNow, this)
+    return this.source.takeNext(this.take, this.strict) ?? (this.waiting ??= this.makeWaiting())
+  }
+
+  private makeWaiting(): Effect.Effect<A, End> {
+    return Effect.callback((resume) => this.source.park(Fiber.getCurrent()!, resume, this))
+  }
+}
+
+/** Takes what a stream pulls next. */
+export const pull = <A>(source: Source, take: () => A | undefined): Effect.Effect<A, End> =>
+  new Demand(source, take, false)
+
+/** Takes what a program waits for; every end fails it. */
+export const receive = <A>(source: Source, take: () => A | undefined): Effect.Effect<A, CloseError.CloseError> =>
+  new Demand(source, take, true) as Effect.Effect<A, CloseError.CloseError>
+
+// How many operations of Effect a chain of stream operators may need from the taking to the program's function.
+const HEADROOM = 256
+
+// A program that sets `Scheduler.MaxOpsBeforeYield` below twice the headroom yields when it likes.
+const isAboutToYield = ({ cache, currentOpCount }: Fiber.Fiber<unknown, unknown>): boolean =>
+  currentOpCount + HEADROOM > cache.maxOpsBeforeYield && cache.maxOpsBeforeYield >= 2 * HEADROOM && !cache.preventYield
