@@ -40,7 +40,9 @@ const nameAndValue = /^([^:]+):[ \t]*(.*?)[ \t]*$/
 /** The argument and the flags as they are read. */
 export const flags = {
   url: Argument.String("url").pipe(
-    Argument.withDescription("Where to connect: ws://, wss://, http:// or https://, or ws+unix:PATH:/TARGET")
+    Argument.withDescription(
+      "Where to connect: ws://, wss://, http:// or https://, or ws+unix:PATH:/TARGET; HOST:PORT is ws://HOST:PORT"
+    )
   ),
   headers: Flag.String("header").pipe(
     Flag.withMetavar("NAME:VALUE"),
@@ -199,7 +201,7 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
     Duration.seconds(Option.getOrElse(value, () => otherwise))
   const pongTimeout = wait(input.pongTimeout, 60)
   return Effect.succeed({
-    url: input.url,
+    url: withScheme(input.url),
     options: {
       headers: input.headers,
       subprotocols: input.subprotocols,
@@ -224,6 +226,13 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
     linger: wait(input.linger, 1)
   })
 }
+
+// A host, as it is typed: `localhost:8000`, `[::1]/path`. What has a scheme has no host before its first colon, but for a
+// port.
+const schemeless = /^(?:\[[^\]]*\]|(?![0-9]+$)[^/:@?#\s]+)(?::[0-9]+)?(?:[/?].*)?$/
+
+/** A URL that is typed without a scheme is one of ws. */
+const withScheme = (url: string): string => (schemeless.test(url) ? `ws://${url}` : url)
 
 const refuse = (userMessage: string): Effect.Effect<never, CliError.UserError> =>
   Effect.fail(new CliError.UserError({ cause: userMessage, userMessage }))

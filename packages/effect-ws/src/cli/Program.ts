@@ -27,17 +27,17 @@ export const run = (
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, toStderr))
   )
 
-// Standard output is for what was asked for. A command line that was refused asked for nothing, so its help goes where
-// the error goes, above it.
+// A command line that was refused is told what is wrong with it, on one line. The help, which is what would scroll that
+// away, is for those who ask.
 const presenter = CliOutput.layerPresenter({
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Console.consoleWith((console) =>
-          CliOutput.defaultPresenter
-            .present(event)
-            .pipe(Effect.provideService(Console.Console, { ...console, log: console.error }))
-        )
-      : CliOutput.defaultPresenter.present(event)
+  present: (event) => {
+    if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
+    const command = event.commandPath.join(" ")
+    const errors = event.errors.map(({ message }) => message.replaceAll(/\s+/g, " ").trim())
+    const isUnknown = event.errors.some(({ _tag }) => _tag === "UnrecognizedOption")
+    const known = isUnknown ? [`known are ${event.helpDoc.flags.map(({ name }) => `--${name}`).join(", ")}`] : []
+    return Console.error(`${command}: ${[...errors, ...known].join("; ")} (${command} --help tells more)`)
+  }
 })
 
 const toStderr = Layer.succeed(Logger.LogToStderr, true)

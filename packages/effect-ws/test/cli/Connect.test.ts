@@ -245,8 +245,9 @@ describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
   }
 
   const refused: ReadonlyArray<readonly [args: string, code: number, ...says: ReadonlyArray<string>]> = [
-    ["127.0.0.1:8000", 3, "a URL such as wss://host/path"],
-    ["localhost:8000", 3, "scheme ws, wss, http, https", "localhost:"],
+    [":8000", 3, "a URL such as wss://host/path"],
+    ["8000", 3, "a URL such as wss://host/path"],
+    ["mailto:someone", 3, "scheme ws, wss, http, https", "mailto:"],
     ["ftp://localhost", 3, "scheme ws, wss, http, https", "ftp:"],
     ["ws://localhost/#part", 3, "without a fragment"],
     ["ws://no-such-name.invalid/", 6, "no-such-name.invalid"],
@@ -363,6 +364,16 @@ describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
 })
 
 describe("connect, to serve", { timeout: 60_000 }, () => {
+  it.live("takes HOST:PORT for ws://HOST:PORT", () =>
+    Effect.gen(function* () {
+      const { address } = yield* ServeProcess.serve("--port", "0")
+      const host = address.replace("ws://", "").replace(/\/$/, "")
+      assert.strictEqual((yield* ConnectProcess.run("in\n", host, ...quick)).stdout, "in\n")
+      const named = `${host.replace("127.0.0.1", "localhost")}/path?query`
+      assert.strictEqual((yield* ConnectProcess.run("in\n", named, ...quick)).stdout, "in\n")
+    })
+  )
+
   it.live.each(["basic", "digest"])("signs in by %s, by a flag or by the URL", (scheme) =>
     Effect.gen(function* () {
       const { address } = yield* ServeProcess.serve("--port", "0", "--auth", "alice:a:b", "--auth-scheme", scheme)

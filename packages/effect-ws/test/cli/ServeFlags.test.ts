@@ -41,7 +41,7 @@ const refused: ReadonlyArray<readonly [args: string, ...says: ReadonlyArray<stri
   ["--auth me:a --auth-scheme bearer", "--auth-scheme", "basic", "digest"],
   ["--auth-scheme basic", "--auth-scheme", "--auth beside it"],
   ["--keepalive -1", "--keepalive", "from 0 to 86400"],
-  ["more", "more", "--host"],
+  ["more", "more", "effect-ws serve --help"],
   ["--tls-cert cert.pem", "--tls-cert", "--tls-key"],
   ["--tls-key key.pem", "--tls-key", "--tls-cert"],
   ["--tls-client-ca ca.pem", "--tls-client-ca", "--tls-cert", "--tls-key"],
@@ -80,6 +80,17 @@ describe("serve refuses, and says what is allowed", { timeout: 30_000 }, () => {
       Effect.map(ServeProcess.run("serve", ...args.split(" ")), (ended) => assertRefused(ended, says))
     )
   }
+
+  it.effect("on one line, without the help", () =>
+    Effect.gen(function* () {
+      for (const args of [["serve", "--port", "x"], ["serve", "--no-such-flag"], ["connect"], ["conect"]]) {
+        const before = (yield* TestConsole.errorLines).length
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(Program.run("0.0.0", args))))
+        const said = (yield* TestConsole.errorLines).slice(before).join("\n")
+        assert.match(said, /^effect-ws[^\n]+ --help tells more\)$/)
+      }
+    })
+  )
 
   it.live("a file that is no PEM", () =>
     Effect.gen(function* () {
