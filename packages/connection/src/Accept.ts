@@ -128,7 +128,7 @@ export interface AcceptOptions<R = never>
   readonly handshakeTimeout?: Duration.Input | undefined
   /**
    * Answers a GET that asks for no WebSocket; `undefined` leaves it to the handshake to refuse, with 426. One without a
-   * valid `Host` gets 400. Default: refuse.
+   * valid `Host` gets 400. On the port of an HTTP server (`HttpUpgrade`) that server answers. Default: refuse.
    */
   readonly respond?: ((request: HttpHead.RequestHead) => HttpAnswer | undefined) | undefined
 }

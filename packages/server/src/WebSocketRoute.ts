@@ -140,7 +140,8 @@ const answerPlain = (
 ): HttpServerResponse.HttpServerResponse => {
   if (request.method !== "GET" && request.method !== "HEAD") return notAGet
   const head = headOf(request)
-  const answer = head === undefined ? undefined : respond?.(head)
+  if (head === undefined || respond === undefined) return notAnUpgrade
+  const answer = respond(head)
   return answer === undefined ? notAnUpgrade : encode(answer)
 }
 
@@ -297,6 +298,17 @@ export const layerServer = (
   ServeError
 > => Layer.mergeAll(Layer.effectContext(makeServer(evaluate, options)), NodeHttpServer.layerHttpServices)
 
+// RFC 9112 3.2. Node checks it, but not of requests to upgrade.
+const requireHost = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const message = request.headers["host"] === undefined ? upgradeOf(request) : undefined
+    return message === undefined || message.httpVersionMinor === 0 ? app : Effect.succeed(withoutHost)
+  })
+
+const withoutHost = toResponse({ rule: "InvalidHost", status: 400, reason: "expected one Host header, found none" })
+
 const makeServer = Effect.fnUntraced(function* (
   evaluate: LazyArg<HttpUpgrade.HttpServer>,
   options: NodeHttpServer.Options
@@ -311,7 +323,7 @@ const makeServer = Effect.fnUntraced(function* (
     serve: (app, middleware) =>
       // Finalizers run in reverse: the drain comes before the server's own.
       Effect.andThen(
-        middleware === undefined ? serve(app) : serve(app, middleware),
+        middleware === undefined ? serve(requireHost(app)) : serve(requireHost(app), middleware),
         Effect.addFinalizer(() => StoppedClock.orElse(drainAll, Effect.void))
       )
   })

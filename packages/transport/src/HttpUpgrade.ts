@@ -71,17 +71,17 @@ export interface ServerOptions extends UpgradeOptions {
  * **Details**
  *
  * Several of these Layers may share a server, each with paths of its own: the first that wants a request takes it. What
- * none of them wants is left to the server's other `upgrade` listeners. Where there are none it is answered: 404, or 426
- * to an upgrade that is not to WebSocket.
+ * none of them wants is left to the server's other `upgrade` listeners. Where there are none it is answered: 404, and an
+ * upgrade that is not to WebSocket, such as the `h2c` that curl offers with `--http2`, is an ordinary request.
  *
  * The Layer is built when the server listens, since that is when its address is known; upgrades that arrive earlier than
  * `run` or `accept` wait. Closing its Scope takes the listener off the server. Sockets over TLS tell so by `peerInfo`.
  *
  * **Gotchas**
  *
- * With an `upgrade` listener Node no longer ignores upgrades to other protocols, such as the `h2c` that curl offers with
- * `--http2`. `createServer({ shouldUpgradeCallback: HttpUpgrade.isWebSocketUpgrade })` makes them ordinary requests
- * again (Node 24.9 and later).
+ * A request with a body that offers another upgrade gets 426, since with an `upgrade` listener Node does not read its
+ * body. `createServer({ shouldUpgradeCallback: HttpUpgrade.isWebSocketUpgrade })` makes it an ordinary request (Node 24.9
+ * and later).
  *
  * Another listener that answers every upgrade, as Effect's `HttpServer` and `ws` without `noServer` do, answers those
  * taken here as well.

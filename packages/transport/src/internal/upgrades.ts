@@ -2,6 +2,7 @@
  * One `upgrade` listener for each HTTP server, whatever the number of those who take upgrades off it: only who sees all
  * of them can tell that nobody wants a request.
  */
+import { ServerResponse } from "node:http"
 import type * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Duplex } from "node:stream"
@@ -60,7 +61,27 @@ const dispatch = (
   }
   if (server.listenerCount("upgrade") > 1) return
   if (isWebSocketUpgrade(request)) return answer(stream, 404, "nothing is served at this path")
+  // RFC 9110 7.8: "A server MAY ignore a received Upgrade header field". Node did, before there was a listener.
+  if (request.complete && server.listenerCount("request") > 0) return serveAsRequest(server, request, stream)
   answer(stream, 426, "only upgrades to WebSocket are served", "Upgrade: websocket\r\n")
+}
+
+/** Gives a request to the listeners of ordinary ones. */
+const serveAsRequest = (server: Net.Server, request: Http.IncomingMessage, stream: Duplex): void => {
+  // RFC 9112 3.2. Node checks it, but not of requests to upgrade.
+  if (request.httpVersionMinor === 1 && request.headers.host === undefined) {
+    return answer(stream, 400, "expected one Host header, found none")
+  }
+  const response = new ServerResponse(request)
+  // The parser of the socket is gone: there is no next request.
+  response.shouldKeepAlive = false
+  response.assignSocket(stream as Net.Socket)
+  response.on("finish", () => {
+    response.detachSocket(stream as Net.Socket)
+    stream.end()
+    stream.resume()
+  })
+  server.emit("request", request, response)
 }
 
 /** Tests whether a request asks for a WebSocket. */
@@ -68,6 +89,7 @@ export const isWebSocketUpgrade = (request: Http.IncomingMessage): boolean =>
   (request.headers.upgrade ?? "").split(",").some((protocol) => protocol.trim().toLowerCase() === "websocket")
 
 const reasons = {
+  400: "Bad Request",
   404: "Not Found",
   426: "Upgrade Required",
   431: "Request Header Fields Too Large",
