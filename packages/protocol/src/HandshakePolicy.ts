@@ -101,10 +101,18 @@ export const checkOrigin = (
         new HandshakeRejection({
           rule: "ForbiddenOrigin",
           status: 403,
-          reason: `the origin ${JSON.stringify(origin.slice(0, 256))} may not connect to this server`
+          reason: `the origin ${quote(origin)} may not connect to this server: ${why(request, origins)}`
         })
       )
 }
+
+// What is compared is what the client sent; the origins that a program lists are its own business.
+const why = ({ host, secure }: Pick<UpgradeRequest, "host" | "secure">, origins: Origins): string =>
+  origins === "same-origin"
+    ? `it is not that of the host asked for, ${quote(secure === true ? `https://${host}` : host)}`
+    : "it is not among those admitted"
+
+const quote = (text: string): string => JSON.stringify(text.slice(0, 256))
 
 const isSameOrigin = (request: Pick<UpgradeRequest, "host" | "secure">, text: string): boolean => {
   const origin = Authority.parseOrigin(text)

@@ -33,6 +33,20 @@ const admits = (change: Partial<UpgradeRequest>, origins?: HandshakePolicy.Origi
 
 describe("HandshakePolicy", () => {
   it.each([
+    [{ origin: "http://a.test" }, "same-origin", 'it is not that of the host asked for, "example.com"'],
+    [
+      { origin: "http://example.com", secure: true },
+      "same-origin",
+      'it is not that of the host asked for, "https://example.com"'
+    ],
+    [{ origin: "http://a.test" }, ["https://secret.test"], "it is not among those admitted"]
+  ] as const)("names what it compared where it refuses %j by %j", (change, origins, why) => {
+    const result = HandshakePolicy.decide(request(change), { origins })
+    assert(Result.isFailure(result))
+    assert.strictEqual(result.failure.reason, `the origin "${change.origin}" may not connect to this server: ${why}`)
+  })
+
+  it.each([
     ["http://example.com", "example.com", undefined, true],
     ["https://example.com", "example.com", undefined, true],
     ["HTTPS://Example.COM", "eXample.com", undefined, true],
