@@ -66,11 +66,14 @@ describe("serve", { timeout: 30_000 }, () => {
         /^HTTP\/1\.1 404 [^]*Content-Length: 31\r\n[^]*\r\n\r\nnothing is served/
       )
       assert.match(yield* get(port, "/", "POST"), /^HTTP\/1\.1 405 /)
-      const other = Client.exchange(
-        Net.connect(port, "127.0.0.1"),
-        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
-      )
-      assert.match(yield* other, /^HTTP\/1\.1 426 /)
+      const other = (upgrade: string, host = "Host: localhost\r\n") =>
+        Client.exchange(
+          Net.connect(port, "127.0.0.1"),
+          `GET / HTTP/1.1\r\n${host}Connection: upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`
+        )
+      assert.match(yield* other("h2c"), /^HTTP\/1\.1 200 /)
+      assert.match(yield* other("h2c", ""), /^HTTP\/1\.1 400 /)
+      assert.match(yield* other("websocket"), /^HTTP\/1\.1 426 /)
     })
   )
 

@@ -50,11 +50,12 @@ describe.skipIf(isMissing)("serve --auth, with curl (left out where curl is miss
     })
   )
 
-  it.live("still refuses other paths, to those whom it knows", () =>
+  it.live("refuses other paths before it asks for a password", () =>
     Effect.gen(function* () {
       const { address } = yield* ServeProcess.serve("--port", "0", "--auth", "alice:a", "--location", "/chat")
       const url = address.replace("ws:", "http:")
-      assert.deepStrictEqual(yield* curl(...upgrade, `${url}/other`), [401])
+      assert.deepStrictEqual(yield* curl(...upgrade, `${url}/other`), [404])
+      assert.deepStrictEqual(yield* curl(...upgrade, `${url}/chat`), [401])
       assert.deepStrictEqual(yield* curl("-u", "alice:a", ...upgrade, `${url}/other`), [404])
       assert.deepStrictEqual(yield* curl("-u", "alice:a", ...upgrade, `${url}/chat`), [101])
     })
