@@ -138,6 +138,10 @@ export interface ReconnectingClient<E = never> {
    * The messages of all connections, in order, for one reader. Ends when the client is closed, and fails with the last
    * failure when it gives up.
    *
+   * **Details**
+   *
+   * A read that ends early leaves the other messages to the next one, as with `Connection.messages`.
+   *
    * **Gotchas**
    *
    * Messages are not dropped: a program that does not read holds up the connection, and with it the next one.

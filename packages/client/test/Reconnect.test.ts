@@ -623,6 +623,53 @@ describe("Reconnect", () => {
   })
 
   test(
+    "loses no message and no event to a read that ends early",
+    Effect.gen(function* () {
+      const server = yield* serve()
+      const client = yield* Reconnect.make({ url: "ws://host/", schedule: Schedule.spaced("1 second") })
+      const given: Array<string> = []
+      const events: Array<string> = []
+      const take = (count: number) =>
+        Stream.runForEach(Stream.take(client.messages, count), ({ data }) =>
+          Effect.sync(() => void given.push(String(data)))
+        )
+      for (let connection = 0; connection < 3; connection++) {
+        const far = yield* Queue.take(server.connections)
+        for (let index = 0; index < 10; index++) yield* far.send(`${connection}${index}`)
+        yield* settle
+        yield* take(3)
+        const reader = yield* Effect.forkChild(
+          Stream.runForEach(client.messages, ({ data }) => {
+            given.push(String(data))
+            return data === `${connection}6` ? Effect.never : Effect.void
+          })
+        )
+        yield* settle
+        yield* Fiber.interrupt(reader)
+        yield* Effect.forkChild(far.close(1001))
+        yield* settle
+        yield* take(3)
+        events.push(describeEvent(yield* Effect.fromOption(yield* Stream.runHead(client.events))))
+        yield* settle
+        yield* TestClock.adjust("1 second")
+        yield* settle
+      }
+      assert.deepStrictEqual(
+        given,
+        [0, 1, 2].flatMap((connection) => Array.from({ length: 10 }, (_, index) => `${connection}${index}`))
+      )
+      yield* client.close()
+      const others = yield* Stream.runCollect(client.events)
+      assert.deepStrictEqual(
+        [...events, ...others.map(describeEvent)],
+        [0, 1, 2]
+          .flatMap(() => ["Connecting 1", "Open 1", "Closed 1001, again in 1000"])
+          .concat(["Connecting 1", "Open 1", "Closed 1000", "Stopped"])
+      )
+    })
+  )
+
+  test(
     "gives the messages of all connections in order",
     Effect.gen(function* () {
       const server = yield* serve()

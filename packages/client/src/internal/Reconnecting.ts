@@ -5,6 +5,7 @@
 import { refuse } from "@effect-ws/protocol/PreparedMessage"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as OneByOne from "@effect-ws/connection/OneByOne"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
 import type { Misuse } from "@effect-ws/protocol/Misuse"
@@ -33,6 +34,7 @@ import * as FailureKind from "../FailureKind.ts"
 import { NotSent } from "../NotSent.ts"
 import { ProxyError } from "../ProxyError.ts"
 import { UnexpectedResponse } from "../UnexpectedResponse.ts"
+import { Incoming } from "./Incoming.ts"
 import { Pending } from "./Pending.ts"
 import { retryAfterMillis } from "./retryAfter.ts"
 
@@ -43,7 +45,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   private readonly unproven: Array<string | Uint8Array> = []
   // How many have left that list so far.
   private settledCount = 0
-  private readonly inbox: Queue.Queue<Message, Failure<E> | Cause.Done>
+  private readonly incoming: Incoming<Failure<E>>
   private readonly told: Queue.Queue<Event<E>, Cause.Done>
   // Open while there is a connection, and when there will be none any more.
   private readonly settled = Latch.makeUnsafe(false)
@@ -52,13 +54,15 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   private current: Connection | undefined = undefined
   private supervisor: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private stopping = false
+  // What takes the messages of the current connection, or took those of the last one.
+  private passing: Fiber.Fiber<void> | undefined = undefined
   // What closes the connection, as long as it does.
   private closing: Fiber.Fiber<void, Misuse> | undefined = undefined
   private over = false
 
   private constructor(
     options: Pick<ReconnectOptions, "maxPendingBytes" | "maxPendingMessages" | "whileDown">,
-    inbox: Queue.Queue<Message, Failure<E> | Cause.Done>,
+    incoming: Incoming<Failure<E>>,
     told: Queue.Queue<Event<E>, Cause.Done>
   ) {
     this.waiting = new Pending(
@@ -66,7 +70,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       Argument.limit("maxPendingBytes", options.maxPendingBytes ?? 1 << 20)
     )
     this.mayWait = options.whileDown !== "fail"
-    this.inbox = inbox
+    this.incoming = incoming
     this.told = told
   }
 
@@ -77,7 +81,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return Effect.gen(function* () {
       const client = new Reconnecting<E | ES>(
         options,
-        yield* Queue.bounded<Message, Failure<E | ES> | Cause.Done>(Argument.limit("inbox", options.inbox ?? 16, 1)),
+        yield* Incoming.make<Failure<E | ES>>(Argument.limit("inbox", options.inbox ?? 16, 1)),
         yield* Queue.sliding<Event<E | ES>, Cause.Done>(Argument.limit("eventBuffer", options.eventBuffer ?? 256, 1))
       )
       const schedule: Schedule.Schedule<unknown, Failure<E>, ES, RS> = options.schedule ?? defaultSchedule
@@ -92,11 +96,11 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   // -- what the program does -------------------------------------------------------------------------------------------
 
   get messages(): Stream.Stream<Message, Failure<E>> {
-    return Stream.fromQueue(this.inbox)
+    return this.incoming.messages
   }
 
   get events(): Stream.Stream<Event<E>> {
-    return Stream.fromQueue(this.told)
+    return OneByOne.stream(Queue.take(this.told))
   }
 
   get pending(): Effect.Effect<number> {
@@ -156,6 +160,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
             this.stopping = false
           })
         ),
+        // The reader gets what the connection has received, in its own time.
+        Effect.andThen(this.passedOn),
         Effect.andThen(this.ended),
         Effect.ensuring(
           Effect.sync(() => {
@@ -168,6 +174,13 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
         if (fiber.pollUnsafe() === undefined) this.closing = fiber
         return Fiber.join(fiber)
       })
+    })
+  }
+
+  private get passedOn(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.incoming.release()
+      return this.passing === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.passing))
     })
   }
 
@@ -234,6 +247,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           this.opened(connection, attempt)
           yield* Effect.forkScoped(this.handOn(connection), { startImmediately: true })
           const passing = yield* Effect.forkScoped(this.passOn(connection), { startImmediately: true })
+          this.passing = passing
           // The end shows first in the messages, unless the program does not read them.
           yield* Effect.raceFirst(Fiber.await(passing), connection.closed)
           this.lost()
@@ -271,10 +285,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   }
 
   private passOn(connection: Connection): Effect.Effect<void> {
-    return Stream.runForEachArray(connection.messages, (messages) => Queue.offerAll(this.inbox, messages)).pipe(
-      // How it ended is in the record of the end.
-      Effect.ignore
-    )
+    // How it ended is in the record of the end.
+    return Effect.ignore(Stream.runForEach(connection.messages, (message) => this.incoming.add(message)))
   }
 
   private handOn(connection: Connection): Effect.Effect<void, never, Scope.Scope> {
@@ -339,16 +351,16 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
         : Cause.findError(exit.cause)
       if (Result.isSuccess(failure)) {
         this.tell({ _tag: "GaveUp", failure: failure.success })
-        Queue.failCauseUnsafe(this.inbox, Cause.fail(failure.success))
+        this.incoming.fail(Cause.fail(failure.success))
       } else if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
         // A defect of the program's effects is for the program to see, at both places where it may look.
         const defects = exit.cause as Cause.Cause<never>
-        Queue.failCauseUnsafe(this.inbox, defects)
+        this.incoming.fail(defects)
         Queue.failCauseUnsafe(this.told, defects)
         return
       } else {
         this.tell({ _tag: "Stopped" })
-        Queue.endUnsafe(this.inbox)
+        this.incoming.end()
       }
       Queue.endUnsafe(this.told)
     })

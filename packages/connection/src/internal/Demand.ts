@@ -2,13 +2,13 @@
  * Reading as an effect: it takes one item of what was received, or parks the fiber until there is one.
  *
  * It takes one at a time, because an item that a stream has pulled and not handed on is lost when the stream ends early:
- * nothing can put it back. For the same reason a fiber that is about to yield does so before it takes. Between the taking
- * and the program's function an interruption would find the item in nobody's hands.
+ * nothing can put it back. For the same reason a fiber that is about to yield does so before it takes.
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { isAboutToYield } from "../OneByOne.ts"
 import type { End } from "./Line.ts"
 import { Primitive } from "./Primitive.ts"
 
@@ -58,10 +58,3 @@ export const pull = <A>(source: Source, take: () => A | undefined): Effect.Effec
 /** Takes what a program waits for; every end fails it. */
 export const receive = <A>(source: Source, take: () => A | undefined): Effect.Effect<A, CloseError.CloseError> =>
   new Demand(source, take, true) as Effect.Effect<A, CloseError.CloseError>
-
-// How many operations of Effect a chain of stream operators may need from the taking to the program's function.
-const HEADROOM = 256
-
-// A program that sets `Scheduler.MaxOpsBeforeYield` below twice the headroom yields when it likes.
-const isAboutToYield = ({ cache, currentOpCount }: Fiber.Fiber<unknown, unknown>): boolean =>
-  currentOpCount + HEADROOM > cache.maxOpsBeforeYield && cache.maxOpsBeforeYield >= 2 * HEADROOM && !cache.preventYield

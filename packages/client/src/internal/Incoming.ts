@@ -1,0 +1,62 @@
+/**
+ * The messages of all connections of a reconnecting client, on their way to its reader.
+ *
+ * A message is in the queue before its connection waits for room, so that a connection which is interrupted there takes
+ * none with it.
+ */
+import * as OneByOne from "@effect-ws/connection/OneByOne"
+import type { Message } from "@effect-ws/protocol/Message"
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Queue from "effect/Queue"
+import type * as Stream from "effect/Stream"
+
+export class Incoming<E> {
+  private readonly queue: Queue.Queue<Message, E | Cause.Done>
+  private readonly limit: number
+  private readonly room = Latch.makeUnsafe(true)
+  private isReleased = false
+
+  private constructor(queue: Queue.Queue<Message, E | Cause.Done>, limit: number) {
+    this.queue = queue
+    this.limit = limit
+  }
+
+  static make<E>(limit: number): Effect.Effect<Incoming<E>> {
+    return Effect.map(Queue.unbounded<Message, E | Cause.Done>(), (queue) => new Incoming(queue, limit))
+  }
+
+  get messages(): Stream.Stream<Message, E> {
+    const take = Effect.map(Queue.take(this.queue), (message) => {
+      if (Queue.sizeUnsafe(this.queue) < this.limit) this.room.openUnsafe()
+      return message
+    })
+    // No failure of a client is a `Cause.Done`.
+    return OneByOne.stream(take) as Stream.Stream<Message, E>
+  }
+
+  /** Adds a message, and waits until there is room for another. */
+  add(message: Message): Effect.Effect<void> {
+    Queue.offerUnsafe(this.queue, message)
+    if (this.isReleased || Queue.sizeUnsafe(this.queue) < this.limit) return Effect.void
+    this.room.closeUnsafe()
+    return this.room.await
+  }
+
+  /** Lets nothing wait for room any more: no connection will follow, and what the last one holds is bounded by it. */
+  release(): void {
+    this.isReleased = true
+    this.room.openUnsafe()
+  }
+
+  /** Ends the messages, behind those that are there. */
+  end(): void {
+    Queue.endUnsafe(this.queue)
+  }
+
+  /** Fails the messages, behind those that are there. */
+  fail(cause: Cause.Cause<E>): void {
+    Queue.failCauseUnsafe(this.queue, cause)
+  }
+}
