@@ -7,8 +7,8 @@
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as Limits from "@effect-ws/protocol/Limits"
 import type * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
-import { Heartbeat } from "./internal/Heartbeat.ts"
+import * as Duration from "effect/Duration"
+import { KeepaliveTimer } from "./internal/Keepalive.ts"
 import { Stalls } from "./internal/Stalls.ts"
 
 /**
@@ -54,10 +54,17 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly messageTimeout?: Duration.Input | false | undefined
   /**
-   * How long the peer may take to answer our close frame, and to end its stream, before the socket is dropped.
-   * Default: 10 seconds.
+   * How long the peer may take to answer our close frame, and to end its stream, before we end the connection with 1006.
+   * It starts when the system has taken everything that was sent, the close frame last, and allows for what the system
+   * still holds for a peer that kept us waiting. Where everything was taken, the end is a FIN, so that the peer can still
+   * read it. Default: 10 seconds.
    */
   readonly closeTimeout?: Duration.Input | undefined
+  /**
+   * The longest that closing takes in all, for a peer that reads slowly what was sent before the close frame. Then the
+   * socket is dropped. Values below `closeTimeout` have no effect. Default: 60 seconds.
+   */
+  readonly maxCloseTime?: Duration.Input | undefined
   /**
    * How long a server's answer to the peer's close frame waits for a program that is still busy with a message that came
    * before it, so that its replies can go first. A client answers when its program has taken all messages. Default:
@@ -66,13 +73,24 @@ export interface ConnectionOptions extends Partial<{
   readonly replyGrace?: Duration.Input | undefined
   /**
    * When to ask a silent peer whether it lives: after `idle` without a byte from it a ping is sent, and when `timeout`
-   * more passes without a byte the connection fails with 1011. Both are kept to within a quarter of the shorter. Any byte
-   * counts as life. Default: 20 seconds each; `false` switches it off.
+   * more passes without a byte the connection fails with 1011. Both are kept to within a quarter of the shorter. Default:
+   * 20 seconds each; `false` switches it off.
+   *
+   * Progress is life: `timeout` starts when the system has taken the ping, and starts again when output moves that the
+   * system had refused; after that it allows for what the system still holds, at the rate at which the peer read, up to
+   * ten times `timeout`. Output that is blocked and does not move for `idle` and `timeout` together ends the connection.
+   * Silence does not count while we do not read, but a ping is still written each `idle`, so that a reset is noticed.
    */
   readonly keepalive?:
     | { readonly idle?: Duration.Input | undefined; readonly timeout?: Duration.Input | undefined }
     | false
     | undefined
+  /**
+   * How long a program may take nothing of the messages that wait for it, once they fill `inboundBuffer` and the socket is
+   * not read any more. Then the connection is closed with 1011: what the peer does in the meantime, its end included, goes
+   * unnoticed. Time in which output is blocked does not count. Default: 5 minutes; `Infinity` switches it off.
+   */
+  readonly handlerStallTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -89,8 +107,9 @@ export interface Settings {
   readonly outboundLimit: number
   readonly writeTimeout: Duration.Duration | undefined
   readonly closeTimeout: Duration.Duration
+  readonly maxCloseTime: Duration.Duration
   readonly replyGrace: Duration.Duration
-  readonly heartbeat: Heartbeat | undefined
+  readonly keepalive: KeepaliveTimer
   readonly stalls: Stalls | undefined
 }
 
@@ -117,17 +136,21 @@ export const settings = (options: ConnectionOptions = {}, clock?: Clock.Clock): 
   writeTimeout:
     options.writeTimeout === undefined ? undefined : Argument.duration("writeTimeout", options.writeTimeout),
   closeTimeout: Argument.duration("closeTimeout", options.closeTimeout ?? "10 seconds"),
+  maxCloseTime: Argument.duration("maxCloseTime", options.maxCloseTime ?? "1 minute"),
   replyGrace: Argument.duration("replyGrace", options.replyGrace ?? "1 second"),
-  heartbeat:
-    options.keepalive === false
-      ? undefined
-      : Heartbeat.of(
-          Argument.duration("keepalive.idle", options.keepalive?.idle ?? "20 seconds"),
-          Argument.duration("keepalive.timeout", options.keepalive?.timeout ?? "20 seconds"),
-          clock
-        ),
+  keepalive: KeepaliveTimer.of(
+    {
+      idle: keepaliveTime("idle", options.keepalive),
+      timeout: keepaliveTime("timeout", options.keepalive),
+      stall: Argument.duration("handlerStallTimeout", options.handlerStallTimeout ?? "5 minutes")
+    },
+    clock
+  ),
   stalls:
     options.messageTimeout === false
       ? undefined
       : Stalls.of(Argument.duration("messageTimeout", options.messageTimeout ?? "30 seconds"), clock)
 })
+
+const keepaliveTime = (name: "idle" | "timeout", keepalive: ConnectionOptions["keepalive"]): Duration.Duration =>
+  keepalive === false ? Duration.infinity : Argument.duration(`keepalive.${name}`, keepalive?.[name] ?? "20 seconds")

@@ -1,9 +1,15 @@
 import * as Frame from "@effect-ws/protocol/Frame"
+import type { Closure } from "@effect-ws/protocol/Session"
+import * as Faulty from "@effect-ws/transport/Faulty"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { Pings } from "../src/internal/Pings.ts"
+import type { Connection } from "../src/Connection.ts"
+import * as Polling from "../src/Polling.ts"
 import { pair } from "./support/pair.ts"
+import { frame, open } from "./support/StubSocket.ts"
 
 const keepalive = { idle: "20 seconds", timeout: "10 seconds" } as const
 
@@ -87,4 +93,184 @@ describe("keepalive", () => {
       assert.strictEqual(pingsOf(seen), 0)
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
+})
+
+/** The end of a connection; `undefined` while it is open. */
+const endOf = (connection: Connection): Closure | undefined => connection.closure
+
+/** Lets what was sent in this turn be written. */
+const turn = Effect.andThen(
+  Effect.yieldNow,
+  Effect.promise(() => Promise.resolve())
+)
+
+/** A connection whose peer takes nothing of what was sent, until the test says so. */
+const blocked = Effect.fnUntraced(function* (options: Parameters<typeof open>[0] = {}, bytes = 60_000) {
+  const opened = yield* open({ keepalive, ...options })
+  Polling.poll(opened.connection, [], { onReady: () => {}, readsOn: true }).done()
+  opened.socket.takes = false
+  yield* opened.connection.send(new Uint8Array(bytes))
+  yield* turn
+  return opened
+})
+
+describe("keepalive and output", () => {
+  it.effect("a peer that takes what it is sent lives, however slowly and whatever it says", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* blocked()
+      for (let at = 0; at < 30; at++) {
+        socket.pendingBytes -= 1000
+        yield* TestClock.adjust("20 seconds")
+      }
+      assert.isUndefined(endOf(connection))
+      assert.isFalse(socket.isDestroyed)
+    })
+  )
+
+  it.effect("output that is blocked and does not move ends the connection, also where the peer talks", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* blocked()
+      for (let at = 0; at < 30; at++) {
+        socket.receive(frame(0x82, "still here"))
+        yield* TestClock.adjust("1 second")
+      }
+      assert.isUndefined(endOf(connection))
+      yield* TestClock.adjust("5 seconds")
+      const closure = endOf(connection)
+      assert.strictEqual(closure?.error._tag, "InternalError")
+      assert.strictEqual(closure?.error.reason, "keepalive timeout")
+      assert.isTrue(socket.isDestroyed)
+    })
+  )
+
+  it.effect("bytes that the system takes at once prove nothing", () =>
+    Effect.gen(function* () {
+      const { connection } = yield* open({ keepalive })
+      Polling.poll(connection, [], { onReady: () => {} }).done()
+      for (let at = 0; at < 29; at++) {
+        yield* connection.send(new Uint8Array(100))
+        yield* TestClock.adjust("1 second")
+      }
+      assert.isUndefined(endOf(connection))
+      yield* connection.send(new Uint8Array(100))
+      yield* TestClock.adjust("4 seconds")
+      assert.strictEqual(endOf(connection)?.sent?.code, 1011)
+    })
+  )
+
+  it.effect("the time of a pong starts when the system has taken the ping", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* blocked({}, 70_000)
+      for (let at = 0; at < 10; at++) {
+        socket.pendingBytes -= 1
+        yield* TestClock.adjust("20 seconds")
+      }
+      assert.notInclude(socket.opcodes, 9)
+      socket.takes = true
+      socket.drain()
+      yield* turn
+      assert.include(socket.opcodes, 9)
+      yield* TestClock.adjust("9 seconds")
+      assert.isUndefined(endOf(connection))
+      socket.receive(frame(0x8a, "1"))
+      yield* TestClock.adjust("19 seconds")
+      assert.isUndefined(endOf(connection))
+    })
+  )
+
+  it.effect("a pong has the time that the peer needs for what the system holds, and not for ever", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* blocked()
+      // 1000 bytes a second: the system holds 60 000 in the end.
+      for (let at = 0; at < 59; at++) {
+        socket.pendingBytes -= 1000
+        yield* TestClock.adjust("1 second")
+      }
+      socket.takes = true
+      socket.drain()
+      yield* TestClock.adjust("60 seconds")
+      assert.isUndefined(endOf(connection))
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(endOf(connection)?.sent?.code, 1011)
+    })
+  )
+
+  it.effect("is the same over a network with a narrow line", () =>
+    Effect.gen(function* () {
+      const { client, server } = yield* pair({ keepalive })
+      const sent = yield* Effect.forkScoped(server.send(new Uint8Array(1_000_000)), { startImmediately: true })
+      const received = yield* Effect.forkScoped(client.receive)
+      // 100 seconds' worth, three times the keepalive.
+      yield* Effect.forkScoped(Stream.runDrain(server.messages))
+      yield* TestClock.adjust("95 seconds")
+      assert.isUndefined(received.pollUnsafe())
+      assert.isUndefined(server.closure)
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual((yield* Fiber.join(received)).data.length, 1_000_000)
+      yield* Fiber.join(sent)
+      yield* TestClock.adjust("60 seconds")
+      assert.isUndefined(server.closure)
+    }).pipe(
+      Effect.provide(Faulty.layer({ both: { bandwidth: 10_000 } }).pipe(Layer.provide(Memory.layer({ port: 80 }))))
+    )
+  )
+})
+
+describe("while nothing is read", () => {
+  it.effect("a ping is still written each interval, so that a reset is noticed", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({ keepalive, inboundBuffer: 10 })
+      socket.receive(frame(0x82, "more than ten bytes, and nobody takes them"))
+      assert.isTrue(socket.isPaused)
+      yield* TestClock.adjust("101 seconds")
+      assert.deepStrictEqual(socket.opcodes, [9, 9, 9, 9, 9])
+      assert.isUndefined(endOf(connection))
+    })
+  )
+
+  it.effect("a handler that takes nothing for handlerStallTimeout ends the connection", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({ keepalive, inboundBuffer: 10, handlerStallTimeout: "60 seconds" })
+      for (let at = 0; at < 3; at++) {
+        socket.receive(frame(0x82, "more than ten bytes"), frame(0x82, "and more than ten"))
+        yield* TestClock.adjust("50 seconds")
+        assert.isUndefined(endOf(connection))
+        yield* connection.receive
+      }
+      yield* TestClock.adjust("65 seconds")
+      assert.deepStrictEqual(endOf(connection)?.sent, { code: 1011, reason: "handler stalled" })
+    })
+  )
+
+  it.effect("a handler that waits for a peer that still reads has not stalled", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({
+        keepalive: false,
+        inboundBuffer: 10,
+        handlerStallTimeout: "60 seconds"
+      })
+      socket.takes = false
+      yield* Effect.forkScoped(
+        Effect.andThen(connection.send(new Uint8Array(100_000)), connection.send(new Uint8Array(1)))
+      )
+      yield* turn
+      socket.receive(frame(0x82, "more than ten bytes"))
+      yield* TestClock.adjust("10 minutes")
+      assert.isUndefined(endOf(connection))
+      socket.takes = true
+      socket.drain()
+      yield* TestClock.adjust("65 seconds")
+      assert.strictEqual(endOf(connection)?.sent?.reason, "handler stalled")
+    })
+  )
+})
+
+describe("pings that nobody answers", () => {
+  it("are kept once, however many the keepalive sends", () => {
+    const pings = new Pings()
+    for (let id = 1; id <= 1000; id++) pings.ask(id, BigInt(id))
+    assert.isUndefined(pings.onPong(999, 2000n))
+    assert.strictEqual(Duration.toMillis(pings.onPong(1000, 3_001_000n) ?? Duration.infinity), 3)
+    assert.isUndefined(pings.onPong(1000, 4_000_000n))
+  })
 })

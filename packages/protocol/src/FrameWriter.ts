@@ -32,6 +32,11 @@ const encoder = new TextEncoder()
 export class FrameWriter {
   /** Bytes that were written and not taken yet. */
   pendingBytes = 0
+  /**
+   * The indices, in ascending order, of the chunks of the last {@link take} that continue the frame of the chunk before:
+   * nothing may be written between the two. `undefined` where there are none. The next write replaces it.
+   */
+  continued: ReadonlyArray<number> | undefined = undefined
 
   private slab: Slab.Slab | undefined = undefined
   private start = 0
@@ -95,7 +100,7 @@ export class FrameWriter {
   /** Writes a whole frame that was encoded before. Above 16 KiB it is handed on by reference. */
   writeEncoded(frame: Uint8Array): void {
     const length = frame.length
-    if (length > COPY_UP_TO) return this.refer(frame)
+    if (length > COPY_UP_TO) return void this.refer(frame)
     const slab = this.reserve(length)
     slab.bytes.set(frame, slab.used)
     this.advance(slab, slab.used + length)
@@ -104,14 +109,20 @@ export class FrameWriter {
   private writeReference(first: number, payload: Uint8Array, key: number | undefined): void {
     const slab = this.reserve(LONGEST_HEADER)
     this.advance(slab, writeHeader(slab.bytes, slab.used, first, payload.length, key))
-    this.refer(payload)
+    const chunk = this.refer(payload)
+    if (this.continued === undefined) this.continued = [chunk]
+    else (this.continued as Array<number>).push(chunk)
   }
 
-  private refer(bytes: Uint8Array): void {
+  private refer(bytes: Uint8Array): number {
     if (this.slab !== undefined) this.cut(this.slab)
-    this.chunks ??= []
-    this.chunks.push(bytes)
     this.pendingBytes += bytes.length
+    return (this.chunks ?? this.startChunks()).push(bytes) - 1
+  }
+
+  private startChunks(): Array<Uint8Array> {
+    this.continued = undefined
+    return (this.chunks = [])
   }
 
   private reserve(size: number): Slab.Slab {
@@ -134,14 +145,16 @@ export class FrameWriter {
   }
 
   private cut(slab: Slab.Slab): void {
-    this.chunks ??= []
-    if (slab.used > this.start) this.chunks.push(slab.bytes.subarray(this.start, slab.used))
+    const chunks = this.chunks ?? this.startChunks()
+    if (slab.used > this.start) chunks.push(slab.bytes.subarray(this.start, slab.used))
     this.start = slab.used
   }
 
   /**
    * Takes everything that was written, in order, to be handed to a transport at once. Follow it with
    * {@link release} when the transport has it.
+   *
+   * Each chunk ends where a frame ends, unless {@link continued} names the chunk after it.
    */
   take(): ReadonlyArray<Uint8Array> {
     if (this.slab !== undefined) this.cut(this.slab)
@@ -149,6 +162,12 @@ export class FrameWriter {
     this.chunks = undefined
     this.pendingBytes = 0
     return chunks ?? []
+  }
+
+  /** Drops everything that was written and not taken. */
+  discard(): void {
+    this.take()
+    this.release(true)
   }
 
   /**

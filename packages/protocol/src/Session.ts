@@ -143,6 +143,7 @@ export class Session {
 
   private backedUp = false
   private owedPong: Uint8Array | undefined = undefined
+  private owedPing: Uint8Array | undefined = undefined
   private pings: Array<{ readonly id: number; readonly payload: Uint8Array }> | undefined = undefined
   private lastPing = 0
 
@@ -588,6 +589,9 @@ export class Session {
 
   /**
    * Sends a ping and returns its number, which the pong's event will carry. Without a payload the number is the payload.
+   *
+   * While the transport is backed up only the newest ping is kept, and sent when it takes more: its pong answers the
+   * ones before, too (RFC 6455 5.5.3).
    */
   ping(payload?: Uint8Array): number | SendFailure {
     if (payload !== undefined) Argument.bytes("ping", payload)
@@ -599,7 +603,8 @@ export class Session {
     this.pings ??= []
     this.pings.push({ id, payload: data })
     if (this.pings.length > this.limits.maxPendingPings) this.pings.shift()
-    this.writeControl(Opcode.Ping, data)
+    if (this.backedUp) this.owedPing = data
+    else this.writeControl(Opcode.Ping, data)
     return id
   }
 
@@ -625,15 +630,21 @@ export class Session {
     return undefined
   }
 
-  /** Tells whether the transport takes more. While it does not, only the newest ping is remembered for an answer. */
+  /**
+   * Tells whether the transport takes more. While it does not, only the newest ping of either end is kept. They are
+   * written by the call that tells that it does: an owner that takes what is in `output` before sends them first.
+   */
   setBackedUp(backedUp: boolean): void {
     this.backedUp = backedUp
-    if (!backedUp) this.writeOwedPong()
+    if (!backedUp) this.writeOwed()
   }
 
-  private writeOwedPong(): void {
-    if (this.owedPong !== undefined && this.canSend) this.writeControl(Opcode.Pong, this.owedPong)
+  private writeOwed(): void {
+    const { owedPing, owedPong } = this
     this.owedPong = undefined
+    this.owedPing = undefined
+    if (owedPong !== undefined && this.canSend) this.writeControl(Opcode.Pong, owedPong)
+    if (owedPing !== undefined && this.state === "Open") this.writeControl(Opcode.Ping, owedPing)
   }
 
   /** Starts the closing handshake, or answers the peer's close with a code of our own. */
@@ -653,7 +664,7 @@ export class Session {
   }
 
   private recordClose(close: CloseFrame.CloseFrame): void {
-    this.writeOwedPong()
+    this.writeOwed()
     this.sent = close
     this.initiator ??= "local"
     this.sendingOpcode = 0

@@ -125,6 +125,17 @@ export interface PushWriter extends Socket.Writer {
   uncork(): void
   /** The bytes accepted but not yet handed to the kernel (or to the pipe, in memory). */
   readonly pendingBytes: number
+  /**
+   * The bytes that the system has refused so far: they wait for the peer to read. 0 where it has taken everything, also
+   * before the transport was told so; while a large write is taken piece by piece it moves, where `pendingBytes` stays.
+   * Default: `pendingBytes`.
+   */
+  readonly refusedBytes?: number | undefined
+  /**
+   * A count that grows by the bytes that the system takes, those of TLS included. Where it has grown since a moment at
+   * which `refusedBytes` was above 0, the peer has made room: it is alive. Bytes that are taken at once say nothing.
+   */
+  readonly takenBytes?: number | undefined
   /** Whether a buffer that was written may be reused as soon as `pendingBytes` is 0. */
   readonly copies: boolean
   /** Half-closes: sends FIN after what is pending. Reading goes on. */

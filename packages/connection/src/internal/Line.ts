@@ -30,13 +30,15 @@ import type { Budget, Holder, Holding } from "../Budget.ts"
 import type { Peer } from "../Peer.ts"
 import type { Poller } from "../Polling.ts"
 import type { Settings } from "../ConnectionOptions.ts"
+import { Closing } from "./Closing.ts"
 import { renderEvent } from "./describe.ts"
 import { flushSoon } from "./flushing.ts"
-import type { Beating } from "./Heartbeat.ts"
+import { PeerWatch } from "./Keepalive.ts"
+import type { KeepaliveTicks, Watched } from "./Keepalive.ts"
 import { Inbox } from "./Inbox.ts"
 import type { Meter } from "./Meter.ts"
 import type { Receiving } from "./Stalls.ts"
-import { Outlet } from "./Outlet.ts"
+import { WriteQueue } from "./WriteQueue.ts"
 import { leaveToCollector } from "./outside.ts"
 import { Pings } from "./Pings.ts"
 import { Takers } from "./Takers.ts"
@@ -72,9 +74,9 @@ export type End = CloseError.CloseError | Cause.Done
 
 let lastId = 0
 
-export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiving {
+export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiving {
   readonly id: number = ++lastId
-  quiet = 0
+  quietTicks = 0
   readonly request: UpgradeRequest
   readonly subprotocol: string | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
@@ -90,7 +92,7 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   protected poller: Poller | undefined = undefined
   protected polled = false
   protected readonly takers = new Takers()
-  protected readonly outlet: Outlet
+  protected readonly outlet: WriteQueue
 
   // Whether a callback of ours is on the stack that flushes when it is done.
   protected busy = false
@@ -98,6 +100,10 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   protected paused = false
   protected everTaken = false
   protected streamEnded = false
+  // Whether nothing more is to be written, be it that the transport is gone or that this end gave up.
+  protected gone = false
+  // Whether the end does not wait for the peer to take what was written.
+  protected isHurried = false
   protected over = false
   // What the budget was last told that is held here, once that was something.
   private holding: Holding | undefined = undefined
@@ -105,8 +111,13 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   protected spent: Array<Uint8Array> | undefined = undefined
   protected closeWaiters: Array<(closure: Closure) => void> | undefined = undefined
   protected timer: Fiber.Fiber<void> | undefined = undefined
+  protected closing: Closing | undefined = undefined
   protected draining: { readonly code: number; readonly reason: string } | undefined = undefined
   protected pings: Pings | undefined = undefined
+  // Begins to be when there is something to watch: an idle connection has none until its first ping.
+  protected watch: PeerWatch | undefined = undefined
+  // Ticks since the program took something, while something waits for it.
+  protected untakenTicks = 0
 
   abstract get remoteAddress(): NetAddress.SocketAddress | undefined
 
@@ -121,13 +132,13 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
     this.writer = parts.writer
     this.attached = parts.attached
     this.forwarded = parts.forwarded
-    this.outlet = new Outlet(parts.session, parts.writer, parts.environment.settings.outboundBuffer, meter)
+    this.outlet = new WriteQueue(parts.session, parts.writer, parts.environment.settings.outboundBuffer, meter)
   }
 
   /** Starts reading; `early` is what came behind the handshake. */
   start(early: ReadonlyArray<Uint8Array>): void {
     this.outlet.meter?.opened(this)
-    this.environment.settings.heartbeat?.add(this, this.environment.context)
+    this.environment.settings.keepalive.add(this, this.environment.context)
     for (const chunk of early) if (chunk.length > 0) this.onChunk(chunk)
     // A reader flows as soon as it has a subscriber, although `early` may have paused it.
     this.paused = false
@@ -140,14 +151,14 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
     this.inbox.clear()
     if (this.over) return this.account()
     this.session.abort("this end let go of the connection")
-    this.streamEnded = true
+    this.gone = true
     this.settle()
   }
 
   // -- what the transport tells ----------------------------------------------------------------------------------------
 
   onChunk(bytes: Uint8Array): void {
-    this.quiet = 0
+    this.quietTicks = 0
     this.busy = true
     const isUnread = this.session.isClosing
     // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
@@ -172,7 +183,7 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   }
 
   onClose(error: SocketError | undefined): void {
-    this.streamEnded = true
+    this.gone = true
     this.session.abort(error === undefined || error.reason._tag === "SocketCloseError" ? undefined : describe(error))
     this.settle()
   }
@@ -199,6 +210,7 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   }
 
   protected onPong(ping: number): void {
+    this.watch?.onPong(ping)
     const roundTrip = this.pings?.onPong(ping, this.now())
     if (roundTrip !== undefined) this.outlet.meter?.answered(roundTrip)
   }
@@ -231,22 +243,45 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
     }
   }
 
-  onIdle(): void {
-    // While nothing is read for want of a program that takes it, the peer's silence is ours.
-    if (this.paused) {
-      this.quiet = 0
-      return
+  onTick(bounds: KeepaliveTicks): void {
+    this.quietTicks++
+    if (this.paused) this.watchProgram(bounds)
+    else this.untakenTicks = 0
+    if (bounds.idle === Infinity) return
+    if (this.watch === undefined) {
+      if (this.quietTicks < bounds.idle && !this.paused && this.outlet.refusedBytes === 0) return
+      this.watch = new PeerWatch()
     }
+    // While we read nothing the peer's silence is ours.
+    if (this.paused) this.quietTicks = 0
+    const verdict = this.watch.tick(this.quietTicks, !this.paused, this.outlet, bounds)
+    if (verdict === "ask") this.ask(this.watch)
+    else if (verdict === "silent") this.fail(new CloseError.InternalError({ reason: "keepalive timeout" }))
+    else if (verdict === "stalled") this.drop(new CloseError.InternalError({ reason: "keepalive timeout" }))
+  }
+
+  private ask(watch: PeerWatch): void {
     const id = this.session.ping()
     if (typeof id !== "number") return
+    watch.asked(id, this.outlet)
     this.pings ??= new Pings()
-    this.pings.add(id, this.now())
+    this.pings.ask(id, this.now())
     this.flushAfterTurn()
   }
 
-  onSilence(): void {
-    this.session.fail(new CloseError.InternalError({ reason: "keepalive timeout" }))
-    this.settle()
+  // A program that does not read keeps us from reading, and what the peer does then goes unnoticed: the end included.
+  private watchProgram({ stall }: KeepaliveTicks): void {
+    if (this.inbox.isEmpty || this.outlet.isBlocked) {
+      this.untakenTicks = 0
+      return
+    }
+    if (++this.untakenTicks < stall) return
+    Effect.runForkWith(this.environment.context)(
+      Effect.annotateLogs(Effect.logWarning("The handler takes no messages (handlerStallTimeout): closing"), {
+        connection: this.id
+      })
+    )
+    this.drop(new CloseError.InternalError({ reason: "handler stalled" }))
   }
 
   protected log(what: string, event: Event.Event): void {
@@ -299,10 +334,11 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
       )
     }
     this.inbox.clear()
-    this.session.fail(new CloseError.TryAgainLater({ reason: "try again later" }))
-    // The close frame would wait behind what the peer does not read, and that would be held all the while.
-    if (this.outboundBytes > settings.outboundBuffer) this.giveUp("the peer did not read, and memory was short")
-    else this.settle()
+    // What the transport holds goes with the socket, where the peer does not read it.
+    if (this.outlet.isBlocked && this.writer.pendingBytes > settings.outboundBuffer) {
+      this.session.fail(new CloseError.TryAgainLater({ reason: "try again later" }))
+      this.giveUp("the peer did not read, and memory was short")
+    } else this.fail(new CloseError.TryAgainLater({ reason: "try again later" }))
   }
 
   // -- a message that is not complete ----------------------------------------------------------------------------------
@@ -320,8 +356,7 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   }
 
   onStall(): void {
-    this.session.fail(new CloseError.PolicyViolation({ reason: "message timeout" }))
-    this.settle()
+    this.fail(new CloseError.PolicyViolation({ reason: "message timeout" }))
   }
 
   protected wakeTakers(): void {
@@ -408,12 +443,12 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
   protected flush(): void {
     this.outlet.write()
     this.reportSent()
-    if (!this.session.isClosed) {
-      if (this.session.isClosing && this.timer === undefined) this.armClose()
-      return
-    }
-    if (this.session.endsStream || this.streamEnded) this.finish()
-    else if (this.timer === undefined) this.armClose()
+    const { session } = this
+    const isDone = session.isClosed && (session.endsStream || this.streamEnded)
+    // What was sent before the peer's close frame is still its own; one that broke off is not waited for.
+    const isBroken = this.streamEnded && session.closure?.received === undefined
+    if (this.gone || (isDone && (isBroken || this.isHurried || this.outlet.isFlushed))) this.finish()
+    else if (session.isClosing || session.isClosed) this.awaitEnd()
   }
 
   protected reportSent(): void {
@@ -458,11 +493,19 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
     )
   }
 
-  protected armClose(): void {
-    this.arm(this.environment.settings.closeTimeout, () => {
+  protected awaitEnd(): void {
+    if (this.closing !== undefined) return this.closing.look()
+    const { context, settings } = this.environment
+    // A connection that failed owes its peer nothing but the reason.
+    const longest = this.session.closure?.failed === true ? settings.closeTimeout : settings.maxCloseTime
+    const backlog = (): number => this.watch?.progress.backlogMillis ?? 0
+    this.closing = new Closing(settings.closeTimeout, longest, context, this.outlet, backlog, () => {
+      this.closing = undefined
       this.session.abort("the peer did not finish the closing handshake in time")
-      this.streamEnded = true
-      this.writer.destroy()
+      // A reset would destroy what the system has taken and the peer has not read yet.
+      if (!this.outlet.isFlushed) this.writer.destroy()
+      this.gone = true
+      this.settle()
     })
   }
 
@@ -473,7 +516,9 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
       Effect.runForkWith(this.environment.context)(Fiber.interrupt(this.timer))
       this.timer = undefined
     }
-    this.environment.settings.heartbeat?.remove(this)
+    this.closing?.stop(this.environment.context)
+    this.closing = undefined
+    this.environment.settings.keepalive.remove(this)
     this.environment.settings.stalls?.remove(this)
     this.session.release()
     if (isPushSocket(this.socket)) this.socket.close()
@@ -496,9 +541,28 @@ export abstract class Line implements ByteSink, Beating, Backlog, Holder, Receiv
     return isOurs || CloseError.isOrdinary(closure.error) ? Cause.Done() : closure.error
   }
 
+  // RFC 6455 7.1.7: the close frame of an end that fails the connection does not wait for data that the peer does not take.
+  protected fail(error: CloseError.SendableCloseError): void {
+    if (this.outlet.isBlocked && this.session.canSend) {
+      this.outlet.discard()
+      this.session.fail(error)
+      this.outlet.writeLast()
+      this.isHurried = true
+    } else this.session.fail(error)
+    this.settle()
+  }
+
+  // The same where this end cannot wait for the peer: without a close frame if that could not leave.
+  protected drop(error: CloseError.SendableCloseError): void {
+    this.inbox.clear()
+    if (!this.outlet.isBlocked && this.outlet.refusedBytes === 0) return this.fail(error)
+    this.session.fail(error)
+    this.giveUp(error.reason)
+  }
+
   protected giveUp(why: string): void {
     this.session.abort(why)
-    this.streamEnded = true
+    this.gone = true
     this.writer.destroy()
     this.settle()
   }

@@ -10,36 +10,54 @@ interface Pending {
   readonly fail: (error: CloseError.CloseError) => void
 }
 
-const ignore = (): void => {}
-
 export class Pings {
   latency: Duration.Duration | undefined = undefined
-  private readonly pending = new Map<number, Pending>()
+  // The newest ping of the keepalive: a pong that answers it answers those before, so no more are kept.
+  private asked = 0
+  private askedAt = 0n
+  // Those that a program waits for.
+  private awaited: Map<number, Pending> | undefined = undefined
 
-  add(id: number, sentAt: bigint, succeed: Pending["succeed"] = ignore, fail: Pending["fail"] = ignore): void {
-    this.pending.set(id, { sentAt, succeed, fail })
+  /** The keepalive sent a ping. */
+  ask(id: number, sentAt: bigint): void {
+    this.asked = id
+    this.askedAt = sentAt
+  }
+
+  add(id: number, pending: Pending): void {
+    this.awaited ??= new Map()
+    this.awaited.set(id, pending)
   }
 
   delete(id: number): void {
-    this.pending.delete(id)
+    this.awaited?.delete(id)
   }
 
-  /** Gives the round-trip time of the newest ping that somebody waited for. */
+  /** Returns the round-trip time of the newest ping that the pong answers. */
   onPong(newest: number, now: bigint): Duration.Duration | undefined {
+    // RFC 6455 5.5.3: a pong answers the newest ping, and with it the ones before.
     let roundTrip: Duration.Duration | undefined = undefined
-    for (const [id, ping] of this.pending) {
-      // RFC 6455 5.5.3: a pong answers the newest ping, and with it the ones before.
-      if (id > newest) break
-      this.pending.delete(id)
-      roundTrip = Duration.nanos(now - ping.sentAt)
+    if (this.asked !== 0 && this.asked <= newest) {
+      roundTrip = Duration.nanos(now - this.askedAt)
       this.latency = roundTrip
-      ping.succeed(roundTrip)
+      this.asked = 0
+    }
+    if (this.awaited !== undefined) {
+      for (const [id, ping] of this.awaited) {
+        if (id > newest) break
+        this.awaited.delete(id)
+        roundTrip = Duration.nanos(now - ping.sentAt)
+        // Whoever waits for it may look at once.
+        this.latency = roundTrip
+        ping.succeed(roundTrip)
+      }
     }
     return roundTrip
   }
 
   failAll(error: CloseError.CloseError): void {
-    for (const ping of this.pending.values()) ping.fail(error)
-    this.pending.clear()
+    const { awaited } = this
+    this.awaited = undefined
+    if (awaited !== undefined) for (const ping of awaited.values()) ping.fail(error)
   }
 }

@@ -35,6 +35,7 @@ import type { Peer } from "../Peer.ts"
 import { unknown } from "../Peer.ts"
 import type { Poller } from "../Polling.ts"
 import type { Meter } from "./Meter.ts"
+import { OutputProgress } from "./OutputProgress.ts"
 import { Pings } from "./Pings.ts"
 import { Primitive } from "./Primitive.ts"
 
@@ -99,6 +100,7 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
 
   takeNext<A>(take: () => A | undefined, strict: boolean): Exit.Exit<A, End> | undefined {
     this.everTaken = true
+    this.untakenTicks = 0
     if (this.spent !== undefined) this.recycle()
     const taken = take()
     if (taken !== undefined) {
@@ -167,6 +169,7 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
   }
 
   take(max: number): ReadonlyArray<ConnectionEvent> {
+    this.untakenTicks = 0
     return this.inbox.takeEvents(max) ?? noEvents
   }
 
@@ -349,7 +352,7 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
     if (this.poller === undefined) return true
     const { context, settings } = this.environment
     if (this.outlet.waitingBytes > settings.outboundLimit) {
-      this.session.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))
+      this.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))
     } else if (settings.writeTimeout !== undefined && !this.outlet.isAwaited) {
       // Nobody waits for the peer, but its time runs all the same.
       Effect.runForkWith(context)(Effect.ignore(this.drained))
@@ -366,16 +369,32 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
       )
     )
     const { writeTimeout } = this.environment.settings
-    return writeTimeout === undefined
-      ? waiting
-      : Effect.timeoutOrElse(waiting, {
-          duration: writeTimeout,
+    return writeTimeout === undefined ? waiting : this.whileOutputMoves(waiting, writeTimeout)
+  }
+
+  // Gives up when output that is blocked has not moved for so long.
+  private whileOutputMoves(
+    waiting: Effect.Effect<void, CloseError.CloseError>,
+    duration: Duration.Duration
+  ): Effect.Effect<void, CloseError.CloseError> {
+    return Effect.suspend(() => {
+      const progress = new OutputProgress()
+      const look = Effect.sync(() => progress.look(this.outlet, 0))
+      const attempt: Effect.Effect<void, CloseError.CloseError> = Effect.timeoutOrElse(
+        // Not what leaves in this turn: that may be all that the system takes.
+        Effect.raceFirst(waiting, Effect.andThen(Effect.yieldNow, Effect.andThen(look, Effect.never))),
+        {
+          duration,
           orElse: () =>
-            Effect.suspend(() => {
+            Effect.flatMap(look, (moved) => {
+              if (moved) return attempt
               this.giveUp("the peer did not read in time")
               return Effect.fail(this.session.closure!.error)
             })
-        })
+        }
+      )
+      return attempt
+    })
   }
 
   abort(why = "aborted"): Effect.Effect<void> {
@@ -400,12 +419,11 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
         const id = this.session.ping(payload)
         if (typeof id !== "number") return resume(Effect.fail(id))
         this.pings ??= new Pings()
-        this.pings.add(
-          id,
-          this.now(),
-          (roundTrip) => resume(Effect.succeed(roundTrip)),
-          (error) => resume(Effect.fail(error))
-        )
+        this.pings.add(id, {
+          sentAt: this.now(),
+          succeed: (roundTrip) => resume(Effect.succeed(roundTrip)),
+          fail: (error) => resume(Effect.fail(error))
+        })
         this.flushAfterTurn()
         return Effect.sync(() => this.pings?.delete(id))
       })
@@ -455,8 +473,7 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
   }
 
   failUnsafe(error: CloseError.SendableCloseError): void {
-    this.session.fail(error)
-    this.settle()
+    this.fail(error)
   }
 
   // -- how the program ends it ---------------------------------------------------------------------------------------

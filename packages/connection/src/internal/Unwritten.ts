@@ -5,7 +5,6 @@
  * as there were up to its end.
  */
 import * as Message from "@effect-ws/protocol/Message"
-import type { Session } from "@effect-ws/protocol/Session"
 
 interface Waiting {
   readonly message: Message.Message
@@ -14,32 +13,23 @@ interface Waiting {
 }
 
 export class Unwritten {
-  /** How many bytes the transport was given. */
-  written = 0
-
   private waiting: Array<Waiting> = []
 
-  add(data: string | Uint8Array, session: Session): void {
+  /** A message was sent that ends at `end`, or at `Infinity` while an extension works on it. */
+  add(data: string | Uint8Array, end: number): void {
     const message = typeof data === "string" ? Message.text(data) : Message.binary(data)
-    this.waiting.push({ message, end: session.pendingEncode === undefined ? this.endOf(session) : Infinity })
+    this.waiting.push({ message, end })
   }
 
-  /** Tells that an extension is done with some of them. */
-  encoded(session: Session): void {
-    if (session.pendingEncode !== undefined) return
-    const end = this.endOf(session)
+  /** Tells that an extension is done with all of them, the last of which ends at `end`. */
+  encoded(end: number): void {
     for (const waiting of this.waiting) waiting.end = Math.min(waiting.end, end)
   }
 
-  /** Takes those that are written, when the transport has still to hand on `pendingBytes`. */
-  take(pendingBytes: number): ReadonlyArray<Message.Message> | undefined {
-    const handedOn = this.written - pendingBytes
+  /** Takes those that are written, when the transport has handed on so many bytes. */
+  take(handedOn: number): ReadonlyArray<Message.Message> | undefined {
     const count = this.waiting.findIndex(({ end }) => end > handedOn)
     const done = this.waiting.splice(0, count === -1 ? this.waiting.length : count)
     return done.length === 0 ? undefined : done.map(({ message }) => message)
-  }
-
-  private endOf(session: Session): number {
-    return this.written + session.output.pendingBytes
   }
 }

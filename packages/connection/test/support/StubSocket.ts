@@ -23,6 +23,8 @@ export class StubSocket implements PushReader, PushWriter {
   readonly written: Array<Uint8Array> = []
   /** What the next writes say: whether the writer is below its high-water mark. */
   accepts = true
+  /** Whether the system takes what is written, so that nothing is pending. */
+  takes = true
   pendingBytes = 0
   isPaused = false
   isShut = false
@@ -42,7 +44,8 @@ export class StubSocket implements PushReader, PushWriter {
   }
   writeUnsafe(bytes: Uint8Array): boolean {
     this.written.push(new Uint8Array(bytes))
-    return this.accepts
+    if (!this.takes || !this.accepts) this.pendingBytes += bytes.length
+    return this.accepts && this.pendingBytes < 65_536
   }
   cork(): void {}
   uncork(): void {}

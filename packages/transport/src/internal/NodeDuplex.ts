@@ -23,6 +23,18 @@ interface OwnedDuplex extends Duplex {
   readonly _writableState: { needDrain: boolean }
 }
 
+/**
+ * What Node knows of a socket's output, and tells nowhere else: `writableLength` counts a write as a whole until its last
+ * byte was taken, and `bytesWritten` as soon as it has begun. Not documented; other runtimes do without.
+ */
+interface StreamHandle {
+  readonly bytesWritten?: number
+  /** What libuv holds because the kernel refused it. */
+  readonly writeQueueSize?: number
+  /** Of a TLS handle: the one below. Its own numbers are those of the cipher. */
+  readonly _parent?: StreamHandle
+}
+
 export interface NodeDuplexSettings {
   readonly lingerTimeout: number
   readonly readAhead: number
@@ -194,6 +206,23 @@ export class NodeDuplex extends PushDuplex {
 
   get pendingBytes(): number {
     return this._stream.writableLength
+  }
+
+  get refusedBytes(): number {
+    return this._handle?.writeQueueSize ?? this._stream.writableLength
+  }
+
+  get takenBytes(): number | undefined {
+    const handle = this._handle
+    return handle?.bytesWritten === undefined || handle.writeQueueSize === undefined
+      ? undefined
+      : handle.bytesWritten - handle.writeQueueSize
+  }
+
+  private get _handle(): StreamHandle | undefined {
+    let handle = (this._stream as { readonly _handle?: StreamHandle | null })._handle ?? undefined
+    while (handle?._parent !== undefined) handle = handle._parent
+    return handle
   }
 
   override get ownsMemory(): boolean {

@@ -1,0 +1,168 @@
+/**
+ * Keepalive: whether the peer still lives, and whether our own program does.
+ *
+ * Progress is life. After `idle` without a byte from the peer a ping asks it for a sign; no byte within `timeout` ends the
+ * connection. That time starts when the system has taken the ping, starts again when blocked output moves, and after
+ * blocked output allows for what the system still holds. Output that is blocked and does not move for `idle` and `timeout`
+ * ends the connection, too. Silence while we do not read does not count; the pings go on, so that a reset is noticed.
+ *
+ * One fiber ticks for many connections: a timer for each would cost an idle one more than all the rest of it.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { OutputProgress } from "./OutputProgress.ts"
+import type { ObservedOutput } from "./OutputProgress.ts"
+
+/** The times of the keepalive in ticks; `Infinity` where one is switched off. */
+export interface KeepaliveTicks {
+  readonly idle: number
+  readonly timeout: number
+  /** How long a program may take nothing of what waits for it. */
+  readonly stall: number
+  /** Milliseconds of a tick. */
+  readonly millis: number
+}
+
+/** A connection as the keepalive sees it. */
+export interface Watched {
+  /** A tick has passed. */
+  onTick(ticks: KeepaliveTicks): void
+}
+
+/** What is to be kept alive, and how. */
+export interface KeepaliveTimes {
+  readonly idle: Duration.Duration
+  readonly timeout: Duration.Duration
+  readonly stall: Duration.Duration
+}
+
+// A time is kept to within a quarter of the shortest.
+const TICKS = 4
+
+/** The tick that connections share. */
+export class KeepaliveTimer {
+  /** Makes one, or gives the one that others by the same clock have already. */
+  static of(times: KeepaliveTimes, clock: Clock.Clock | undefined): KeepaliveTimer {
+    if (clock === undefined) return new KeepaliveTimer(times)
+    const latest = byClock.get(clock)
+    if (latest !== undefined && latest.hasTimes(times)) return latest
+    const timer = new KeepaliveTimer(times, Context.make(Clock.Clock, clock))
+    byClock.set(clock, timer)
+    return timer
+  }
+
+  private readonly times: KeepaliveTimes
+  private readonly ticks: KeepaliveTicks
+  // Of the context of whoever came first nothing is kept, where they have only the clock in common.
+  private readonly context: Context.Context<never> | undefined
+  private readonly watched = new Set<Watched>()
+  private fiber: Fiber.Fiber<void> | undefined = undefined
+
+  constructor(times: KeepaliveTimes, context?: Context.Context<never>) {
+    this.times = times
+    this.context = context
+    const [idle, timeout, stall] = [times.idle, times.timeout, times.stall].map(Duration.toMillis) as [
+      number,
+      number,
+      number
+    ]
+    const millis = Math.max(1, Math.min(idle, timeout, stall) / TICKS)
+    const count = (time: number): number => Math.max(1, Math.round(time / millis))
+    this.ticks = { idle: count(idle), timeout: count(timeout), stall: count(stall), millis }
+  }
+
+  private hasTimes(times: KeepaliveTimes): boolean {
+    return (
+      Duration.equals(this.times.idle, times.idle) &&
+      Duration.equals(this.times.timeout, times.timeout) &&
+      Duration.equals(this.times.stall, times.stall)
+    )
+  }
+
+  add(connection: Watched, context: Context.Context<never>): void {
+    if (this.ticks.millis === Infinity) return
+    this.watched.add(connection)
+    this.fiber ??= Effect.runForkWith(this.context ?? context)(
+      Effect.forever(
+        Effect.andThen(
+          Effect.sleep(this.ticks.millis),
+          Effect.sync(() => this.tick())
+        )
+      )
+    )
+  }
+
+  remove(connection: Watched): void {
+    if (!this.watched.delete(connection) || this.watched.size > 0 || this.fiber === undefined) return
+    const fiber = this.fiber
+    this.fiber = undefined
+    Effect.runFork(Fiber.interrupt(fiber))
+  }
+
+  private tick(): void {
+    for (const connection of this.watched) connection.onTick(this.ticks)
+  }
+}
+
+// Mostly all want the same; connections that wanted something else before go on with theirs.
+const byClock = new WeakMap<Clock.Clock, KeepaliveTimer>()
+
+// How much longer than `timeout` a pong may take for what the system holds: a bound for wrong estimates.
+const MOST_BACKLOG = 10
+
+/** What a connection has to do. */
+export type Verdict = "ask" | "silent" | "stalled" | undefined
+
+/** What is known of one peer. */
+export class PeerWatch {
+  /** Of the output, in milliseconds of ticks. */
+  readonly progress = new OutputProgress()
+  private now = 0
+  // The number of the ping that waits for its pong, or 0.
+  private ping = 0
+  // What the system had taken when the ping was sent: a pong shows that the peer has read as much.
+  private takenBefore = 0
+  // Ticks since the system took the ping, or since there was other life.
+  private waited = 0
+  // Ticks since the last ping, while we do not read.
+  private unread = 0
+
+  tick(
+    quiet: number,
+    isReading: boolean,
+    output: ObservedOutput & { readonly isBlocked: boolean },
+    { idle, millis, timeout }: KeepaliveTicks
+  ): Verdict {
+    this.now += millis
+    const moved = this.progress.look(output, this.now)
+    if (this.progress.stalledFor(this.now) >= (idle + timeout) * millis) return "stalled"
+    if (!isReading) {
+      this.waited = 0
+      if (++this.unread < idle) return undefined
+      this.unread = 0
+      return "ask"
+    }
+    this.unread = 0
+    // A byte came since the last tick.
+    if (quiet <= 1) this.ping = 0
+    if (this.ping === 0) return quiet >= idle ? "ask" : undefined
+    this.waited = moved || output.isBlocked || this.progress.isBlocked ? 0 : this.waited + 1
+    const backlog = Math.min(this.progress.backlogMillis / millis, MOST_BACKLOG * timeout)
+    return this.waited >= timeout + backlog ? "silent" : undefined
+  }
+
+  /** A ping was sent. */
+  asked(ping: number, output: ObservedOutput): void {
+    this.ping = ping
+    this.takenBefore = output.takenBytes
+    this.waited = 0
+  }
+
+  onPong(ping: number): void {
+    if (this.ping === 0 || ping < this.ping) return
+    this.progress.confirm(this.takenBefore)
+  }
+}

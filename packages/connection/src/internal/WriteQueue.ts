@@ -1,0 +1,262 @@
+/**
+ * The writing side of a connection: what the session wants written goes to the transport, and senders learn when to wait
+ * and when what they sent has left.
+ *
+ * The transport is given no more than its high-water mark, or one frame where that is larger. What it does not take waits
+ * here, whole frames in order, so that a ping or a pong can go first: nothing else overtakes data.
+ */
+import type * as Message from "@effect-ws/protocol/Message"
+import type { Session } from "@effect-ws/protocol/Session"
+import type { PushWriter } from "@effect-ws/transport/Push"
+import type { Meter } from "./Meter.ts"
+import { Unwritten } from "./Unwritten.ts"
+
+/** The bytes that a transport may hold beyond what the system takes at once: Node's own mark for sockets. */
+const HIGH_WATER_MARK = 64 * 1024
+
+export class WriteQueue {
+  /** What is measured of the connection, if anything is: here, where it is needed for each write. */
+  readonly meter: Meter | undefined
+  private readonly session: Session
+  private readonly writer: PushWriter
+  /** The bytes that may wait before senders do. */
+  private readonly limit: number
+  // Whether the transport has promised to tell when it takes more.
+  private blocked = false
+  private waiting: WaitingChunks | undefined = undefined
+  // How many bytes the transport was given, except for pings and pongs that overtook data.
+  private handedBytes = 0
+  private waiters: Array<() => void> | undefined = undefined
+  private unwritten: Unwritten | undefined = undefined
+
+  constructor(session: Session, writer: PushWriter, limit: number, meter: Meter | undefined) {
+    this.meter = meter
+    this.session = session
+    this.writer = writer
+    this.limit = limit
+  }
+
+  /** Writes everything that has gathered, as far as the transport takes it. */
+  write(): void {
+    const { session, writer } = this
+    const { output } = session
+    const bytes = output.pendingBytes
+    if (bytes === 0 || this.blocked) return
+    const pending = writer.pendingBytes
+    if (pending > 0 && pending + bytes > HIGH_WATER_MARK) return this.block()
+    const chunks = this.take()
+    if (chunks.length === 1) {
+      this.handedBytes += bytes
+      if (!writer.writeUnsafe(chunks[0]!) && writer.pendingBytes > 0) this.block()
+    } else {
+      this.waiting = new WaitingChunks()
+      this.waiting.add(chunks, output.continued)
+      this.handOver()
+    }
+    output.release(this.waiting === undefined && writer.copies && writer.pendingBytes === 0)
+  }
+
+  private take(): ReadonlyArray<Uint8Array> {
+    const chunks = this.session.output.take()
+    if (this.meter !== undefined) this.meter.written(chunks)
+    return chunks
+  }
+
+  // Gives the transport what waits, whole frames at a time, until it is full.
+  private handOver(): void {
+    const { waiting, writer } = this
+    if (waiting === undefined) return
+    while (!this.blocked) {
+      let room = HIGH_WATER_MARK - writer.pendingBytes
+      let accepted = true
+      writer.cork()
+      do {
+        const chunk = waiting.shift()
+        room -= chunk.length
+        this.handedBytes += chunk.length
+        accepted = writer.writeUnsafe(chunk)
+      } while (waiting.fits(room))
+      writer.uncork()
+      const isEmpty = waiting.bytes === 0
+      if (isEmpty) this.waiting = undefined
+      // What the system did not take now fills the transport, and it tells of a drain.
+      if (writer.pendingBytes > 0 && (!isEmpty || !accepted)) this.block()
+      if (isEmpty) return
+    }
+  }
+
+  private block(): void {
+    this.blocked = true
+    this.session.setBackedUp(true)
+  }
+
+  /** The transport has handed on what was pending. */
+  onDrain(): void {
+    if (this.blocked) this.unblock()
+    this.wake()
+  }
+
+  private unblock(): void {
+    const { session, writer } = this
+    const { output } = session
+    if (output.pendingBytes > 0) {
+      this.waiting ??= new WaitingChunks()
+      this.waiting.add(this.take(), output.continued)
+      output.release(false)
+    }
+    this.blocked = false
+    session.setBackedUp(false)
+    // All that the session has written since are the ping and the pong that it owed.
+    if (output.pendingBytes > 0) {
+      for (const chunk of this.take()) writer.writeUnsafe(chunk)
+      output.release(writer.copies && writer.pendingBytes === 0)
+    }
+    this.handOver()
+  }
+
+  /** Writes what the session has, however full the transport is: for the last frame of a connection that failed. */
+  writeLast(): void {
+    const { output } = this.session
+    if (output.pendingBytes === 0) return
+    for (const chunk of this.take()) this.writer.writeUnsafe(chunk)
+    output.release(false)
+  }
+
+  /** Drops what the transport was not given, to make way for that frame. */
+  discard(): void {
+    this.waiting = undefined
+    this.unwritten = undefined
+    this.session.output.discard()
+  }
+
+  /** Everything that was sent and that the system does not have, the work of extensions included. */
+  get waitingBytes(): number {
+    const { session, waiting, writer } = this
+    return (
+      writer.pendingBytes +
+      (waiting === undefined ? 0 : waiting.bytes) +
+      session.output.pendingBytes +
+      session.queuedBytes
+    )
+  }
+
+  /** Whether the transport takes no more for now. */
+  get isBlocked(): boolean {
+    return this.blocked
+  }
+
+  /** The bytes that the system has refused so far and that wait for the peer. */
+  get refusedBytes(): number {
+    return this.writer.refusedBytes ?? this.writer.pendingBytes
+  }
+
+  /** A count that grows by the bytes that the system takes. */
+  get takenBytes(): number {
+    return this.writer.takenBytes ?? this.handedBytes - this.writer.pendingBytes
+  }
+
+  /** Whether senders should wait. */
+  get isAboveLimit(): boolean {
+    if (this.session.output.pendingBytes > this.limit) this.write()
+    return (this.blocked || this.session.queuedBytes > 0) && this.waitingBytes > this.limit
+  }
+
+  /** Whether the system has everything. */
+  get isFlushed(): boolean {
+    return this.waitingBytes === 0 && this.session.pendingEncode === undefined
+  }
+
+  /** Whether anybody waits for that. */
+  get isAwaited(): boolean {
+    return this.waiters !== undefined
+  }
+
+  /** Calls back when senders may go on, or flushing has come further; the result takes that back. */
+  wait(resume: () => void): () => void {
+    this.waiters ??= []
+    this.waiters.push(resume)
+    return () => {
+      const at = this.waiters?.indexOf(resume) ?? -1
+      if (at >= 0) this.waiters!.splice(at, 1)
+    }
+  }
+
+  /** Lets those go on that wait, unless they would have to wait again. */
+  wake(): void {
+    if (this.waiters !== undefined && !this.isAboveLimit) this.wakeAll()
+  }
+
+  wakeAll(): void {
+    const waiters = this.waiters
+    this.waiters = undefined
+    if (waiters !== undefined) for (const resume of waiters) resume()
+  }
+
+  /** From now on {@link takeSent} tells of messages that were written. */
+  observe(): void {
+    this.unwritten ??= new Unwritten()
+  }
+
+  /** A message was handed to the session. */
+  onSend(data: string | Uint8Array): void {
+    this.unwritten?.add(data, this.session.pendingEncode === undefined ? this.endOfOutput : Infinity)
+  }
+
+  /** An extension is done with what it left to be done. */
+  onEncoded(): void {
+    if (this.session.pendingEncode === undefined) this.unwritten?.encoded(this.endOfOutput)
+  }
+
+  /** The messages that were written since the last call. */
+  takeSent(): ReadonlyArray<Message.Message> | undefined {
+    return this.unwritten?.take(this.handedBytes - this.writer.pendingBytes)
+  }
+
+  // Where, counted as `handedBytes`, what was sent so far ends.
+  private get endOfOutput(): number {
+    return this.handedBytes + (this.waiting?.bytes ?? 0) + this.session.output.pendingBytes
+  }
+}
+
+/** Chunks that the transport was not given yet. */
+class WaitingChunks {
+  bytes = 0
+  private chunks: Array<Uint8Array> = []
+  // How many of the first of them are gone.
+  private taken = 0
+  // Those that continue the frame of the chunk before.
+  private continued: Set<Uint8Array> | undefined = undefined
+
+  add(chunks: ReadonlyArray<Uint8Array>, continued: ReadonlyArray<number> | undefined): void {
+    for (const chunk of chunks) {
+      this.chunks.push(chunk)
+      this.bytes += chunk.length
+    }
+    if (continued === undefined) return
+    this.continued ??= new Set()
+    for (const index of continued) this.continued.add(chunks[index]!)
+  }
+
+  shift(): Uint8Array {
+    const chunk = this.chunks[this.taken++]!
+    this.bytes -= chunk.length
+    if (this.taken > 256) {
+      this.chunks = this.chunks.slice(this.taken)
+      this.taken = 0
+    }
+    return chunk
+  }
+
+  /** Whether the next chunk belongs to the same write: it continues the frame that was begun, or its frames have room. */
+  fits(room: number): boolean {
+    if (this.taken === this.chunks.length) return false
+    if (this.continues(this.taken)) return true
+    let size = this.chunks[this.taken]!.length
+    if (this.continues(this.taken + 1)) size += this.chunks[this.taken + 1]!.length
+    return size <= room
+  }
+
+  private continues(at: number): boolean {
+    return this.continued !== undefined && at < this.chunks.length && this.continued.has(this.chunks[at]!)
+  }
+}
