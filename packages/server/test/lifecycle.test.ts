@@ -92,6 +92,57 @@ for (const { layer, name } of handled) {
     )
   })
 
+  describe(`the ${name} server, draining while a handshake is under way`, () => {
+    // A client that finishes its handshake when it is told to, and then neither answers a close nor reads.
+    const midway = Effect.fnUntraced(function* () {
+      const server = yield* serve({ ...echoHandlers, onMessage: () => Effect.never }, { drainTimeout: "4 seconds" })
+      const late = yield* RawPeer.dial(server.address)
+      const head = requestHead()
+      yield* late.send(head.slice(0, 40))
+      yield* quiet
+      const finish = Effect.gen(function* () {
+        yield* late.send(head.slice(40))
+        assert.strictEqual((yield* late.response).status, 101)
+        yield* late.send(RawPeer.text("something that keeps the handler busy"))
+        yield* quiet
+      })
+      return { server, late, finish }
+    })
+
+    for (const newcomers of ["refuse", "leave"] as const) {
+      it.effect(`drops a connection of it when the time is over, newcomers: ${newcomers}`, () =>
+        Effect.gen(function* () {
+          const { finish, late, server } = yield* midway()
+          // Somebody who keeps the drain waiting.
+          const other = yield* RawPeer.upgrade(server.address)
+          const draining = yield* Effect.forkChild(server.drain({ newcomers }), { startImmediately: true })
+          // After the first step of the drain, which asks, and before the second, which insists.
+          yield* pass(2900)
+          yield* finish
+          yield* pass(1100)
+          yield* Fiber.join(draining)
+          assert.strictEqual((yield* late.rest).frames[0], "close 1001 server shutting down")
+          yield* other.rest
+          yield* pass(0)
+          assert.deepStrictEqual(yield* server.connections, [])
+        }).pipe(Effect.provide(network))
+      )
+    }
+
+    it.effect("drops a connection of it that comes when the drain has ended", () =>
+      Effect.gen(function* () {
+        const { finish, late, server } = yield* midway()
+        yield* server.drain()
+        yield* finish
+        yield* pass(1000)
+        const { ending, frames } = yield* late.rest
+        assert.deepStrictEqual([ending, frames[0]], ["reset", "close 1001 server shutting down"])
+        yield* pass(0)
+        assert.deepStrictEqual(yield* server.connections, [])
+      }).pipe(Effect.provide(network))
+    )
+  })
+
   describe(`the ${name} server`, () => {
     it.effect("asks a silent peer for a sign of life, and fails it with 1011 where none comes", () =>
       Effect.gen(function* () {

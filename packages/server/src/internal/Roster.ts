@@ -5,6 +5,7 @@ import type { Budget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { PeerInfo } from "@effect-ws/transport/Push"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -20,6 +21,8 @@ export class Roster {
   private readonly open = new Map<Connection, Task | undefined>()
   private readonly empty = Latch.makeUnsafe(true)
   private farewell: Farewell | undefined = undefined
+  // What is done about a connection whose handshake was under way when the drain began.
+  private onLate: ((connection: Connection) => void) | undefined = undefined
 
   private readonly budget: Budget
 
@@ -64,9 +67,7 @@ export class Roster {
     this.open.set(connection, undefined)
     this.admission.opened(address)
     this.empty.closeUnsafe()
-    // A handshake that was under way when the drain began.
-    if (this.farewell !== undefined)
-      Effect.runFork(Effect.ignore(connection.drain(this.farewell.code, this.farewell.reason)))
+    this.onLate?.(connection)
   }
 
   /** Remembers what runs for a connection. */
@@ -127,20 +128,27 @@ export class Roster {
 
   /**
    * Brings all connections to an end. Three quarters of the time are for finishing what was received; whoever is busy
-   * then gets its close frame all the same, and when the time is over the sockets are dropped.
+   * then gets its close frame all the same, and when the time is over the sockets are dropped. A connection whose
+   * handshake ends during the drain takes part in the steps that are left; after the drain it is closed at once, and
+   * dropped after a quarter of the time.
    */
   drain(farewell: Farewell): Effect.Effect<void> {
-    const { code, reason, timeout } = farewell
-    return Effect.suspend(() => {
+    const { code, isFinal, reason, timeout } = farewell
+    return Effect.contextWith((context: Context.Context<never>) => {
+      const fork = Effect.runForkWith(context)
       this.farewell = farewell
+      this.onLate = (connection) => void fork(Effect.ignore(connection.drain(code, reason)))
       this.openWhenEmpty()
+      // Those who are here when the step begins.
       const everyone = (goodbye: (connection: Connection) => Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
-        Effect.forEach(this.connections, (connection) => Effect.ignore(goodbye(connection)), {
-          concurrency: "unbounded",
-          discard: true
-        })
+        Effect.suspend(() =>
+          Effect.forEach(this.connections, (connection) => Effect.ignore(goodbye(connection)), {
+            concurrency: "unbounded",
+            discard: true
+          })
+        )
       const within = (share: number, step: Effect.Effect<void>): Effect.Effect<boolean> =>
-        endsWithin(Effect.andThen(step, this.empty.await), Duration.times(timeout, share), farewell.isFinal)
+        endsWithin(Effect.andThen(step, this.empty.await), Duration.times(timeout, share), isFinal)
       const finish = within(
         3 / 4,
         everyone((connection) => connection.drain(code, reason))
@@ -149,9 +157,21 @@ export class Roster {
         1 / 4,
         everyone((connection) => connection.close(code, reason))
       )
-      const drop = everyone((connection) => connection.abort("the server could not wait any longer"))
+      const abort = (connection: Connection): Effect.Effect<void> =>
+        connection.abort("the server could not wait any longer")
+      const closeNow = (connection: Connection): Effect.Effect<void> =>
+        Effect.flatMap(
+          endsWithin(Effect.ignore(connection.close(code, reason)), Duration.times(timeout, 1 / 4), isFinal),
+          (done) => (done ? Effect.void : abort(connection))
+        )
       return Effect.flatMap(finish, (done) =>
-        done ? Effect.void : Effect.flatMap(insist, (done) => (done ? Effect.void : drop))
+        done ? Effect.void : Effect.flatMap(insist, (done) => (done ? Effect.void : everyone(abort)))
+      ).pipe(
+        Effect.andThen(
+          Effect.sync(() => {
+            this.onLate = (connection) => void fork(closeNow(connection))
+          })
+        )
       )
     })
   }
