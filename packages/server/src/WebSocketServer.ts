@@ -186,7 +186,7 @@ export const makeQueue = Effect.fnUntraced(function* <E, R, RD = never>(
   const slice = Argument.limit("slice", options.slice ?? 64, 1)
   const workers = Argument.integer("workers", options.workers ?? 64, 1)
   const runner = new QueueRunner(Handlers.toDispatch(handlers, options.handlerGrace), slice)
-  yield* runner.employ(workers)
+  yield* runner.employ(workers, leastPatience)
   return yield* serve(runner, options)
 })
 

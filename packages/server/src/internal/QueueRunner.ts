@@ -9,12 +9,14 @@
 import type { ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as Polling from "@effect-ws/connection/Polling"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as MutableList from "effect/MutableList"
 import type * as Scope from "effect/Scope"
 import type { Dispatch } from "../Handlers.ts"
+import { interruptsWithin } from "./endsWithin.ts"
 import { conclude } from "./Runner.ts"
 import type { Runner, Visit } from "./Runner.ts"
 
@@ -57,11 +59,14 @@ export class QueueRunner<E, R> implements Runner<R> {
     })
   }
 
-  /** Employs so many workers for as long as the Scope is open. */
-  employ(count: number): Effect.Effect<void, never, Scope.Scope> {
+  /**
+   * Employs so many workers for as long as the Scope is open. Then a worker has `patience` to end; the handler of one that
+   * does not cannot be interrupted, which was reported before.
+   */
+  employ(count: number, patience: Duration.Duration): Effect.Effect<void, never, Scope.Scope> {
     const dismiss = Effect.suspend(() => {
       this.isStopped = true
-      return Fiber.interruptAll(Array.from(this.workers, ({ fiber }) => fiber))
+      return interruptsWithin(Fiber.interruptAll(Array.from(this.workers, ({ fiber }) => fiber)), patience)
     })
     return Effect.flatMap(
       Effect.addFinalizer(() => dismiss),

@@ -4,14 +4,12 @@
 import type { Budget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { PeerInfo } from "@effect-ws/transport/Push"
-import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import * as Option from "effect/Option"
 import type { Admission, Candidate, Refusal } from "./Admission.ts"
+import { endsWithin, interruptsWithin } from "./endsWithin.ts"
 import { stop } from "./Runner.ts"
 import type { Task } from "./Runner.ts"
 
@@ -82,7 +80,7 @@ export class Roster {
 
   /**
    * Interrupts what is left, handshakes and handlers, and then what the handlers do after the end of their connections;
-   * each has `patience`. What cannot be interrupted is left to itself.
+   * each has `patience`. What cannot be interrupted is left to itself, and named in the log.
    */
   interrupt(patience: Duration.Duration): Effect.Effect<void> {
     const round = Effect.suspend(() => {
@@ -90,19 +88,19 @@ export class Roster {
       const tasks = Array.from(this.open.values()).filter((task) => task !== undefined)
       return Effect.andThen(Effect.forEach(tasks, stop, { concurrency: "unbounded", discard: true }), this.empty.await)
     })
-    // By a fiber of its own: interrupting may wait for ever.
-    const bounded = Effect.flatMap(Effect.forkDetach(round, { startImmediately: true }), (fiber) =>
-      endsWithin(Fiber.await(fiber), patience, true)
-    )
+    const bounded = interruptsWithin(round, patience)
     return Effect.flatMap(bounded, (done) =>
-      done
-        ? Effect.void
-        : Effect.flatMap(bounded, (done) =>
-            done
-              ? Effect.void
-              : Effect.logWarning(`${this.open.size} handlers cannot be interrupted and are left behind`)
-          )
+      done ? Effect.void : Effect.flatMap(bounded, (done) => (done ? Effect.void : this.reportLeft))
     )
+  }
+
+  private get reportLeft(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const connections = Array.from(this.open.keys(), ({ id, request }) => `connection ${id} (${request.path})`)
+      const more = connections.length > MOST_NAMED ? [`${connections.length - MOST_NAMED} more`] : []
+      const named = [...connections.slice(0, MOST_NAMED), ...more]
+      return Effect.logWarning(`Stopped with handlers that cannot be interrupted left behind: ${named.join(", ")}`)
+    })
   }
 
   /**
@@ -177,21 +175,14 @@ export class Roster {
   }
 }
 
-/** Tells whether an effect ended in time. While a Scope closes, time is also over when a virtual clock has stopped. */
-const endsWithin = (
-  wait: Effect.Effect<unknown>,
-  timeout: Duration.Duration,
-  whileScopeCloses: boolean
-): Effect.Effect<boolean> => {
-  const ended = Effect.map(Effect.timeoutOption(wait, timeout), Option.isSome)
-  return whileScopeCloses ? StoppedClock.orElse(ended, Effect.succeed(false)) : ended
-}
-
 const interruptLate = (connection: Connection, task: Task): Effect.Effect<void> =>
   Effect.andThen(
     Effect.logWarning("A handler goes on although its connection is over, and is interrupted"),
     stop(task)
   ).pipe(Effect.asVoid, Effect.annotateLogs({ connection: connection.id }))
+
+// How many connections a warning names.
+const MOST_NAMED = 20
 
 // How often a connection that is over is looked at before its handler is interrupted.
 const LOOKS = 4
