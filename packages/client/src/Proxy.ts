@@ -272,7 +272,7 @@ const reach = Effect.fnUntraced(function* (
   const socket = yield* openSocket(yield* dialer.dial({ host: proxy.host, port: proxy.port }, options))
   if (proxy.kind !== "https") return socket
   const { tls = {} } = proxy
-  const servername = tls.servername ?? proxy.host
+  const servername = Dialer.serverName(tls.servername ?? proxy.host)
   return yield* Effect.as(
     Effect.mapError(
       upgrade(socket, servername, tls),

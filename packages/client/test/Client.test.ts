@@ -216,7 +216,10 @@ describe("Client", () => {
     test(
       "a server that ends the stream in place of an answer",
       Effect.gen(function* () {
-        for (const answer of ["", "HTTP/1.1 101 Sw"]) {
+        for (const [answer, advice] of [
+          ["", "; if the server speaks TLS, use wss:// or https://"],
+          ["HTTP/1.1 101 Sw", ""]
+        ] as const) {
           const scope = yield* Scope.make()
           yield* Scope.provide(
             site("host", 80, () => answer),
@@ -224,7 +227,10 @@ describe("Client", () => {
           )
           const error = yield* failing("ws://host/")
           assert.instanceOf(error, Socket.SocketError)
-          assert.strictEqual(error.message, "host closed the connection in place of an answer to the handshake")
+          assert.strictEqual(
+            error.message,
+            `host closed the connection in place of an answer to the handshake${advice}`
+          )
           yield* Scope.close(scope, Exit.void)
         }
       })
@@ -234,7 +240,7 @@ describe("Client", () => {
       Effect.gen(function* () {
         for (const [hangUp, how] of [
           [(socket: Net.Socket) => socket.resetAndDestroy(), ": read ECONNRESET"],
-          [(socket: Net.Socket) => socket.destroy(), ""]
+          [(socket: Net.Socket) => socket.destroy(), "; if the server speaks TLS, use wss:// or https://"]
         ] as const) {
           const server = Net.createServer((socket) => void socket.once("data", () => hangUp(socket)))
           const port = yield* Effect.callback<number>((resume) => {

@@ -3,14 +3,16 @@
  */
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import { HeadError } from "@effect-ws/protocol/HeadParser"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
-import type { Dialer } from "@effect-ws/transport/Dialer"
-import { hostPort } from "@effect-ws/transport/Dialer"
+import { Dialer, formatAddress, hostPort } from "@effect-ws/transport/Dialer"
 import * as Tcp from "@effect-ws/transport/Tcp"
+import * as Tls from "@effect-ws/transport/Tls"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Result, Stream } from "effect"
+import { Context, Effect, Layer, Redacted, Result, Stream } from "effect"
 import type { Scope } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
+import { SocketServer } from "effect/socket"
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
@@ -337,6 +339,73 @@ describe("through microsocks", () => {
         assert.instanceOf(error, ProxyError)
         assert.strictEqual(error.rule, "AuthenticationFailed")
       }
+    })
+  )
+})
+
+describe("with a server of the other kind", () => {
+  const plainSays = "; if the server is meant to be plain, use ws:// or http://"
+
+  test(
+    "says that a plain server speaks no TLS",
+    Effect.gen(function* () {
+      const port = yield* listen(Http.createServer())
+      const url = `wss://localhost:${port}/`
+      const error = yield* failing(url, { tls })
+      assert.instanceOf(error, TlsError)
+      assert.strictEqual(error.message, `no TLS with ${url} as localhost: the peer does not speak TLS${plainSays}`)
+      const silent = yield* listen(Net.createServer((socket) => void socket.once("data", () => socket.end())))
+      const closed = yield* failing(`wss://localhost:${silent}/`, { tls })
+      assert.instanceOf(closed, TlsError)
+      assert.strictEqual(
+        closed.detail,
+        "the peer closed the connection during the TLS handshake; if the server speaks no TLS, use ws:// or http://"
+      )
+    })
+  )
+
+  test(
+    "says that a server wants TLS, whatever it answers",
+    Effect.gen(function* () {
+      // Node says nothing.
+      const node = yield* listen(Https.createServer(secure))
+      assert.strictEqual(
+        (yield* failing(`ws://localhost:${node}/`)).message,
+        `localhost:${node} closed the connection in place of an answer to the handshake; if the server speaks TLS, use wss:// or https://`
+      )
+      // Our own server, nginx, Apache and Go answer in HTTP.
+      const { address } = Context.get(
+        yield* Layer.build(
+          Tls.layerServer({ port: 0, cert: certificates.server.cert, key: Redacted.make(certificates.server.key) })
+        ),
+        SocketServer.SocketServer
+      )
+      const ours = yield* failing(`ws://${formatAddress(address)}/`)
+      assert.instanceOf(ours, UnexpectedResponse)
+      assert.match(ours.detail, /400.*; the server seems to speak TLS on this port: use wss:\/\/ or https:\/\//)
+      // An alert, as of OpenSSL.
+      const alert = Buffer.from("15030100020246", "hex")
+      const record = yield* listen(Net.createServer((socket) => void socket.once("data", () => socket.end(alert))))
+      const error = yield* failing(`ws://localhost:${record}/`)
+      assert.instanceOf(error, HeadError)
+      assert.match(error.message, /found a TLS record: the server speaks TLS, so use wss:\/\/ or https:\/\//)
+    })
+  )
+
+  test(
+    "knows a host whose name ends with a dot by the name without it",
+    Effect.gen(function* () {
+      const server = Https.createServer(secure)
+      const names: Array<string | false | null> = []
+      server.on("secureConnection", (socket) => names.push(socket.servername ?? null))
+      const port = yield* listen(withWs(server))
+      const dialer = Layer.effect(
+        Dialer,
+        Effect.map(Dialer, (inner) => ({ dial: () => inner.dial({ host: "localhost", port }) }))
+      ).pipe(Layer.provide(Client.layerDirect()))
+      const connection = yield* Effect.provide(Client.connect(`wss://localhost.:${port}/`, { tls }), dialer)
+      assert.strictEqual(connection.request.host, `localhost.:${port}`)
+      assert.deepStrictEqual(names, ["localhost"])
     })
   )
 })

@@ -151,6 +151,7 @@ const greet = (
             ...ends(held, context as Context.Context<never>),
             extensions,
             request,
+            secure: target.protocol === "wss:" || target.protocol === "https:",
             options,
             context,
             onRefusal,

@@ -390,7 +390,9 @@ export class HeadParser<Kind extends keyof HeadByKind> {
   }
 
   private invalidVersion(chunk: Uint8Array, index: number): HeadError {
-    return this.fail(index, "InvalidVersion", 400, `expected HTTP/1.1, found ${render(chunk, index)}`)
+    const isTls = this.kind === "response" && this.base + index === 0 && isTlsRecord(chunk[index]!)
+    const found = isTls ? "a TLS record: the server speaks TLS, so use wss:// or https://" : render(chunk, index)
+    return this.fail(index, "InvalidVersion", 400, `expected HTTP/1.1, found ${found}`)
   }
 
   private headersTooLarge(index: number): HeadError {
@@ -469,6 +471,9 @@ const wellKnownTexts = new Map(
 const longestWellKnown = Math.max(...[...wellKnownTexts.keys()].map((text) => text.length))
 
 const wellKnown = (text: string): string => (text.length > longestWellKnown ? text : (wellKnownTexts.get(text) ?? text))
+
+// RFC 8446 5.1: a record begins with its content type; alert is 21, handshake 22. Neither begins a line of HTTP.
+const isTlsRecord = (byte: number): boolean => byte === 21 || byte === 22
 
 const render = (bytes: Uint8Array, index: number): string => {
   const byte = bytes[index]!

@@ -73,6 +73,19 @@ export const formatAddress = (address: DialAddress): string => {
 }
 
 /**
+ * Returns the name by which TLS knows a host, for SNI and for the check of its certificate.
+ *
+ * **Details**
+ *
+ * The dot at the end of an absolute name, as in `example.com.`, is for DNS alone. RFC 6066 3: "The hostname is represented
+ * as a byte string using ASCII encoding without a trailing dot."
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const serverName = (host: string): string => (host.endsWith(".") ? host.slice(0, -1) : host)
+
+/**
  * Gives the host and port to connect to, for an address that is not a path.
  *
  * @category accessors

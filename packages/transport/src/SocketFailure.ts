@@ -26,6 +26,7 @@ export const describe = (cause: unknown): string => {
   }
   // Node tries each address of a host. The message of the sum is empty.
   if (cause instanceof AggregateError) return cause.errors.map(describe).join("; ")
+  if (isEndOfHandshake(cause)) return "the peer closed the connection during the TLS handshake"
   const reason = tlsReason(cause)
   if (reason !== undefined) return describeTls(reason)
   return cause instanceof Error ? cause.message : String(cause)
@@ -58,6 +59,18 @@ export const isTls = (cause: unknown): boolean => tlsReason(cause) !== undefined
  * @since 0.1.0
  */
 export const isNotTls = (cause: unknown): boolean => notTls.test(tlsReason(cause) ?? "")
+
+/**
+ * Returns `true` when the peer closed the connection during the TLS handshake.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isEndOfHandshake = (cause: unknown): boolean => {
+  const inner = Socket.isSocketError(cause) && "cause" in cause.reason ? cause.reason.cause : cause
+  // Node's own error and ours, see `endOfHandshake`: no system call failed.
+  return inner instanceof Error && "code" in inner && inner.code === "ECONNRESET" && / TLS /.test(inner.message)
+}
 
 const alert = /^(?:ssl|tls)v\d+ alert (.+)$/
 

@@ -15,7 +15,7 @@ import * as Redacted from "effect/Redacted"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import { Dialer, formatAddress, hostPort } from "./Dialer.ts"
+import { Dialer, formatAddress, hostPort, serverName } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { defaultConnectTimeout, makeNodeDialed } from "./internal/dial.ts"
 import { listening, makeNodeServer } from "./internal/nodeServer.ts"
@@ -198,7 +198,8 @@ const connect = (
   target: { readonly path: string } | { readonly host: string; readonly port: number },
   options: DialerOptions
 ): Tls.TLSSocket => {
-  const name = options.servername ?? ("host" in target ? target.host : undefined)
+  const host = options.servername ?? ("host" in target ? target.host : undefined)
+  const name = host === undefined ? undefined : serverName(host)
   const settings: Tls.ConnectionOptions & Net.SocketConstructorOpts = {
     ...target,
     ...(options.identity === undefined ? undefined : secrets(options.identity)),

@@ -76,6 +76,26 @@ describe("Tls, in particular", () => {
     }).pipe(Effect.provide(listen({ alpnProtocols: ["h2", "http/1.1"] })))
   )
 
+  it.live("asks for a name, and finds it in the certificate, without the dot at its end", () =>
+    Effect.gen(function* () {
+      const { far, near } = yield* connect({ servername: "localhost." })
+      assert.deepStrictEqual([far.serverName, near.authorized], ["localhost", true])
+      const { accept, address } = yield* PushSocketServer
+      const accepted = yield* Queue.unbounded<PushSocket>()
+      yield* Effect.forkScoped(accept((socket) => Queue.offerUnsafe(accepted, socket)))
+      const dialer = yield* Effect.provide(
+        Dialer.useSync((dialer) => dialer),
+        Tcp.layerDialer()
+      )
+      const socket = yield* dialer.dial(address)
+      const reader = yield* socket.reader
+      yield* reader.upgrade({ servername: "localhost.", ca })
+      const upgraded = yield* Queue.take(accepted)
+      assert.deepStrictEqual([peerInfo(upgraded)?.serverName, peerInfo(reader)?.authorized], ["localhost", true])
+      upgraded.writerUnsafe.destroy()
+    }).pipe(Effect.scoped, Effect.provide(listen()))
+  )
+
   it.live("shows the certificate of the name that was asked for", () =>
     Effect.gen(function* () {
       const { near, far } = yield* connect({ servername: "other.example" })

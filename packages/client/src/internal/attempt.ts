@@ -97,9 +97,14 @@ const unexpected = Effect.fnUntraced(function* (
     headers: head.headers,
     body: body.bytes,
     truncated: body.isTruncated,
-    detail
+    detail: !target.secure && head.status === 400 && speaksOfTls(body) ? `${detail}${tlsAdvice}` : detail
   })
 })
+
+// What nginx, Apache, Go and our own server answer to plain HTTP on a port for TLS.
+const speaksOfTls = ({ bytes }: Body): boolean => /\b(?:HTTPS|SSL|TLS)\b/i.test(new TextDecoder().decode(bytes))
+
+const tlsAdvice = "; the server seems to speak TLS on this port: use wss:// or https://"
 
 const readBody = (reader: Push.PushReader, body: Body): Effect.Effect<void> =>
   body.isDone

@@ -4,7 +4,7 @@
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as Deadlines from "@effect-ws/transport/Deadlines"
 import * as Dialer from "@effect-ws/transport/Dialer"
-import { describe } from "@effect-ws/transport/SocketFailure"
+import * as SocketFailure from "@effect-ws/transport/SocketFailure"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -75,7 +75,13 @@ const secure = (socket: OpenSocket, target: Target.Target, tls: TlsOptions): Eff
 
 /** Reports a failure of TLS, during its handshake or after it. */
 export const tlsError = (target: Target.Target, tls: TlsOptions | undefined, cause: Socket.SocketError): TlsError =>
-  new TlsError({ url: Target.format(target), servername: serverName(target, tls), detail: describe(cause), cause })
+  new TlsError({ url: Target.format(target), servername: serverName(target, tls), detail: detailOf(cause), cause })
+
+const detailOf = (cause: Socket.SocketError): string => {
+  const detail = SocketFailure.describe(cause)
+  if (SocketFailure.isNotTls(cause)) return `${detail}; if the server is meant to be plain, use ws:// or http://`
+  return SocketFailure.isEndOfHandshake(cause) ? `${detail}; if the server speaks no TLS, use ws:// or http://` : detail
+}
 
 const serverName = ({ address }: Target.Target, tls: TlsOptions | undefined): string =>
-  tls?.servername ?? ("path" in address ? "localhost" : address.host)
+  Dialer.serverName(tls?.servername ?? ("path" in address ? "localhost" : address.host))

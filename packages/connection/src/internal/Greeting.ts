@@ -39,6 +39,8 @@ export interface GreetingParts {
   readonly writer: Push.PushWriter
   readonly extensions: ReadonlyArray<Extension>
   readonly request: UpgradeRequest
+  /** Whether the URL says that the server speaks TLS. */
+  readonly secure: boolean
   readonly options: ConnectOptions
   readonly context: Context.Context<Scope.Scope>
   /** Hears of an answer that opened no WebSocket, before `done` does. */
@@ -62,6 +64,7 @@ export class Greeting implements Push.ByteSink {
   // Extensions that take time to open.
   private fiber: Fiber.Fiber<unknown> | undefined = undefined
   private over = false
+  private hasAnswered = false
 
   constructor(parts: GreetingParts) {
     const { handshakeTimeout, maxInterimResponses } = parts.options
@@ -89,6 +92,7 @@ export class Greeting implements Push.ByteSink {
 
   onChunk(bytes: Uint8Array): void {
     if (this.over) return
+    this.hasAnswered = true
     let chunk = bytes
     while (this.parser !== undefined) {
       const parsed = this.parser.push(chunk)
@@ -190,7 +194,9 @@ export class Greeting implements Push.ByteSink {
 
   private brokenOff(error: Socket.SocketError | undefined): Socket.SocketError {
     const cause = error ?? new Socket.SocketError({ reason: new Socket.SocketCloseError({ code: 1006 }) })
-    return new Socket.SocketError({ reason: new HandshakeBrokenOff(this.parts.request.host, cause) })
+    const { request, secure } = this.parts
+    const mayWantTls = !secure && !this.hasAnswered && cause.reason._tag === "SocketCloseError"
+    return new Socket.SocketError({ reason: new HandshakeBrokenOff(request.host, cause, mayWantTls) })
   }
 
   private refuse(head: ResponseHead, error: ConnectError): void {
@@ -211,11 +217,13 @@ export class Greeting implements Push.ByteSink {
 class HandshakeBrokenOff extends Socket.SocketReadError {
   // The base class types its message as a literal; `never` is the only way past that.
   override readonly message: never
-  constructor(host: string, cause: Socket.SocketError) {
+  constructor(host: string, cause: Socket.SocketError, mayWantTls: boolean) {
     super({ cause })
+    // Most servers that expect TLS say nothing to plain HTTP.
+    const advice = mayWantTls ? "; if the server speaks TLS, use wss:// or https://" : ""
     // What a transport says of an end in order is a number.
     const how = cause.reason._tag === "SocketCloseError" ? "" : `: ${describe(cause)}`
-    this.message = `${host} closed the connection in place of an answer to the handshake${how}` as never
+    this.message = `${host} closed the connection in place of an answer to the handshake${how}${advice}` as never
   }
 }
 

@@ -5,6 +5,7 @@
 import type { ConnectError } from "@effect-ws/client/ConnectError"
 import type { UnexpectedResponse } from "@effect-ws/client/UnexpectedResponse"
 import type { Closure } from "@effect-ws/protocol/Session"
+import * as SocketFailure from "@effect-ws/transport/SocketFailure"
 import * as CliError from "effect/cli/CliError"
 import * as Duration from "effect/Duration"
 import * as Runtime from "effect/Runtime"
@@ -73,13 +74,13 @@ export const ofConnect = (error: ConnectError): ConnectFailure => {
     case "TlsError":
       return failure(
         "tls",
-        `${error.message}; if that is as it should be, --ca FILE trusts an authority and --insecure does without`
+        `${error.message}${tlsAdvice(error.cause, "--ca FILE", "--insecure", "--cert FILE and --key FILE")}`
       )
     case "ProxyError":
       return failure(
         "proxy",
         error.rule === "TlsFailed"
-          ? `${error.message}; if that is as it should be, --proxy-ca FILE trusts an authority and --proxy-insecure does without`
+          ? `${error.message}${tlsAdvice(error.cause, "--proxy-ca FILE", "--proxy-insecure")}`
           : error.message
       )
     case "HeadError":
@@ -87,6 +88,14 @@ export const ofConnect = (error: ConnectError): ConnectFailure => {
     case "UnexpectedResponse":
       return ofResponse(error)
   }
+}
+
+/** What to do about a failure of TLS, where the message does not say it. */
+const tlsAdvice = (cause: unknown, trust: string, ignore: string, show?: string): string => {
+  const isDemanded = SocketFailure.tlsAlert(cause) === "certificate required"
+  if (isDemanded && show !== undefined) return `; ${show} show a certificate`
+  if (SocketFailure.isTls(cause) || SocketFailure.isEndOfHandshake(cause)) return ""
+  return `; if that is as it should be, ${trust} trusts an authority and ${ignore} does without`
 }
 
 const ofSocket = (error: SocketError): ConnectFailure => {

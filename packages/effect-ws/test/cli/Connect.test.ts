@@ -336,6 +336,19 @@ describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
     })
   )
 
+  it.live("a plain server where TLS is asked for, and the other way round", () =>
+    Effect.gen(function* () {
+      const plain = yield* Peers.http(200, {}, "")
+      const ended = yield* ConnectProcess.run("", `wss://${plain}`)
+      fails(ended, 35, "the peer does not speak TLS; if the server is meant to be plain, use ws:// or http://")
+      assert.notInclude(ended.stderr, "--insecure")
+      const { certFile, keyFile } = yield* Certificates.make
+      const { address } = yield* ServeProcess.serve("--port", "0", "--tls-cert", certFile, "--tls-key", keyFile)
+      const refused = yield* ConnectProcess.run("", address.replace("wss:", "ws:"))
+      fails(refused, 22, "the server seems to speak TLS on this port: use wss:// or https://")
+    })
+  )
+
   it.live("a server that says nothing", () =>
     Effect.gen(function* () {
       const address = yield* Peers.tcp(() => {})

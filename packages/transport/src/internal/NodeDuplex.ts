@@ -10,7 +10,8 @@ import type * as Socket from "effect/socket/Socket"
 import * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import * as Tls from "node:tls"
-import { closeError, fromNode, upgradeError } from "./errors.ts"
+import { serverName } from "../Dialer.ts"
+import { closeError, endOfHandshake, fromNode, upgradeError } from "./errors.ts"
 import { PushDuplex } from "./PushDuplex.ts"
 import type { NodeDuplexOptions } from "../NodeDuplex.ts"
 import { limit, millis } from "./options.ts"
@@ -184,7 +185,7 @@ export class NodeDuplex extends PushDuplex {
       }
       const onSecured = (): void => done(Effect.void)
       const onFailure = (cause: Error): void => done(Effect.fail(upgradeError(cause)))
-      const onEarlyClose = (): void => onFailure(new Error("the socket closed during the TLS handshake"))
+      const onEarlyClose = (): void => onFailure(endOfHandshake())
       tls.on(secured, onSecured)
       tls.on("error", onFailure)
       tls.on("close", onEarlyClose)
@@ -376,7 +377,7 @@ const secureSocket = (raw: Net.Socket, options: Socket.TlsUpgradeOptions, isServ
     rejectUnauthorized: options.rejectUnauthorized
   }
   if (isServer) return new Tls.TLSSocket(raw, { ...common, isServer: true })
-  const host = options.servername
+  const host = options.servername === undefined ? undefined : serverName(options.servername)
   // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted" as server names; the certificate is checked all the same.
   return Tls.connect({
     ...common,

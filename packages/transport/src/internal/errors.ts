@@ -47,6 +47,10 @@ class UpgradeError extends Socket.SocketUpgradeError {
 export const systemError = (code: string, syscall: string, text: string): Error =>
   Object.assign(new Error(`${syscall} ${code}: ${text}`), { code, syscall })
 
+/** What Node reports where the peer closes the connection during the TLS handshake, for where Node does not. */
+export const endOfHandshake = (): Error =>
+  Object.assign(new Error("the socket closed during the TLS handshake"), { code: "ECONNRESET" })
+
 export const openError = (address: string, cause: unknown): Socket.SocketError =>
   new Socket.SocketError({ reason: new ConnectError(address, "Unknown", cause) })
 
