@@ -10,6 +10,7 @@
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as Refable from "@effect-ws/transport/Refable"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -61,12 +62,13 @@ export interface WebSocketEventMap {
 export type Listener<A> = ((event: A) => unknown) | { readonly handleEvent: (event: A) => unknown }
 
 /**
- * A WebSocket as browsers have it.
+ * A WebSocket as browsers have it, and what `process.ref` and `process.unref` call: one that is not referenced does not
+ * keep the process alive while it is open, and is not pinged.
  *
  * @category models
  * @since 0.1.0
  */
-export interface WebSocket {
+export interface WebSocket extends Refable.Refable {
   /** The URL, with scheme ws or wss. */
   readonly url: string
   /** 0 connecting, 1 open, 2 closing, 3 closed. */
@@ -252,6 +254,13 @@ const define = (
         throw new DOMException("nothing can be sent before the open event", "InvalidStateError")
       }
       engine.send(converted)
+    }
+
+    [Refable.ref](): void {
+      engineOf(this).setReferenced(true)
+    }
+    [Refable.unref](): void {
+      engineOf(this).setReferenced(false)
     }
 
     get [Symbol.toStringTag](): string {

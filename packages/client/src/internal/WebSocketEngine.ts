@@ -14,6 +14,7 @@ import { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import type { Closure } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as Refable from "@effect-ws/transport/Refable"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -71,6 +72,7 @@ export class WebSocketEngine implements Polling.Poller {
   // Messages that were taken off the connection, each to be delivered in a task of its own.
   private readonly arrived = MutableList.make<string | Uint8Array>()
   isPaused = false
+  private isReferenced = true
 
   // The sizes of the messages that the connection has and the system has not.
   private readonly unsent = MutableList.make<number>()
@@ -132,6 +134,7 @@ export class WebSocketEngine implements Polling.Poller {
         return yield* new CloseError.ProtocolError({ reason: "the server chose none of the subprotocols offered" })
       }
       this.connection = connection
+      if (!this.isReferenced) Refable.set(connection, false)
       this.poll = Polling.poll(connection, ["Sent"], this)
       yield* task
       this.opened(connection)
@@ -249,6 +252,12 @@ export class WebSocketEngine implements Polling.Poller {
     this.resume()
     if (this.connection === undefined) this.fiber.interruptUnsafe()
     else this.inOrder({ _tag: "Close", code, reason })
+  }
+
+  /** Lets the process wait for this object, or not; one that is not open yet is waited for. */
+  setReferenced(isReferenced: boolean): void {
+    this.isReferenced = isReferenced
+    if (this.connection !== undefined) Refable.set(this.connection, isReferenced)
   }
 
   /** Holds messages back, and with them the peer; see `WebSocketConstructor`. */

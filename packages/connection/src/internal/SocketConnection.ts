@@ -13,6 +13,7 @@ import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import { checkClose } from "@effect-ws/protocol/Session"
 import type { Closure, SendFailure, SendOptions } from "@effect-ws/protocol/Session"
 import { peerInfo } from "@effect-ws/transport/Push"
+import * as Refable from "@effect-ws/transport/Refable"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -94,6 +95,19 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
   }
   [NodeInspectSymbol](): object {
     return this.toJSON()
+  }
+
+  [Refable.ref](): void {
+    const { context, settings } = this.environment
+    Refable.set(this.socket, true)
+    this.quiet = 0
+    if (!this.over) settings.heartbeat?.add(this, context)
+  }
+
+  // The heartbeat's timer keeps the process alive, and a connection that nobody counts on needs none.
+  [Refable.unref](): void {
+    Refable.set(this.socket, false)
+    this.environment.settings.heartbeat?.remove(this)
   }
 
   // -- what the program takes ------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import * as Tls from "node:tls"
 import { serverName } from "../Dialer.ts"
 import { closeError, endOfHandshake, fromNode, upgradeError } from "./errors.ts"
 import { PushDuplex } from "./PushDuplex.ts"
+import * as Refable from "../Refable.ts"
 import type { NodeDuplexOptions } from "../NodeDuplex.ts"
 import { limit, millis } from "./options.ts"
 
@@ -239,6 +240,14 @@ export class NodeDuplex extends PushDuplex {
 
   protected get needsDrain(): boolean {
     return this._stream.writableNeedDrain
+  }
+
+  [Refable.ref](): void {
+    if (this._stream instanceof Net.Socket) this._stream.ref()
+  }
+
+  [Refable.unref](): void {
+    if (this._stream instanceof Net.Socket) this._stream.unref()
   }
 
   get remoteAddress(): NetAddress.SocketAddress | undefined {
