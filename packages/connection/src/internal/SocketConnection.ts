@@ -100,14 +100,13 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
   [Refable.ref](): void {
     const { context, settings } = this.environment
     Refable.set(this.socket, true)
-    this.quiet = 0
-    if (!this.over) settings.heartbeat?.add(this, context)
+    if (!this.over) settings.keepalive.add(this, context)
   }
 
-  // The heartbeat's timer keeps the process alive, and a connection that nobody counts on needs none.
+  // The timer of the keepalive would keep the process alive, too.
   [Refable.unref](): void {
     Refable.set(this.socket, false)
-    this.environment.settings.heartbeat?.remove(this)
+    this.environment.settings.keepalive.remove(this)
   }
 
   // -- what the program takes ------------------------------------------------------------------------------------------
