@@ -123,7 +123,8 @@ export interface WebSocketClass {
 }
 
 /**
- * What a class may be told, for all of its objects.
+ * What a class may be told, for all of its objects. `maxCloseTime` is 10 minutes by default, so that `close()` loses
+ * nothing of what was sent before it to a server that reads slowly; output that does not move ends by `keepalive`.
  *
  * @category models
  * @since 0.1.0

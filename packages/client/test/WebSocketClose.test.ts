@@ -2,9 +2,19 @@
  * The method `close`, step by step as https://websockets.spec.whatwg.org numbers them.
  */
 import type { CloseFrame } from "@effect-ws/protocol/CloseFrame"
-import { assert, describe } from "@effect/vitest"
-import { Effect, Queue } from "effect"
-import { keeping, record, served, test, thrown, turn, url } from "./support/standard.ts"
+import * as Faulty from "@effect-ws/transport/Faulty"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Queue } from "effect"
+import type { Scope } from "effect"
+import { TestClock } from "effect/testing"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import * as Net from "node:net"
+import { WebSocketServer } from "ws"
+import * as Client from "../src/Client.ts"
+import * as WebSocket from "../src/WebSocket.ts"
+import * as certificates from "./support/certificates.ts"
+import { keeping, network, record, served, test, thrown, turn, url } from "./support/standard.ts"
 
 describe("close", () => {
   const opened = Effect.fnUntraced(function* () {
@@ -158,3 +168,86 @@ describe("close", () => {
     })
   )
 })
+
+describe("close after much was sent", () => {
+  it.effect("loses nothing, though the network takes two minutes for it", () =>
+    Effect.gen(function* () {
+      const { closure, messages, WebSocketClass } = yield* keeping()
+      const socket = new WebSocketClass(url)
+      const { closed, events, opened } = record(socket)
+      yield* opened
+      for (let message = 0; message < 24; message++) socket.send(new Uint8Array(256 * 1024))
+      socket.close(4000)
+      for (let second = 0; second < 140; second++) {
+        yield* TestClock.adjust("1 second")
+        yield* turn
+      }
+      yield* closed
+      assert.strictEqual(yield* Queue.size(messages), 24)
+      assert.deepStrictEqual((yield* closure).received, { code: 4000, reason: "" })
+      assert.deepStrictEqual(events, ["open [OPEN]", "close 4000 clean [CLOSED]"])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        Layer.provideMerge(
+          Faulty.layerDialer(() => ({ outbound: { bandwidth: 50_000 } })),
+          network
+        )
+      )
+    )
+  )
+
+  describe.each([["ws"], ["wss"]])("%s", { timeout: 60_000 }, (scheme) => {
+    it.live("loses nothing where it takes longer than closeTimeout", () =>
+      Effect.gen(function* () {
+        let received = 0
+        const { port } = yield* slowServer(scheme === "wss", 4_000_000, () => received++)
+        const Class = WebSocket.makeWebSocketClass(Client.layerDirect(), {
+          closeTimeout: "2 seconds",
+          tls: { ca: certificates.ca }
+        })
+        const socket = new Class(`${scheme}://localhost:${port}/`)
+        const { closed, events, opened } = record(socket)
+        yield* opened
+        for (let message = 0; message < 24; message++) socket.send(new Uint8Array(1024 * 1024))
+        socket.close()
+        yield* closed
+        assert.deepStrictEqual(events, ["open [OPEN]", "close 1005 clean [CLOSED]"])
+        assert.strictEqual(received, 24)
+      }).pipe(Effect.scoped)
+    )
+  })
+})
+
+/** A server of `ws` behind a link that carries so many bytes a second towards it. */
+const slowServer = Effect.fnUntraced(function* (isSecure: boolean, bytesPerSecond: number, onMessage: () => void) {
+  const web = isSecure ? Https.createServer(certificates.server) : Http.createServer()
+  const ws = new WebSocketServer({ server: web, perMessageDeflate: false })
+  ws.on("connection", (far) => far.on("message", onMessage).on("error", () => {}))
+  const behind = yield* listening(web)
+  const link = Net.createServer((near) => {
+    const far = Net.connect(behind, "127.0.0.1")
+    far.on("error", () => near.destroy()).pipe(near)
+    near.on("error", () => far.destroy())
+    near.on("data", (chunk) => {
+      near.pause()
+      setTimeout(
+        () => {
+          far.write(chunk)
+          near.resume()
+        },
+        (chunk.length / bytesPerSecond) * 1000
+      )
+    })
+    near.on("end", () => far.end())
+  })
+  return { port: yield* listening(link) }
+})
+
+const listening = (server: Net.Server): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<number>((resume) => {
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as Net.AddressInfo).port)))
+    }),
+    () => Effect.sync(() => void server.close())
+  )

@@ -16,6 +16,7 @@ import type { Closure } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Refable from "@effect-ws/transport/Refable"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -47,6 +48,9 @@ type Outgoing =
 
 // What a message costs beside its payload, roughly: a flood of empty messages has a bound too.
 const MESSAGE_BYTES = 32
+
+// As long as 64 MiB take at a megabit a second.
+const longestClose = Duration.minutes(10)
 
 // The most events that are taken off the connection at a time.
 const BATCH = 64
@@ -121,6 +125,8 @@ export class WebSocketEngine implements Polling.Poller {
       subprotocols,
       headers: client.headers === undefined ? headers : [...client.headers, ...headers],
       maxRedirects: 0,
+      // A script has no other way to wait for what it sent than to close.
+      maxCloseTime: client.maxCloseTime ?? longestClose,
       // The bound is `maxBufferedAmount`.
       outboundLimit: Infinity
     }
