@@ -27,7 +27,10 @@ export interface Recipient {
   readonly canSend: boolean
   /** Whether nothing more can happen on it: `onceOver` would never be called. */
   readonly isOver: boolean
-  /** Whether fewer than `outboundBuffer` bytes wait for the peer, and no other message is in the middle of being sent. */
+  /**
+   * Whether no more than `outboundBuffer` bytes wait for the peer to read, and no other message is in the middle of being
+   * sent. Bytes wait for the peer when the system has refused some; before that is known, up to `outboundLimit` may gather.
+   */
   readonly isReady: boolean
   /** Work on a message that is the same for many connections and not done yet: start it before sending. */
   readonly pendingPrepare: (message: PreparedMessage, options?: SendOptions) => Pending | undefined

@@ -458,7 +458,18 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
   }
 
   get isReady(): boolean {
-    return !this.session.isSendingMessage && !this.outlet.isAboveLimit
+    return !this.session.isSendingMessage && !(this.outlet.isAboveLimit && this.isBehind)
+  }
+
+  // Over TLS what was written in a turn is pending until its end, also where the system takes it at once. Only what the
+  // system has refused waits for the peer; what gathers until that is known has a bound.
+  private get isBehind(): boolean {
+    const { outlet, session } = this
+    return (
+      session.queuedBytes > 0 ||
+      outlet.refusedBytes > 0 ||
+      outlet.waitingBytes > this.environment.settings.outboundLimit
+    )
   }
 
   pendingPrepare(message: PreparedMessage, options?: SendOptions): Pending | undefined {
