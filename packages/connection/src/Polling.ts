@@ -3,7 +3,8 @@
  *
  * This is what the queue-driven server and the standard's `WebSocket` class are made of. A connection that is polled calls back once, when it has events or
  * has ended, and not again until what it was called for has been taken. Its `send` does not wait for the peer: what
- * waits is bounded by `outboundLimit`, and a peer that does not read is not read from, unless the caller wants it so.
+ * waits is bounded by `outboundLimit`, and there is no call for messages of a peer that does not read until it does, unless
+ * the caller wants it so.
  *
  * @since 0.1.0
  */
@@ -44,7 +45,7 @@ export interface Poll {
 export interface Poller {
   /** There is something to take. Must not throw. */
   readonly onReady: () => void
-  /** Whether to read on from a peer that does not read what it is sent. Default: false. */
+  /** Whether to be called also for a peer that does not read what it is sent. Default: false. */
   readonly readsOn?: boolean | undefined
 }
 

@@ -7,7 +7,7 @@ import * as Tls from "@effect-ws/transport/Tls"
 import { assert, describe, it } from "@effect/vitest"
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { Closure } from "@effect-ws/protocol/Session"
-import { Deferred, Effect, Layer, Redacted, References, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Redacted, References, Stream } from "effect"
 import type { Scope } from "effect"
 import * as Net from "node:net"
 import * as NodeTls from "node:tls"
@@ -35,6 +35,7 @@ class SlowReader {
   isEnded = false
   error: Error | undefined = undefined
   readonly socket: Net.Socket
+  private isLimited = true
   private tail = Buffer.alloc(0)
   private readonly timer: NodeJS.Timeout
 
@@ -50,7 +51,7 @@ class SlowReader {
       begun ??= performance.now()
       this.received += chunk.length
       this.tail = Buffer.concat([this.tail, chunk]).subarray(-64)
-      if (this.received > allowed()) this.socket.pause()
+      if (this.isLimited && this.received > allowed()) this.socket.pause()
     })
     this.timer = setInterval(() => {
       if (this.received <= allowed()) this.socket.resume()
@@ -60,6 +61,13 @@ class SlowReader {
   /** Whether the last that came is a close frame with this code. */
   endsWithClose(code: number): boolean {
     return this.tail.subarray(-4).equals(Buffer.from([0x88, 2, code >> 8, code & 0xff]))
+  }
+
+  /** Reads on without a limit. */
+  readAll(): void {
+    clearInterval(this.timer)
+    this.isLimited = false
+    this.socket.resume()
   }
 
   stop(): void {
@@ -206,6 +214,95 @@ describe.each(networks)("over $name", (network) => {
         const closure = yield* Deferred.await(closed)
         assert.match(closure.error.reason, /in time/)
         assert.isBelow(performance.now() - begun, 8000)
+      }),
+    20_000
+  )
+})
+
+describe.each(networks)("a ping over $name", ({ isSecure, layer }) => {
+  /** The opcodes of all frames that come, until there are so many binary ones. */
+  const opcodes = (peer: SlowReader, binary: number): Effect.Effect<ReadonlyArray<number>> =>
+    Effect.callback((resume) => {
+      const seen: Array<number> = []
+      let buffer = Buffer.alloc(0)
+      let skip = 0
+      let isHead = true
+      peer.socket.on("data", (chunk: Buffer) => {
+        buffer = skip >= chunk.length ? Buffer.alloc(0) : Buffer.concat([buffer, chunk.subarray(skip)])
+        skip = Math.max(0, skip - chunk.length)
+        if (isHead) {
+          const end = buffer.indexOf("\r\n\r\n")
+          if (end < 0) return
+          buffer = buffer.subarray(end + 4)
+          isHead = false
+        }
+        while (buffer.length >= 10) {
+          const short = buffer[1]!
+          const size = short === 127 ? 10 + Number(buffer.readBigUInt64BE(2)) : 2 + short
+          seen.push(buffer[0]! & 0x0f)
+          skip = Math.max(0, size - buffer.length)
+          buffer = buffer.subarray(size)
+        }
+        if (seen.filter((opcode) => opcode === 2).length === binary) resume(Effect.succeed(seen))
+      })
+    })
+
+  it.live.each([{ name: "fiber" }, { name: "queue" }])(
+    "is answered before data that waits, on the $name server",
+    ({ name }) =>
+      Effect.gen(function* () {
+        const going = yield* Deferred.make<void>()
+        const flood = (connection: Connection): Effect.Effect<unknown, unknown> =>
+          Effect.andThen(
+            Deferred.succeed(going, undefined),
+            Effect.forEach(Array.from({ length: 25 }), () => connection.send(new Uint8Array(MB)), { discard: true })
+          )
+        const options = { drainTimeout: 0, outboundLimit: 50 * MB }
+        const server = yield* start(
+          name === "fiber"
+            ? WebSocketServer.layer((connection) => Effect.andThen(flood(connection), Effect.never), options)
+            : WebSocketServer.layerQueue({ onOpen: (connection) => Effect.asVoid(flood(connection)) }, options)
+        )
+        const peer = yield* slowReader(portOf(server), isSecure, 0)
+        const seen = yield* Effect.forkScoped(opcodes(peer, 25), { startImmediately: true })
+        yield* Deferred.await(going)
+        yield* Effect.sleep(200)
+        peer.socket.write(frame({ opcode: 9, payload: "now" }))
+        yield* Effect.sleep(200)
+        peer.readAll()
+        const pong = (yield* Fiber.join(seen)).indexOf(10)
+        // The system holds some 4 MB here, and the transport one frame.
+        assert.isAtLeast(pong, 0)
+        assert.isAtMost(pong, 12)
+      }).pipe(Effect.provide(layer), Effect.provideService(References.MinimumLogLevel, "Error")),
+    20_000
+  )
+
+  it.live(
+    "and all else: no more than outboundBuffer and a message wait here",
+    () =>
+      Effect.gen(function* () {
+        const open = yield* Deferred.make<Connection>()
+        const { port } = yield* serve(
+          { name: "", isSecure, layer },
+          (connection) =>
+            Effect.andThen(
+              Deferred.succeed(open, connection),
+              Effect.forEach(Array.from({ length: 50_000 }), () => connection.send(new Uint8Array(1000)), {
+                discard: true
+              })
+            ),
+          {}
+        )
+        yield* slowReader(port, isSecure, 0)
+        const connection = yield* Deferred.await(open)
+        let most = 0
+        for (let at = 0; at < 50; at++) {
+          yield* Effect.sleep(10)
+          most = Math.max(most, connection.buffered.outbound)
+        }
+        assert.isAtLeast(most, 60_000)
+        assert.isAtMost(most, 65_536 + 2008)
       }),
     20_000
   )

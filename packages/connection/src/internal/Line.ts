@@ -294,7 +294,7 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
   protected settle(): void {
     this.busy = true
     this.wakeTakers()
-    if (this.poller !== undefined && !this.polled && this.hasNews) {
+    if (this.poller !== undefined && !this.polled && this.hasNews && !this.isHeldBack) {
       this.polled = true
       this.poller.onReady()
     }
@@ -388,7 +388,19 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
 
   // Whether the program waits for something to arrive, be it the rest of a message.
   protected get isWanted(): boolean {
-    return this.poller === undefined ? this.takers.isWaiting : !this.polled
+    return this.poller === undefined ? this.takers.isWaiting : !this.polled && !this.isHeldBack
+  }
+
+  // In callback mode `send` does not wait for a peer that does not read. Its messages wait instead, and with them, once
+  // they fill the inbound buffer, the peer: until then its pings are answered.
+  protected get isHeldBack(): boolean {
+    return (
+      this.poller !== undefined &&
+      this.poller.readsOn !== true &&
+      this.session.canReceive &&
+      !this.session.isClosing &&
+      this.outlet.isAboveLimit
+    )
   }
 
   protected regulate(): void {
@@ -399,13 +411,7 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
       (!this.isWanted &&
         this.session.canReceive &&
         !this.session.isClosing &&
-        this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer) ||
-      // Whose sends do not wait for the peer must not read on from one that does not read.
-      (this.poller !== undefined &&
-        this.poller.readsOn !== true &&
-        this.session.canReceive &&
-        !this.session.isClosing &&
-        this.outlet.isAboveLimit)
+        this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer)
     if (held === this.paused || this.over) return
     this.paused = held
     if (held) this.reader.pause()

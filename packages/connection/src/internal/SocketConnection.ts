@@ -193,7 +193,7 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
   done(): boolean {
     if (this.spent !== undefined) this.recycle()
     if (this.inbox.isEmpty && this.session.owesClose) this.answerClose()
-    if (this.hasNews) return false
+    if (this.hasNews && !this.isHeldBack) return false
     this.polled = false
     this.settle()
     return true

@@ -23,6 +23,8 @@ export class WriteQueue {
   private readonly limit: number
   // Whether the transport has promised to tell when it takes more.
   private blocked = false
+  // Whether it may hold what it was given last.
+  private pending = false
   private waiting: WaitingChunks | undefined = undefined
   // How many bytes the transport was given, except for pings and pongs that overtook data.
   private handedBytes = 0
@@ -38,12 +40,11 @@ export class WriteQueue {
 
   /** Writes everything that has gathered, as far as the transport takes it. */
   write(): void {
-    const { session, writer } = this
-    const { output } = session
+    const { writer } = this
+    const { output } = this.session
     const bytes = output.pendingBytes
     if (bytes === 0 || this.blocked) return
-    const pending = writer.pendingBytes
-    if (pending > 0 && pending + bytes > HIGH_WATER_MARK) return this.block()
+    if (this.pending && writer.pendingBytes > 0 && writer.pendingBytes + bytes > HIGH_WATER_MARK) return this.block()
     const chunks = this.take()
     if (chunks.length === 1) {
       this.handedBytes += bytes
@@ -53,7 +54,8 @@ export class WriteQueue {
       this.waiting.add(chunks, output.continued)
       this.handOver()
     }
-    output.release(this.waiting === undefined && writer.copies && writer.pendingBytes === 0)
+    this.pending = writer.pendingBytes > 0
+    output.release(this.waiting === undefined && writer.copies && !this.pending)
   }
 
   private take(): ReadonlyArray<Uint8Array> {
@@ -93,6 +95,7 @@ export class WriteQueue {
   /** The transport has handed on what was pending. */
   onDrain(): void {
     if (this.blocked) this.unblock()
+    this.pending = this.writer.pendingBytes > 0
     this.wake()
   }
 
@@ -157,7 +160,7 @@ export class WriteQueue {
 
   /** Whether senders should wait. */
   get isAboveLimit(): boolean {
-    if (this.session.output.pendingBytes > this.limit) this.write()
+    if (this.session.output.pendingBytes > this.limit || (this.pending && this.waitingBytes > this.limit)) this.write()
     return (this.blocked || this.session.queuedBytes > 0) && this.waitingBytes > this.limit
   }
 
