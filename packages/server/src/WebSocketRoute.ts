@@ -141,7 +141,7 @@ const answerPlain = (
   if (request.method !== "GET" && request.method !== "HEAD") return notAGet
   const head = headOf(request)
   if (head === undefined || respond === undefined) return notAnUpgrade
-  const answer = respond(head)
+  const answer = respond({ ...head, version: head.version === "HTTP/1.0" ? "HTTP/1.0" : "HTTP/1.1" })
   return answer === undefined ? notAnUpgrade : encode(answer)
 }
 

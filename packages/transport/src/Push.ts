@@ -205,7 +205,8 @@ export interface PushSocket extends Socket.Socket {
 export interface RequestHead {
   readonly method: string
   readonly target: string
-  readonly version: "HTTP/1.0" | "HTTP/1.1"
+  /** Such as `HTTP/1.1`; the HTTP server may have let others pass. */
+  readonly version: `HTTP/${string}`
   readonly headers: ReadonlyArray<{ readonly name: string; readonly value: string }>
 }
 

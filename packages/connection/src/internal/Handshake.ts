@@ -203,9 +203,9 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
 
   /** Somebody else has read the request. */
   private onHandover(head: Push.RequestHead): void {
-    const rejection = checkHead(head, this.terms.limits)
-    if (rejection === undefined) this.onRequest(head)
-    else this.refuse(rejection)
+    const checked = checkHead(head, this.terms.limits)
+    if (Result.isSuccess(checked)) this.onRequest(checked.success)
+    else this.refuse(checked.failure)
   }
 
   private onRequest(head: HttpHead.RequestHead): void {

@@ -9,13 +9,24 @@ import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { RequestHead } from "@effect-ws/transport/Push"
 import * as Result from "effect/Result"
 
-/** Says why a head is refused, or nothing where it is well-formed and within the limits. */
-export const checkHead = (head: RequestHead, limits: HeadLimits): HandshakeRejection.HandshakeRejection | undefined => {
-  const bytes = HttpHead.encodeRequest(head)
-  if (Result.isFailure(bytes)) {
-    const reason = `invalid HTTP head: ${bytes.failure.detail}`
-    return new HandshakeRejection.HandshakeRejection({ rule: "InvalidHead", status: 400, reason })
-  }
+/** Returns the head where it is well-formed and within the limits, or says why it is refused. */
+export const checkHead = (
+  head: RequestHead,
+  limits: HeadLimits
+): Result.Result<HttpHead.RequestHead, HandshakeRejection.HandshakeRejection> => {
+  // Whether the version is one of ours is for the parser to see.
+  const bytes = HttpHead.encodeRequest(head as HttpHead.RequestHead)
+  if (Result.isFailure(bytes)) return Result.fail(invalid(bytes.failure.detail))
   const parsed = new HeadParser("request", limits).push(bytes.success)
-  return parsed instanceof HeadError ? HandshakeRejection.fromHeadError(parsed) : undefined
+  if (parsed === undefined) return Result.fail(invalid("the head has no end"))
+  return parsed instanceof HeadError
+    ? Result.fail(HandshakeRejection.fromHeadError(parsed))
+    : Result.succeed(parsed.head)
 }
+
+const invalid = (detail: string): HandshakeRejection.HandshakeRejection =>
+  new HandshakeRejection.HandshakeRejection({
+    rule: "InvalidHead",
+    status: 400,
+    reason: `invalid HTTP head: ${detail}`
+  })

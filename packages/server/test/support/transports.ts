@@ -103,7 +103,7 @@ type Listen = { readonly port: number; readonly host: string } | { readonly path
 const loopback: Listen = { port: 0, host: "127.0.0.1" }
 
 /** Lets a server of Node listen until the Scope closes. */
-const listening = <Server extends Net.Server>(
+export const listening = <Server extends Net.Server>(
   makeServer: () => Server,
   listen: Listen
 ): Effect.Effect<Server, never, Scope.Scope> =>

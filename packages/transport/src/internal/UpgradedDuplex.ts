@@ -84,7 +84,7 @@ export const requestHead = (request: Http.IncomingMessage): RequestHead => {
   return {
     method: request.method ?? "",
     target: request.url ?? "",
-    version: request.httpVersionMajor === 1 && request.httpVersionMinor === 0 ? "HTTP/1.0" : "HTTP/1.1",
+    version: `HTTP/${request.httpVersion}`,
     headers
   }
 }
