@@ -11,6 +11,7 @@ import type { HandshakeUnderWay } from "@effect-ws/connection/Accept"
 import type { Peer } from "@effect-ws/connection/Peer"
 import * as Argument from "@effect-ws/protocol/Argument"
 import { addressKey } from "@effect-ws/transport/AddressKey"
+import * as Monotonic from "@effect-ws/transport/Monotonic"
 import type { PeerInfo } from "@effect-ws/transport/Push"
 import * as TrustedProxies from "@effect-ws/transport/TrustedProxies"
 import type * as Clock from "effect/Clock"
@@ -47,12 +48,12 @@ const tooManyConnectionsOfAddress: Refusal = { status: 429, reason: "too many co
 export class Candidate {
   /** What counts the client; `undefined` where nothing does. */
   address: string | undefined
-  /** When its connection was accepted, in nanoseconds of the clock. */
-  readonly since: bigint
+  /** The monotonic time when its connection was accepted, in milliseconds. */
+  readonly since: number
   readonly refusal: Refusal | undefined
   stage: HandshakeUnderWay | undefined = undefined
 
-  constructor(address: string | undefined, since: bigint, refusal: Refusal | undefined) {
+  constructor(address: string | undefined, since: number, refusal: Refusal | undefined) {
     this.address = address
     this.since = since
     this.refusal = refusal
@@ -106,8 +107,8 @@ export class Admission {
   private readonly addresses = new Map<string, Tally>()
   private readonly maxConnectionsPerAddress: number
   private readonly maxHandshakesPerAddress: number
-  // A client that has sent a part of its request, and not the rest, is silent after so many nanoseconds.
-  private readonly patience: bigint | undefined
+  // A client that has sent a part of its request, and not the rest, is silent after so many milliseconds.
+  private readonly patience: number
   private readonly clock: Clock.Clock
   private readonly trusted: TrustedProxies.TrustedProxies
 
@@ -117,7 +118,7 @@ export class Admission {
     this.maxConnectionsPerAddress = limitOf("maxConnectionsPerAddress", Infinity)
     this.maxHandshakesPerAddress = limitOf("maxHandshakesPerAddress", Infinity)
     const timeout = Duration.toMillis(Argument.duration("handshakeTimeout", capacity.handshakeTimeout ?? "10 seconds"))
-    this.patience = Number.isFinite(timeout) ? BigInt(Math.round(timeout * 500_000)) : undefined
+    this.patience = timeout / 2
     this.clock = clock
     this.trusted = TrustedProxies.make(capacity.trustedProxies ?? [])
   }
@@ -154,7 +155,7 @@ export class Admission {
 
   /** Counts a connection that was accepted. Its `refusal` says whether there is room for it. */
   enter(address: string | undefined): Candidate {
-    const candidate = new Candidate(address, this.clock.currentTimeNanosUnsafe(), this.makeRoom(address))
+    const candidate = new Candidate(address, Monotonic.millisUnsafe(this.clock), this.makeRoom(address))
     this.all.enter(candidate)
     if (address !== undefined) this.of(address).enter(candidate)
     return candidate
@@ -210,11 +211,11 @@ export class Admission {
 
   /** Makes the oldest silent handshake give way, if there is one. */
   private evictFrom({ underWay }: Tally): boolean {
-    const now = this.clock.currentTimeNanosUnsafe()
+    const now = Monotonic.millisUnsafe(this.clock)
     for (const candidate of underWay) {
       const { since, stage } = candidate
       if (stage === undefined || stage.progress === "complete") continue
-      if (stage.progress === "partial" && (this.patience === undefined || now - since < this.patience)) continue
+      if (stage.progress === "partial" && now - since < this.patience) continue
       stage.evict()
       this.leave(candidate)
       return true
