@@ -127,7 +127,7 @@ export const layerServer = (
     makeNodeServer({
       createServer: () =>
         Net.createServer({ allowHalfOpen: false, pauseOnConnect: true, noDelay: options.noDelay ?? true }),
-      makeSecure: () => tlsHandshakes(secureServer(options), handshakeTimeout(options)),
+      makeSecure: (onDropped) => tlsHandshakes(secureServer(options), handshakeTimeout(options), onDropped),
       ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
       proxyProtocol: options.proxyProtocol,

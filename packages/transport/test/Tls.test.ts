@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Redacted } from "effect"
-import { Effect, Fiber, Layer, Queue } from "effect"
+import { Effect, Fiber, Layer, Logger, Queue, References } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
 import type { Socket } from "effect/socket"
 import * as Net from "node:net"
@@ -137,6 +137,39 @@ describe("Tls, in particular", () => {
       }
       assert.strictEqual(accepted, 0)
     }).pipe(Effect.provide(listen({ clientCa: ca })))
+  )
+
+  it.live("logs why it dropped a client", () =>
+    Effect.gen(function* () {
+      const logged = yield* Queue.unbounded<string>()
+      const logger = Logger.make(({ message }) => void Queue.offerUnsafe(logged, String(message)))
+      const services = yield* Layer.build(listen({ clientCa: ca, handshakeTimeout: "1 second" })).pipe(
+        Effect.provide(Logger.layer([logger])),
+        Effect.provideService(References.MinimumLogLevel, "Debug")
+      )
+      yield* Effect.gen(function* () {
+        for (const [identity, why] of [
+          [undefined, /certificate/],
+          [stranger, /its certificate is refused: /]
+        ] as const) {
+          const { address } = yield* PushSocketServer
+          const dialing = Effect.gen(function* () {
+            const reader = yield* (yield* (yield* Dialer).dial(address)).reader
+            return yield* reader.pull
+          })
+          yield* Effect.exit(Effect.scoped(Effect.provide(dialing, Tls.layerDialer({ ca, identity }))))
+          assert.match(yield* Queue.take(logged), why)
+        }
+        const plain = yield* rawConnection
+        plain.socket.write("SSH-2.0-OpenSSH\r\n")
+        assert.match(
+          yield* Queue.take(logged),
+          /^Dropped a connection from 127\.0\.0\.1:\d+ to 127\.0\.0\.1:0: the peer does not speak TLS$/
+        )
+        yield* rawConnection
+        assert.match(yield* Queue.take(logged), /no TLS handshake within 1000 ms/)
+      }).pipe(Effect.provide(services))
+    }).pipe(Effect.scoped)
   )
 
   it.live("drops a client that says nothing, one that drips, and one that speaks no TLS", () =>

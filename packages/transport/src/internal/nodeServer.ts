@@ -22,7 +22,7 @@ import type { Ends } from "./proxyHeaders.ts"
 export interface NodeServerOptions {
   readonly createServer: () => Net.Server
   /** What makes a connection of an accepted socket, where that takes time: the TLS handshake. Default: the socket is it. */
-  readonly makeSecure?: (() => Secure) | undefined
+  readonly makeSecure?: ((onDropped: OnDropped) => Secure) | undefined
   // Node's types do not know that it takes a descriptor.
   readonly listen: Net.ListenOptions | { readonly fd: number; readonly backlog: number }
   /** Runs when the server listens; what it throws fails the server. */
@@ -34,6 +34,9 @@ export interface NodeServerOptions {
   readonly proxyProtocol: boolean | ProxyProtocolOptions | undefined
   readonly duplex: NodeDuplexSettings
 }
+
+/** Hears why a connection was dropped before it was handed over. */
+export type OnDropped = (from: NetAddress.SocketAddress | undefined, why: string) => void
 
 /**
  * Does what comes between accepting a socket and handing it over. Calls `done` with the stream to hand over, or destroys
@@ -48,6 +51,11 @@ export const makeNodeServer = (
     Effect.suspend(() => {
       const scope = Context.get(context, Scope.Scope)
       const acceptor = new Acceptor(options.maxPending)
+      const runFork = Effect.runForkWith(context)
+      const onDropped: OnDropped = (from, why) => {
+        const peer = from === undefined ? "" : ` from ${formatAddress(from)}`
+        runFork(Effect.logDebug(`Dropped a connection${peer} to ${options.name}: ${why}`))
+      }
       let headers: ProxyHeaders | undefined
       let server: Net.Server | undefined
       let stopped = false
@@ -63,8 +71,8 @@ export const makeNodeServer = (
         try {
           server = options.createServer()
           let { duplex } = options
-          const secure = options.makeSecure?.()
-          headers = proxyHeadersOf(options, context)
+          const secure = options.makeSecure?.(onDropped)
+          headers = proxyHeadersOf(options, onDropped)
           const accepted = (raw: Net.Socket, settings: NodeDuplexSettings, headerLength: number): void => {
             if (secure === undefined) acceptor.offer(new NodeDuplex(raw, settings))
             else securing(raw, secure, settings, headerLength, acceptor)
@@ -106,20 +114,12 @@ export const makeNodeServer = (
   )
 
 const proxyHeadersOf = (
-  { maxPending, name, proxyProtocol }: NodeServerOptions,
-  context: Context.Context<Scope.Scope>
-): ProxyHeaders | undefined => {
-  if (proxyProtocol === undefined || proxyProtocol === false) return undefined
-  const runFork = Effect.runForkWith(context)
-  return new ProxyHeaders({
-    ...(proxyProtocol === true ? undefined : proxyProtocol),
-    maxPending,
-    onDropped: (from, why) => {
-      const peer = from === undefined ? "" : ` from ${formatAddress(from)}`
-      runFork(Effect.logDebug(`Dropped a connection${peer} to ${name}: ${why}`))
-    }
-  })
-}
+  { maxPending, proxyProtocol }: NodeServerOptions,
+  onDropped: OnDropped
+): ProxyHeaders | undefined =>
+  proxyProtocol === undefined || proxyProtocol === false
+    ? undefined
+    : new ProxyHeaders({ ...(proxyProtocol === true ? undefined : proxyProtocol), maxPending, onDropped })
 
 const endsOf = (raw: Net.Socket, { localAddress, remoteAddress }: NodeDuplexSettings): Ends => ({
   remoteAddress: remoteAddress ?? inetAddress(raw.remoteAddress, raw.remotePort),

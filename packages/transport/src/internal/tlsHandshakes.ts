@@ -4,15 +4,17 @@
  */
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
-import type { Secure } from "./nodeServer.ts"
+import { describe } from "../SocketFailure.ts"
+import { inetAddress } from "./NodeDuplex.ts"
+import type { OnDropped, Secure } from "./nodeServer.ts"
 
 interface Handshake {
   readonly done: (stream: Net.Socket) => void
   readonly timer: NodeJS.Timeout
 }
 
-/** Does TLS handshakes, each within `millis`. */
-export const tlsHandshakes = (server: Tls.Server, millis: number): Secure => {
+/** Does TLS handshakes, each within `millis`. A client that goes away by itself is not reported as dropped. */
+export const tlsHandshakes = (server: Tls.Server, millis: number, onDropped: OnDropped): Secure => {
   const underWay = new Map<Net.Socket, Handshake>()
   function onClose(this: Net.Socket): void {
     finish(this)
@@ -33,12 +35,20 @@ export const tlsHandshakes = (server: Tls.Server, millis: number): Secure => {
     handshake.done(stream)
   })
   server.on("tlsClientError", (error, stream) => {
-    if ("code" in error && error.code === "ERR_SSL_HTTP_REQUEST") refusePlainHttp(rawSocket(stream), stream)
+    const code = "code" in error ? error.code : undefined
+    const refusal = refusalOf(stream)
+    if (refusal !== undefined) onDropped(addressOf(stream), `its certificate is refused: ${refusal}`)
+    else if (code !== "ECONNRESET") onDropped(addressOf(stream), describe(error))
+    if (code === "ERR_SSL_HTTP_REQUEST") refusePlainHttp(rawSocket(stream), stream)
     else stream.destroy()
   })
+  const expire = (raw: Net.Socket): void => {
+    onDropped(addressOf(raw), `no TLS handshake within ${millis} ms`)
+    raw.destroy()
+  }
   return (raw, done) => {
     // Node's own timeout starts again with each byte that arrives: a client that drips would hold its socket for ever.
-    const timer = setTimeout(destroySocket, millis, raw)
+    const timer = setTimeout(expire, millis, raw)
     underWay.set(raw, { done, timer })
     raw.once("close", onClose)
     server.emit("connection", raw)
@@ -49,9 +59,12 @@ export const tlsHandshakes = (server: Tls.Server, millis: number): Secure => {
 const rawSocket = (stream: Tls.TLSSocket): Net.Socket =>
   (stream as Tls.TLSSocket & { readonly _parent: Net.Socket })._parent
 
-const destroySocket = (raw: Net.Socket): void => {
-  raw.destroy()
-}
+const addressOf = (stream: Net.Socket): ReturnType<typeof inetAddress> =>
+  inetAddress(stream.remoteAddress, stream.remotePort)
+
+/** Why the certificate of a client was refused. Node keeps a code here, where its types have an error. */
+const refusalOf = ({ authorizationError }: Tls.TLSSocket): string | undefined =>
+  (authorizationError as unknown) === null || authorizationError === undefined ? undefined : String(authorizationError)
 
 const plainHttp = "this port speaks TLS: use wss:// or https://\n"
 
