@@ -2,12 +2,15 @@
  * Every row of what bad input gets, at a server: the handshake, the frames and the close, against a peer that speaks
  * bytes. After each, the server still serves. A case provides a way to serve and a kind of server.
  */
+import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import type { Closure } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Queue } from "effect"
+import { Effect, Queue, Redacted } from "effect"
 import type { Scope } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
+import * as Zlib from "node:zlib"
+import * as Auth from "../src/Auth.ts"
 import type * as WebSocketServer from "../src/WebSocketServer.ts"
 import { captureLogs, connect, echo, echoHandlers, receiveText } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
@@ -26,6 +29,10 @@ interface Outcome {
    */
   readonly by?: "parser" | "page"
 }
+
+const authenticated = Auth.required(
+  Auth.basic({ realm: "test", ...Auth.users([["alice", Redacted.make("wonderland")]]) })
+)
 
 const byParser = (status: number): Outcome => ({ status, by: "parser" })
 const byPage: Outcome = { status: 200, by: "page" }
@@ -81,9 +88,9 @@ export const badInputSuite = (way: Way, kind: keyof Programs): void => {
           readonly name: string
           readonly request: string
           readonly options?: WebSocketServer.ServerOptions
-          /** What another way to serve makes of it, where an HTTP server reads the request. */
           /** The only way to which it applies. Default: all. */
           readonly via?: Way["via"]
+          /** What comes of it where an HTTP server reads the request. */
           readonly upgrade?: Outcome
           readonly route?: Outcome
         }
@@ -146,6 +153,25 @@ export const badInputSuite = (way: Way, kind: keyof Programs): void => {
         { name: "of HTTP/1.0", request: requestHead({}, "GET /chat HTTP/1.0"), status: 400 },
         { name: "of HTTP/2.0", request: requestHead({}, "GET /chat HTTP/2.0"), status: 505 },
         { name: "of a foreign origin", request: requestHead({ Origin: "https://evil.example" }), status: 403 },
+        {
+          name: "without credentials where they are asked for",
+          request: requestHead(),
+          status: 401,
+          headers: { "www-authenticate": 'Basic realm="test", charset="UTF-8"' },
+          body: /credentials/,
+          options: { decide: authenticated }
+        },
+        {
+          name: "with malformed credentials",
+          request: requestHead({ Authorization: "Basic ???" }),
+          status: 400,
+          options: { decide: authenticated }
+        },
+        {
+          name: "with an Origin that is twice there",
+          request: requestHead({ Origin: "http://localhost", origin: "http://localhost" }),
+          status: 400
+        },
         {
           name: "for an unknown path",
           request: requestHead(),
@@ -451,6 +477,65 @@ export const badInputSuite = (way: Way, kind: keyof Programs): void => {
           yield* peer.send(frame({ opcode: 1, payload: Buffer.from([0xe2]), announced: 3 }))
           yield* peer.send(Buffer.from([0x41 ^ 0xfa]))
           assert.match((yield* peer.rest).frames[0]!, /^close 1007 /)
+        })
+      )
+    })
+
+    describe("inflates, where permessage-deflate is agreed on,", () => {
+      const limit = 64 * 1024
+      const compressed = (payload: Uint8Array, fields?: Partial<RawPeer.FrameFields>): Buffer =>
+        frame({ opcode: 1, rsv: 4, payload, ...fields })
+      /** Without the four bytes that RFC 7692 7.2.1 leaves out. */
+      const deflated = (data: string | Uint8Array): Buffer =>
+        Zlib.deflateRawSync(data, { finishFlush: Zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4)
+      const opened = Effect.gen(function* () {
+        const server = yield* Effect.provide(serve({ maxMessageSize: limit }), PermessageDeflate.layer())
+        const peer = yield* RawPeer.dial(server.address)
+        yield* peer.send(requestHead({ "Sec-WebSocket-Extensions": "permessage-deflate" }))
+        assert.match((yield* peer.head).headers.get("sec-websocket-extensions") ?? "", /^permessage-deflate/)
+        return { server, peer }
+      })
+
+      for (const [name, bytes, code] of [
+        ["garbage: 1007", compressed(Buffer.from([0xff, 0xff, 0xff, 0xff])), 1007],
+        ["a message that ends inside a block: 1007", compressed(deflated("hello").subarray(0, 3)), 1007],
+        ["text that is not UTF-8: 1007", compressed(deflated(Buffer.from([0x61, 0xff]))), 1007],
+        ["more than a message may have: 1009", compressed(deflated(Buffer.alloc(16 * limit)), { opcode: 2 }), 1009],
+        ["RSV1 on a ping: 1002", frame({ opcode: 9, rsv: 4 }), 1002],
+        [
+          "RSV1 on a continuation: 1002",
+          Buffer.concat([text("a", { fin: false }), frame({ opcode: 0, rsv: 4, payload: "b" })]),
+          1002
+        ]
+      ] as const) {
+        test(
+          name,
+          Effect.gen(function* () {
+            const { peer, server } = yield* opened
+            yield* peer.send(text("one"), bytes)
+            const { ending, frames } = yield* peer.rest
+            assert.strictEqual(frames[0], "text one")
+            assert.match(frames.at(-1)!, new RegExp(`^close ${code} `))
+            assert.deepStrictEqual([frames.length, ending], [2, "end"])
+            assert.strictEqual((yield* server.closed).sent?.code, code)
+          })
+        )
+      }
+
+      test(
+        "final blocks and empty messages, and goes on",
+        Effect.gen(function* () {
+          const { peer } = yield* opened
+          yield* peer.send(
+            // RFC 7692 7.2.3.5: a block with BFINAL; 7.2.3.6: an empty message
+            compressed(Buffer.concat([Zlib.deflateRawSync("final"), Buffer.from([0])])),
+            compressed(Buffer.from([0])),
+            compressed(deflated("more")),
+            text("plain")
+          )
+          const payloads: Array<string> = []
+          while (payloads.length < 4) payloads.push((yield* peer.frame).payload.toString())
+          assert.deepStrictEqual(payloads, ["final", "", "more", "plain"])
         })
       )
     })
