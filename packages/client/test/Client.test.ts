@@ -1,5 +1,7 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import { HandshakeTimeout } from "@effect-ws/connection/HandshakeTimeout"
+import * as Extension from "@effect-ws/extensions/Extension"
+import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
@@ -10,7 +12,7 @@ import type { Dialer } from "@effect-ws/transport/Dialer"
 import type { MemoryNetwork } from "@effect-ws/transport/Memory"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { Socket } from "effect/socket"
 import { TestClock } from "effect/testing"
 import * as Net from "node:net"
@@ -252,6 +254,28 @@ describe("Client", () => {
           assert.strictEqual(error.message, expected)
         }
       }).pipe(Effect.provide(Client.layerDirect()))
+    )
+
+    test(
+      "that it takes too long, also where it is an extension that does",
+      Effect.gen(function* () {
+        const extension = Extension.make({
+          name: "slow",
+          offer: Schema.Struct({}),
+          answer: Schema.Struct({}),
+          offers: [{}],
+          open: () => Effect.never
+        })
+        yield* site(
+          "host",
+          80,
+          (asked) => (writer) =>
+            Effect.andThen(writer.write(acceptance(asked, { "Sec-WebSocket-Extensions": "slow" })), Effect.never)
+        )
+        const failed = yield* Effect.forkChild(Effect.provide(failing("ws://host/"), Extensions.layer([extension])))
+        yield* TestClock.adjust("10 seconds")
+        assert.instanceOf(yield* Fiber.join(failed), HandshakeTimeout)
+      })
     )
 
     test(

@@ -508,6 +508,35 @@ describe("Reconnect", () => {
     )
 
     test(
+      "proof only of what went before its ping, which overtakes what waits",
+      Effect.gen(function* () {
+        const client = yield* Reconnect.make({
+          url: "ws://host/",
+          options: { outboundBuffer: 1 << 20 },
+          schedule: exponential
+        })
+        const told = yield* watch(client)
+        yield* settle
+        for (const letter of "abcdefghij") yield* client.send(letter.repeat(30_000))
+        const server = yield* serve({ keepalive: false, drainTimeout: 0 })
+        for (let second = 0; second < 15; second++) {
+          yield* TestClock.adjust("1 second")
+          yield* settle
+        }
+        const received = server.received.map((text) => text[0]).join("")
+        assert.strictEqual(received, "abcdefgh".slice(0, received.length))
+        assert.isBelow(received.length, 9)
+        const lost = told.filter(({ event }) => event.startsWith("Dropped"))
+        assert.deepStrictEqual(
+          lost.map(({ event }) => event.replaceAll(/([a-j])\1{9,}/g, "$1")),
+          ["Dropped Lost a b c d e f g h i j"]
+        )
+        yield* client.close()
+      }),
+      (connection) => (connection === 0 ? { pipeSize: 1000, outbound: { bandwidth: 20_000, resetAfter: 240_000 } } : {})
+    )
+
+    test(
       "a message again to no other connection, and says of those that may be lost",
       Effect.gen(function* () {
         const client = yield* Reconnect.make({ url: "ws://host/", schedule: exponential })

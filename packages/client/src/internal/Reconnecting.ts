@@ -320,8 +320,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     })
   }
 
-  // A pong proves that the peer has read everything that was written before its ping, which overtakes what an extension
-  // still works on.
+  // A pong proves that the peer has read everything that the system had before the ping, which overtakes what still waits.
   private prove(connection: Connection): Effect.Effect<void> {
     const upTo = this.settledCount + this.unproven.length
     return connection.flushed.pipe(

@@ -124,13 +124,11 @@ export class Greeting implements Push.ByteSink {
   }
 
   onClose(error: Socket.SocketError | undefined): void {
-    this.fiber?.interruptUnsafe()
-    this.finish(Exit.fail(this.brokenOff(error)))
+    this.giveUp(this.brokenOff(error))
   }
 
   expire(): void {
-    this.fiber?.interruptUnsafe()
-    this.finish(Exit.fail(new HandshakeTimeout({ after: this.timeout })))
+    this.giveUp(new HandshakeTimeout({ after: this.timeout }))
   }
 
   // -- what becomes of the answer --------------------------------------------------------------------------------------
@@ -204,6 +202,12 @@ export class Greeting implements Push.ByteSink {
     reader.pause()
     onRefusal?.({ head, early: this.early, reader })
     this.finish(Exit.fail(error))
+  }
+
+  // Ends first and interrupts then: that an extension was interrupted is not why there is no connection.
+  private giveUp(error: ConnectError): void {
+    this.finish(Exit.fail(error))
+    this.fiber?.interruptUnsafe()
   }
 
   private finish(exit: Exit.Exit<SocketConnection, ConnectError>): void {
