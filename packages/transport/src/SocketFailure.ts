@@ -72,7 +72,8 @@ export const isEndOfHandshake = (cause: unknown): boolean => {
   return inner instanceof Error && "code" in inner && inner.code === "ECONNRESET" && / TLS /.test(inner.message)
 }
 
-const alert = /^(?:ssl|tls)v\d+ alert (.+)$/
+// OpenSSL 3.5 says "ssl/tls" for the alerts that are as old as SSL 3, where it said "sslv3" before.
+const alert = /^(?:(?:ssl|tls)v\d+|ssl\/tls) alert (.+)$/
 
 const notTls = /^(?:wrong version number|packet length too long|http request|https proxy request)$/
 
