@@ -46,7 +46,8 @@ export type MessageStream<E = CloseError.CloseError, R = never> =
   | { readonly _tag: "Binary"; readonly chunks: Stream.Stream<Uint8Array, E, R> }
 
 /**
- * A message of ours was handed to the system in full.
+ * A message of ours was handed to the system in full. One that was sent in pieces, by `sendStream` or `sendFrame`, is
+ * joined, so its pieces are held until then: where they are many, do not ask for `Sent`.
  *
  * @category models
  * @since 0.1.0
@@ -114,7 +115,7 @@ export interface Connection {
   readonly messages: Stream.Stream<Message.Message, CloseError.CloseError>
   /**
    * The messages of the peer like {@link messages}, and among them the other events that are asked for, in order.
-   * `Sent` comes for messages sent by `send` from then on.
+   * `Sent` comes for messages sent from then on.
    */
   readonly events: (
     kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
@@ -191,7 +192,7 @@ export interface Connection {
   readonly closure: Closure | undefined
 
   /**
-   * The data frames of the peer in place of `messages`: as they came, before the extensions that work on messages (such
+   * The data frames of the peer in place of `messages`, for the direct style: beside handlers reading them dies. They come as they came, before the extensions that work on messages (such
    * as permessage-deflate) and after those that work on frames.
    */
   readonly frames: Stream.Stream<Frame.Frame, CloseError.CloseError>

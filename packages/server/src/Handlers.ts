@@ -33,6 +33,9 @@ export const defaultGrace: Duration.Input = "30 seconds"
  * A handler that fails with a typed close closes its connection with that; any other failure or defect closes it with
  * 1011 and is logged. Either way `onError` hears of it before, and `onClose` after.
  *
+ * The service `WebSocketServer` is the server that the connection came to. `connection.frames` dies, since handlers take
+ * everything that arrives.
+ *
  * Whoever waits for ever is interrupted: a handler when its connection has been over for `handlerGrace`, `onError` and
  * `onClose` when they have taken that long.
  *
@@ -48,7 +51,10 @@ export interface Handlers<E = never, R = never> {
   readonly onPing?: ((connection: Connection, data: Uint8Array) => Effect.Effect<unknown, E, R>) | undefined
   /** A pong arrived, asked for or not. */
   readonly onPong?: ((connection: Connection, data: Uint8Array) => Effect.Effect<unknown, E, R>) | undefined
-  /** A message of ours was handed to the system in full. */
+  /**
+   * A message of ours was handed to the system in full, be it of `send`, `sendStream` or `sendFrame`. Pieces are held until
+   * then and joined.
+   */
   readonly onSent?: ((connection: Connection, message: Message.Message) => Effect.Effect<unknown, E, R>) | undefined
   /** The connection is over. Comes exactly once for each connection, whatever happened to it. A failure is logged. */
   readonly onClose?: ((connection: Connection, closure: Closure) => Effect.Effect<unknown, E, R>) | undefined

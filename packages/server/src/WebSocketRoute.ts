@@ -177,7 +177,7 @@ const unexpectedBody = toResponse({ rule: "UnexpectedBody", status: 400, reason:
 export const make = <E, R, RD = never>(
   program: Handlers.Program<E, R>,
   options?: WebSocketServer.ServerOptions<RD> & TransportOptions
-): Effect.Effect<Route<Exclude<R | RD, Scope.Scope>>, never, HttpServer.HttpServer | Scope.Scope> =>
+): Effect.Effect<Route<Exclude<R | RD, WebSocketServer.Provided>>, never, HttpServer.HttpServer | Scope.Scope> =>
   makeWith(WebSocketServer.make(program, options), options)
 
 /**
@@ -189,7 +189,7 @@ export const make = <E, R, RD = never>(
 export const makeQueue = <E, R, RD = never>(
   handlers: Handlers.Handlers<E, R>,
   options?: WebSocketServer.QueueOptions<RD> & TransportOptions
-): Effect.Effect<Route<Exclude<R | RD, Scope.Scope>>, never, HttpServer.HttpServer | Scope.Scope> =>
+): Effect.Effect<Route<Exclude<R | RD, WebSocketServer.Provided>>, never, HttpServer.HttpServer | Scope.Scope> =>
   makeWith(WebSocketServer.makeQueue(handlers, options), options)
 
 const makeWith = Effect.fnUntraced(function* <R>(
@@ -254,7 +254,7 @@ export const layerQueue = <E, R, RD = never>(
 type RouteRequirements<R> =
   | HttpServer.HttpServer
   | HttpRouter.HttpRouter
-  | HttpRouter.Request.From<"Requires", Exclude<R, Scope.Scope | HttpRouter.Provided>>
+  | HttpRouter.Request.From<"Requires", Exclude<R, WebSocketServer.Provided | HttpRouter.Provided>>
 
 const layerWith = <R>(
   path: HttpRouter.PathInput,

@@ -150,7 +150,8 @@ export class WebSocketServer extends Context.Service<
 >()("@effect-ws/server/WebSocketServer") {}
 
 /**
- * Starts a server that runs `program` for each connection, for as long as the Scope is open.
+ * Starts a server that runs `program` for each connection, for as long as the Scope is open. Within the program, and
+ * within `decide`, the service `WebSocketServer` is this server.
  *
  * @category constructors
  * @since 0.1.0
@@ -161,7 +162,15 @@ export const make = <E, R, RD = never>(
 ): Effect.Effect<WebSocketServer["Service"], never, Requirements<R | RD>> =>
   Effect.suspend(() => serve(new FiberRunner(Handlers.toRunning(program, options.handlerGrace)), options))
 
-type Requirements<R> = SocketServer.SocketServer | Exclude<R, Scope.Scope> | Scope.Scope
+type Requirements<R> = SocketServer.SocketServer | Scope.Scope | Exclude<R, Provided>
+
+/**
+ * What a server provides to its program and its decision: a Scope for each connection, and itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Provided = Scope.Scope | WebSocketServer
 
 /**
  * Starts a server without a fiber for each connection: `workers` fibers run the handlers of all.
@@ -196,7 +205,7 @@ const serve = Effect.fnUntraced(
     options: ServerOptions<RD>
   ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
     const sockets = yield* SocketServer.SocketServer
-    const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<R | RD>
+    const context = yield* Effect.context<Scope.Scope>()
     const roster = new Roster(
       new Admission(options, Context.get(context, Clock.Clock)),
       Context.get(context, CurrentBudget)
@@ -208,8 +217,6 @@ const serve = Effect.fnUntraced(
     )
     const drainTimeout = Argument.duration("drainTimeout", options.drainTimeout ?? "2 seconds")
     const handlerGrace = Argument.duration("handlerGrace", options.handlerGrace ?? Handlers.defaultGrace)
-    const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, context)
-
     const push = pushOf(sockets, context)
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}, isFinal = false) {
       const { code = 1001, reason = "server shutting down" } = drainOptions
@@ -222,6 +229,17 @@ const serve = Effect.fnUntraced(
       yield* roster.drain({ code, reason, timeout, refuses: !leaves, isFinal })
     })
 
+    const server = WebSocketServer.of({
+      address: sockets.address,
+      connections: Effect.sync(() => roster.connections),
+      broadcast: (message, options) =>
+        Effect.suspend(() => broadcaster.broadcast(PreparedMessage.make(message), options)),
+      drain: (options) => drain(options)
+    })
+    // The Scope of each connection takes the place of the server's.
+    const provided = Context.add(context, WebSocketServer, server) as Context.Context<R | RD>
+    const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, provided)
+
     // What accepts goes on during the drain, to refuse; what is left then is interrupted.
     yield* Effect.addFinalizer(() => roster.interrupt(Duration.max(Duration.times(drainTimeout, 1 / 4), leastPatience)))
     yield* Effect.forkScoped(roster.reap(handlerGrace))
@@ -229,13 +247,7 @@ const serve = Effect.fnUntraced(
     yield* Effect.addFinalizer(() => Effect.andThen(drain({}, true), Effect.logInfo("Stopped")))
     yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)
 
-    return WebSocketServer.of({
-      address: sockets.address,
-      connections: Effect.sync(() => roster.connections),
-      broadcast: (message, options) =>
-        Effect.suspend(() => broadcaster.broadcast(PreparedMessage.make(message), options)),
-      drain: (options) => drain(options)
-    })
+    return server
   },
   Effect.annotateLogs({ module: "WebSocketServer" })
 )
@@ -269,7 +281,7 @@ const accepting = <R>(
 export const layer = <E, R, RD = never>(
   program: Handlers.Program<E, R>,
   options?: ServerOptions<RD>
-): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
+): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Provided>> =>
   perListener(WebSocketServer, make(program, options))
 
 /**
@@ -281,5 +293,5 @@ export const layer = <E, R, RD = never>(
 export const layerQueue = <E, R, RD = never>(
   handlers: Handlers.Handlers<E, R>,
   options?: QueueOptions<RD>
-): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Scope.Scope>> =>
+): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Provided>> =>
   perListener(WebSocketServer, makeQueue(handlers, options))

@@ -211,7 +211,8 @@ export type Beginning =
   | { readonly _tag: "Whole"; readonly message: Message.Message }
   | { readonly _tag: "Pieces"; readonly type: "Text" | "Binary"; readonly reading: number }
 
-interface Joining {
+/** A message of which some pieces are there. */
+export interface Joining {
   readonly type: "Text" | "Binary"
   readonly pieces: Array<string | Uint8Array>
 }
@@ -252,7 +253,8 @@ const toFragment = (
   last: frame.fin
 })
 
-const join = ({ pieces, type }: Joining): Message.Message => {
+/** Makes a message of all its pieces. */
+export const join = ({ pieces, type }: Joining): Message.Message => {
   if (pieces.every((piece) => typeof piece === "string")) return Message.text(pieces.join(""))
   const parts = pieces.map((piece) => (typeof piece === "string" ? Utf8.encode(piece) : piece))
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))

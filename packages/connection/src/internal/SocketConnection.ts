@@ -63,6 +63,8 @@ class Sending extends Primitive<void, CloseError.CloseError | Misuse> {
 
 export class SocketConnection extends Line implements Connection, Recipient, Demand.Source {
   private messageLock: Semaphore.Semaphore | undefined = undefined
+  // Whether the handlers of a server take what arrives.
+  private handled = false
 
   get [TypeId](): typeof TypeId {
     return TypeId
@@ -172,12 +174,14 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
 
   poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): void {
     this.observe(kinds)
+    this.handled = true
     this.poller = poller
     this.polled = true
   }
 
   pull(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): Effect.Effect<NonEmptyReadonlyArray<ConnectionEvent>, End> {
     this.observe(kinds)
+    this.handled = true
     return Demand.pull(this, () => this.inbox.takeEvents())
   }
 
@@ -227,6 +231,9 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
     return Stream.unwrap(
       Effect.acquireRelease(
         Effect.sync(() => {
+          // Handlers would get messages made of frames that no extension has decoded.
+          if (this.handled)
+            throw new Error("frames: the handlers of the server take what arrives; use the direct style")
           this.session.setDelivery("frame")
           return this.streamOf(() => this.inbox.takeFrame())
         }),
@@ -316,7 +323,9 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
       const piece = (data: string | Uint8Array, last: boolean): Effect.Effect<void, CloseError.CloseError | Misuse> =>
         this.attempt(() => {
           const checked = type === "Text" ? Argument.text("piece of a text", data) : Argument.bytes("piece", data)
-          return this.sent(this.session.sendFragment(type, checked, last, options))
+          const failure = this.session.sendFragment(type, checked, last, options)
+          if (failure === undefined) this.outlet.onSendPiece(type, checked, last)
+          return this.sent(failure)
         })
       return Stream.runForEach(chunks, (chunk) => piece(chunk, false)).pipe(
         Effect.andThen(piece(type === "Text" ? "" : noBytes, true)),
@@ -340,6 +349,7 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
     return this.attempt(() => {
       const failure = this.session.sendFrame(frame, options)
+      if (failure === undefined) this.outlet.onSendFrame(frame)
       if (!this.session.isSendingMessage) this.outlet.wake()
       return this.sent(failure)
     })

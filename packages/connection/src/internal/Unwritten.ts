@@ -5,6 +5,8 @@
  * as there were up to its end.
  */
 import * as Message from "@effect-ws/protocol/Message"
+import { join } from "./Inbox.ts"
+import type { Joining } from "./Inbox.ts"
 
 interface Waiting {
   readonly message: Message.Message
@@ -14,11 +16,24 @@ interface Waiting {
 
 export class Unwritten {
   private waiting: Array<Waiting> = []
+  // The message that is being sent in pieces.
+  private joining: Joining | undefined = undefined
 
   /** A message was sent that ends at `end`, or at `Infinity` while an extension works on it. */
   add(data: string | Uint8Array, end: number): void {
     const message = typeof data === "string" ? Message.text(data) : Message.binary(data)
     this.waiting.push({ message, end })
+  }
+
+  /**
+   * A piece of a message was sent: the first one says its type. The pieces are held until the last one, which ends at `end`.
+   */
+  addPiece(type: Joining["type"], data: string | Uint8Array, last: boolean, end: number): void {
+    this.joining ??= { type, pieces: [] }
+    this.joining.pieces.push(data)
+    if (!last) return
+    this.waiting.push({ message: join(this.joining), end })
+    this.joining = undefined
   }
 
   /** Tells that an extension is done with all of them, the last of which ends at `end`. */

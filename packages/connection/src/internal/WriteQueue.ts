@@ -5,7 +5,9 @@
  * The transport is given no more than its high-water mark, or one frame where that is larger. What it does not take waits
  * here, whole frames in order, so that a ping or a pong can go first: nothing else overtakes data.
  */
+import type * as Frame from "@effect-ws/protocol/Frame"
 import type * as Message from "@effect-ws/protocol/Message"
+import * as Opcode from "@effect-ws/protocol/Opcode"
 import type { Session } from "@effect-ws/protocol/Session"
 import type { PushWriter } from "@effect-ws/transport/Push"
 import type { Meter } from "./Meter.ts"
@@ -202,7 +204,18 @@ export class WriteQueue {
 
   /** A message was handed to the session. */
   onSend(data: string | Uint8Array): void {
-    this.unwritten?.add(data, this.session.pendingEncode === undefined ? this.endOfOutput : Infinity)
+    this.unwritten?.add(data, this.endOfSent)
+  }
+
+  /** A piece of a message was handed to the session. */
+  onSendPiece(type: "Text" | "Binary", data: string | Uint8Array, last: boolean): void {
+    this.unwritten?.addPiece(type, data, last, this.endOfSent)
+  }
+
+  /** A frame was handed to the session. */
+  onSendFrame({ fin, opcode, payload }: Frame.Frame): void {
+    if (opcode > Opcode.Binary) return
+    this.onSendPiece(opcode === Opcode.Text ? "Text" : "Binary", payload, fin)
   }
 
   /** An extension is done with what it left to be done. */
@@ -213,6 +226,10 @@ export class WriteQueue {
   /** The messages that were written since the last call. */
   takeSent(): ReadonlyArray<Message.Message> | undefined {
     return this.unwritten?.take(this.handedBytes - this.writer.pendingBytes)
+  }
+
+  private get endOfSent(): number {
+    return this.session.pendingEncode === undefined ? this.endOfOutput : Infinity
   }
 
   // Where, counted as `handedBytes`, what was sent so far ends.

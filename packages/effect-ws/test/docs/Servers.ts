@@ -216,6 +216,21 @@ export const covers: Pages.Covers = {
     })
   ),
 
+  "servers-1": Pages.run(
+    "says to all others what one of them says",
+    Effect.gen(function* () {
+      const { Server } = yield* Pages.load<{ readonly Server: Layer.Layer<WebSocketServer.WebSocketServer> }>(
+        "servers-1",
+        freePort
+      )
+      const port = portOf(yield* Layer.build(Server))
+      const ann = yield* open(`ws://127.0.0.1:${port}/`)
+      const bob = yield* open(`ws://127.0.0.1:${port}/`)
+      yield* ann.send("hello")
+      assert.strictEqual(yield* bob.receive, "hello")
+    })
+  ),
+
   "observability-1": Pages.run(
     "is a server that is measured",
     Effect.gen(function* () {
