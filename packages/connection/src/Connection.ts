@@ -85,7 +85,7 @@ export interface Connection {
   readonly extensions: ReadonlyArray<ExtensionOffer>
   /**
    * Who the peer is: its address and TLS identity, as far as the transport knows. At a server behind trusted proxies, the
-   * client that they forward.
+   * client that they forward. What nobody asked for while the socket was open is unknown afterwards.
    */
   readonly peer: Peer
   /** The address of `peer`. */

@@ -154,6 +154,18 @@ export const badInputSuite = (way: Way, kind: keyof Programs): void => {
         { name: "of HTTP/2.0", request: requestHead({}, "GET /chat HTTP/2.0"), status: 505 },
         { name: "of a foreign origin", request: requestHead({ Origin: "https://evil.example" }), status: 403 },
         {
+          name: "of a foreign origin where the program decides",
+          request: requestHead({ Origin: "https://evil.example" }),
+          status: 403,
+          options: { decide: () => Effect.succeed({}) }
+        },
+        {
+          name: "for an unknown path where the program decides",
+          request: requestHead(),
+          status: 404,
+          options: { locations: ["/other"], decide: () => Effect.succeed({}) }
+        },
+        {
           name: "without credentials where they are asked for",
           request: requestHead(),
           status: 401,

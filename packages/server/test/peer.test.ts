@@ -13,11 +13,12 @@ import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Redacted } from 
 import * as Auth from "../src/Auth.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { network } from "./support/inMemory.ts"
-import { captureLogs, connect, echo } from "./support/programs.ts"
+import { captureLogs, connect, echo, echoHandlers } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { requestHead } from "./support/RawPeer.ts"
 import { certificate, route, socketPath, upgrades } from "./support/transports.ts"
 import { start } from "./support/variants.ts"
+import { ways } from "./support/ways.ts"
 
 const describePeer = ({ authorized, peerCertificate, proxy, remoteAddress, secure }: Peer.Peer) => ({
   address: remoteAddress === undefined ? undefined : formatAddress(remoteAddress).replace(/:\d{5}$/, ":*"),
@@ -204,6 +205,43 @@ describe("a decision and a handler", () => {
     }).pipe(Effect.provide(network))
   )
 })
+
+for (const way of ways) {
+  for (const kind of ["fiber", "queue"] as const) {
+    it.live(`the peer is known to the decision and the handler over ${way.name}, ${kind}`, () =>
+      Effect.gen(function* () {
+        const see = Effect.fnUntraced(function* (options: WebSocketServer.ServerOptions) {
+          const decided = yield* Deferred.make<Peer.Peer>()
+          const opened = yield* Deferred.make<Peer.Peer>()
+          const onOpen = (connection: Connection) => Deferred.succeed(opened, connection.peer)
+          const address = yield* way.serve(
+            kind,
+            {
+              fiber: (connection) => Effect.andThen(onOpen(connection), echo(connection)),
+              queue: { ...echoHandlers, onOpen }
+            },
+            { ...options, decide: ({ peer }) => Effect.as(Deferred.succeed(decided, peer), {}) }
+          )
+          const peer = yield* RawPeer.dial(address)
+          yield* peer.send(requestHead({ "X-Forwarded-For": "192.0.2.1" }))
+          assert.strictEqual((yield* peer.head).status, 101)
+          const seen = yield* decided.pipe(Deferred.await)
+          assert.deepStrictEqual(describePeer(yield* Deferred.await(opened)), describePeer(seen))
+          return seen
+        }, Effect.scoped)
+        const direct = yield* see({})
+        assert.strictEqual(describePeer(direct).address, way.name === "Unix" ? undefined : "127.0.0.1:*")
+        assert.deepStrictEqual(
+          [direct.secure, direct.serverName, direct.alpnProtocol],
+          way.secure ? [true, "localhost", "http/1.1"] : [false, undefined, undefined]
+        )
+        const forwarded = yield* see({ trustedProxies: [...local, "unix"] })
+        assert.strictEqual(describePeer(forwarded).address, "192.0.2.1:0")
+        assert.strictEqual(forwarded.proxy?.secure, way.secure)
+      }).pipe(Effect.scoped, Effect.provide([way.dialer, captureLogs([])]))
+    )
+  }
+}
 
 describe("the check of the origin", () => {
   const page = { Origin: "https://a.example" }

@@ -1,6 +1,8 @@
 /** Tests of what the README shows, and the pages on how a server listens, lives and ends. */
 import * as Client from "@effect-ws/client/Client"
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as Peer from "@effect-ws/connection/Peer"
+import type { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { formatAddress } from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
@@ -18,6 +20,7 @@ import type { IncomingMessage } from "node:http"
 import { connect } from "node:net"
 import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
+import type { PeerCertificate } from "node:tls"
 import { open } from "../support/Client.ts"
 import * as Pages from "../support/Pages.ts"
 
@@ -57,6 +60,21 @@ const echoes = Effect.fnUntraced(function* (port: number) {
 })
 
 export const covers: Pages.Covers = {
+  "proxies-3": Pages.run(
+    "is a policy that takes the name in a certificate which verified",
+    Effect.gen(function* () {
+      const { byCertificate } = yield* Pages.load<{
+        readonly byCertificate: (request: {
+          readonly peer: Partial<Peer.Peer>
+        }) => Effect.Effect<string, HandshakeRejection>
+      }>("proxies-3")
+      const peerCertificate = { subject: { CN: "alice" } } as PeerCertificate
+      assert.strictEqual(yield* byCertificate({ peer: { authorized: true, peerCertificate } }), "alice")
+      for (const peer of [Peer.unknown, { authorized: false, peerCertificate }]) {
+        assert.strictEqual((yield* Effect.flip(byCertificate({ peer }))).status, 403)
+      }
+    })
+  ),
   "proxies-2": Pages.run(
     "takes the address of the client from the header",
     Effect.gen(function* () {

@@ -99,7 +99,9 @@ export const write = (): void => {
   mkdirSync(folder, { recursive: true })
   const shown = blocks.filter(isTypeScript)
   for (const block of shown) writeFileSync(block.path, withExports(block))
-  const compilerOptions = { noEmit: true, composite: false, incremental: false, types: ["node"] }
+  // The sources of the packages are checked too, and the protocol's are for browsers as well.
+  const lib = ["ES2024", "DOM"]
+  const compilerOptions = { noEmit: true, composite: false, incremental: false, types: ["node"], lib }
   writeFileSync(
     join(folder, "tsconfig.json"),
     JSON.stringify({
