@@ -25,6 +25,10 @@ import * as Client from "./Client.ts"
  * of the kind `Timeout` where nobody answered in time. What is written while there is no connection waits for the next
  * one. For the rest see `ConnectionSocket`.
  *
+ * Closing the Scope of a reader sends what was written and a close frame. Nobody sees the peer's answer, so it is waited
+ * for 1 second where `closeTimeout` says nothing else, and a peer that does not take what was written for 10 seconds at
+ * most (`maxCloseTime`): a program that found its peer dead connects anew without delay.
+ *
  * **Gotchas**
  *
  * Acquire the `reader` once at a time: writers write to the connection that was opened last.
@@ -41,7 +45,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
   let current: Connection | undefined
 
   const connect = (Effect.isEffect(url) ? url : Effect.succeed(url)).pipe(
-    Effect.flatMap((url) => Client.connect(url, options)),
+    Effect.flatMap((url) => Client.connect(url, { closeTimeout, maxCloseTime, ...options })),
     Effect.mapError(toOpenError),
     Effect.updateContext((scope: Context.Context<Scope.Scope>) => Context.merge(context, scope))
   )
@@ -73,6 +77,10 @@ export const make = Effect.fnUntraced(function* <R = never>(
   }
   return Socket.make({ reader, writer: Effect.succeed(writer) })
 })
+
+// A `Socket` does not tell how its connection ended, so its Scope need not wait for a peer that may be dead.
+const closeTimeout = "1 second"
+const maxCloseTime = "10 seconds"
 
 const toOpenError = (cause: Effect.Error<ReturnType<typeof Client.connect>>): Socket.SocketError =>
   cause._tag === "SocketError" && cause.reason._tag === "SocketOpenError"

@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import * as ClientSocket from "../src/ClientSocket.ts"
 import { network } from "./support/standard.ts"
 import type { Network } from "./support/standard.ts"
-import { listening, response } from "./support/web.ts"
+import { acceptance, listening, response } from "./support/web.ts"
 
 const url = "ws://server.test/"
 
@@ -98,6 +98,29 @@ describe("a client as a Socket", () => {
       yield* TestClock.adjust("3 seconds")
       const { reason } = yield* Fiber.join(waiting)
       assert.deepStrictEqual([reason._tag, "kind" in reason && reason.kind], ["SocketOpenError", "Timeout"])
+    })
+  )
+
+  test(
+    "waits a second for a peer that may be dead, and no longer",
+    Effect.gen(function* () {
+      // It opens the connection, and is never heard of again.
+      yield* listening(
+        { port: 8080 },
+        (asked) => (writer) => Effect.andThen(writer.write(acceptance(asked)), Effect.never)
+      )
+      const socket = yield* ClientSocket.make("ws://server.test:8080/")
+      const scope = yield* Scope.make()
+      const { pull } = yield* Scope.provide(socket.reader, scope)
+      const reading = yield* Effect.forkChild(Effect.flip(pull), { startImmediately: true })
+      yield* (yield* socket.writer).write("anybody there?")
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      assert.strictEqual((yield* Fiber.join(reading)).reason._tag, "SocketCloseError")
+      yield* TestClock.adjust("999 millis")
+      assert.isUndefined(closing.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      for (let turn = 0; turn < 10; turn++) yield* Effect.yieldNow
+      assert.isDefined(closing.pollUnsafe())
     })
   )
 

@@ -14,6 +14,7 @@ import type * as Exit from "effect/Exit"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import type { Connection } from "./Connection.ts"
+import { SocketConnection } from "./internal/SocketConnection.ts"
 
 /**
  * A program for one connection. It may fail with a close to close with; any other failure becomes 1011.
@@ -59,6 +60,16 @@ export const conclude = (connection: Connection, exit: Exit.Exit<unknown, unknow
   if (Cause.hasInterruptsOnly(exit.cause)) return close(connection, 1001)
   return Effect.andThen(logUnhandled("The handler failed", exit.cause), close(connection, 1011))
 }
+
+/**
+ * Ends a connection without waiting for its peer any longer: in order where the system has taken everything that was sent,
+ * so that the peer can still read it, and otherwise with a reset. The peer's answer to a close frame is not seen any more.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const abandon = (connection: Connection, why: string): Effect.Effect<void> =>
+  connection instanceof SocketConnection ? Effect.sync(() => connection.leave(why)) : connection.abort(why)
 
 /**
  * Logs what went wrong in a program and nobody handled, at the level of `References.UnhandledLogLevel`: an error unless

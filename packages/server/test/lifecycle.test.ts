@@ -136,7 +136,7 @@ for (const { layer, name } of handled) {
         yield* finish
         yield* pass(1000)
         const { ending, frames } = yield* late.rest
-        assert.deepStrictEqual([ending, frames[0]], ["reset", "close 1001 server shutting down"])
+        assert.deepStrictEqual([ending, frames[0]], ["end", "close 1001 server shutting down"])
         yield* pass(0)
         assert.deepStrictEqual(yield* server.connections, [])
       }).pipe(Effect.provide(network))

@@ -222,7 +222,7 @@ describe("writing", () => {
 })
 
 describe("draining", () => {
-  it.effect("tells a busy connection after three quarters of 2 seconds, and drops it when they are over", () =>
+  it.effect("tells a busy connection after three quarters of 2 seconds, and leaves it when they are over", () =>
     Effect.gen(function* () {
       const { server } = yield* serveRecorded((connection) => Effect.andThen(connection.receive, Effect.never))
       const peer = yield* RawPeer.upgrade(server.address)
@@ -237,7 +237,7 @@ describe("draining", () => {
       const { took } = yield* timed(server.drain())
       assert.strictEqual(took, 2000)
       assert.deepStrictEqual(yield* Fiber.join(goodbye), [1500, "close 1001 server shutting down"])
-      assert.strictEqual(yield* peer.ending, "reset")
+      assert.strictEqual(yield* peer.ending, "end")
     }).pipe(Effect.provide(network))
   )
 

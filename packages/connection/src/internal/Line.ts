@@ -507,12 +507,18 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
     const backlog = (): number => this.watch?.progress.backlogMillis ?? 0
     this.closing = new Closing(settings.closeTimeout, longest, context, this.outlet, backlog, () => {
       this.closing = undefined
-      this.session.abort("the peer did not finish the closing handshake in time")
-      // A reset would destroy what the system has taken and the peer has not read yet.
-      if (!this.outlet.isFlushed) this.writer.destroy()
-      this.gone = true
-      this.settle()
+      this.leave("the peer did not finish the closing handshake in time")
     })
+  }
+
+  /** Ends the connection without waiting for the peer any longer. */
+  leave(why: string): void {
+    if (this.over) return
+    this.session.abort(why)
+    // A reset would destroy what the system has taken and the peer has not read yet.
+    if (!this.outlet.isFlushed) this.writer.destroy()
+    this.gone = true
+    this.settle()
   }
 
   protected finish(): void {

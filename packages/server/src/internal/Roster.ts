@@ -3,6 +3,7 @@
  */
 import type { Budget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as Conversation from "@effect-ws/connection/Conversation"
 import type { PeerInfo } from "@effect-ws/transport/Push"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -156,7 +157,7 @@ export class Roster {
         everyone((connection) => connection.close(code, reason))
       )
       const abort = (connection: Connection): Effect.Effect<void> =>
-        connection.abort("the server could not wait any longer")
+        Conversation.abandon(connection, "the server could not wait any longer")
       const closeNow = (connection: Connection): Effect.Effect<void> =>
         Effect.flatMap(
           endsWithin(Effect.ignore(connection.close(code, reason)), Duration.times(timeout, 1 / 4), isFinal),
