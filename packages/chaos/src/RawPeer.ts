@@ -50,11 +50,14 @@ const patience = 40_000
 
 export class RawPeer {
   readonly socket: Net.Socket
+  // What is below TLS, which alone can be reset.
+  private readonly raw: Net.Socket
   private received = Buffer.alloc(0)
   private ended = false
 
-  constructor(socket: Net.Socket) {
+  constructor(socket: Net.Socket, raw = socket) {
     this.socket = socket
+    this.raw = raw
     socket.on("error", () => (this.ended = true))
     socket.on("end", () => (this.ended = true))
     socket.on("close", () => (this.ended = true))
@@ -70,9 +73,10 @@ export class RawPeer {
 
   static async connect(target: Target): Promise<RawPeer> {
     if (target.transport === "tcp") return RawPeer.connectPlain(target)
-    const socket = Tls.connect({ port: target.port, host: "127.0.0.1", rejectUnauthorized: false })
+    const raw = Net.connect({ port: target.port, host: "127.0.0.1" })
+    const socket = Tls.connect({ socket: raw, rejectUnauthorized: false })
     await once(socket, "secureConnect")
-    return new RawPeer(socket)
+    return new RawPeer(socket, raw)
   }
 
   /** Connects and finishes the opening handshake. */
@@ -106,7 +110,8 @@ export class RawPeer {
   }
 
   reset(): void {
-    this.socket.resetAndDestroy()
+    this.raw.resetAndDestroy()
+    this.socket.destroy()
   }
 
   /** Returns the next bytes; fails where there are none. */

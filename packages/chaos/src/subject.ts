@@ -29,8 +29,10 @@ const options: WebSocketServer.ServerOptions = {
   handshakeTimeout: "2 seconds",
   maxMessageSize: 1024 * 1024,
   outboundLimit: 2 * 1024 * 1024,
-  keepalive: { idle: "1 second", timeout: "1 second" },
+  messageTimeout: "2 seconds",
+  keepalive: { idle: "2 seconds", timeout: "2 seconds" },
   closeTimeout: "1 second",
+  maxCloseTime: "10 seconds",
   handlerGrace: "2 seconds",
   drainTimeout: "1 second"
 }
