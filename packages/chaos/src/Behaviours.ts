@@ -73,7 +73,11 @@ const readSlowly: Behaviour = async (target) => {
   const sent = Buffer.alloc(1_000_000, 0x7a)
   const count = 12
   for (let at = 0; at < count; at++) peer.write(frame(BINARY, sent))
-  for (let at = 0; at < count; at++) await expectEcho(peer, sent, 1500)
+  for (let at = 0; at < count; at++) {
+    await expectEcho(peer, sent, 1500).catch((error: Error) => {
+      throw new Error(`after ${at} of ${count} echoes: ${error.message}`)
+    })
+  }
   await closeNormally(peer)
 }
 

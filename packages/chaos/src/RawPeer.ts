@@ -54,11 +54,15 @@ export class RawPeer {
   private readonly raw: Net.Socket
   private received = Buffer.alloc(0)
   private ended = false
+  private error: Error | undefined = undefined
 
   constructor(socket: Net.Socket, raw = socket) {
     this.socket = socket
     this.raw = raw
-    socket.on("error", () => (this.ended = true))
+    socket.on("error", (error) => {
+      this.ended = true
+      this.error = error
+    })
     socket.on("end", () => (this.ended = true))
     socket.on("close", () => (this.ended = true))
     socket.pause()
@@ -120,7 +124,7 @@ export class RawPeer {
     for (;;) {
       const chunk = this.socket.read() as Buffer | null
       if (chunk !== null) return chunk
-      if (this.ended || this.socket.destroyed) throw new Error("the server ended the stream")
+      if (this.ended || this.socket.destroyed) throw new StreamEnded(this.error)
       const left = deadline - Date.now()
       if (left <= 0) throw new Error(`nothing arrived for ${within} ms`)
       await this.somethingHappens(left)
@@ -191,8 +195,14 @@ const frameSize = (bytes: Buffer): { readonly start: number; readonly end: numbe
   return { start, end: start + length }
 }
 
+class StreamEnded extends Error {
+  constructor(cause: Error | undefined) {
+    super(cause === undefined ? "the server ended the stream" : `the stream broke off: ${cause.message}`)
+  }
+}
+
 const onlyEnds = (error: Error): void => {
-  if (error.message !== "the server ended the stream") throw error
+  if (!(error instanceof StreamEnded)) throw error
 }
 
 export const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))

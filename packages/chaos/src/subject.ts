@@ -29,7 +29,7 @@ const options: WebSocketServer.ServerOptions = {
   handshakeTimeout: "2 seconds",
   maxMessageSize: 1024 * 1024,
   outboundLimit: 2 * 1024 * 1024,
-  messageTimeout: "2 seconds",
+  messageTimeout: "5 seconds",
   keepalive: { idle: "2 seconds", timeout: "2 seconds" },
   closeTimeout: "1 second",
   maxCloseTime: "10 seconds",
