@@ -67,7 +67,8 @@ export class Dialer extends Context.Service<
  * @since 0.1.0
  */
 export const formatAddress = (address: DialAddress): string => {
-  if ("path" in address) return address.path
+  // The name of an abstract socket begins with NUL, which Linux's own tools show as "@".
+  if ("path" in address) return address.path.startsWith("\0") ? `@${address.path.slice(1)}` : address.path
   const { host, port } = hostPort(address)
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 }

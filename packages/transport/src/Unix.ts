@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
+import { formatAddress } from "./Dialer.ts"
 import type { Dialer } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { listenError, systemError } from "./internal/errors.ts"
@@ -28,11 +29,14 @@ import { integer } from "./internal/options.ts"
  * @since 0.1.0
  */
 export interface ServerOptions extends NodeDuplexOptions {
-  /** The path of the socket file; about 100 bytes at most, which the system decides. */
+  /**
+   * The path of the socket file; about 100 bytes at most, which the system decides. On Linux `"\0name"` is an abstract
+   * socket: it has no file, and every local process may connect.
+   */
   readonly path: string
   /**
    * The permissions of the file, such as `0o660`; to connect takes the right to write. Default: what the process's umask
-   * leaves. They are set right after the file appears: a directory of tight permissions protects that moment too.
+   * leaves. An abstract socket has none, so the Layer fails rather than ignore what it is told. They are set right after the file appears: a directory of tight permissions protects that moment too.
    */
   readonly mode?: number | undefined
   /** How many connections the system holds until the process accepts them. Default: 511. */
@@ -66,16 +70,18 @@ export const layerServer = (
   options: ServerOptions | Tcp.InheritedOptions
 ): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> => {
   if ("fd" in options) return Tcp.layerServer(options)
+  const name = formatAddress({ path: options.path })
+  const cannotRestrict = options.mode !== undefined && options.path.startsWith("\0")
   return Layer.effectContext(
     Effect.andThen(
-      clearStale(options.path),
+      cannotRestrict ? Effect.fail(listenError(name, noPermissions)) : clearStale(options.path),
       makeNodeServer({
         createServer: () => Net.createServer({ allowHalfOpen: true, pauseOnConnect: true }),
         listen: { path: options.path, backlog: integer("backlog", options.backlog ?? 511) },
         onListening: () => {
           if (options.mode !== undefined) Fs.chmodSync(options.path, options.mode)
         },
-        name: options.path,
+        name,
         maxPending: options.maxPending ?? defaultMaxPending,
         proxyProtocol: options.proxyProtocol,
         duplex: duplexSettings(options, true)
@@ -102,6 +108,11 @@ export const layer = (
   options: ServerOptions & DialerOptions
 ): Layer.Layer<SocketServer | PushSocketServer | Dialer, SocketServerError> =>
   Layer.merge(layerServer(options), layerDialer(options))
+
+const noPermissions = new Error(
+  "an abstract socket has no permissions, so every local process may connect: omit mode, or listen at a path of the " +
+    "file system"
+)
 
 /** Removes a socket file that nobody serves any more; fails where the path is taken. */
 const clearStale = (path: string): Effect.Effect<void, SocketServerError> =>

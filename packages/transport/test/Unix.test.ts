@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Scope } from "effect"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
+import * as NetAddress from "effect/net/NetAddress"
 import { SocketServer } from "effect/socket"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { formatAddress } from "../src/Dialer.ts"
 import * as Unix from "../src/Unix.ts"
 import { transportSuite } from "./transportSuite.ts"
 
@@ -86,6 +88,26 @@ describe("Unix socket files", () => {
       const path = freshPath()
       yield* Layer.build(Unix.layerServer({ path, mode: 0o600 }))
       assert.strictEqual(Fs.statSync(path).mode & 0o777, 0o600)
+    })
+  )
+
+  it.live("refuses a mode for an abstract socket, which has no permissions, before it listens", () =>
+    Effect.gen(function* () {
+      const name = `effect-ws-${process.pid}-${Date.now()}`
+      const path = `\0${name}`
+      const error = yield* Effect.flip(Layer.build(Unix.layerServer({ path, mode: 0o600 })))
+      assert.strictEqual(
+        error.message,
+        `cannot listen on @${name}: an abstract socket has no permissions, so every local process may connect: omit mode, ` +
+          "or listen at a path of the file system"
+      )
+      if (process.platform !== "linux") return
+      const context = yield* Layer.build(Unix.layerServer({ path }))
+      const address = Context.get(context, SocketServer.SocketServer).address
+      assert.deepStrictEqual(address, NetAddress.unixPathAddress(path))
+      assert.strictEqual(formatAddress(address), `@${name}`)
+      const taken = yield* Effect.flip(Layer.build(Unix.layerServer({ path })))
+      assert.include(taken.message, `cannot listen on @${name}: `)
     })
   )
 

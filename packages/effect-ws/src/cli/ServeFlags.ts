@@ -102,7 +102,8 @@ export const flags = {
   ),
   maxMessageSize: Flag.Int("max-message-size").pipe(
     Flag.withDescription(
-      "The most bytes in a message; larger ones close with 1009 (default: 16777216, which is 16 MiB)"
+      "The most bytes in a message; larger ones close with 1009. A 64th of it, 16384 at least, is the most fragments of a " +
+        "message; more close with 1008 (default: 16777216, which is 16 MiB)"
     ),
     Flag.filter(
       (bytes) => bytes >= 1 && Number.isSafeInteger(bytes),

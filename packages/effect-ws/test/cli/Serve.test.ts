@@ -135,6 +135,20 @@ describe("serve", { timeout: 30_000 }, () => {
     })
   )
 
+  it.live("takes as many fragments as a 64th of --max-message-size, and closes with 1008 for one more", () =>
+    Effect.gen(function* () {
+      const { port } = yield* ServeProcess.serve("--port", "0", "--max-message-size", `${64 * 20_000}`)
+      const first = Buffer.from("0281000000002a", "hex")
+      const middle = Buffer.from("0081000000002a", "hex")
+      const last = Buffer.from("8081000000002a", "hex")
+      const most = Array<Buffer>(19_998).fill(middle)
+      const echo = yield* talk(port, Buffer.concat([first, ...most, last]))
+      assert.strictEqual(echo.frame.payload.length, 20_000)
+      const { frame } = yield* talk(port, Buffer.concat([first, ...most, middle, last]))
+      assert.deepStrictEqual([frame.opcode, (frame.payload[0]! << 8) | frame.payload[1]!], [8, 1008])
+    })
+  )
+
   it.live("listens on a path, and removes it", () =>
     Effect.gen(function* () {
       const path = `${yield* Certificates.directory}/echo.sock`
