@@ -18,6 +18,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
+import { SocketConnection } from "./internal/SocketConnection.ts"
 import * as Polling from "./Polling.ts"
 
 /**
@@ -28,10 +29,11 @@ import * as Polling from "./Polling.ts"
  * Every end, the ordinary ones included, fails `pull` and `write` with a `SocketCloseError` that has the close code and
  * reason: 1005 for a close frame without a code, 1006 where the stream broke off. A `CloseEvent` that is written closes
  * the connection with its code, behind what was written before; a code that may not be sent is a `SocketWriteError`.
- * Writes wait while more than `outboundBuffer` bytes wait for the peer.
+ * Writes wait while more than `outboundBuffer` bytes wait for the peer. The messages of one `writeAll` follow each other,
+ * nothing else in between.
  *
- * Closing the Scope of the `reader` closes the connection with 1000, and fails a `pull` that waits. Releasing a `writer`
- * does nothing: a WebSocket has no half-close.
+ * Closing the Scope of the `reader` closes the connection with 1000, and fails at once a `pull` and a `write` that wait.
+ * What was written still goes to the peer first. Releasing a `writer` does nothing: a WebSocket has no half-close.
  *
  * **Gotchas**
  *
@@ -41,14 +43,18 @@ import * as Polling from "./Polling.ts"
  * @category constructors
  * @since 0.1.0
  */
-export const fromConnection = (connection: Connection): Socket.Socket =>
-  Socket.make({ reader: reader(connection), writer: Effect.succeed(writer(connection)) })
+export const fromConnection = (connection: Connection): Socket.Socket => {
+  if (!(connection instanceof SocketConnection)) {
+    throw new Error("only a connection that Accept or Connect made can be a socket")
+  }
+  return Socket.make({ reader: reader(connection), writer: Effect.succeed(writer(connection)) })
+}
 
-const reader = (connection: Connection): Effect.Effect<Socket.Reader, never, Scope.Scope> =>
+const reader = (connection: SocketConnection): Effect.Effect<Socket.Reader, never, Scope.Scope> =>
   Effect.gen(function* () {
     const events = Polling.pull(connection, [])
     // Begun last, so that it ends first: a program that waits in `pull` sees the close.
-    yield* Effect.addFinalizer(() => beginClose(connection, 1000))
+    yield* Effect.addFinalizer(() => Effect.sync(() => connection.detach(1000)))
     return {
       pull: events.pipe(
         Effect.map((batch) => Arr.map(batch as NonEmptyReadonlyArray<Message>, ({ data }) => data)),
@@ -60,14 +66,19 @@ const reader = (connection: Connection): Effect.Effect<Socket.Reader, never, Sco
     }
   })
 
-const writer = (connection: Connection): Socket.Writer => ({
-  write: (chunk) => (Socket.isCloseEvent(chunk) ? close(connection, chunk) : send(connection, chunk)),
-  // Sends of one turn leave in one write as it is.
-  writeAll: (chunks) => Effect.forEach(chunks, (chunk) => send(connection, chunk), { discard: true })
+const writer = (connection: SocketConnection): Socket.Writer => ({
+  write: (chunk) => (Socket.isCloseEvent(chunk) ? close(connection, chunk) : send(connection, [chunk])),
+  writeAll: (chunks) => send(connection, chunks)
 })
 
-const send = (connection: Connection, chunk: string | Uint8Array): Effect.Effect<void, Socket.SocketError> =>
-  Effect.mapError(connection.send(chunk), toSocketError)
+const send = (
+  connection: SocketConnection,
+  chunks: ReadonlyArray<string | Uint8Array>
+): Effect.Effect<void, Socket.SocketError> =>
+  connection.queueAll(chunks).pipe(
+    Effect.flatMap((mustWait) => (mustWait ? connection.drained : Effect.void)),
+    Effect.mapError(toSocketError)
+  )
 
 const close = (connection: Connection, { code, reason }: Socket.CloseEvent): Effect.Effect<void, Socket.SocketError> =>
   Effect.suspend(() => {

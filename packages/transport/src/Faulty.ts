@@ -22,7 +22,7 @@ import { makeDialed } from "./internal/dial.ts"
 import { FaultLine, makeRandom } from "./internal/FaultLine.ts"
 import { FaultyDuplex } from "./internal/FaultyDuplex.ts"
 import type { FaultySettings, Inner } from "./internal/FaultyDuplex.ts"
-import { isPushWriter } from "./Push.ts"
+import { boundWriter, isPushWriter } from "./Push.ts"
 import type { PushSocket } from "./Push.ts"
 import { PushSocketServer } from "./PushSocketServer.ts"
 import { limit, millis } from "./internal/options.ts"
@@ -205,7 +205,7 @@ const connect = (
     yield* Effect.addFinalizer(() => Effect.sync(() => release()))
     const reader = yield* Scope.provide(socket.reader, scope)
     const writing = Scope.forkUnsafe(scope)
-    const writer = yield* Scope.provide(socket.writer, writing)
+    const writer = boundWriter(reader, yield* Scope.provide(socket.writer, writing))
     const destroy = isPushWriter(writer)
       ? (): void => {
           writer.destroy()

@@ -28,6 +28,11 @@ export interface NodeDuplexOptions {
   readonly lingerTimeout?: Duration.Input | undefined
   /** How many bytes are read ahead of `pull`, give or take one chunk. Default: 65536. */
   readonly readAhead?: number | undefined
+  /**
+   * How long a TLS handshake that `upgrade` begins may take, also one inside of TLS. Then the socket is destroyed, and the
+   * upgrade fails with a `SocketUpgradeError`. Default: 10 seconds.
+   */
+  readonly upgradeTimeout?: Duration.Input | undefined
 }
 
 /**

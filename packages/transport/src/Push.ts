@@ -263,6 +263,20 @@ export const peerInfo = (u: Socket.Socket | Socket.Reader | Socket.Writer): Peer
   Predicate.hasProperty(u, PeerTypeId) ? (u[PeerTypeId] as PeerInfo | undefined) : undefined
 
 /**
+ * Gives the writer of the very connection that a reader reads, where the reader knows it, and `writer` elsewhere.
+ *
+ * **Details**
+ *
+ * The writer of a dialled socket belongs to no connection: it writes to whichever is open, or waits for the next one. A
+ * protocol whose bytes make sense on one connection only needs this one.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const boundWriter = (reader: Socket.Reader, writer: Socket.Writer): Socket.Writer =>
+  isPushReader(reader) && "writerUnsafe" in reader ? (reader as unknown as PushSocket).writerUnsafe : writer
+
+/**
  * Gives the request that was read off a socket before it was accepted, until it is answered.
  *
  * **Details**

@@ -336,6 +336,26 @@ describe("Tls, in particular", () => {
     }).pipe(Effect.provide(Tcp.layer({ port: 0 })))
   )
 
+  it.live("gives up an upgrade inside of TLS that the other end does not answer", () =>
+    Effect.gen(function* () {
+      const listening = yield* PushSocketServer
+      const accepted = yield* Queue.unbounded<PushSocket>()
+      yield* Effect.forkScoped(listening.accept((socket) => Queue.offerUnsafe(accepted, socket)))
+      const dialer = yield* Dialer
+      const reader = yield* (yield* dialer.dial(listening.address)).reader
+      const far = yield* Queue.take(accepted)
+      const { reason } = yield* Effect.flip(reader.upgrade({ servername: "localhost", ca }))
+      assert.strictEqual(reason._tag, "SocketUpgradeError")
+      assert.include(String((reason as Socket.SocketUpgradeError).cause), "no TLS handshake within 200 ms")
+      yield* Effect.flip(reader.pull)
+      far.writerUnsafe.destroy()
+    }).pipe(
+      Effect.provide(
+        Layer.provideMerge(Tls.layerDialer({ ca, servername: "localhost", upgradeTimeout: "200 millis" }), listen({}))
+      )
+    )
+  )
+
   it.live("fails an upgrade that cannot be, with a typed error", () =>
     Effect.gen(function* () {
       const listening = yield* PushSocketServer

@@ -155,6 +155,85 @@ export const transportSuite = <R = never>(transport: TransportCase<R>): void => 
     )
 
     test(
+      "has writers of no connection: they write to the one that is open, and wait while there is none",
+      Effect.gen(function* () {
+        const server = yield* PushSocketServer
+        const dialer = yield* Dialer
+        yield* Effect.forkScoped(server.accept((accepted) => void echoByPush(accepted)))
+        const socket = yield* dialer.dial(server.address)
+        const first = yield* Scope.make()
+        const one = yield* Scope.provide(socket.reader, first)
+        const writer = yield* socket.writer
+        yield* writer.write("one")
+        yield* expectText(one, "one")
+        yield* Scope.close(first, Exit.void)
+
+        const waiting = yield* Effect.forkScoped(writer.write("two"), { startImmediately: true })
+        const batch = yield* Effect.forkScoped(writer.writeAll([" and", " three"]), { startImmediately: true })
+        yield* Effect.sleep("20 millis")
+        assert.deepStrictEqual([waiting.pollUnsafe(), batch.pollUnsafe()], [undefined, undefined])
+        const two = yield* socket.reader
+        yield* expectText(two, "two and three")
+        yield* Fiber.join(waiting)
+        yield* Fiber.join(batch)
+        yield* writer.write("four")
+        yield* expectText(two, "four")
+      })
+    )
+
+    test(
+      "keeps the chunks of a batch together while writers wait for the peer",
+      Effect.gen(function* () {
+        const { writer, far } = yield* connectPair
+        // More than all buffers on the way hold, so that batches wait.
+        const piece = "x".repeat(Math.min(200_000, transport.transferBytes / 160))
+        const batch = (name: string) => writer.writeAll([`<${name}`, piece, piece, piece, piece, `${name}>`])
+        const names = ["a", "b", "c", "d", "e"]
+        const writing = yield* Effect.forkScoped(Effect.forEach(names, batch, { concurrency: "unbounded" }))
+        let text = ""
+        while ([...text].filter((letter) => letter === ">").length < names.length) {
+          text += (yield* pullText(far.readerUnsafe)).replaceAll("x", "")
+        }
+        assert.match(text, /^(?:<(\w)\1>){5}$/)
+        yield* Fiber.join(writing)
+      })
+    )
+
+    test(
+      "ends in order after a CloseEvent above 1000",
+      Effect.gen(function* () {
+        const { reader, writer, far } = yield* connectPair
+        yield* writer.write("last")
+        yield* writer.write(new Socket.CloseEvent(4000, "bye"))
+        yield* expectText(far.readerUnsafe, "last")
+        assert.strictEqual(closeCode(yield* pullToEnd(far.readerUnsafe)), 1000)
+        assert.strictEqual(closeCode(yield* pullToEnd(reader)), 1006)
+        assert.strictEqual((yield* Effect.flip(writer.write("more"))).reason._tag, "SocketWriteError")
+      })
+    )
+
+    test(
+      "fails a write that waits when the Scope of the reader closes",
+      Effect.gen(function* () {
+        const server = yield* PushSocketServer
+        const dialer = yield* Dialer
+        yield* Effect.forkScoped(server.accept(() => {}))
+        const socket = yield* dialer.dial(server.address)
+        const writer = yield* socket.writer
+        const scope = yield* Scope.make()
+        yield* Scope.provide(socket.reader, scope)
+        // The other end does not read.
+        const writing = yield* Effect.forkChild(Effect.flip(Effect.forever(writer.write(new Uint8Array(100_000)))), {
+          startImmediately: true
+        })
+        yield* Effect.sleep("50 millis")
+        assert.isUndefined(writing.pollUnsafe())
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(((yield* Fiber.join(writing)) as Socket.SocketError).reason._tag, "SocketWriteError")
+      })
+    )
+
+    test(
       "fails a suspended pull when the Scope of the reader closes",
       Effect.gen(function* () {
         const { reader, scope } = yield* connectPair

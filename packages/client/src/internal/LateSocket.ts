@@ -14,9 +14,12 @@ export interface OpenSocket {
   readonly writer: Socket.Writer
 }
 
-/** Acquires the ends of a socket, the reader first, so that the writer is that of the same connection. */
+/** Acquires the ends of a socket, both of the same connection. */
 export const openSocket = (socket: Socket.Socket): Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope> =>
-  Effect.flatMap(socket.reader, (reader) => Effect.map(socket.writer, (writer) => ({ reader, writer })))
+  Effect.zipWith(socket.reader, socket.writer, (reader, writer) => ({
+    reader,
+    writer: Push.boundWriter(reader, writer)
+  }))
 
 /** Makes a socket of an effect that opens one; closing the effect's Scope must close it. */
 export const makeLate = (open: Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope>): Socket.Socket => {
@@ -41,13 +44,10 @@ export const makeLate = (open: Effect.Effect<OpenSocket, Socket.SocketError, Sco
         ends.reader
       )
     }),
-    writer: Effect.sync(
-      () =>
-        current?.writer ?? {
-          write: (chunk) => whenOpen((writer) => writer.write(chunk)),
-          writeAll: (chunks) => whenOpen((writer) => writer.writeAll(chunks))
-        }
-    )
+    writer: Effect.succeed({
+      write: (chunk) => whenOpen((writer) => writer.write(chunk)),
+      writeAll: (chunks) => whenOpen((writer) => writer.writeAll(chunks))
+    })
   })
   return Object.defineProperty(socket, Push.PeerTypeId, {
     get: (): PeerInfo | undefined => (current === undefined ? undefined : Push.peerInfo(current.reader))

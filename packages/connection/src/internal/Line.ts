@@ -105,6 +105,8 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
   // Whether the end does not wait for the peer to take what was written.
   protected isHurried = false
   protected over = false
+  // Whether the program let go of the connection and waits for nothing of it any more, see `detach`.
+  protected detached = false
   // What the budget was last told that is held here, once that was something.
   private holding: Holding | undefined = undefined
 
@@ -548,7 +550,7 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
   // The end as whoever waits for data sees it, or undefined as long as data may come.
   protected end(): End | undefined {
     const { closure } = this.session
-    if (closure === undefined) return undefined
+    if (closure === undefined) return this.detached ? Cause.Done() : undefined
     const isOurs = closure.initiator === "local" && !closure.failed
     return isOurs || CloseError.isOrdinary(closure.error) ? Cause.Done() : closure.error
   }

@@ -22,12 +22,26 @@ export class ObservedConnection extends SocketConnection {
     data: string | Uint8Array | Message.Message | PreparedMessage,
     options?: SendOptions
   ): Effect.Effect<void, CloseError.CloseError | Misuse> {
+    return this.traced(super.send(data, options), attributesOf(payloadOf(data)))
+  }
+
+  override queueAll(
+    chunks: ReadonlyArray<string | Uint8Array>
+  ): Effect.Effect<boolean, CloseError.CloseError | Misuse> {
+    return this.traced(super.queueAll(chunks), {
+      ...(chunks.length === 1
+        ? attributesOf(payloadOf(chunks[0]!))
+        : { "messaging.batch.message_count": chunks.length })
+    })
+  }
+
+  // A client has no fiber of its own: where its program has no span, the connection's is the parent.
+  private traced<A, E>(send: Effect.Effect<A, E>, attributes: Record<string, unknown>): Effect.Effect<A, E> {
     return Effect.contextWith((context: Context.Context<never>) => {
-      // A client has no fiber of its own: where its program has no span, the connection's is the parent.
       const parent = context.mapUnsafe.has(Tracer.ParentSpan.key) ? undefined : this.meter?.span
-      return Effect.withSpan(super.send(data, options), "websocket.send", {
+      return Effect.withSpan(send, "websocket.send", {
         kind: "producer",
-        attributes: attributesOf(payloadOf(data)),
+        attributes,
         captureStackTrace: false,
         ...(parent === undefined ? {} : { parent })
       })

@@ -131,7 +131,12 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
     }
     const end = this.end()
     if (end === undefined) return undefined
-    return Exit.fail(strict && Cause.isDone(end) ? this.session.closure!.error : end)
+    return Exit.fail(strict && Cause.isDone(end) ? this.endError : end)
+  }
+
+  // How the connection ended, or is being closed after `detach`.
+  private get endError(): CloseError.CloseError {
+    return this.session.closure?.error ?? new CloseError.NormalClosure()
   }
 
   park<A>(
@@ -361,6 +366,22 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
     return failure
   }
 
+  /** Sends messages one behind the other, nothing in between, without waiting; gives whether `drained` is to be waited for. */
+  queueAll(chunks: ReadonlyArray<string | Uint8Array>): Effect.Effect<boolean, CloseError.CloseError | Misuse> {
+    const queue = this.attempt(() => {
+      let failure: SendFailure | undefined
+      for (const chunk of chunks) {
+        failure = this.sendOwn(chunk)
+        if (failure !== undefined) break
+      }
+      const mustWait = this.afterSend(failure)
+      return failure === undefined ? Effect.succeed(mustWait) : Effect.fail(failure)
+    })
+    return Effect.suspend(() =>
+      this.messageLock === undefined ? queue : Semaphore.withPermit(this.messageLock, queue)
+    )
+  }
+
   private sent(failure: SendFailure | undefined): Effect.Effect<void, CloseError.CloseError | Misuse> {
     const mustWait = this.afterSend(failure)
     if (failure !== undefined) return Effect.fail(failure)
@@ -383,14 +404,16 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
     return false
   }
 
-  private get drained(): Effect.Effect<void, CloseError.CloseError> {
-    const waiting = Effect.callback<void, CloseError.CloseError>((resume) =>
-      Effect.sync(
+  /** Waits until fewer than `outboundBuffer` bytes wait for the peer. */
+  get drained(): Effect.Effect<void, CloseError.CloseError> {
+    const waiting = Effect.callback<void, CloseError.CloseError>((resume) => {
+      if (this.detached) return resume(Effect.fail(this.endError))
+      return Effect.sync(
         this.outlet.wait(() =>
-          resume(this.session.canSend || !this.over ? Effect.void : Effect.fail(this.session.closure!.error))
+          resume(this.session.canSend || !(this.over || this.detached) ? Effect.void : Effect.fail(this.endError))
         )
       )
-    )
+    })
     const { writeTimeout } = this.environment.settings
     return writeTimeout === undefined ? waiting : this.whileOutputMoves(waiting, writeTimeout)
   }
@@ -536,6 +559,17 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
       this.settle()
       return this.closed
     })
+  }
+
+  /** Begins to close, and ends at once whatever waits to take or to send. What was sent still goes to the peer first. */
+  detach(code: number): void {
+    this.session.close(code)
+    this.detached = true
+    this.inbox.clear()
+    this.draining = undefined
+    this.settle()
+    this.outlet.wakeAll()
+    this.wakeTakers()
   }
 
   drain(code = 1000, reason = ""): Effect.Effect<Closure, Misuse> {

@@ -19,7 +19,7 @@ export const hold = (socket: Socket.Socket): Effect.Effect<Held, Socket.SocketEr
   if (!Push.isPushSocket(socket)) {
     return Effect.zipWith(socket.reader, socket.writer, (reader, writer): Held => ({
       reader,
-      writer,
+      writer: Push.boundWriter(reader, writer),
       connection: undefined
     })).pipe(Effect.tap((held) => Effect.addFinalizer(() => Effect.sync(() => held.connection?.release()))))
   }

@@ -40,6 +40,7 @@ interface StreamHandle {
 export interface NodeDuplexSettings {
   readonly lingerTimeout: number
   readonly readAhead: number
+  readonly upgradeTimeout: number
   /** Which side of TLS `upgrade` takes. */
   readonly tlsServer: boolean
   /** What Node does not know of a Unix socket. */
@@ -50,6 +51,7 @@ export interface NodeDuplexSettings {
 export const duplexSettings = (options: NodeDuplexOptions | undefined, tlsServer: boolean): NodeDuplexSettings => ({
   lingerTimeout: millis("lingerTimeout", options?.lingerTimeout ?? 2000),
   readAhead: limit("readAhead", options?.readAhead ?? 65536),
+  upgradeTimeout: millis("upgradeTimeout", options?.upgradeTimeout ?? 10_000),
   tlsServer
 })
 
@@ -161,6 +163,16 @@ export class NodeDuplex extends PushDuplex {
   }
 
   protected startTls(options: Socket.TlsUpgradeOptions): Effect.Effect<void, Socket.SocketError> {
+    const { upgradeTimeout } = this._settings
+    const upgrade = this._startTls(options)
+    if (upgradeTimeout === Infinity) return upgrade
+    return Effect.timeoutOrElse(upgrade, {
+      duration: upgradeTimeout,
+      orElse: () => Effect.fail(upgradeError(new Error(`no TLS handshake within ${upgradeTimeout} ms`)))
+    })
+  }
+
+  private _startTls(options: Socket.TlsUpgradeOptions): Effect.Effect<void, Socket.SocketError> {
     return Effect.callback((resume) => {
       const raw = this._stream
       const isServer = this._settings.tlsServer

@@ -284,7 +284,8 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     return (chunk) =>
       Effect.suspend(() => {
         if (Socket.isCloseEvent(chunk)) {
-          if (chunk.code > 1000) this.destroy()
+          // There is no code on a plain stream. Above 1000 both directions are over, in order, as with Effect's own sockets.
+          if (chunk.code > 1000) this.close()
           else this.shutdown()
           return Effect.void
         }

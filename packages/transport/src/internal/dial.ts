@@ -14,8 +14,8 @@ import type { Dialer } from "../Dialer.ts"
 import { duplexSettings, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 import type { NodeDuplexOptions } from "../NodeDuplex.ts"
-import { PeerTypeId } from "../Push.ts"
-import type { PeerInfo, PushSocket } from "../Push.ts"
+import { PeerTypeId, PushTypeId } from "../Push.ts"
+import type { PeerInfo, PushSocket, PushWriter } from "../Push.ts"
 import { openError, openTimeout } from "./errors.ts"
 import { millis } from "./options.ts"
 
@@ -65,13 +65,19 @@ class DialedSocket implements Socket.Socket {
   }
 
   get writer(): Socket.Socket["writer"] {
-    return Effect.suspend(() =>
-      this._current !== undefined && !this._current.isClosed
-        ? this._current.writer
-        : Effect.acquireRelease(Effect.succeed(this._detached), () =>
-            Effect.sync(() => this._current?.writerUnsafe.shutdown())
-          )
+    return Effect.acquireRelease(
+      Effect.sync(() => new DetachedWriter(this)),
+      (writer) => Effect.sync(() => writer.shutdown())
     )
+  }
+
+  /** The writer of the open connection. */
+  get current(): PushWriter | undefined {
+    return this._current?.writerUnsafe
+  }
+
+  get opened(): Effect.Effect<void> {
+    return this._open.await
   }
 
   private _forget(socket: PushSocket): void {
@@ -79,18 +85,68 @@ class DialedSocket implements Socket.Socket {
     this._current = undefined
     this._open.closeUnsafe()
   }
+}
 
-  private get _detached(): Socket.Writer {
-    const whenOpen = (write: (writer: Socket.Writer) => Effect.Effect<void, Socket.SocketError>) => {
-      const attempt: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() =>
-        this._current === undefined ? this._open.whenOpen(attempt) : write(this._current.writerUnsafe)
-      )
-      return attempt
-    }
-    return {
-      write: (chunk) => whenOpen((writer) => writer.write(chunk)),
-      writeAll: (chunks) => whenOpen((writer) => writer.writeAll(chunks))
-    }
+/**
+ * Writes to whichever connection is open. `write` and `writeAll` wait for one while there is none, as Effect's `Socket` asks
+ * for; what takes no Effect drops the bytes then. Whoever needs the writer of one connection has `Push.boundWriter`.
+ */
+class DetachedWriter implements PushWriter {
+  private readonly _socket: DialedSocket
+
+  constructor(socket: DialedSocket) {
+    this._socket = socket
+  }
+
+  get [PushTypeId](): typeof PushTypeId {
+    return PushTypeId
+  }
+
+  get write(): Socket.Writer["write"] {
+    return (chunk) => this._whenOpen((writer) => writer.write(chunk))
+  }
+
+  get writeAll(): Socket.Writer["writeAll"] {
+    return (chunks) => this._whenOpen((writer) => writer.writeAll(chunks))
+  }
+
+  private _whenOpen(
+    write: (writer: Socket.Writer) => Effect.Effect<void, Socket.SocketError>
+  ): Effect.Effect<void, Socket.SocketError> {
+    const attempt: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() => {
+      const { current } = this._socket
+      // It may have been lost again before the writer had its turn.
+      return current === undefined ? Effect.andThen(this._socket.opened, attempt) : write(current)
+    })
+    return attempt
+  }
+
+  writeUnsafe(bytes: Uint8Array): boolean {
+    return this._socket.current?.writeUnsafe(bytes) ?? false
+  }
+
+  cork(): void {
+    this._socket.current?.cork()
+  }
+
+  uncork(): void {
+    this._socket.current?.uncork()
+  }
+
+  get pendingBytes(): number {
+    return this._socket.current?.pendingBytes ?? 0
+  }
+
+  get copies(): boolean {
+    return this._socket.current?.copies ?? true
+  }
+
+  shutdown(): void {
+    this._socket.current?.shutdown()
+  }
+
+  destroy(): void {
+    this._socket.current?.destroy()
   }
 }
 

@@ -6,7 +6,7 @@ import { ServerResponse } from "node:http"
 import type * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Duplex } from "node:stream"
-import { endOnError, NodeDuplex } from "./NodeDuplex.ts"
+import { duplexSettings, endOnError, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 
 /** Somebody who takes upgrades. */
@@ -96,7 +96,7 @@ const reasons = {
   500: "Internal Server Error"
 }
 
-const lingering: NodeDuplexSettings = { lingerTimeout: 2000, readAhead: 0, tlsServer: true }
+const lingering: NodeDuplexSettings = { ...duplexSettings(undefined, true), readAhead: 0 }
 
 /** Sends a complete response, and ends the stream within two seconds. */
 export const answer = (stream: Duplex, status: keyof typeof reasons, text: string, headers = ""): void =>
