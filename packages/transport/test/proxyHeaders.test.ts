@@ -293,6 +293,26 @@ describe("a TLS server with proxyProtocol", () => {
   }
 
   test(
+    "lets go of a health check that ends behind its header, and goes on",
+    layer,
+    Effect.gen(function* () {
+      const { next, size } = yield* accepting
+      for (const header of [line, unknown]) {
+        const { closed, socket } = yield* dial
+        socket.end(header)
+        // The time of the TLS handshake would be 10 seconds.
+        yield* Effect.timeout(closed, "5 seconds")
+      }
+      assert.strictEqual(yield* size, 0)
+      const { socket } = yield* dial
+      socket.write(line)
+      const secured = NodeTls.connect({ socket, ca, servername: "localhost" })
+      secured.on("error", () => {})
+      yield* next
+    })
+  )
+
+  test(
     "drops a ClientHello without a header",
     layer,
     Effect.gen(function* () {

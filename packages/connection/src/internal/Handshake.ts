@@ -11,7 +11,6 @@ import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import type { ExtensionInstance } from "@effect-ws/protocol/Extension"
 import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
-import * as Fields from "@effect-ws/protocol/HeaderFields"
 import { HeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
 import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
@@ -34,6 +33,7 @@ import type { Connection } from "../Connection.ts"
 import { HttpAnswered } from "../HttpAnswered.ts"
 import * as Peer from "../Peer.ts"
 import { checkHead } from "./checkHead.ts"
+import { encodeAnswer, isPlainGet } from "./httpAnswers.ts"
 import { Handshaking } from "./Handshaking.ts"
 import type { HandshakeTime } from "./HandshakeTime.ts"
 import type { Environment } from "./Line.ts"
@@ -388,24 +388,3 @@ const asDialed = (request: UpgradeRequest, { host, peer }: Peer.ForwardedPeer): 
   host: host ?? request.host,
   secure: peer.secure
 })
-
-// RFC 9110 7.8: "A server MAY ignore a received Upgrade header field": one to another protocol, such as h2c, is no reason
-// to keep the page from whoever asks for it.
-const isPlainGet = (head: HttpHead.RequestHead): boolean =>
-  (head.method === "GET" || head.method === "HEAD") && !Fields.hasListElement(head.headers, "Upgrade", "websocket")
-
-const encodeAnswer = (answer: HttpAnswer, withBody: boolean): Uint8Array => {
-  const head = Result.getOrThrow(
-    HttpHead.encodeResponse({
-      version: "HTTP/1.1",
-      status: answer.status,
-      reason: "",
-      headers: [...answer.headers, { name: "Connection", value: "close" }]
-    })
-  )
-  if (!withBody) return head
-  const bytes = new Uint8Array(head.length + answer.body.length)
-  bytes.set(head)
-  bytes.set(answer.body, head.length)
-  return bytes
-}
