@@ -240,6 +240,8 @@ export type HandshakeProgress = "silent" | "partial" | "complete"
  * @since 0.1.0
  */
 export interface StartedTime {
+  /** Whether the client has sent anything before `begin`. Default: `false`. */
+  hasSent: boolean
   readonly stop: () => void
 }
 

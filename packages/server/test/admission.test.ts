@@ -172,6 +172,28 @@ describe.each(variants)("admission ($name)", ({ serve }) => {
     }).pipe(Effect.scoped, Effect.provide(Tcp.layer({ port: 0, proxyProtocol: true })))
   )
 
+  it.live("counts a connection while its PROXY header is awaited, and its client as silent behind it", () =>
+    Effect.gen(function* () {
+      const server = yield* serve({ maxHandshakes: 2 })
+      const header = "PROXY TCP4 192.0.2.1 192.0.2.99 4711 80\r\n"
+      const behind = yield* RawPeer.dial(server.address)
+      yield* behind.send(header)
+      const upgrade = Effect.gen(function* () {
+        const peer = yield* RawPeer.dial(server.address)
+        yield* peer.send(header, requestHead())
+        assert.strictEqual((yield* peer.head).status, 101)
+      })
+      // When this is answered, the header before it has been read.
+      yield* upgrade
+      const before = yield* RawPeer.dial(server.address)
+      yield* RawPeer.dial(server.address)
+      assert.strictEqual((yield* behind.response).status, 503)
+      yield* upgrade
+      // Nobody can be told before the header.
+      assert.strictEqual(yield* before.ending, "end")
+    }).pipe(Effect.scoped, Effect.provide(Tcp.layer({ port: 0, proxyProtocol: true })))
+  )
+
   it.effect("does not believe a peer that is no proxy of ours", () =>
     Effect.gen(function* () {
       const server = yield* serve({ maxConnectionsPerAddress: 1, trustedProxies: ["10.0.0.0/8"] })

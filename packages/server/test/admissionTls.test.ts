@@ -3,8 +3,9 @@
  * sockets, since Memory has no TLS.
  */
 import { hostPort } from "@effect-ws/transport/Dialer"
+import * as Tls from "@effect-ws/transport/Tls"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import type { Scope } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
 import { TestClock } from "effect/testing"
@@ -13,7 +14,7 @@ import { duplexPair } from "node:stream"
 import * as NodeTls from "node:tls"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { connect, echo, receiveText } from "./support/programs.ts"
-import { tls } from "./support/transports.ts"
+import { certificate, tls } from "./support/transports.ts"
 import { start } from "./support/variants.ts"
 
 type Server = WebSocketServer.WebSocketServer["Service"]
@@ -118,6 +119,31 @@ describe("TLS handshakes", { timeout: 20_000 }, () => {
       assert.isFalse(sockets[2]!.destroyed)
       yield* works(server)
     }).pipe(Effect.scoped, Effect.provide(tls.layer))
+  )
+
+  it.live("count for the address that the PROXY protocol tells", () =>
+    Effect.gen(function* () {
+      const server = yield* serve({ maxHandshakesPerAddress: 1 })
+      const from = (address: string) =>
+        Effect.tap(silent(server), (socket) =>
+          Effect.sync(() => socket.write(`PROXY TCP4 ${address} 192.0.2.99 4711 443\r\n`))
+        )
+      const first = yield* from("192.0.2.1")
+      const other = yield* from("192.0.2.2")
+      yield* from("192.0.2.1")
+      yield* closed(first)
+      assert.isFalse(other.destroyed)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        Tls.layerServer({
+          cert: certificate.cert,
+          key: Redacted.make(certificate.private),
+          port: 0,
+          proxyProtocol: true
+        })
+      )
+    )
   )
 
   // The handshake's time is that of Effect's Clock: what is left of it after TLS is exact.

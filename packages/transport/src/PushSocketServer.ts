@@ -12,21 +12,23 @@ import type { SocketServerError } from "effect/socket/SocketServer"
 import type { PushSocket } from "./Push.ts"
 
 /**
- * A connection that was accepted and is not a socket yet, because its TLS handshake is under way.
+ * A connection that was accepted and is not a socket yet, because its PROXY header or its TLS handshake is under way.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Arrival {
+  /** The address of the peer; `undefined` until the PROXY header has told it. */
   readonly remoteAddress: NetAddress.SocketAddress | undefined
-  /** Whether the peer has sent anything at all. */
+  /** Whether the peer has sent anything at all, the PROXY header aside. */
   readonly hasSent: boolean
   /** Drops the connection and frees its descriptor. `onDeparture` does not come. */
   readonly drop: () => void
 }
 
 /**
- * Hears of connections from the moment they are accepted, so that their TLS handshakes can be counted and timed.
+ * Hears of connections from the moment they are accepted, so that their PROXY headers and TLS handshakes can be counted
+ * and timed.
  *
  * **Details**
  *
@@ -39,6 +41,8 @@ export interface Arrival {
 export interface ArrivalListener {
   /** A connection was accepted. */
   readonly onArrival: (arrival: Arrival) => void
+  /** The PROXY header told the address of the peer. It does not come where there is no such header. */
+  readonly onIdentity: (arrival: Arrival) => void
   /** The connection ended before it became a socket. */
   readonly onDeparture: (arrival: Arrival) => void
 }
@@ -53,7 +57,7 @@ export interface ArrivalListener {
  *   socket from then on: interrupting `accept`, or closing the server's Scope, leaves it open. Connections that arrived
  *   while nobody accepted were kept, up to the server's `maxPending`, and come first. A TLS server hands over a socket
  *   when its handshake is done; `arrivals` hears of the connection before that. Without it, TLS handshakes under way are
- *   bounded by `maxPending`.
+ *   bounded by `maxPending`: the one that began first makes room.
  * - `stopAccepting`: stops listening, so that new connections are refused, and drops those that nobody accepted yet.
  *   Open ones stay open. Idempotent. Closing the server's Scope does the same.
  *

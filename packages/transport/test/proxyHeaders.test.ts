@@ -52,7 +52,7 @@ const accepting = Effect.gen(function* () {
       (socket) => {
         Queue.offerUnsafe(sockets, socket)
       },
-      { onArrival: (arrival) => void Queue.offerUnsafe(arrivals, arrival), onDeparture: () => {} }
+      { onArrival: () => {}, onIdentity: (arrival) => void Queue.offerUnsafe(arrivals, arrival), onDeparture: () => {} }
     ),
     { startImmediately: true }
   )

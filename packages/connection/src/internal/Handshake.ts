@@ -109,7 +109,7 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     this.scope = scope
     this.owner = owner
     this.time = time ?? this
-    this.hasSent = time !== undefined
+    this.hasSent = time !== undefined && time.hasSent
     if (time !== undefined) time.handshake = this
     this.watched = terms.observer && new Handshaking(terms.observer, "server", context as Context.Context<never>)
     this.parser = new HeadParser("request", terms.limits)

@@ -8,6 +8,8 @@ import type * as Context from "effect/Context"
 export class HandshakeTime implements Expiring {
   /** The handshake, once there is a socket. */
   handshake: Expiring | undefined = undefined
+  /** Whether the client has sent anything before the handshake began. */
+  hasSent = false
   private readonly deadlines: Deadlines
   private readonly onExpire: () => void
 

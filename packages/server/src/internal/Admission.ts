@@ -161,13 +161,23 @@ export class Admission {
     return candidate
   }
 
+  /** Counts a handshake by the address that the PROXY protocol told, and says whether there is room for it. */
+  identify(
+    candidate: Candidate,
+    peer: Pick<PeerInfo, "localAddress" | "remoteAddress"> | undefined
+  ): Refusal | undefined {
+    return this.countFor(candidate, this.keyOf(peer))
+  }
+
   /** Counts a handshake by the client for which a trusted proxy forwards it, and says whether there is room for it. */
   forwarded(candidate: Candidate, { proxy, remoteAddress }: Peer): Refusal | undefined {
     // A proxy that does not say for whom it forwards is many clients.
-    if (!this.countsAddresses || candidate.address !== undefined || remoteAddress === proxy?.remoteAddress)
-      return undefined
-    const address = addressKey(remoteAddress)
-    if (address === undefined) return undefined
+    const isTold = this.countsAddresses && remoteAddress !== proxy?.remoteAddress
+    return this.countFor(candidate, isTold ? addressKey(remoteAddress) : undefined)
+  }
+
+  private countFor(candidate: Candidate, address: string | undefined): Refusal | undefined {
+    if (address === undefined || candidate.address !== undefined) return undefined
     const refusal = this.makeRoomOf(address)
     candidate.address = address
     this.of(address).enter(candidate)

@@ -62,15 +62,21 @@ export class Conversations<R> implements ArrivalListener {
     else this.arriving.set(arrival, arriving)
   }
 
+  readonly onIdentity = (arrival: Arrival): void => {
+    this.arriving.get(arrival)?.identify()
+  }
+
   readonly onDeparture = (arrival: Arrival): void => {
     this.arriving.get(arrival)?.end()
   }
 }
 
-/** A connection that is counted and timed among the handshakes while its TLS handshake is under way. */
+/** A connection that is counted and timed among the handshakes while its PROXY header or TLS handshake is under way. */
 class Arriving<R> implements Accept.HandshakeUnderWay {
   readonly candidate: Candidate
   readonly time: Accept.StartedTime
+  /** Why it is refused since its address is known. */
+  refusal: Refusal | undefined = undefined
   private readonly server: Conversations<R>
   private readonly arrival: Arrival
 
@@ -84,6 +90,18 @@ class Arriving<R> implements Accept.HandshakeUnderWay {
 
   get progress(): Accept.HandshakeProgress {
     return this.arrival.hasSent ? "partial" : "silent"
+  }
+
+  /** The PROXY header told the address of the peer. */
+  identify(): void {
+    const { remoteAddress } = this.arrival
+    this.refusal = this.server.roster.admission.identify(this.candidate, { remoteAddress, localAddress: undefined })
+  }
+
+  /** There is a socket, for the rest of the handshake or for a refusal. */
+  handOver(refusal: Refusal | undefined): void {
+    this.time.hasSent = this.arrival.hasSent
+    if (refusal !== undefined) this.time.stop()
   }
 
   interrupt(): void {
@@ -137,8 +155,8 @@ class Conversation<R> implements Accept.HandshakeOwner, Visit<R> {
     const { acceptor, roster } = this.server
     const candidate = arriving?.candidate ?? roster.beginHandshake(Push.peerInfo(this.socket))
     this.candidate = candidate
-    const refusal = roster.refusal ?? candidate.refusal
-    if (refusal !== undefined) arriving?.time.stop()
+    const refusal = roster.refusal ?? candidate.refusal ?? arriving?.refusal
+    arriving?.handOver(refusal)
     const handshake =
       refusal === undefined
         ? acceptor.begin(this.socket, this.context, this.scope, this, arriving?.time)

@@ -39,15 +39,21 @@ export class Acceptor {
     this._drop = drop
   }
 
-  /** Tells the taker of a connection that will become a socket later, or drops it where too many are under way. */
+  /** Tells the taker of a connection that will become a socket later. Of those that nobody hears of, a bounded number is kept. */
   arrive(arrival: Arrival): void {
     const listener = this._takers.at(-1)?.arrivals
     if (listener === undefined) {
-      if (this._unheard >= this._maxPending) return arrival.drop()
+      if (this._maxPending === 0) return arrival.drop()
+      if (this._unheard >= this._maxPending) this._oldestUnheard()?.drop()
       this._unheard++
     }
     this._arrivals.set(arrival, listener)
     listener?.onArrival(arrival)
+  }
+
+  private _oldestUnheard(): Arrival | undefined {
+    for (const [arrival, listener] of this._arrivals) if (listener === undefined) return arrival
+    return undefined
   }
 
   private _tellUnheard(listener: ArrivalListener): void {
@@ -57,6 +63,11 @@ export class Acceptor {
       this._arrivals.set(arrival, listener)
       listener.onArrival(arrival)
     }
+  }
+
+  /** The PROXY header of an arrival was read. */
+  identify(arrival: Arrival): void {
+    this._arrivals.get(arrival)?.onIdentity(arrival)
   }
 
   /** The connection of an arrival ended before it became a socket. */

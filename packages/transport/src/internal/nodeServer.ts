@@ -73,19 +73,9 @@ export const makeNodeServer = (
           let { duplex } = options
           const secure = options.makeSecure?.(onDropped)
           headers = proxyHeadersOf(options, onDropped)
-          const accepted = (raw: Net.Socket, settings: NodeDuplexSettings, headerLength: number): void => {
-            if (secure === undefined) acceptor.offer(new NodeDuplex(raw, settings))
-            else securing(raw, secure, settings, headerLength, acceptor)
-          }
           server.on("connection", (raw: Net.Socket) => {
-            if (headers === undefined) return accepted(raw, duplex, 0)
-            headers.read(raw, endsOf(raw, duplex), ({ endpoints, length }) => {
-              const settings =
-                endpoints === undefined
-                  ? duplex
-                  : { ...duplex, remoteAddress: endpoints.source, localAddress: endpoints.destination }
-              accepted(raw, settings, length)
-            })
+            if (headers === undefined && secure === undefined) return acceptor.offer(new NodeDuplex(raw, duplex))
+            new Accepted(raw, duplex, acceptor).start(headers, secure)
           })
           // Stays for good: a failed accept, as when descriptors run out, must not end the process.
           server.on("error", fail)
@@ -126,34 +116,62 @@ const endsOf = (raw: Net.Socket, { localAddress, remoteAddress }: NodeDuplexSett
   localAddress: localAddress ?? inetAddress(raw.localAddress, raw.localPort)
 })
 
-const securing = (
-  raw: Net.Socket,
-  secure: Secure,
-  settings: NodeDuplexSettings,
-  headerLength: number,
-  acceptor: Acceptor
-): void => {
-  const arrival: Arrival = {
-    get remoteAddress() {
-      return endsOf(raw, settings).remoteAddress
-    },
-    get hasSent() {
-      return raw.bytesRead > headerLength
-    },
-    drop: () => {
-      raw.off("close", onClose)
-      acceptor.forget(arrival)
-      raw.destroy()
-    }
+/** A connection between being accepted and being handed over: its PROXY header comes first, then its TLS handshake. */
+class Accepted implements Arrival {
+  private readonly raw: Net.Socket
+  private readonly acceptor: Acceptor
+  private settings: NodeDuplexSettings
+  // Of the PROXY protocol, once it was read.
+  private headerLength: number | undefined = undefined
+
+  constructor(raw: Net.Socket, settings: NodeDuplexSettings, acceptor: Acceptor) {
+    this.raw = raw
+    this.settings = settings
+    this.acceptor = acceptor
   }
-  const onClose = (): void => acceptor.depart(arrival)
-  raw.once("close", onClose)
-  acceptor.arrive(arrival)
-  if (raw.destroyed) return
-  secure(raw, (stream) => {
-    raw.off("close", onClose)
-    acceptor.offer(new NodeDuplex(stream, settings), arrival)
-  })
+
+  get remoteAddress(): NetAddress.SocketAddress | undefined {
+    return this.headerLength === undefined ? undefined : endsOf(this.raw, this.settings).remoteAddress
+  }
+
+  get hasSent(): boolean {
+    return this.headerLength !== undefined && this.raw.bytesRead > this.headerLength
+  }
+
+  start(headers: ProxyHeaders | undefined, secure: Secure | undefined): void {
+    const { acceptor, raw } = this
+    if (headers === undefined) this.headerLength = 0
+    raw.once("close", this.onClose)
+    acceptor.arrive(this)
+    if (raw.destroyed) return
+    if (headers === undefined) return this.secure(secure)
+    headers.read(raw, endsOf(raw, this.settings), ({ endpoints, length }) => {
+      this.headerLength = length
+      if (endpoints !== undefined) {
+        this.settings = { ...this.settings, remoteAddress: endpoints.source, localAddress: endpoints.destination }
+      }
+      acceptor.identify(this)
+      if (!raw.destroyed) this.secure(secure)
+    })
+  }
+
+  drop(): void {
+    this.raw.off("close", this.onClose)
+    this.acceptor.forget(this)
+    this.raw.destroy()
+  }
+
+  private secure(secure: Secure | undefined): void {
+    if (secure === undefined) this.handOver(this.raw)
+    else secure(this.raw, (stream) => this.handOver(stream))
+  }
+
+  private handOver(stream: Net.Socket): void {
+    this.raw.off("close", this.onClose)
+    this.acceptor.offer(new NodeDuplex(stream, this.settings), this)
+  }
+
+  private readonly onClose = (): void => this.acceptor.depart(this)
 }
 
 /** What a server on a port, or on a descriptor, is to listen on. */
