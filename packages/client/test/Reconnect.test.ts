@@ -638,6 +638,37 @@ describe("Reconnect", () => {
     )
 
     test(
+      "and gives a reader that still reads what had arrived",
+      Effect.gen(function* () {
+        const server = yield* serve()
+        const client = yield* Reconnect.make({ url: "ws://host/", inbox: 2 })
+        const far = yield* Queue.take(server.connections)
+        const permits = yield* Queue.unbounded<void>()
+        const given: Array<string> = []
+        const reader = yield* Effect.forkChild(
+          Stream.runForEach(client.messages, ({ data }) => {
+            given.push(String(data))
+            return Queue.take(permits)
+          }),
+          { startImmediately: true }
+        )
+        for (let index = 0; index < 20; index++) yield* far.send(String(index))
+        yield* settle
+        yield* client.close()
+        assert.deepStrictEqual(given, ["0"])
+        yield* Queue.offerAll(
+          permits,
+          Array.from({ length: 20 }, () => undefined)
+        )
+        yield* Fiber.join(reader)
+        assert.deepStrictEqual(
+          given,
+          Array.from({ length: 20 }, (_, index) => String(index))
+        )
+      })
+    )
+
+    test(
       "while the program reads no messages",
       Effect.gen(function* () {
         const server = yield* serve()

@@ -177,6 +177,11 @@ export interface Connection {
    * **Details**
    *
    * The default is code 1000 without a reason. On a connection that is closing already it only waits.
+   *
+   * A program that still reads gets what the peer has sent before its own close frame; then `messages` ends. Unread
+   * messages beyond `inboundBuffer` hold the peer's close frame back. They are dropped where the fiber that reads is the
+   * one that closes, where no fiber has read yet, and where nothing is taken for `replyGrace`. Handlers (`onMessage`) are
+   * not called any more.
    */
   readonly close: (code?: number, reason?: string) => Effect.Effect<Closure, Misuse>
   /**

@@ -67,8 +67,9 @@ export interface ConnectionOptions extends Partial<{
   readonly maxCloseTime?: Duration.Input | undefined
   /**
    * How long a server's answer to the peer's close frame waits for a program that is still busy with a message that came
-   * before it, so that its replies can go first. A client answers when its program has taken all messages. Default:
-   * 1 second.
+   * before it, so that its replies can go first. A client answers when its program has taken all messages. In either role
+   * also how long, after our own close frame, more than `inboundBuffer` may wait for a reader that takes nothing, before
+   * the rest is dropped. Default: 1 second.
    */
   readonly replyGrace?: Duration.Input | undefined
   /**

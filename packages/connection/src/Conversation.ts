@@ -84,4 +84,7 @@ export const logUnhandled = (message: string, cause: Cause.Cause<unknown>): Effe
   )
 
 const close = (connection: Connection, code: number, reason?: string): Effect.Effect<Closure> =>
-  Effect.orDie(connection.close(code, reason))
+  Effect.suspend(() => {
+    if (connection instanceof SocketConnection) connection.programEnded()
+    return Effect.orDie(connection.close(code, reason))
+  })

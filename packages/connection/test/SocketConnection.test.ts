@@ -136,16 +136,6 @@ describe("reading", () => {
     })
   )
 
-  it.effect("drops what comes after our close frame, also together with the answer to it", () =>
-    Effect.gen(function* () {
-      const { connection, socket } = yield* open()
-      yield* Effect.forkChild(connection.close(4000), { startImmediately: true })
-      socket.receive(text("late"))
-      socket.receive(text("later"), frame(0x88, new Uint8Array([0x0f, 0xa0])))
-      assert.strictEqual((yield* Effect.flip(connection.receive)).code, 4000)
-    })
-  )
-
   it.effect("gives each message once to readers that wait together", () =>
     Effect.gen(function* () {
       const { connection, socket } = yield* open()

@@ -16,9 +16,9 @@ import { Primitive } from "./Primitive.ts"
 export interface Source {
   /**
    * Returns what `take` finds, or the end as a failure; `undefined` where nothing is there and more may come. Where the
-   * demand is `strict` an ordinary end is a `CloseError`, too.
+   * demand is `strict` an ordinary end is a `CloseError`, too. `reader` is the id of the fiber.
    */
-  takeNext<A>(take: () => A | undefined, strict: boolean): Exit.Exit<A, End> | undefined
+  takeNext<A>(take: () => A | undefined, strict: boolean, reader: number): Exit.Exit<A, End> | undefined
   /** Lets a fiber wait until there may be something to take. It goes on with `demand`. */
   park<A>(
     fiber: Fiber.Fiber<unknown, unknown>,
@@ -43,7 +43,7 @@ class Demand<A> extends Primitive<A, End> {
 
   perform(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, End> {
     if (isAboutToYield(fiber)) return Effect.andThen(Effect.yieldNow, this)
-    return this.source.takeNext(this.take, this.strict) ?? (this.waiting ??= this.makeWaiting())
+    return this.source.takeNext(this.take, this.strict, fiber.id) ?? (this.waiting ??= this.makeWaiting())
   }
 
   private makeWaiting(): Effect.Effect<A, End> {

@@ -72,6 +72,16 @@ export interface Parts {
 /** What the end of a connection is to whoever waits for data. */
 export type End = CloseError.CloseError | Cause.Done
 
+/**
+ * What becomes of messages that come after our close frame and before the peer's.
+ *
+ * - `Deliver`: they are for a reader. While they do not fit into the inbox, the peer is not read.
+ * - `Await`: the same, and a reader that takes nothing for `replyGrace` is not waited for any longer.
+ * - `Fill`: nobody reads now. What does not fit is dropped, with everything behind it.
+ * - `Drop`: they are dropped, and the end shows at once.
+ */
+type Late = "Deliver" | "Await" | "Fill" | "Drop"
+
 let lastId = 0
 
 export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiving {
@@ -98,7 +108,9 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
   protected busy = false
   protected flushing = false
   protected paused = false
-  protected everTaken = false
+  // The fiber that took last, by its id; 0 where none has.
+  protected lastReader = 0
+  protected late: Late = "Deliver"
   protected streamEnded = false
   // Whether nothing more is to be written, be it that the transport is gone or that this end gave up.
   protected gone = false
@@ -162,12 +174,12 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
   onChunk(bytes: Uint8Array): void {
     this.quietTicks = 0
     this.busy = true
-    const isUnread = this.session.isClosing
+    const isLate = this.session.isClosing
     // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const events = this.session.receive(chunk)
     if (chunk.length >= WORTH_FREEING) this.dispose(chunk, events)
-    this.accept(events, isUnread, chunk.length)
+    this.accept(events, isLate, chunk.length)
     this.settle()
     if (this.session.isReceivingMessage) this.environment.settings.stalls?.watch(this, this.environment.context)
   }
@@ -190,7 +202,7 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
     this.settle()
   }
 
-  protected accept(events: Array<Event.Event>, isUnread: boolean, bytes: number): void {
+  protected accept(events: Array<Event.Event>, isLate: boolean, bytes: number): void {
     const { meter } = this.outlet
     if (meter !== undefined) meter.received(bytes, events)
     if (this.environment.logsDebug) for (const event of events) this.log("Received", event)
@@ -198,17 +210,41 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
       const event = events[at]!
       if (event._tag === "Pong" && event.ping !== undefined) this.onPong(event.ping)
     }
-    // What comes after our close frame has nobody left to read it.
-    if (!isUnread) this.inbox.add(events)
+    if (!isLate || this.takesLate()) this.inbox.add(events)
     const pending = this.session.pendingDecode
     if (pending !== undefined) {
       pending.start((failure) => {
         this.busy = true
-        const isUnread = this.session.isClosing
-        this.accept(this.session.resumeReceive(failure), isUnread, 0)
+        const isLate = this.session.isClosing
+        this.accept(this.session.resumeReceive(failure), isLate, 0)
         this.settle()
       })
     }
+  }
+
+  private takesLate(): boolean {
+    if (this.late === "Fill" && this.isFull) this.late = "Drop"
+    return this.late !== "Drop"
+  }
+
+  private get isFull(): boolean {
+    return this.inbox.bytes + this.session.bufferedBytes > this.environment.settings.inboundBuffer
+  }
+
+  // The peer's close frame is behind what a reader does not take, so a reader that is gone must not hold it back.
+  private awaitReader(): void {
+    const { bytes } = this.inbox
+    this.late = "Await"
+    Effect.runForkWith(this.environment.context)(
+      Effect.andThen(
+        Effect.sleep(this.environment.settings.replyGrace),
+        Effect.sync(() => {
+          if (this.over || this.late !== "Await") return
+          this.late = this.inbox.bytes < bytes ? "Deliver" : "Fill"
+          this.settle()
+        })
+      )
+    )
   }
 
   protected onPong(ping: number): void {
@@ -379,7 +415,7 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
   protected get isIdle(): boolean {
     if (!this.inbox.isEmpty) return false
     if (this.poller !== undefined) return !this.polled
-    return this.takers.isWaiting || !this.everTaken || this.session.role === "client"
+    return this.takers.isWaiting || this.lastReader === 0 || this.session.role === "client"
   }
 
   protected closeDrained({ code, reason }: { readonly code: number; readonly reason: string }): void {
@@ -406,18 +442,20 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
   }
 
   protected regulate(): void {
-    const { settings } = this.environment
     const held =
       this.draining !== undefined ||
       this.session.pendingDecode !== undefined ||
-      (!this.isWanted &&
-        this.session.canReceive &&
-        !this.session.isClosing &&
-        this.inbox.bytes + this.session.bufferedBytes > settings.inboundBuffer)
+      (this.isFull && !this.isWanted && this.session.canReceive && this.waitsForReader())
     if (held === this.paused || this.over) return
     this.paused = held
     if (held) this.reader.pause()
     else this.reader.resume()
+  }
+
+  private waitsForReader(): boolean {
+    if (!this.session.isClosing) return true
+    if (this.late === "Deliver") this.awaitReader()
+    return this.late === "Await"
   }
 
   // -- what is written -------------------------------------------------------------------------------------------------
@@ -549,6 +587,8 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
 
   // The end as whoever waits for data sees it, or undefined as long as data may come.
   protected end(): End | undefined {
+    // RFC 6455 5.5.1: the peer may send until it has sent its own close frame.
+    if (this.session.isClosing && this.late !== "Drop") return undefined
     const { closure } = this.session
     if (closure === undefined) return this.detached ? Cause.Done() : undefined
     const isOurs = closure.initiator === "local" && !closure.failed

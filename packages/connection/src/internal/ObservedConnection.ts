@@ -48,7 +48,7 @@ export class ObservedConnection extends SocketConnection {
     })
   }
 
-  protected override accept(events: Array<Event.Event>, isUnread: boolean, bytes: number): void {
+  protected override accept(events: Array<Event.Event>, isLate: boolean, bytes: number): void {
     const parent = this.meter?.span
     const clock = Context.get(this.environment.context, Clock.Clock)
     for (const event of events) {
@@ -57,7 +57,7 @@ export class ObservedConnection extends SocketConnection {
       const span = makeSpan(this.environment.context, "websocket.receive", { kind: "consumer", parent, attributes })
       span.end(clock.currentTimeNanosUnsafe(), Exit.void)
     }
-    super.accept(events, isUnread, bytes)
+    super.accept(events, isLate, bytes)
   }
 }
 

@@ -20,7 +20,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Semaphore from "effect/Semaphore"
@@ -113,8 +113,8 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
 
   // -- what the program takes ------------------------------------------------------------------------------------------
 
-  takeNext<A>(take: () => A | undefined, strict: boolean): Exit.Exit<A, End> | undefined {
-    this.everTaken = true
+  takeNext<A>(take: () => A | undefined, strict: boolean, reader: number): Exit.Exit<A, End> | undefined {
+    this.lastReader = reader
     this.untakenTicks = 0
     if (this.spent !== undefined) this.recycle()
     const taken = take()
@@ -172,21 +172,26 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
     return this.streamOf(() => this.inbox.takeEvent())
   }
 
+  // Handlers are done with a connection when it closes.
+  private observeForHandlers(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): void {
+    this.observe(kinds)
+    this.handled = true
+    this.late = "Drop"
+  }
+
   private observe(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): void {
     this.inbox.keeps = kinds
     if (kinds.includes("Sent")) this.outlet.observe()
   }
 
   poll(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): void {
-    this.observe(kinds)
-    this.handled = true
+    this.observeForHandlers(kinds)
     this.poller = poller
     this.polled = true
   }
 
   pull(kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">): Effect.Effect<NonEmptyReadonlyArray<ConnectionEvent>, End> {
-    this.observe(kinds)
-    this.handled = true
+    this.observeForHandlers(kinds)
     return Demand.pull(this, () => this.inbox.takeEvents())
   }
 
@@ -553,8 +558,9 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
     return this.attempt(() => {
       const failure = this.session.close(code, reason)
       if (failure !== undefined && failure._tag === "Misuse") return Effect.fail(failure)
-      // Nobody will read what was received and not pulled, and what is still to come is the answer.
-      this.inbox.clear()
+      if (this.late === "Drop") this.inbox.clear()
+      // A fiber that waits for the end does not read meanwhile.
+      else if (this.lastReader === 0 || this.lastReader === Fiber.getCurrent()?.id) this.late = "Fill"
       this.draining = undefined
       this.settle()
       return this.closed
@@ -565,11 +571,17 @@ export class SocketConnection extends Line implements Connection, Recipient, Dem
   detach(code: number): void {
     this.session.close(code)
     this.detached = true
+    this.late = "Drop"
     this.inbox.clear()
     this.draining = undefined
     this.settle()
     this.outlet.wakeAll()
     this.wakeTakers()
+  }
+
+  /** Tells that the program has ended: but for a fiber that still waits for messages, nobody will read. */
+  programEnded(): void {
+    if (!this.takers.isWaiting) this.late = "Drop"
   }
 
   drain(code = 1000, reason = ""): Effect.Effect<Closure, Misuse> {
