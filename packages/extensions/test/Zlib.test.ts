@@ -133,10 +133,22 @@ describe.each([
   it.effect("garbage is called garbage", () =>
     Effect.gen(function* () {
       for (const inlineBytes of [2, 32_768]) {
-        for (const garbage of ["ffffffffff", "06", "000100fefe41", "f248cdc9c907004b04", "0501ff"]) {
+        // The last ones end inside a block that the bytes appended to them could complete.
+        for (const garbage of [
+          "ffffffffff",
+          "06",
+          "000100fefe41",
+          "f248cdc9c907004b04",
+          "0501ff",
+          "010900f6ff48656c6c6f",
+          "011100eeff48656c6c6f",
+          "011600e9ff48656c6c6f",
+          "001100eeff48656c6c6f",
+          "04c1034018000000b06cdbb66ddbb66ddbb66ddbb66d3edbb65ddffe91ff0bfd77ff2ffc9f00000000000000000000000000dfbf",
+          "05c10920130a0300e062b9ef3d4cee3d0035e1b932e78fa2886949f91de9ed6d9e6beb709523cc1ccdf51a99a958b9d228e7cf08b351ccb1cc19136af30cc92c39feef1b"
+        ]) {
           const outcome = yield* decompress(make({ inlineBytes }).inflater(defaults), fromHex(garbage))
-          assert.isTrue(outcome === "Garbage" || outcome instanceof Uint8Array)
-          if (garbage === "ffffffffff" || garbage === "06") assert.strictEqual(outcome, "Garbage", garbage)
+          assert.strictEqual(outcome, "Garbage", garbage)
         }
       }
     })

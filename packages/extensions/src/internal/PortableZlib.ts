@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { randomBytes } from "node:crypto"
 import * as NodeZlib from "node:zlib"
 import type * as Zlib from "../Zlib.ts"
 import { join } from "./Arena.ts"
@@ -14,10 +15,14 @@ import { shortStreams } from "./ShortStreams.ts"
 const finishFlush = NodeZlib.constants.Z_SYNC_FLUSH
 
 const emptyBlock = Uint8Array.of(0x00, 0x00, 0x00, 0xff, 0xff)
-// RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end". The final block behind them ends the stream, so
-// that zlib refuses a message that ends inside a block.
-const ending = Uint8Array.of(0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff)
-const tailLength = 4
+// RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end". They are the length, 0, of a stored block whose
+// header the message ends with. In its place we append the length of bytes that no peer knows, and these: they come out as
+// they are if and only if the message ended with such a header. A final block behind them ends the stream.
+const mark = randomBytes(8)
+const markLength = Uint8Array.of(mark.length, 0x00, ~mark.length & 0xff, 0xff)
+const ending = new Uint8Array([...markLength, ...mark, 0x01, 0x00, 0x00, 0xff, 0xff])
+const marked = markLength.length + mark.length
+
 const noBytes = new Uint8Array(0)
 
 const shortStreamsAtOnce = 16 * 1024
@@ -117,9 +122,9 @@ class PortableInflater implements Zlib.Inflater {
   }
 
   // Decompresses streams one behind the other: a final block ends one. Asks its driver to inflate each.
-  private *streams(whole: Uint8Array, limit: number): Streams {
+  private *streams(input: Uint8Array, limit: number): Streams {
     const pieces: Array<Uint8Array> = []
-    const end = whole.length - ending.length
+    const end = input.length - ending.length
     let length = 0
     let at = 0
     for (;;) {
@@ -127,34 +132,38 @@ class PortableInflater implements Zlib.Inflater {
       const options = {
         info: true,
         windowBits: Math.log2(this.windowSize),
-        maxOutputLength: Math.max(1, limit - length),
+        maxOutputLength: limit - length + mark.length,
         ...(this.window.length > 0 ? { dictionary: this.window } : {})
       }
-      const { buffer, engine } = yield { input: whole.subarray(from), options }
-      pieces.push(bytes(buffer))
-      length += buffer.length
-      if (length > limit) return "TooBig"
+      const { buffer, engine } = yield { input: input.subarray(from), options }
       if (engine.bytesWritten === 0) return "Garbage"
       at += engine.bytesWritten
       if (at > end) {
-        // The message ended with an empty block whose end we appended, final itself or with our final block behind it.
-        if (at !== whole.length && at !== end + tailLength) return "Garbage"
-        // Unless a stored block of the message took what we appended for data: then there is more output with it.
-        if (endsLike(buffer, ending) || endsLike(buffer, ending.subarray(0, tailLength))) {
+        // The block that we completed may be final itself.
+        if ((at !== input.length && at !== end + marked) || !endsWith(buffer, mark)) return "Garbage"
+        const whole = buffer.subarray(0, buffer.length - mark.length)
+        // Unless the message ends inside a stored block, which took all that for its data: then there is more output.
+        if (endsWith(whole, markLength)) {
           const alone = yield {
-            input: whole.subarray(from, end),
+            input: input.subarray(from, end),
             options: { ...options, finishFlush: NodeZlib.constants.Z_SYNC_FLUSH }
           }
-          if (alone.buffer.length < buffer.length) return "Garbage"
+          if (alone.buffer.length < whole.length) return "Garbage"
         }
-        this.keep(buffer)
+        pieces.push(bytes(whole))
+        length += whole.length
+        if (length > limit) return "TooBig"
+        this.keep(whole)
         break
       }
+      pieces.push(bytes(buffer))
+      length += buffer.length
+      if (length > limit) return "TooBig"
       this.window = noBytes
       for (;;) {
         const stop = Math.min(end, at + shortStreamsAtOnce)
         const output = new Uint8Array(Math.min(mostOfShortStreams, limit - length + 1))
-        shortStreams.run(whole, at, stop, output, 0, output.length)
+        shortStreams.run(input, at, stop, output, 0, output.length)
         if (shortStreams.outputAt > 0) pieces.push(output.slice(0, shortStreams.outputAt))
         length += shortStreams.outputAt
         const used = shortStreams.at - at
@@ -226,7 +235,7 @@ const inflateOnThreadPool = (streams: Streams, end: (result: Uint8Array | Zlib.I
   go(nothing)
 }
 
-const endsLike = (output: Uint8Array, end: Uint8Array): boolean =>
+const endsWith = (output: Uint8Array, end: Uint8Array): boolean =>
   output.length >= end.length && end.every((byte, index) => byte === output[output.length - end.length + index])
 
 // What is given back where nothing was asked to be inflated.
