@@ -180,6 +180,26 @@ describe.each(networks)("over $name", (network) => {
   )
 
   it.live(
+    "a reset is noticed while nothing is read",
+    () =>
+      Effect.gen(function* () {
+        const { closed, port } = yield* serve(network, () => Effect.never, {
+          keepalive: { idle: "300 millis", timeout: "10 seconds" },
+          inboundBuffer: 10
+        })
+        const peer = yield* slowReader(port, isSecure, Infinity)
+        yield* until(() => peer.received > 0, 5000)
+        for (let at = 0; at < 500; at++) peer.socket.write(frame({ opcode: 2, payload: new Uint8Array(1000) }))
+        yield* Effect.sleep(300)
+        peer.socket.destroy()
+        const begun = performance.now()
+        assert.strictEqual((yield* Deferred.await(closed)).initiator, "transport")
+        assert.isBelow(performance.now() - begun, 6000)
+      }),
+    20_000
+  )
+
+  it.live(
     "closing loses nothing of what was sent, although it takes longer than closeTimeout",
     () =>
       Effect.gen(function* () {

@@ -241,6 +241,33 @@ describe("draining", () => {
     }).pipe(Effect.provide(network))
   )
 
+  it.effect("loses no reply to keepalive: the pong that comes while nothing is read is not missed", () =>
+    Effect.gen(function* () {
+      const { server } = yield* serveRecorded((connection) =>
+        Effect.flatMap(connection.receive, (message) =>
+          Effect.andThen(Effect.sleep("50 seconds"), connection.send(message))
+        )
+      )
+      const peer = yield* RawPeer.upgrade(server.address)
+      yield* peer.send(text("work"))
+      yield* quiet
+      yield* TestClock.adjust("20 seconds")
+      assert.match(RawPeer.render(yield* peer.frame), /^ping/)
+      const draining = yield* Effect.forkChild(server.drain({ timeout: "100 seconds" }), { startImmediately: true })
+      yield* peer.send(RawPeer.frame({ opcode: 10, payload: "1" }))
+      const rest: Array<string> = []
+      yield* Effect.forkScoped(
+        Effect.forever(Effect.flatMap(peer.frame, (frame) => Effect.sync(() => rest.push(RawPeer.render(frame)))))
+      )
+      yield* timed(Effect.sleep("40 seconds"))
+      assert.deepStrictEqual(
+        rest.filter((line) => !line.startsWith("ping")),
+        ["text work", "close 1000"]
+      )
+      yield* Fiber.interrupt(draining)
+    }).pipe(Effect.provide(network))
+  )
+
   it.effect("drops a peer that does not answer, when the time that was asked for is over", () =>
     Effect.gen(function* () {
       const { closed, server } = yield* serveRecorded(echo)
