@@ -6,6 +6,7 @@ import type { Measure } from "@effect-ws/connection/Measures"
 import * as Telemetry from "@effect-ws/connection/Telemetry"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Frame from "@effect-ws/protocol/Frame"
+import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import * as Faulty from "@effect-ws/transport/Faulty"
 import * as Memory from "@effect-ws/transport/Memory"
@@ -583,6 +584,32 @@ describe.each(handled)("spans of the $name server and of its client", (variant) 
             "messaging.message.body.size": 3
           })
         }
+      }).pipe(observed({ messageSpans: true }))
+    )
+  )
+
+  it.effect("tell of prepared messages like of others", () =>
+    traced((spans) =>
+      Effect.gen(function* () {
+        const server = yield* serve(variant, {
+          onOpen: (connection) =>
+            Effect.andThen(
+              connection.send(PreparedMessage.make("né")),
+              connection.send(PreparedMessage.make(new Uint8Array(5)))
+            )
+        })
+        const client = yield* connect(server)
+        assert.strictEqual((yield* client.receive).data, "né")
+        assert.deepStrictEqual((yield* client.receive).data, new Uint8Array(5))
+        yield* quiet
+        const sends = spans.filter(({ name }) => name === "websocket.send")
+        assert.deepStrictEqual(
+          sends.map(({ attributes }) => Object.fromEntries(attributes)),
+          [
+            { "websocket.message.type": "text", "messaging.message.body.size": 3 },
+            { "websocket.message.type": "binary", "messaging.message.body.size": 5 }
+          ]
+        )
       }).pipe(observed({ messageSpans: true }))
     )
   )
