@@ -49,6 +49,28 @@ describe("a client as a Socket", () => {
   )
 
   test(
+    "fails a pull and a write that wait as soon as the Scope of the reader closes, though nobody answers",
+    Effect.gen(function* () {
+      yield* WebSocketServer.make(() => Effect.never, { drainTimeout: 0 })
+      const socket = yield* ClientSocket.make(url)
+      const { write } = yield* socket.writer
+      const scope = yield* Scope.make()
+      const { pull } = yield* Scope.provide(socket.reader, scope)
+      const pulling = yield* Effect.forkChild(Effect.flip(pull), { startImmediately: true })
+      const piece = new Uint8Array(100_000)
+      const writing = yield* Effect.forkChild(Effect.flip(write(piece).pipe(Effect.repeat({ times: 50 }))), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual([pulling.pollUnsafe(), writing.pollUnsafe()], [undefined, undefined])
+      yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      // The clock does not move: neither waits for a timeout.
+      assert.strictEqual((yield* Fiber.join(pulling)).reason._tag, "SocketCloseError")
+      assert.strictEqual((yield* Fiber.join(writing)).reason._tag, "SocketCloseError")
+    })
+  )
+
+  test(
     "holds what is written while there is no connection for the next one",
     Effect.gen(function* () {
       const { received } = yield* serving()

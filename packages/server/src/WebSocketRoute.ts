@@ -32,6 +32,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { SocketServer } from "effect/socket/SocketServer"
 import type * as Handlers from "./Handlers.ts"
+import { answerUnserved } from "./internal/unserved.ts"
 import { refuseOtherMethods } from "./internal/otherMethods.ts"
 import { headOf, takeOver, upgradeOf } from "./internal/takeOver.ts"
 import * as WebSocketServer from "./WebSocketServer.ts"
@@ -309,23 +310,35 @@ const requireHost = <E, R>(
 
 const withoutHost = toResponse({ rule: "InvalidHost", status: 400, reason: "expected one Host header, found none" })
 
+const unserved =
+  "a request came to an HTTP server on which nothing is served: a Layer that HttpRouter.serve returned serves one server; call HttpRouter.serve for each"
+
 const makeServer = Effect.fnUntraced(function* (
   evaluate: LazyArg<HttpUpgrade.HttpServer>,
   options: NodeHttpServer.Options
 ): Effect.fn.Return<Context.Context<HttpServer.HttpServer>, ServeError, Scope.Scope> {
-  const { address, serve } = yield* NodeHttpServer.make(() => HttpUpgrade.keepEarly(evaluate()), options)
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  let stopAnswering = (): void => {}
+  const listen = (): HttpUpgrade.HttpServer => {
+    const server = HttpUpgrade.keepEarly(evaluate())
+    stopAnswering = answerUnserved(server, () => void runFork(Effect.logWarning(unserved)))
+    return server
+  }
+  const { address, serve } = yield* NodeHttpServer.make(listen, options)
   const drains = new Set<Effect.Effect<void>>()
   const drainAll = Effect.suspend(() =>
     Effect.forEach(drains, (drain) => drain, { concurrency: "unbounded", discard: true })
   )
   const server = HttpServer.make({
     address,
-    serve: (app, middleware) =>
+    serve: (app, middleware) => {
+      stopAnswering()
       // Finalizers run in reverse: the drain comes before the server's own.
-      Effect.andThen(
+      return Effect.andThen(
         middleware === undefined ? serve(requireHost(app)) : serve(requireHost(app), middleware),
         Effect.addFinalizer(() => StoppedClock.orElse(drainAll, Effect.void))
       )
+    }
   })
   const add = (drain: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
     Effect.acquireRelease(

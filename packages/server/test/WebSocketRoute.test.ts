@@ -16,7 +16,8 @@ import * as Http from "node:http"
 import * as Ws from "ws"
 import * as WebSocketRoute from "../src/WebSocketRoute.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { connect, echo, echoHandlers, receiveText } from "./support/programs.ts"
+import { captureLogs, connect, echo, echoHandlers, receiveText } from "./support/programs.ts"
+import type { Entry } from "./support/programs.ts"
 import * as RawPeer from "./support/RawPeer.ts"
 import { httpServer } from "./support/transports.ts"
 
@@ -37,6 +38,21 @@ const serve = <R>(routes: Layer.Layer<never, never, R>, http = prepared) =>
 
 const portOf = ({ address }: { readonly address: NetAddress.SocketAddress }): number =>
   Dialer.hostPort(address as NetAddress.InetAddress).port
+
+/** Builds two servers by one build, as a program does, and gives where they listen. */
+const addressOf = <R>(
+  one: Layer.Layer<HttpServer.HttpServer, unknown, R>,
+  two: Layer.Layer<HttpServer.HttpServer, unknown, R>
+) =>
+  Effect.gen(function* () {
+    const addresses: Array<NetAddress.SocketAddress> = []
+    const noted = (layer: typeof one) =>
+      Layer.effectDiscard(Effect.map(HttpServer.HttpServer, ({ address }) => void addresses.push(address))).pipe(
+        Layer.provide(layer)
+      )
+    yield* Layer.build(Layer.merge(noted(one), noted(two)))
+    return addresses
+  })
 
 const test = (name: string, program: Effect.Effect<void, unknown, Scope.Scope | Dialer.Dialer>): void => {
   it.live(name, () => program.pipe(Effect.scoped, Effect.provide([Tcp.layerDialer(), quiet])), 15_000)
@@ -449,6 +465,30 @@ describe("a WebSocket as a route of HttpRouter", () => {
       })
     )
   }
+
+  test(
+    "says why nothing is served where one HttpRouter.serve is given to two servers",
+    Effect.gen(function* () {
+      const logs: Array<Entry> = []
+      const served = HttpRouter.serve(WebSocketRoute.layer("/chat", echo), {
+        disableLogger: true,
+        disableListenLog: true
+      })
+      const on = () =>
+        served.pipe(Layer.provideMerge(WebSocketRoute.layerServer(Http.createServer, { port: 0, host: "127.0.0.1" })))
+      const one = yield* Effect.provide(addressOf(on(), on()), captureLogs(logs))
+      const statuses = yield* Effect.forEach(one, (address) =>
+        Effect.map(ask({ address }, RawPeer.requestHead()), ({ status }) => status)
+      )
+      assert.deepStrictEqual([...statuses].sort(), [101, 503])
+      const unserved = one[statuses.indexOf(503)]!
+      const plain = yield* ask({ address: unserved }, "GET /chat HTTP/1.1\r\nHost: a\r\n\r\n")
+      assert.strictEqual(plain.status, 503)
+      const warnings = logs.filter(({ level }) => level === "Warn").map(({ message }) => message)
+      assert.lengthOf(warnings, 1)
+      assert.include(warnings[0], "call HttpRouter.serve for each")
+    })
+  )
 
   test(
     "decides with the parameters of the path, and middleware sees the status of the answer",
