@@ -25,18 +25,15 @@ import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import * as Client from "../Client.ts"
 import type { ConnectError } from "../ConnectError.ts"
 import type { Event, Failure, ReconnectingClient, ReconnectOptions } from "../Reconnect.ts"
 import * as FailureKind from "../FailureKind.ts"
 import { NotSent } from "../NotSent.ts"
-import { ProxyError } from "../ProxyError.ts"
-import { UnexpectedResponse } from "../UnexpectedResponse.ts"
 import { Incoming } from "./Incoming.ts"
 import { Pending } from "./Pending.ts"
-import { retryAfterMillis } from "./retryAfter.ts"
+import { retryAfterOf } from "./retryAfter.ts"
 
 export class Reconnecting<E> implements ReconnectingClient<E> {
   private readonly waiting: Pending
@@ -368,14 +365,6 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   private tell(event: Event<E>): void {
     Queue.offerUnsafe(this.told, event)
   }
-}
-
-/** How long whoever refused asks us to wait, in milliseconds; 0 where nobody does. */
-const retryAfterOf = (failure: unknown, now: number): number => {
-  const refusal = Socket.isSocketError(failure) && "cause" in failure.reason ? failure.reason.cause : failure
-  return refusal instanceof UnexpectedResponse || refusal instanceof ProxyError
-    ? (retryAfterMillis(refusal.headers, now) ?? 0)
-    : 0
 }
 
 /**

@@ -2,9 +2,20 @@
  * `Retry-After` (RFC 9110 10.2.3): how long a server, or a proxy, asks a client to wait before the next attempt.
  */
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
+import * as Socket from "effect/socket/Socket"
+import { ProxyError } from "../ProxyError.ts"
+import { UnexpectedResponse } from "../UnexpectedResponse.ts"
+
+/** How long whoever refused asks us to wait, in milliseconds; 0 where nobody does. */
+export const retryAfterOf = (failure: unknown, now: number): number => {
+  const refusal = Socket.isSocketError(failure) && "cause" in failure.reason ? failure.reason.cause : failure
+  return refusal instanceof UnexpectedResponse || refusal instanceof ProxyError
+    ? (retryAfterMillis(refusal.headers, now) ?? 0)
+    : 0
+}
 
 /** The wait in milliseconds that the headers ask for, if any. `now` is for servers that do not say what time it is. */
-export const retryAfterMillis = (headers: HeaderFields.HeaderFields, now: number): number | undefined => {
+const retryAfterMillis = (headers: HeaderFields.HeaderFields, now: number): number | undefined => {
   const value = HeaderFields.get(headers, "Retry-After")?.trim()
   if (value === undefined) return undefined
   // "delay-seconds": more digits than these are for ever, and so is this.
