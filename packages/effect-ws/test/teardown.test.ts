@@ -52,7 +52,7 @@ describe("a test under TestClock", { timeout: 120_000 }, () => {
           : status !== "passed"
       )
       assert.deepStrictEqual(wrong, [])
-      assert.isAtLeast(file!.assertionResults.length, 32)
+      assert.isAtLeast(file!.assertionResults.length, 38)
     }).pipe(Effect.scoped)
   )
 })
