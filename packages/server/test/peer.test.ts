@@ -180,28 +180,52 @@ describe("a decision and a handler", () => {
     }).pipe(Effect.provide(captureLogs([])))
   )
 
-  it.effect("see what authentication has found out", () =>
+  it.effect("see what authentication has found out, which a decision cannot replace", () =>
     Effect.gen(function* () {
       class User extends Context.Service<User, string>()("test/User") {}
+      const policy: Auth.Policy<string> = ({ path, peer }) =>
+        path === "/nobody"
+          ? Effect.fail(Auth.unauthorized([], "who are you?"))
+          : Effect.succeed(`user at ${formatAddress(peer.remoteAddress!)}`)
+      const decide: Accept.Decide = (request) =>
+        Effect.map(Auth.identity(request, User), (user) => {
+          seen.push(user)
+          return { context: Context.make(User, "somebody else") as Context.Context<never> }
+        })
       const seen: Array<string> = []
+      const headers = [{ name: "X-Forwarded-For", value: "192.0.2.1" }]
       const server = yield* start(
         WebSocketServer.layer(echo, {
-          decide: Auth.required(
-            ({ peer }) => Effect.succeed(`user at ${formatAddress(peer.remoteAddress!)}`),
-            (request) =>
-              Effect.map(Auth.identity(request, User), (user) => {
-                seen.push(user)
-                return {}
-              }),
-            { as: User }
-          ),
+          decide: Auth.required(policy, decide, { as: User }),
           trustedProxies: local
         })
       )
-      yield* connect(server, { headers: [{ name: "X-Forwarded-For", value: "192.0.2.1" }] })
-      assert.deepStrictEqual(seen, ["user at 192.0.2.1:0"])
+      yield* connect(server, { headers })
       const [connection] = yield* server.connections
       assert.deepStrictEqual(Context.getOption(connection!.context, User), Option.some("user at 192.0.2.1:0"))
+      assert.match((yield* Effect.flip(connect(server, { target: "/nobody" }))).message, /401/)
+      assert.deepStrictEqual(seen, ["user at 192.0.2.1:0"])
+    }).pipe(Effect.provide(network))
+  )
+
+  it.effect("are asked after the checks of path and origin, in the order authentication, decision", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const server = yield* start(
+        WebSocketServer.layer(echo, {
+          locations: ["/chat"],
+          decide: Auth.required(
+            ({ path }) => Effect.sync(() => void asked.push(`authenticate ${path}`)),
+            ({ path }) => Effect.sync(() => (asked.push(`decide ${path}`), {}))
+          )
+        })
+      )
+      assert.match((yield* Effect.flip(connect(server, { target: "/other" }))).message, /404/)
+      const foreign = { target: "/chat", origin: "https://evil.example" }
+      assert.match((yield* Effect.flip(connect(server, foreign))).message, /403/)
+      assert.deepStrictEqual(asked, [])
+      yield* connect(server, { target: "/chat" })
+      assert.deepStrictEqual(asked, ["authenticate /chat", "decide /chat"])
     }).pipe(Effect.provide(network))
   )
 })
