@@ -185,6 +185,8 @@ describe("HeadParser", () => {
     ["HTTP/1.1\r\n\r\n", "InvalidVersion 400"],
     ["HTTP/3.0 101 x\r\n\r\n", "UnsupportedVersion 505"],
     ["SSH-2.0-OpenSSH_9.6\r\n", "InvalidVersion 400"],
+    // A TLS alert: the server speaks TLS.
+    ["\x15\x03\x01\x00\x02\x02\x46", "InvalidVersion 400"],
     ["HTTP/1.1 404 x\r\nContent-Length: 99999999999999999999\r\n\r\n", "parsed"],
     ["HTTP/1.1 404 x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "parsed"],
     ["HTTP/1.1 101\r\n\r\n", "parsed"],
