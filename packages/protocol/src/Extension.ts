@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import type * as CloseError from "./CloseError.ts"
+import * as CloseError from "./CloseError.ts"
 import type * as Opcode from "./Opcode.ts"
 
 /**
@@ -111,12 +111,29 @@ export function* transform(
   transforms: ReadonlyArray<Transform>
 ): Generator<Pending, CloseError.SendableCloseError | undefined, CloseError.SendableCloseError | undefined> {
   for (const apply of transforms) {
-    const outcome = apply(part)
+    const outcome = attempt(apply, part)
     if (outcome === undefined) continue
     const failure = outcome._tag === "Pending" ? yield startedOnce(outcome) : outcome
     if (failure !== undefined) return failure
   }
   return undefined
+}
+
+// What throws is a program's extension: its connection fails, and nothing that others share, such as the loop that
+// writes for all connections, sees the exception.
+const attempt = (apply: Transform, part: Part): ReturnType<Transform> => {
+  try {
+    return apply(part)
+  } catch (defect) {
+    return broken(defect)
+  }
+}
+
+// The peer is told nothing of it; whoever owns the session finds the cause in the error that the session ended with.
+const broken = (defect: unknown): CloseError.SendableCloseError => {
+  const error = new CloseError.InternalError()
+  Object.defineProperty(error, "cause", { value: defect })
+  return error
 }
 
 /**
@@ -131,7 +148,11 @@ export const startedOnce = (pending: Pending): Pending => {
     start: (done) => {
       if (isStarted) return
       isStarted = true
-      pending.start(done)
+      try {
+        pending.start(done)
+      } catch (defect) {
+        done(broken(defect))
+      }
     }
   }
 }

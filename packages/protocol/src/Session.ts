@@ -291,9 +291,20 @@ export class Session {
     this.endWith("Abort", why)
   }
 
-  /** Lets the extensions let go of what they hold. The owner calls it once, when the session is over. */
+  /**
+   * Lets the extensions let go of what they hold. The owner calls it once, when the session is over. Throws what one of
+   * them threw, when all have been asked.
+   */
   release(): void {
-    for (const extension of this.extensions) extension.close?.()
+    let failure: { readonly defect: unknown } | undefined
+    for (const extension of this.extensions) {
+      try {
+        extension.close?.()
+      } catch (defect) {
+        failure = { defect }
+      }
+    }
+    if (failure !== undefined) throw failure.defect
   }
 
   private endWith(trigger: "EndOfStream" | "Abort", why = "the stream broke off without a close frame"): void {

@@ -572,10 +572,16 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
     this.closing = undefined
     this.environment.settings.keepalive.remove(this)
     this.environment.settings.stalls?.remove(this)
-    this.session.release()
+    try {
+      this.session.release()
+    } catch (defect) {
+      this.reportDefect("An extension threw when it was closed", defect)
+    }
     if (isPushSocket(this.socket)) this.socket.close()
     else this.writer.shutdown()
     const closure = this.session.closure!
+    const { cause } = closure.error
+    if (cause !== undefined) this.reportDefect("An extension threw, and its connection was closed with 1011", cause)
     this.outlet.meter?.closed(this, closure)
     const waiters = this.closeWaiters
     this.closeWaiters = undefined
