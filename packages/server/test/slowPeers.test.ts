@@ -330,6 +330,35 @@ describe.each(networks)("a ping over $name", ({ isSecure, layer }) => {
 
 describe("a client of ours", () => {
   it.live(
+    "lives while a server takes its upload slowly",
+    () =>
+      Effect.gen(function* () {
+        let taken = 0
+        const { closed, server } = yield* serve(
+          networks[0]!,
+          (connection) =>
+            Stream.runForEach(connection.messages, ({ data }) =>
+              Effect.andThen(
+                Effect.sleep(50),
+                Effect.sync(() => (taken += data.length))
+              )
+            ),
+          {}
+        )
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const connection = yield* connect(server, { keepalive: { idle: "1 second", timeout: "1 second" } })
+            yield* send(connection, 16 * MB)
+            return yield* connection.close(1000)
+          })
+        ).pipe(Effect.provide(Tcp.layerDialer()))
+        const closure = yield* Deferred.await(closed)
+        assert.deepStrictEqual([taken, closure.error.code, closure.initiator], [16 * MB, 1000, "remote"])
+      }),
+    40_000
+  )
+
+  it.live(
     "loses nothing of what it sent before it closed, although the server takes its time",
     () =>
       Effect.gen(function* () {

@@ -37,6 +37,9 @@ interface StreamHandle {
   readonly _parent?: StreamHandle
 }
 
+// What other runtimes have under these names need not be true.
+const isNode = process.versions["bun"] === undefined && process.versions["deno"] === undefined
+
 export interface NodeDuplexSettings {
   readonly lingerTimeout: number
   readonly readAhead: number
@@ -234,6 +237,7 @@ export class NodeDuplex extends PushDuplex {
   }
 
   private get _handle(): StreamHandle | undefined {
+    if (!isNode) return undefined
     let handle = (this._stream as { readonly _handle?: StreamHandle | null })._handle ?? undefined
     while (handle?._parent !== undefined) handle = handle._parent
     return handle
