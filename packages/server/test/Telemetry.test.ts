@@ -465,6 +465,21 @@ const find = (spans: ReadonlyArray<Tracer.NativeSpan>, name: string, kind?: Trac
 const parentId = (span: Tracer.NativeSpan): string | undefined => Option.getOrUndefined(span.parent)?.spanId
 
 describe.each(handled)("spans of the $name server and of its client", (variant) => {
+  it.effect("name the client and the trusted proxy between", () =>
+    traced((spans) =>
+      Effect.gen(function* () {
+        const server = yield* serve(variant, echoHandlers, { trustedProxies: ["127.0.0.1"] })
+        yield* connect(server, { headers: [{ name: "X-Forwarded-For", value: "192.0.2.1:4711" }] })
+        const { attributes } = find(spans, "websocket.handshake", "server")
+        const names = ["network.peer.address", "client.address", "client.port"]
+        assert.deepStrictEqual(
+          names.map((name) => attributes.get(name)),
+          ["127.0.0.1", "192.0.2.1", 4711]
+        )
+      })
+    ).pipe(observed())
+  )
+
   it.effect("are one trace, from the caller to what the handler does", () =>
     traced((spans) =>
       Effect.gen(function* () {
