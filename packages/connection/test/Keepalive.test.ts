@@ -216,6 +216,25 @@ describe("keepalive and output", () => {
   )
 })
 
+describe("keepalive over a network in memory", () => {
+  it.effect("ends a peer that has stopped reading, while much waits for it, within idle and timeout", () =>
+    Effect.gen(function* () {
+      const { client, server } = yield* pair({ keepalive })
+      yield* Effect.forkScoped(Stream.runDrain(server.messages).pipe(Effect.ignore))
+      yield* Effect.sync(() => (client as unknown as { reader: { pause(): void } }).reader.pause())
+      const sending = yield* Effect.forkScoped(
+        Effect.flip(Effect.forEach(Array.from({ length: 5 }), () => server.send(new Uint8Array(100_000)))),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("27 seconds")
+      assert.isUndefined(endOf(server))
+      yield* TestClock.adjust("8 seconds")
+      assert.strictEqual(endOf(server)?.error.reason, "keepalive timeout")
+      assert.strictEqual((yield* Fiber.join(sending))._tag, "InternalError")
+    }).pipe(Effect.provide(Memory.layer({ port: 80 })))
+  )
+})
+
 describe("while nothing is read", () => {
   it.effect("a ping is still written each interval, so that a reset is noticed", () =>
     Effect.gen(function* () {

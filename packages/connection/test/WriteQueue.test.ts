@@ -146,4 +146,37 @@ describe("what waits for the transport", () => {
       assert.deepStrictEqual(sizes, [60_000, 60_001, 60_002])
     })
   )
+
+  it.effect("keeps messages from the handlers of a peer that does not read, but not what tells of its own", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({ keepalive: false, inboundBuffer: 1000 })
+      socket.takes = false
+      let calls = 0
+      const poll = Polling.poll(connection, ["Sent"], { onReady: () => calls++ })
+      poll.done()
+      for (let at = 0; at < 3; at++) yield* connection.send(binary(60_000))
+      yield* turn
+      socket.drain()
+      yield* turn
+      assert.deepStrictEqual(
+        poll.take(10).map(({ _tag }) => _tag),
+        ["Sent"]
+      )
+      assert.isTrue(poll.done())
+      assert.strictEqual(calls, 1)
+      // It is read on, until what waits for the handlers fills the buffer.
+      socket.receive(frame(0x82, "one"))
+      assert.isFalse(socket.isPaused)
+      socket.receive(frame(0x82, binary(2000)))
+      assert.isTrue(socket.isPaused)
+      assert.strictEqual(calls, 1)
+      drainAll(socket)
+      yield* turn
+      assert.strictEqual(calls, 2)
+      assert.include(
+        poll.take(10).map(({ _tag }) => _tag),
+        "Binary"
+      )
+    })
+  )
 })

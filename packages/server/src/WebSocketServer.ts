@@ -178,8 +178,8 @@ export type Provided = Scope.Scope | WebSocketServer
  * **Details**
  *
  * The handlers of one connection run one after the other and in order, those of different connections side by side, as
- * many as there are workers. `send` does not wait for the peer: `onSent` tells when a message was written, a peer that
- * does not read is not read from, and above `outboundLimit` it is closed with 1013.
+ * many as there are workers. `send` does not wait for the peer: `onSent` tells when a message was written, while a
+ * peer does not read, its messages wait for their handlers, and above `outboundLimit` it is closed with 1013.
  *
  * **Gotchas**
  *

@@ -426,12 +426,12 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
 
   // Whether the program waits for something to arrive, be it the rest of a message.
   protected get isWanted(): boolean {
-    return this.poller === undefined ? this.takers.isWaiting : !this.polled && !this.isHeldBack
+    return this.poller === undefined ? this.takers.isWaiting : !this.polled && !this.isOutputFull
   }
 
   // In callback mode `send` does not wait for a peer that does not read. Its messages wait instead, and with them, once
   // they fill the inbound buffer, the peer: until then its pings are answered.
-  protected get isHeldBack(): boolean {
+  private get isOutputFull(): boolean {
     return (
       this.poller !== undefined &&
       this.poller.readsOn !== true &&
@@ -439,6 +439,11 @@ export abstract class Line implements ByteSink, Watched, Backlog, Holder, Receiv
       !this.session.isClosing &&
       this.outlet.isAboveLimit
     )
+  }
+
+  // Only messages wait. To be told that one of its own was written may be what a program sends the next one for.
+  protected get isHeldBack(): boolean {
+    return this.inbox.bytes > 0 && this.isOutputFull
   }
 
   protected regulate(): void {
