@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
 import { Socket, SocketServer } from "effect/socket"
+import { runInNewContext } from "node:vm"
 import type { DialAddress } from "../src/Dialer.ts"
 import { Dialer } from "../src/Dialer.ts"
 import type { PushReader, PushSocket, PushWriter } from "../src/Push.ts"
@@ -117,6 +118,24 @@ export const transportSuite = <R = never>(transport: TransportCase<R>): void => 
         yield* expectText(reader, "one")
         yield* writeAll(["two ", encoder.encode("three")])
         yield* expectText(reader, "two three")
+      })
+    )
+
+    test(
+      "dies in the writer's fiber of what is neither bytes nor text, writes nothing of it, and goes on",
+      Effect.gen(function* () {
+        const { far, writer } = yield* connectPair
+        const foreign: Uint8Array = runInNewContext("new Uint8Array([111, 110, 101])")
+        for (const value of [5, {}, [1], { length: 300 }, null, new ArrayBuffer(3), new Float32Array(3)]) {
+          for (const writing of [writer.write(value as never), writer.writeAll(["no", value as never])]) {
+            const exit = yield* Effect.exit(writing)
+            assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+            if (Exit.isFailure(exit))
+              assert.include(String(Cause.squash(exit.cause)), "expected a string or a Uint8Array")
+          }
+        }
+        yield* writer.writeAll([foreign])
+        yield* expectText(far.readerUnsafe, "one")
       })
     )
 

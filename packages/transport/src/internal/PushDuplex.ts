@@ -14,6 +14,7 @@ import * as Socket from "effect/socket/Socket"
 import type { PeerCertificate } from "node:tls"
 import { PeerTypeId, PushTypeId } from "../Push.ts"
 import type { ByteSink, PeerInfo, PushReader, PushSocket, PushWriter } from "../Push.ts"
+import { toBytes } from "./bytes.ts"
 import { closeError, writeError } from "./errors.ts"
 
 type Batch = NonEmptyReadonlyArray<Uint8Array>
@@ -34,8 +35,6 @@ const SUBSCRIBED = 512 // pulling is over
 const LEFT = CLOSING | ABORTED
 /** Nothing more can arrive. */
 const DEAF = LEFT | CLOSED
-
-const encoder = new TextEncoder()
 
 export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, PeerInfo {
   private _flags = 0
@@ -297,9 +296,11 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     return (chunks) =>
       Effect.suspend(() => {
         if (!this._writable) return Effect.fail(this._writeFailure())
+        // All are checked before any is written.
+        const parts = chunks.map(toBytes)
         let room = true
         this.cork()
-        for (const chunk of chunks) room = this.writeUnsafe(toBytes(chunk)) && room
+        for (const part of parts) room = this.writeUnsafe(part) && room
         this.uncork()
         return this._settle(room)
       })
@@ -400,5 +401,3 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     return writeError(this._error ?? new Error("the write side was shut down or the socket is closed"))
   }
 }
-
-const toBytes = (chunk: Uint8Array | string): Uint8Array => (typeof chunk === "string" ? encoder.encode(chunk) : chunk)
