@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm"
 import type { Input, Target } from "./Target.ts"
 
 /** What any input may take, in microseconds: code that runs for the first time is slow. */
-const baseMicros = 5000
+const baseMicros = 10_000
 /** What each byte that goes in or comes out may take beside that, in microseconds. */
 const microsPerByte = 1
 
