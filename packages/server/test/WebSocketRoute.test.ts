@@ -11,7 +11,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
-import type * as NetAddress from "effect/net/NetAddress"
+import * as NetAddress from "effect/net/NetAddress"
 import * as Http from "node:http"
 import * as Ws from "ws"
 import * as WebSocketRoute from "../src/WebSocketRoute.ts"
@@ -465,6 +465,51 @@ describe("a WebSocket as a route of HttpRouter", () => {
       })
     )
   }
+
+  test(
+    "gives a handler its own route as the WebSocketServer, whatever its route was built with",
+    Effect.gen(function* () {
+      const tellWhose = (name: string) => ({
+        onMessage: (connection: Connection) =>
+          Effect.gen(function* () {
+            const own = yield* WebSocketServer.WebSocketServer
+            const paths = (yield* own.connections).map(({ request }) => request.path)
+            yield* connection.send(`${name}: ${paths.join()}`)
+          })
+      })
+      const outer = WebSocketRoute.layer("/outer", tellWhose("outer"))
+      const inner = WebSocketRoute.layerQueue("/inner", tellWhose("inner"))
+      const server = yield* serve(Layer.provideMerge(inner, outer))
+      for (const name of ["outer", "inner"]) {
+        const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/${name}`)
+        client.socket.send("?")
+        assert.strictEqual(yield* client.received, `${name}: /${name}`)
+      }
+    })
+  )
+
+  test(
+    "gives a handler its own route where middleware provides another server",
+    Effect.gen(function* () {
+      const nobody = WebSocketServer.WebSocketServer.of({
+        address: NetAddress.unixPathAddress("nobody"),
+        connections: Effect.succeed([]),
+        broadcast: () => Effect.die("not this one"),
+        drain: () => Effect.die("not this one")
+      })
+      const other = HttpRouter.middleware((handler) =>
+        Effect.provideService(handler, WebSocketServer.WebSocketServer, nobody)
+      ).layer
+      const count = (connection: Connection) =>
+        Effect.gen(function* () {
+          const { connections } = yield* WebSocketServer.WebSocketServer
+          yield* connection.send(`${(yield* connections).length}`)
+        })
+      const server = yield* serve(Layer.provide(WebSocketRoute.layer("/count", count), other))
+      const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/count`)
+      assert.strictEqual(yield* client.received, "1")
+    })
+  )
 
   test(
     "says why nothing is served where one HttpRouter.serve is given to two servers",

@@ -14,6 +14,7 @@ import type * as NetAddress from "effect/net/NetAddress"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
+import { WebSocketServer } from "../WebSocketServer.ts"
 
 /** Gives the head of a request as it was sent, or `undefined` where it is not Node's. */
 export const headOf = (request: HttpServerRequest): RequestHead | undefined => {
@@ -49,8 +50,10 @@ export const takeOver = (
     response.detachSocket(stream)
     Object.defineProperty(response, "writableEnded", { value: true })
   }
+  // What the server provides by itself must not be hidden by what the request came with.
   const services = Context.omit(
     Scope.Scope,
+    WebSocketServer,
     References.CurrentLogAnnotations,
     References.CurrentLogSpans
   )(context) as Context.Context<never>
