@@ -8,9 +8,9 @@ import * as Replay from "./Replay.ts"
 export const report = ({ finding, tallies }: Outcome, seconds: number, seed: number): string => {
   const rows = [...tallies].map(
     ([name, { bytes, inputs, slowestNanosPerByte }]) =>
-      `${name.padEnd(10)} ${String(inputs).padStart(8)} ${(bytes / 1e6).toFixed(1).padStart(8)} ${String(Math.round(slowestNanosPerByte)).padStart(14)}`
+      `${name.padEnd(12)} ${String(inputs).padStart(8)} ${(bytes / 1e6).toFixed(1).padStart(8)} ${String(Math.round(slowestNanosPerByte)).padStart(14)}`
   )
-  const table = ["target       inputs       MB  most ns a byte", ...rows, ""]
+  const table = ["target         inputs       MB  most ns a byte", ...rows, ""]
   if (finding === undefined)
     return [...table, `fuzz: ${seconds} seconds with seed ${seed}, no problem found`].join("\n")
   return [

@@ -12,6 +12,7 @@ import * as Fuzzer from "./Fuzzer.ts"
 import { report } from "./Report.ts"
 import * as Replay from "./Replay.ts"
 import type { Target } from "./Target.ts"
+import * as Conversation from "./targets/conversation.ts"
 import * as Header from "./targets/headers.ts"
 import * as Heads from "./targets/heads.ts"
 import * as Roundtrip from "./targets/roundtrip.ts"
@@ -26,6 +27,7 @@ const session = Session.make()
 const targets: ReadonlyArray<Target> = [
   session,
   Roundtrip.make(),
+  Conversation.make(),
   ...Heads.targets,
   session,
   Header.target,

@@ -2,15 +2,17 @@
  * The fuzzer finds faults: each of these sessions breaks one rule, which ours keeps.
  */
 import { Zlib } from "@effect-ws/extensions"
-import { CloseError } from "@effect-ws/protocol"
+import { CloseError, Frame, Opcode } from "@effect-ws/protocol"
 import type { Event } from "@effect-ws/protocol/Event"
 import { Session } from "@effect-ws/protocol/Session"
+import type { SendFailure } from "@effect-ws/protocol/Session"
 import { assert, describe, it } from "@effect/vitest"
 import * as Fuzzer from "../src/Fuzzer.ts"
 import type { MakeSession } from "../src/Peers.ts"
 import * as Replay from "../src/Replay.ts"
 import { report } from "../src/Report.ts"
 import type { Target } from "../src/Target.ts"
+import * as Conversation from "../src/targets/conversation.ts"
 import * as Header from "../src/targets/headers.ts"
 import * as Heads from "../src/targets/heads.ts"
 import * as Roundtrip from "../src/targets/roundtrip.ts"
@@ -105,6 +107,24 @@ const costs: ReadonlyArray<readonly [name: string, make: MakeSession, problem: R
   ["keeps memory for each chunk", (options) => new KeepsEveryChunk(options), /^memory: /]
 ]
 
+class NeverWaitsForTheAnswer extends Session {
+  override get isClosing(): boolean {
+    return false
+  }
+}
+
+class ForgetsThatAMessageGoesOn extends Session {
+  override sendFragment(type: "Text" | "Binary", data: string | Uint8Array, last: boolean): SendFailure | undefined {
+    if (!last || this.isSendingMessage) return super.sendFragment(type, data, last)
+    return this.sendFrame(Frame.make(Opcode.Continuation, new Uint8Array(1)), { unchecked: true })
+  }
+}
+
+const conversations: ReadonlyArray<readonly [name: string, make: MakeSession, problem: RegExp]> = [
+  ["is in no state after its close frame", (options) => new NeverWaitsForTheAnswer(options), /^state: /],
+  ["continues what it did not begin", (options) => new ForgetsThatAMessageGoesOn(options), /^output: 1002/]
+]
+
 describe("the fuzzer", () => {
   for (const [name, make, kind] of faults) {
     it(
@@ -145,6 +165,18 @@ describe("the fuzzer", () => {
     timeout
   )
 
+  for (const [name, make, problem] of conversations) {
+    it(
+      `finds a session that ${name}`,
+      async () => {
+        const { finding } = await run([Conversation.make(make)], 2000)
+        assert.match(finding?.problem ?? "nothing", problem)
+        assert.isUndefined(await Fuzzer.examine(Conversation.make(), finding!.input))
+      },
+      timeout
+    )
+  }
+
   it(
     "finds a message that does not arrive as it was sent",
     async () => {
@@ -181,12 +213,19 @@ describe("the fuzzer", () => {
   it(
     "finds nothing in what there is, in a few inputs, and says so in a line that is no total of tests",
     async () => {
-      const targets = [SessionTarget.make(), Roundtrip.make(), ...Heads.targets, Header.target, ZlibTarget.make()]
-      const outcome = await run(targets, 300)
+      const targets = [
+        SessionTarget.make(),
+        Roundtrip.make(),
+        Conversation.make(),
+        ...Heads.targets,
+        Header.target,
+        ZlibTarget.make()
+      ]
+      const outcome = await run(targets, 350)
       assert.isUndefined(outcome.finding, outcome.finding?.problem)
       assert.strictEqual(
         [...outcome.tallies.values()].reduce((sum, { inputs }) => sum + inputs, 0),
-        300
+        350
       )
       assert.strictEqual(report(outcome, 1, 1).split("\n").at(-1), "fuzz: 1 seconds with seed 1, no problem found")
     },
