@@ -3,7 +3,7 @@
  * without the layers above it:
  *
  * ```
- * protocol <- extensions <- connection <- server, client <- effect-ws
+ * protocol <- extensions <- connection <- server, client <- topics <- effect-ws
  *                           transport <- connection
  * ```
  *
@@ -23,7 +23,8 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   connection: ["protocol", "extensions", "transport"],
   server: ["protocol", "extensions", "transport", "connection"],
   client: ["protocol", "extensions", "transport", "connection"],
-  "effect-ws": ["protocol", "extensions", "transport", "connection", "server", "client"]
+  topics: ["protocol", "extensions", "transport", "connection", "server", "client"],
+  "effect-ws": ["protocol", "extensions", "transport", "connection", "server", "client", "topics"]
 }
 
 interface Workspace {

@@ -1,0 +1,124 @@
+/**
+ * The server's side of `TopicProtocol`: handlers that serve the `TopicLog` to the connections of a WebSocket server.
+ *
+ * One effect of the program decides over each action. A subscriber that reads slowly holds no messages here: its fiber
+ * waits for the connection, and then goes on from its position, from the node's newest entries or in pages from the log.
+ *
+ * @since 0.1.0
+ */
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as Argument from "@effect-ws/protocol/Argument"
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import * as Message from "@effect-ws/protocol/Message"
+import type { Handlers } from "@effect-ws/server/Handlers"
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as SocketServer from "effect/socket/SocketServer"
+import { TopicSession } from "./internal/TopicSession.ts"
+import * as TopicProtocol from "./TopicProtocol.ts"
+import { TopicLog } from "./TopicLog.ts"
+
+/**
+ * What a client wants to do.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Action {
+  readonly _tag: "Subscribe" | "Publish" | "History"
+  readonly topic: string
+  /** The connection, whose `context` has what the handshake's decision attached: who the user is. */
+  readonly connection: Connection
+}
+
+/**
+ * How topics are served.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TopicServerOptions<R = never> {
+  /**
+   * Decides over each action. A failure with `Denied` is the client's answer. The result is for how long the decision
+   * holds: a subscription that goes on after that asks again, and ends where it is denied. Nothing, or an infinite
+   * duration, holds for as long as the connection.
+   */
+  readonly authorize: (action: Action) => Effect.Effect<Duration.Input | void, TopicProtocol.Denied, R>
+  /**
+   * The scope of publish ids, such as the name of the user: equal ids of two publishers are two entries. Default: one
+   * scope for all.
+   */
+  readonly publisher?: ((connection: Connection) => string) | undefined
+  /** Maximum subscriptions of a connection. Default: 100. */
+  readonly maxSubscriptions?: number | undefined
+  /** After how long a silence a client should ask whether the server is there. Default: 20 seconds. */
+  readonly heartbeat?: Duration.Input | undefined
+}
+
+/**
+ * Allows everything to everyone.
+ *
+ * @category authorization
+ * @since 0.1.0
+ */
+export const allowAll = (): Effect.Effect<void> => Effect.void
+
+/**
+ * Creates handlers that serve topics, for a WebSocket server with the subprotocol `TopicProtocol.subprotocol`. A connection
+ * that did not agree on it is closed with 1002.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <R = never>(
+  options: TopicServerOptions<R>
+): Effect.Effect<Handlers<CloseError.CloseError, R>, never, TopicLog> =>
+  Effect.map(TopicLog, (log) => {
+    const sessions = new WeakMap<Connection, TopicSession<R>>()
+    const settings = {
+      authorize: options.authorize,
+      publisher: options.publisher ?? (() => ""),
+      maxSubscriptions: Argument.limit("maxSubscriptions", options.maxSubscriptions ?? 100),
+      heartbeat: Argument.duration("heartbeat", options.heartbeat ?? "20 seconds")
+    }
+    return {
+      onOpen: (connection) => {
+        if (connection.subprotocol !== TopicProtocol.subprotocol) {
+          return Effect.fail(new CloseError.ProtocolError({ reason: `expected ${TopicProtocol.subprotocol}` }))
+        }
+        return Effect.map(TopicSession.make(connection, log, settings), (session) => {
+          sessions.set(connection, session)
+        })
+      },
+      onMessage: (connection, message) => {
+        const session = sessions.get(connection)
+        if (session === undefined) return Effect.void
+        return Message.isText(message)
+          ? session.handle(message.data)
+          : session.fail(undefined, "Malformed", "expected a text message")
+      },
+      onClose: (connection) => sessions.get(connection)?.close ?? Effect.void
+    }
+  })
+
+/**
+ * Provides a WebSocket server that serves topics and nothing else.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never, RS = never>(
+  options: TopicServerOptions<R>,
+  server: WebSocketServer.ServerOptions<RS> = {}
+): Layer.Layer<
+  WebSocketServer.WebSocketServer,
+  never,
+  TopicLog | SocketServer.SocketServer | Exclude<R | RS, WebSocketServer.Provided>
+> =>
+  Layer.unwrap(
+    Effect.map(make(options), (handlers) =>
+      WebSocketServer.layer(handlers, { ...server, subprotocols: [TopicProtocol.subprotocol] })
+    )
+  )

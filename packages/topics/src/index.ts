@@ -1,0 +1,8 @@
+export * as MemoryEngine from "./MemoryEngine.ts"
+export * as Position from "./Position.ts"
+export * as TopicClient from "./TopicClient.ts"
+export * as TopicClientError from "./TopicClientError.ts"
+export * as TopicLog from "./TopicLog.ts"
+export * as TopicLogError from "./TopicLogError.ts"
+export * as TopicProtocol from "./TopicProtocol.ts"
+export * as TopicServer from "./TopicServer.ts"

@@ -1,0 +1,268 @@
+/**
+ * One connection that speaks the topic protocol: its requests, one after the other, and a fiber for each subscription.
+ */
+import type { Connection } from "@effect-ws/connection/Connection"
+import type * as CloseError from "@effect-ws/protocol/CloseError"
+import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
+import type { Misuse } from "@effect-ws/protocol/Misuse"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Metric from "effect/Metric"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as TopicProtocol from "../TopicProtocol.ts"
+import type { Entry, TopicItem, TopicLog, TopicReader } from "../TopicLog.ts"
+import type { Action } from "../TopicServer.ts"
+import type { LimitExceeded, LogUnavailable, OutcomeUnknown } from "../TopicLogError.ts"
+import * as metrics from "./metrics.ts"
+
+/** The options of a `TopicServer` with their defaults. */
+export interface SessionSettings<R> {
+  readonly authorize: (action: Action) => Effect.Effect<Duration.Input | void, TopicProtocol.Denied, R>
+  readonly publisher: (connection: Connection) => string
+  readonly maxSubscriptions: number
+  readonly heartbeat: Duration.Duration
+}
+
+type Sent<R = never> = Effect.Effect<void, CloseError.CloseError, R>
+type Request<Tag> = Extract<TopicProtocol.ClientMessage, { readonly _tag: Tag }>
+
+interface Subscription {
+  readonly scope: Scope.Closeable
+  /** How many items the client takes before it asks for more. */
+  credit: number
+  readonly hasCredit: Latch.Latch
+}
+
+export class TopicSession<R> {
+  private readonly connection: Connection
+  private readonly log: TopicLog["Service"]
+  private readonly settings: SessionSettings<R>
+  private readonly scope: Scope.Closeable
+  private readonly subscriptions = new Map<string, Subscription>()
+
+  private constructor(
+    connection: Connection,
+    log: TopicLog["Service"],
+    settings: SessionSettings<R>,
+    scope: Scope.Closeable
+  ) {
+    this.connection = connection
+    this.log = log
+    this.settings = settings
+    this.scope = scope
+  }
+
+  static make<R>(
+    connection: Connection,
+    log: TopicLog["Service"],
+    settings: SessionSettings<R>
+  ): Effect.Effect<TopicSession<R>> {
+    return Effect.map(Scope.make(), (scope) => new TopicSession(connection, log, settings, scope))
+  }
+
+  /** Ends all subscriptions. */
+  get close(): Effect.Effect<void> {
+    return Scope.close(this.scope, Exit.void)
+  }
+
+  /** Answers a request. */
+  handle(text: string): Sent<R> {
+    const decoded = TopicProtocol.decodeClient(text)
+    if (Result.isFailure(decoded)) {
+      return this.fail(refOf(text), "Malformed", "expected a message of this subprotocol")
+    }
+    const message = decoded.success
+    switch (message._tag) {
+      case "Hello":
+        return this.send({
+          _tag: "Welcome",
+          ref: message.ref,
+          heartbeat: Duration.toMillis(this.settings.heartbeat),
+          idWindow: Duration.toMillis(this.log.idWindow)
+        })
+      case "Ping":
+        return this.send({ _tag: "Pong" })
+      case "Subscribe":
+        return this.subscribe(message)
+      case "Continue":
+        return Effect.sync(() => {
+          const subscription = this.subscriptions.get(message.topic)
+          if (subscription === undefined || message.count === 0) return
+          subscription.credit += message.count
+          subscription.hasCredit.openUnsafe()
+        })
+      case "Unsubscribe":
+        return Effect.andThen(
+          this.drop(message.topic),
+          this.send({ _tag: "Unsubscribed", ref: message.ref, topic: message.topic })
+        )
+      case "Publish":
+        return this.publish(message)
+      case "History":
+        return this.history(message)
+    }
+  }
+
+  /** Answers a request that failed. */
+  fail(ref: number | undefined, code: typeof TopicProtocol.FailureCode.Type, reason: string): Sent {
+    return this.send({ _tag: "Failed", ...(ref === undefined ? {} : { ref }), code, reason })
+  }
+
+  private send(message: TopicProtocol.ServerMessage): Sent {
+    return sent(this.connection.send(TopicProtocol.encodeServer(message)))
+  }
+
+  // A denied or failed request is answered; only a connection that is over ends its handlers.
+  private answered<A>(
+    { _tag, ref }: { readonly _tag: Action["_tag"]; readonly ref: number },
+    request: Effect.Effect<A, TopicProtocol.Denied | LimitExceeded | LogUnavailable | OutcomeUnknown, R>,
+    onSuccess: (value: A) => Sent<R>
+  ): Sent<R> {
+    return Effect.matchEffect(request, {
+      onSuccess,
+      onFailure: (error): Sent<R> => {
+        switch (error._tag) {
+          case "Denied":
+            return this.send({ _tag: "Denied", ref, action: _tag, reason: error.reason })
+          case "LimitExceeded":
+            return this.fail(ref, "LimitExceeded", error.message)
+          case "LogUnavailable":
+            return this.fail(ref, "Unavailable", "the topic log is unavailable, try again later")
+          case "OutcomeUnknown":
+            return this.fail(ref, "OutcomeUnknown", "publish again with the same id")
+        }
+      }
+    })
+  }
+
+  private allow(_tag: Action["_tag"], topic: string): Effect.Effect<Duration.Duration, TopicProtocol.Denied, R> {
+    return Effect.map(
+      Effect.suspend(() => this.settings.authorize({ _tag, topic, connection: this.connection })),
+      (lease) => (lease === undefined ? Duration.infinity : Duration.fromInputUnsafe(lease))
+    )
+  }
+
+  private publish(message: Request<"Publish">): Sent<R> {
+    const { data, id, ref, topic } = message
+    const append = Effect.flatMap(this.allow("Publish", topic), () =>
+      this.log.append(topic, data, { id, publisher: this.settings.publisher(this.connection) })
+    )
+    return this.answered(message, append, ({ isDuplicate, position }) =>
+      this.send({ _tag: "Published", ref, position, isDuplicate })
+    )
+  }
+
+  private history(message: Request<"History">): Sent<R> {
+    const { after, limit, ref, topic } = message
+    const read = Effect.flatMap(this.allow("History", topic), () => this.log.read(topic, after, { maxEntries: limit }))
+    return this.answered(message, read, ({ isLast, items, next }) =>
+      this.send({
+        _tag: "Page",
+        ref,
+        topic,
+        items: items.map((item) => (item._tag === "Entry" ? item : { ...item, topic })),
+        next,
+        isLast
+      })
+    )
+  }
+
+  // -- subscriptions ---------------------------------------------------------------------------------------------------
+
+  private subscribe(message: Request<"Subscribe">): Sent<R> {
+    const { after, ref, topic, window } = message
+    const { maxSubscriptions } = this.settings
+    if (this.subscriptions.has(topic)) return this.fail(ref, "AlreadySubscribed", "the connection is subscribed to it")
+    if (this.subscriptions.size >= maxSubscriptions) {
+      return this.fail(ref, "LimitExceeded", `more than ${maxSubscriptions} subscriptions`)
+    }
+    return Effect.flatMap(Scope.fork(this.scope), (scope) => {
+      const subscription = { scope, credit: window ?? Number.POSITIVE_INFINITY, hasCredit: Latch.makeUnsafe(true) }
+      const start = Effect.flatMap(this.allow("Subscribe", topic), (lease) =>
+        Effect.map(Scope.provide(this.log.follow(topic, { after }), scope), (reader) => ({ lease, reader }))
+      )
+      return this.answered(
+        message,
+        Effect.tapCause(start, () => Scope.close(scope, Exit.void)),
+        ({ lease, reader }) => {
+          this.subscriptions.set(topic, subscription)
+          const run = Effect.raceFirst(this.deliver(reader, topic, subscription), this.renew(topic, lease))
+          return Effect.andThen(
+            this.send({ _tag: "Subscribed", ref, topic, position: reader.position }),
+            // A connection that is over needs no word about it: its scope closes next.
+            Effect.asVoid(Effect.forkIn(Effect.ignore(run), scope))
+          )
+        }
+      )
+    })
+  }
+
+  private deliver(reader: TopicReader, topic: string, subscription: Subscription): Sent {
+    const deliverItem = (item: TopicItem): Sent =>
+      Effect.suspend(() => {
+        if (subscription.credit > 0) return this.sendItem(topic, item, subscription)
+        subscription.hasCredit.closeUnsafe()
+        return Effect.andThen(subscription.hasCredit.await, deliverItem(item))
+      })
+    return Effect.forever(Effect.flatMap(reader.pull, (items) => Effect.forEach(items, deliverItem, { discard: true })))
+  }
+
+  private sendItem(topic: string, item: TopicItem, subscription: Subscription): Sent {
+    subscription.credit--
+    if (item._tag === "Entry") {
+      return Effect.andThen(sent(this.connection.send(prepared(item))), Metric.update(metrics.delivered, 1))
+    }
+    return Effect.andThen(this.send(TopicProtocol.gapMessage(topic, item)), Metric.update(metrics.gaps, 1))
+  }
+
+  /** Asks again whenever the decision runs out, and ends when it was denied and the client told. */
+  private renew(topic: string, lease: Duration.Duration): Sent<R> {
+    if (!Duration.isFinite(lease)) return Effect.never
+    return Effect.flatMap(Effect.andThen(Effect.sleep(lease), Effect.result(this.allow("Subscribe", topic))), (again) =>
+      Result.isSuccess(again)
+        ? this.renew(topic, again.success)
+        : Effect.andThen(
+            Effect.sync(() => this.subscriptions.delete(topic)),
+            this.send({ _tag: "Ended", topic, reason: again.failure.reason })
+          )
+    )
+  }
+
+  private drop(topic: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const subscription = this.subscriptions.get(topic)
+      if (subscription === undefined) return Effect.void
+      this.subscriptions.delete(topic)
+      return Scope.close(subscription.scope, Exit.void)
+    })
+  }
+}
+
+// An entry is encoded once for all connections that get it.
+const preparedEntries = new WeakMap<Entry, PreparedMessage.PreparedMessage>()
+
+const prepared = (entry: Entry): PreparedMessage.PreparedMessage => {
+  let message = preparedEntries.get(entry)
+  if (message === undefined) {
+    message = PreparedMessage.make(TopicProtocol.encodeEntry(entry))
+    preparedEntries.set(entry, message)
+  }
+  return message
+}
+
+// Misuse is sending in the middle of a message that is sent frame by frame, which nobody does here.
+const sent = (send: Effect.Effect<void, CloseError.CloseError | Misuse>): Sent =>
+  Effect.catchTag(send, "Misuse", (misuse) => Effect.die(misuse))
+
+/** The `ref` of a message that is no request, where it has one, so that the client knows which of its own it was. */
+const refOf = (text: string): number | undefined => {
+  try {
+    const { ref } = JSON.parse(text) as { readonly ref?: unknown }
+    return typeof ref === "number" && Number.isSafeInteger(ref) && ref >= 0 ? ref : undefined
+  } catch {
+    return undefined
+  }
+}

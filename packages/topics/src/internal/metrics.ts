@@ -1,0 +1,27 @@
+/** The metrics of topics. Names and meanings are listed in docs/scale.md. */
+import * as Metric from "effect/Metric"
+
+export const appended = Metric.counter("effect_ws_topic_appended", {
+  description: "Entries that this node appended to topic logs",
+  incremental: true
+})
+
+export const delivered = Metric.counter("effect_ws_topic_delivered", {
+  description: "Entries that this node sent to its subscribers",
+  incremental: true
+})
+
+export const pages = Metric.counter("effect_ws_topic_page_reads", {
+  description: "Pages that were read from the log for readers that its newest entries do not cover",
+  incremental: true
+})
+
+export const gaps = Metric.counter("effect_ws_topic_gaps", {
+  description: "Gaps that this node sent to its subscribers",
+  incremental: true
+})
+
+export const engineReconnects = Metric.counter("effect_ws_topic_engine_reconnects", {
+  description: "Times that this node connected to the engine of its topic log again",
+  incremental: true
+})

@@ -1,0 +1,54 @@
+/** Servers of topics on a network in memory, and the in-memory engine that they share. */
+import * as Memory from "@effect-ws/transport/Memory"
+import type { MemoryNetwork } from "@effect-ws/transport/Memory"
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { SocketServer } from "effect/socket"
+import { TestClock } from "effect/testing"
+import type { MemoryEngine } from "../../src/MemoryEngine.ts"
+import * as TopicLog from "../../src/TopicLog.ts"
+import type { TopicLogOptions } from "../../src/TopicLog.ts"
+import * as TopicProtocol from "../../src/TopicProtocol.ts"
+import * as TopicServer from "../../src/TopicServer.ts"
+
+/** Lets everything happen that needs no time to pass. */
+export const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.promise(() => Promise.resolve()), {
+  discard: true
+}).pipe(Effect.andThen(TestClock.adjust(0)), Effect.repeat({ times: 5 }))
+
+export interface ServeOptions {
+  readonly port: number
+  readonly engine: MemoryEngine
+  readonly log?: TopicLogOptions
+  readonly topics?: Partial<TopicServer.TopicServerOptions>
+}
+
+/** Starts a node that can be killed: its connections break, and nobody listens any more. */
+export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
+  const network = yield* Memory.MemoryNetwork
+  const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+  const sockets = yield* Scope.provide(network.listen({ port: options.port }), scope)
+  const log = Context.get(
+    yield* Scope.provide(Layer.build(TopicLog.layerMemory({ ...options.log, engine: options.engine })), scope),
+    TopicLog.TopicLog
+  )
+  const handlers = yield* Effect.provideService(
+    TopicServer.make({ authorize: TopicServer.allowAll, ...options.topics }),
+    TopicLog.TopicLog,
+    log
+  )
+  const server = yield* WebSocketServer.make(handlers, {
+    subprotocols: [TopicProtocol.subprotocol],
+    drainTimeout: 0
+  }).pipe(
+    Effect.provideService(SocketServer.SocketServer, Context.get(sockets, SocketServer.SocketServer)),
+    Scope.provide(scope)
+  )
+  const kill = Effect.gen(function* () {
+    for (const connection of yield* server.connections) yield* connection.abort("killed")
+    yield* Scope.close(scope, Exit.void)
+  })
+  return { log, server, kill }
+})
+
+export type Network = MemoryNetwork
