@@ -147,6 +147,8 @@ export interface ReconnectingClient<E = never> {
    * Messages are not dropped: a program that does not read holds up the connection, and with it the next one.
    */
   readonly messages: Stream.Stream<Message, Failure<E>>
+  /** Waits for the next message. Fails as `messages` does, and with `NormalClosure` when the client is closed. */
+  readonly receive: Effect.Effect<Message, Failure<E>>
   /** What happens, from the beginning on, for one reader. Ends when the client does. */
   readonly events: Stream.Stream<Event<E>>
   /** Waits for an open connection. */

@@ -5,8 +5,9 @@
  * none with it.
  */
 import * as OneByOne from "@effect-ws/connection/OneByOne"
+import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
@@ -28,12 +29,23 @@ export class Incoming<E> {
   }
 
   get messages(): Stream.Stream<Message, E> {
-    const take = Effect.map(Queue.take(this.queue), (message) => {
+    // No failure of a client is a `Cause.Done`.
+    return OneByOne.stream(this.take) as Stream.Stream<Message, E>
+  }
+
+  /** Takes the next message. At the end it fails as `messages` does, and with 1000 where that ends. */
+  get receive(): Effect.Effect<Message, E | CloseError.NormalClosure> {
+    return Effect.catchIf(this.take, Cause.isDone, () => Effect.fail(new CloseError.NormalClosure())) as Effect.Effect<
+      Message,
+      E | CloseError.NormalClosure
+    >
+  }
+
+  private get take(): Effect.Effect<Message, E | Cause.Done> {
+    return Effect.map(Queue.take(this.queue), (message) => {
       if (Queue.sizeUnsafe(this.queue) < this.limit) this.room.openUnsafe()
       return message
     })
-    // No failure of a client is a `Cause.Done`.
-    return OneByOne.stream(take) as Stream.Stream<Message, E>
   }
 
   /** Adds a message, and waits until there is room for another. */

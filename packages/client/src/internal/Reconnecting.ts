@@ -96,6 +96,10 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return this.incoming.messages
   }
 
+  get receive(): Effect.Effect<Message, Failure<E>> {
+    return this.incoming.receive
+  }
+
   get events(): Stream.Stream<Event<E>> {
     return OneByOne.stream(Queue.take(this.told))
   }

@@ -60,6 +60,10 @@ const echoes = Effect.fnUntraced(function* (port: number) {
 })
 
 export const covers: Pages.Covers = {
+  "typed-1": Pages.example("auctionMessages", "auction"),
+  "typed-2": Pages.itself,
+  "typed-3": Pages.itself,
+  "typed-4": Pages.itself,
   "proxies-3": Pages.run(
     "is a policy that takes the name in a certificate which verified",
     Effect.gen(function* () {

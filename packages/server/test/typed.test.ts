@@ -1,0 +1,94 @@
+/** Typed messages at both kinds of server, and for all subscribers of a topic or all connections of a server at once. */
+import * as TypedConnection from "@effect-ws/connection/TypedConnection"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Layer, Queue, Schema, Stream } from "effect"
+import * as Topics from "../src/Topics.ts"
+import * as WebSocketServer from "../src/WebSocketServer.ts"
+import { network } from "./support/inMemory.ts"
+import { connect } from "./support/programs.ts"
+import { handled, start } from "./support/variants.ts"
+
+const Numbers = TypedConnection.protocol({
+  fromClient: Schema.Struct({ n: Schema.Int }),
+  fromServer: Schema.Struct({ twice: Schema.Int })
+})
+
+const open = Effect.fnUntraced(function* (server: WebSocketServer.WebSocketServer["Service"]) {
+  return yield* TypedConnection.make(yield* connect(server), Numbers.client)
+})
+
+describe("typed messages", () => {
+  it.effect("are what a handler in the direct style gets and sends", () =>
+    Effect.gen(function* () {
+      const server = yield* start(
+        WebSocketServer.layer(
+          TypedConnection.handler(Numbers.server, (typed) =>
+            Stream.runForEach(typed.messages, ({ n }) => typed.send({ twice: 2 * n }))
+          )
+        )
+      )
+      const client = yield* open(server)
+      yield* client.send({ n: 21 })
+      assert.deepStrictEqual(yield* client.receive, { twice: 42 })
+      // One that breaks the Schema loses its own connection, and no other.
+      const other = yield* connect(server)
+      yield* other.send('{"n":1.5}')
+      assert.strictEqual((yield* other.closed).received?.reason, "the message does not match its schema at n")
+      yield* client.send({ n: 1 })
+      assert.deepStrictEqual(yield* client.receive, { twice: 2 })
+    }).pipe(Effect.provide(network))
+  )
+
+  for (const { layer, name } of handled) {
+    it.effect(`are what onMessage gets: ${name}`, () =>
+      Effect.gen(function* () {
+        const seen = yield* Queue.unbounded<number>()
+        const onMessage = TypedConnection.onMessage(Numbers.server, (_, { n }) => Queue.offer(seen, n))
+        const server = yield* start(layer({ onMessage }))
+        const client = yield* open(server)
+        yield* client.send({ n: 1 })
+        assert.strictEqual(yield* Queue.take(seen), 1)
+        yield* client.connection.send(Uint8Array.of(1))
+        const { code, reason } = yield* Effect.flip(client.receive)
+        assert.deepStrictEqual([code, reason], [1003, "expected text, received binary"])
+      }).pipe(Effect.provide(network))
+    )
+
+    it.effect(`are dropped by onMessage where it skips invalid ones: ${name}`, () =>
+      Effect.gen(function* () {
+        const seen = yield* Deferred.make<number>()
+        const options = { ...Numbers.server, onInvalid: "skip" } as const
+        const server = yield* start(
+          layer({ onMessage: TypedConnection.onMessage(options, (_, { n }) => Deferred.succeed(seen, n)) })
+        )
+        const client = yield* open(server)
+        yield* client.connection.send("{}")
+        yield* client.send({ n: 7 })
+        assert.strictEqual(yield* Deferred.await(seen), 7)
+      }).pipe(Effect.provide(network))
+    )
+  }
+
+  it.effect("are broadcast and published once prepared", () =>
+    Effect.gen(function* () {
+      const topics = yield* Topics.Topics
+      const subscribed = yield* Queue.unbounded<void>()
+      const server = yield* start(
+        WebSocketServer.layer((connection) =>
+          Effect.andThen(
+            topics.subscribe(connection, "numbers"),
+            Effect.andThen(Queue.offer(subscribed, undefined), Stream.runDrain(connection.messages))
+          )
+        )
+      )
+      const clients = [yield* open(server), yield* open(server)]
+      yield* Queue.takeN(subscribed, 2)
+      yield* server.broadcast(yield* TypedConnection.prepare(Numbers.server, { twice: 2 }))
+      yield* topics.publish("numbers", yield* TypedConnection.prepare(Numbers.server, { twice: 4 }))
+      for (const client of clients) {
+        assert.deepStrictEqual(yield* client.receive, { twice: 2 })
+        assert.deepStrictEqual(yield* client.receive, { twice: 4 })
+      }
+    }).pipe(Effect.provide(Layer.merge(network, Topics.layer())))
+  )
+})
