@@ -15,6 +15,8 @@ import type { HeaderField } from "./HeaderFields.ts"
 import { HeaderFields } from "./HeaderFields.ts"
 import * as Fields from "./HeaderFields.ts"
 import { equalsIgnoreCase, isFieldValue, isTarget, isToken } from "./HeaderGrammar.ts"
+import { withoutConnectionFields } from "./Http2Head.ts"
+import type { Http2RequestHead, Http2ResponseHead } from "./Http2Head.ts"
 import type { RequestHead, ResponseHead } from "./HttpHead.ts"
 
 /**
@@ -40,8 +42,6 @@ export interface UrlParts {
 export interface RequestOptions {
   /** A URL of scheme ws, wss, http or https, without a fragment. User information in it is not sent. */
   readonly url: UrlParts
-  /** The key of `HandshakeKey.fromRandom`, a new one for each handshake. */
-  readonly key: string
   /** The subprotocols to offer, by preference. Default none. */
   readonly subprotocols?: ReadonlyArray<string> | undefined
   /** The extensions to offer, by preference. Default none. */
@@ -69,13 +69,55 @@ const reservedInRequest: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Creates the head of the request for a WebSocket.
+ * Creates the head of the request for a WebSocket. `key` is one of `HandshakeKey.fromRandom`, a new one for each handshake.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const request = (options: RequestOptions): Result.Result<RequestHead, HandshakeMisuse> => {
-  const { extensions = [], headers: extra = Fields.empty, key, origin, subprotocols = [], url } = options
+export const request = (
+  options: RequestOptions & { readonly key: string }
+): Result.Result<RequestHead, HandshakeMisuse> => {
+  const { key, url } = options
+  const target = readTarget(url)
+  if (Result.isFailure(target)) return Result.fail(target.failure)
+  if (!isKey(key)) return fail("InvalidKey", "expected a key of 16 bytes in base64")
+  return Result.map(offers(options), (headers) => ({
+    method: "GET",
+    target: target.success,
+    version: "HTTP/1.1",
+    headers: [
+      { name: "Host", value: url.host },
+      { name: "Upgrade", value: "websocket" },
+      { name: "Connection", value: "Upgrade" },
+      { name: "Sec-WebSocket-Key", value: key },
+      { name: "Sec-WebSocket-Version", value: "13" },
+      ...headers
+    ]
+  }))
+}
+
+/**
+ * Creates the head of the extended CONNECT for a WebSocket over HTTP/2 (RFC 8441 5).
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const connectRequest = (options: RequestOptions): Result.Result<Http2RequestHead, HandshakeMisuse> => {
+  const { url } = options
+  const target = readTarget(url)
+  if (Result.isFailure(target)) return Result.fail(target.failure)
+  return Result.map(offers(options), (headers) => ({
+    method: "CONNECT",
+    protocol: "websocket",
+    // RFC 8441 5: "The scheme of the target URI MUST be 'https' for 'wss'-schemed WebSockets and 'http' for 'ws'"
+    scheme: url.protocol === "wss:" || url.protocol === "https:" ? "https" : "http",
+    authority: url.host,
+    path: target.success,
+    headers: withoutConnectionFields([{ name: "Sec-WebSocket-Version", value: "13" }, ...headers])
+  }))
+}
+
+const readTarget = (url: UrlParts): Result.Result<string, HandshakeMisuse> => {
   if (!schemes.has(url.protocol)) {
     return fail("InvalidUrl", `expected a URL of scheme ws, wss, http or https, found ${quote(url.protocol)}`)
   }
@@ -83,17 +125,19 @@ export const request = (options: RequestOptions): Result.Result<RequestHead, Han
   // one shows in the whole URL only
   if (url.href.includes("#")) return fail("InvalidUrl", "expected a URL without a fragment")
   const target = url.pathname + url.search
-  if (!isTarget(target) || !target.startsWith("/") || url.host === "" || !isFieldValue(url.host)) {
-    return fail("InvalidUrl", `expected a URL with a host and a path in ASCII, found ${quote(url.host + target)}`)
-  }
-  if (!isKey(key)) return fail("InvalidKey", "expected a key of 16 bytes in base64")
-  const headers: Array<HeaderField> = [
-    { name: "Host", value: url.host },
-    { name: "Upgrade", value: "websocket" },
-    { name: "Connection", value: "Upgrade" },
-    { name: "Sec-WebSocket-Key", value: key },
-    { name: "Sec-WebSocket-Version", value: "13" }
-  ]
+  return !isTarget(target) || !target.startsWith("/") || url.host === "" || !isFieldValue(url.host)
+    ? fail("InvalidUrl", `expected a URL with a host and a path in ASCII, found ${quote(url.host + target)}`)
+    : Result.succeed(target)
+}
+
+/** What both forms say: origin, subprotocols, extensions, and what the program adds. */
+const offers = ({
+  extensions = [],
+  headers: extra = Fields.empty,
+  origin,
+  subprotocols = []
+}: RequestOptions): Result.Result<HeaderFields, HandshakeMisuse> => {
+  const headers: Array<HeaderField> = []
   if (origin !== undefined) {
     if (origin === "" || !isFieldValue(origin))
       return fail("InvalidOrigin", `expected an origin, found ${quote(origin)}`)
@@ -117,7 +161,7 @@ export const request = (options: RequestOptions): Result.Result<RequestHead, Han
   const forbidden = checkHeaders(extra, reservedInRequest)
   if (forbidden !== undefined) return forbidden
   headers.push(...extra)
-  return Result.succeed({ method: "GET", target, version: "HTTP/1.1", headers })
+  return Result.succeed(headers)
 }
 
 /**
@@ -175,12 +219,10 @@ export class HandshakeFailure extends Schema.TaggedError<HandshakeFailure>("@eff
  * @since 0.1.0
  */
 export interface SentRequest {
-  readonly key: string
   /** The subprotocols offered. Default none. */
   readonly subprotocols?: ReadonlyArray<string> | undefined
   /** The extensions offered. Default none. */
   readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
-  readonly sha1: Sha1
 }
 
 /**
@@ -207,13 +249,11 @@ export interface AcceptedHandshake {
  * @since 0.1.0
  */
 export const checkResponse = (
-  sent: SentRequest,
+  sent: SentRequest & { readonly key: string; readonly sha1: Sha1 },
   head: ResponseHead
 ): Result.Result<AcceptedHandshake, HandshakeFailure> => {
   const { headers, status } = head
-  const failure = (rule: HandshakeFailure["rule"], detail: string): Result.Result<never, HandshakeFailure> =>
-    Result.fail(new HandshakeFailure({ rule, status, headers, detail }))
-
+  const failure = failureOf(head)
   // RFC 6455 4.1: "If the status code received from the server is not 101, the client handles the response per HTTP
   // procedures"
   if (status !== 101) return failure("BadStatus", `expected status 101, found ${`${status} ${head.reason}`.trimEnd()}`)
@@ -244,7 +284,36 @@ export const checkResponse = (
   if (accepts.length > 1 || accepts[0] !== expected) {
     return failure("WrongAccept", `expected Sec-WebSocket-Accept: ${expected}, found ${quote(accepts.join(", "))}`)
   }
+  return checkAgreed(sent, head)
+}
 
+/**
+ * Checks the response to an extended CONNECT: any status of the 2xx accepts.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const checkConnect = (
+  sent: SentRequest,
+  head: Http2ResponseHead
+): Result.Result<AcceptedHandshake, HandshakeFailure> =>
+  // RFC 8441 5: "A successful response is a 2xx (Successful) status code"
+  head.status < 200 || head.status > 299
+    ? failureOf(head)("BadStatus", `expected a status of the 2xx, found ${head.status}`)
+    : checkAgreed(sent, head)
+
+const failureOf =
+  ({ headers, status }: Http2ResponseHead) =>
+  (rule: HandshakeFailure["rule"], detail: string): Result.Result<never, HandshakeFailure> =>
+    Result.fail(new HandshakeFailure({ rule, status, headers, detail }))
+
+/** Checks what both forms may say: extensions and subprotocol. */
+const checkAgreed = (
+  sent: SentRequest,
+  head: Http2ResponseHead
+): Result.Result<AcceptedHandshake, HandshakeFailure> => {
+  const { headers } = head
+  const failure = failureOf(head)
   let extensions: ReadonlyArray<ExtensionOffer> = []
   const extensionValues = Fields.getAll(headers, "Sec-WebSocket-Extensions")
   if (extensionValues.length > 0) {

@@ -14,6 +14,7 @@ import { acceptFor, isKey } from "./HandshakeKey.ts"
 import { HandshakeRejection } from "./HandshakeRejection.ts"
 import type { HeaderField, HeaderFields } from "./HeaderFields.ts"
 import * as Fields from "./HeaderFields.ts"
+import type { Http2RequestHead, Http2ResponseHead } from "./Http2Head.ts"
 import type { RequestHead, ResponseHead } from "./HttpHead.ts"
 import * as Subprotocol from "./Subprotocol.ts"
 
@@ -24,7 +25,9 @@ import * as Subprotocol from "./Subprotocol.ts"
  * @since 0.1.0
  */
 export interface UpgradeRequest {
-  /** The request target as received. */
+  /** How it was asked: by an upgrade of HTTP/1.1, or by an extended CONNECT of HTTP/2 (RFC 8441). */
+  readonly version: "HTTP/1.1" | "HTTP/2"
+  /** The request target as received; over HTTP/2 it is `:path`. */
   readonly target: string
   /** The path of the target, percent-encoded as received; starts with `/`. */
   readonly path: string
@@ -34,7 +37,8 @@ export interface UpgradeRequest {
   readonly host: string
   /** The `Origin` header as received; browsers always send it, others seldom. */
   readonly origin: string | undefined
-  readonly key: string
+  /** The `Sec-WebSocket-Key`; HTTP/2 has none. */
+  readonly key: string | undefined
   /** The subprotocols offered, by preference of the client, without duplicates. */
   readonly subprotocols: ReadonlyArray<string>
   /** The extensions offered, by preference of the client. */
@@ -97,6 +101,116 @@ export const readUpgrade = (
     const found = key.success === undefined ? "none" : quote(key.success)
     return reject("InvalidKey", 400, `expected a Sec-WebSocket-Key of 16 bytes in base64, found ${found}`)
   }
+  const offers = readOffers(headers)
+  if (Result.isFailure(offers)) return Result.fail(offers.failure)
+  return Result.succeed({
+    version: "HTTP/1.1",
+    target: head.target,
+    path: target.success.path,
+    query: target.success.query,
+    host: target.success.host,
+    key: key.success,
+    ...offers.success,
+    headers,
+    secure: options?.secure
+  })
+}
+
+/**
+ * Reads the head of a request over HTTP/2 as a request for a WebSocket (RFC 8441 5), or says with which response to refuse it.
+ *
+ * **Details**
+ *
+ * `secure` tells whether the bytes came over TLS; leave it out where a proxy in front may have ended TLS.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const readConnect = (
+  head: Http2RequestHead,
+  options?: { readonly secure?: boolean | undefined }
+): Result.Result<UpgradeRequest, HandshakeRejection> => {
+  const { authority, headers, method, path, protocol, scheme } = head
+  if (method !== "CONNECT") {
+    // HTTP/2 has no upgrade: RFC 9113 8.6 removes the header, and 426 with it.
+    return method === "GET" || method === "HEAD"
+      ? reject("NotAnUpgrade", 400, `this is a WebSocket endpoint: over HTTP/2 ${extendedConnect}`)
+      : reject("MethodNotAllowed", 405, `expected the method CONNECT, found ${quote(method)}`, [
+          { name: "Allow", value: "CONNECT" }
+        ])
+  }
+  if (protocol === undefined) return reject("NotAnUpgrade", 400, `this is no proxy: ${extendedConnect}`)
+  if (protocol !== "websocket") {
+    return reject("NotAnUpgrade", 501, `expected :protocol websocket, found ${quote(protocol)}`)
+  }
+  // RFC 8441 4: on requests with :protocol "the ':scheme' and ':path' pseudo-header fields [...] MUST also be included"
+  if (path === undefined || !path.startsWith("/") || path.includes("#")) {
+    return reject("InvalidTarget", 400, "expected a path without a fragment as :path")
+  }
+  if (scheme !== "https" && scheme !== "http") {
+    return reject("InvalidTarget", 400, "expected https or http as :scheme")
+  }
+  const host = readAuthority(authority, headers)
+  if (Result.isFailure(host)) return Result.fail(host.failure)
+  if (Number(Fields.get(headers, "Content-Length") ?? 0) !== 0) {
+    return reject("UnexpectedBody", 400, "expected a request without a body")
+  }
+  const versions = Fields.getAll(headers, "Sec-WebSocket-Version")
+  if (versions.length !== 1 || versions[0] !== "13") {
+    const found = versions.length === 0 ? "none" : quote(versions.join(", "))
+    return reject("UnsupportedVersion", 400, `expected Sec-WebSocket-Version: 13, found ${found}`, [
+      { name: "Sec-WebSocket-Version", value: "13" }
+    ])
+  }
+  const offers = readOffers(headers)
+  if (Result.isFailure(offers)) return Result.fail(offers.failure)
+  const question = path.indexOf("?")
+  return Result.succeed({
+    version: "HTTP/2",
+    target: path,
+    path: question < 0 ? path : path.slice(0, question),
+    query: question < 0 ? "" : path.slice(question + 1),
+    host: host.success,
+    // RFC 8441 5: "do not do the processing of the Sec-WebSocket-Key and Sec-WebSocket-Accept header fields"
+    key: undefined,
+    ...offers.success,
+    headers,
+    secure: options?.secure
+  })
+}
+
+const extendedConnect = "expected an extended CONNECT with :protocol websocket (RFC 8441)"
+
+/**
+ * Returns the request of HTTP/2 as one of HTTP/1.1 would be, for programs that answer plain requests of both: `:authority`
+ * becomes `Host`. `undefined` where a part is missing.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const asHttp1 = ({ authority, headers, method, path }: Http2RequestHead): RequestHead | undefined => {
+  if (path === undefined || !path.startsWith("/")) return undefined
+  const host = readAuthority(authority, headers)
+  if (Result.isFailure(host)) return undefined
+  // RFC 9113 8.3.1: a recipient "MUST NOT use the Host header field to determine the target URI if ':authority' is present"
+  const rest = headers.filter(({ name }) => name !== "host")
+  return { method, target: path, version: "HTTP/1.1", headers: [{ name: "Host", value: host.success }, ...rest] }
+}
+
+const readAuthority = (authority: string | undefined, headers: HeaderFields): Read<string> => {
+  const hosts = Fields.getAll(headers, "Host")
+  // RFC 9113 8.3.1: "Clients that generate HTTP/2 requests directly MUST use the ':authority' pseudo-header field"; those
+  // that convert one of HTTP/1.1 may leave Host.
+  const found = authority ?? (hosts.length === 1 ? hosts[0] : undefined)
+  if (found === undefined || Authority.parse(found) === undefined) {
+    return reject("InvalidHost", 400, "expected a host and optionally a port as :authority")
+  }
+  return Result.succeed(found)
+}
+
+const readOffers = (
+  headers: HeaderFields
+): Read<Pick<UpgradeRequest, "origin" | "subprotocols" | "extensions">> => {
   const origin = readUnique(headers, "Origin", "InvalidOrigin")
   if (Result.isFailure(origin)) return Result.fail(origin.failure)
   const subprotocols = readList(headers, "Sec-WebSocket-Protocol", Subprotocol.parse, "InvalidSubprotocols")
@@ -104,16 +218,9 @@ export const readUpgrade = (
   const extensions = readList(headers, "Sec-WebSocket-Extensions", ExtensionHeader.parse, "InvalidExtensions")
   if (Result.isFailure(extensions)) return Result.fail(extensions.failure)
   return Result.succeed({
-    target: head.target,
-    path: target.success.path,
-    query: target.success.query,
-    host: target.success.host,
     origin: origin.success,
-    key: key.success,
     subprotocols: subprotocols.success,
-    extensions: extensions.success,
-    headers,
-    secure: options?.secure
+    extensions: extensions.success
   })
 }
 
@@ -237,7 +344,6 @@ export interface AcceptOptions {
   readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
   /** Further headers, such as `Set-Cookie`; not those that the handshake sets. Default none. */
   readonly headers?: HeaderFields | undefined
-  readonly sha1: Sha1
 }
 
 const reservedInResponse: ReadonlySet<string> = new Set([
@@ -259,15 +365,43 @@ const reservedInResponse: ReadonlySet<string> = new Set([
  * @since 0.1.0
  */
 export const acceptResponse = (
-  request: Pick<UpgradeRequest, "key" | "subprotocols" | "extensions">,
+  request: { readonly key: string } & Pick<UpgradeRequest, "subprotocols" | "extensions">,
+  options: AcceptOptions & { readonly sha1: Sha1 }
+): Result.Result<ResponseHead, HandshakeMisuse> =>
+  Result.map(agreed(request, options), (headers) => ({
+    version: "HTTP/1.1",
+    status: 101,
+    reason: "Switching Protocols",
+    headers: [
+      upgradeHeader,
+      { name: "Connection", value: "Upgrade" },
+      { name: "Sec-WebSocket-Accept", value: acceptFor(request.key, options.sha1) },
+      ...headers
+    ]
+  }))
+
+/**
+ * Creates the head of the response that accepts an extended CONNECT.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const connectResponse = (
+  request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
   options: AcceptOptions
-): Result.Result<ResponseHead, HandshakeMisuse> => {
-  const { extensions = [], headers: extra = Fields.empty, sha1, subprotocol } = options
-  const headers: Array<HeaderField> = [
-    upgradeHeader,
-    { name: "Connection", value: "Upgrade" },
-    { name: "Sec-WebSocket-Accept", value: acceptFor(request.key, sha1) }
-  ]
+): Result.Result<Http2ResponseHead, HandshakeMisuse> =>
+  // RFC 8441 5: "the server replies with a 2xx (Successful) status"; names are in lower case (RFC 9113 8.2)
+  Result.map(agreed(request, options), (headers) => ({
+    status: 200,
+    headers: headers.map(({ name, value }) => ({ name: name.toLowerCase(), value }))
+  }))
+
+/** What both forms say: the subprotocol, the extensions, and what the program adds. */
+const agreed = (
+  request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
+  { extensions = [], headers: extra = Fields.empty, subprotocol }: AcceptOptions
+): Result.Result<HeaderFields, HandshakeMisuse> => {
+  const headers: Array<HeaderField> = []
   if (subprotocol !== undefined) {
     // RFC 6455 4.2.2: "The value chosen MUST be derived from the client's handshake"
     if (!request.subprotocols.includes(subprotocol)) {
@@ -290,5 +424,5 @@ export const acceptResponse = (
   const forbidden = checkHeaders(extra, reservedInResponse)
   if (forbidden !== undefined) return forbidden
   headers.push(...extra)
-  return Result.succeed({ version: "HTTP/1.1", status: 101, reason: "Switching Protocols", headers })
+  return Result.succeed(headers)
 }
