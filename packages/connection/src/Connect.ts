@@ -31,6 +31,7 @@ import { hold } from "./internal/hold.ts"
 import type { Held } from "./internal/hold.ts"
 import { PulledSocket } from "./internal/PulledSocket.ts"
 import { randomKey } from "./internal/randomKey.ts"
+import { sha1 } from "./internal/sha1.ts"
 import { Telemetry } from "./Telemetry.ts"
 
 /**
@@ -132,11 +133,13 @@ const greet = (
           subprotocols,
           extensions: Negotiation.offer(extensions)
         }
-        const headers = watched?.sending(target, options.headers ?? [], peerOf(socket, held)) ?? options.headers
+        const headers =
+          watched?.sending("HTTP/1.1", target, options.headers ?? [], peerOf(socket, held)) ?? options.headers
         const head = ClientHandshake.request({ ...offered, url: target, origin, headers })
         if (Result.isFailure(head)) return Effect.fail(head.failure)
         const request: UpgradeRequest = {
           ...offered,
+          version: "HTTP/1.1",
           target: head.success.target,
           path: target.pathname,
           query: target.search.slice(1),
@@ -151,6 +154,7 @@ const greet = (
             ...ends(held, context as Context.Context<never>),
             extensions,
             request,
+            check: (head) => ClientHandshake.checkResponse({ ...offered, sha1 }, head),
             secure: target.protocol === "wss:" || target.protocol === "https:",
             options,
             context,

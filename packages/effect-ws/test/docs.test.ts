@@ -12,10 +12,17 @@ import { pathToFileURL } from "node:url"
 import * as Clients from "./docs/Clients.ts"
 import * as Commands from "./docs/Commands.ts"
 import * as Handshakes from "./docs/Handshakes.ts"
+import * as Http2 from "./docs/Http2.ts"
 import * as Servers from "./docs/Servers.ts"
 import * as Pages from "./support/Pages.ts"
 
-const covers: Pages.Covers = { ...Clients.covers, ...Commands.covers, ...Handshakes.covers, ...Servers.covers }
+const covers: Pages.Covers = {
+  ...Clients.covers,
+  ...Commands.covers,
+  ...Handshakes.covers,
+  ...Http2.covers,
+  ...Servers.covers
+}
 
 Pages.write()
 

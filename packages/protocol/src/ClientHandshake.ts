@@ -42,6 +42,8 @@ export interface UrlParts {
 export interface RequestOptions {
   /** A URL of scheme ws, wss, http or https, without a fragment. User information in it is not sent. */
   readonly url: UrlParts
+  /** The key of `HandshakeKey.fromRandom`, a new one for each handshake. */
+  readonly key: string
   /** The subprotocols to offer, by preference. Default none. */
   readonly subprotocols?: ReadonlyArray<string> | undefined
   /** The extensions to offer, by preference. Default none. */
@@ -69,14 +71,12 @@ const reservedInRequest: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Creates the head of the request for a WebSocket. `key` is one of `HandshakeKey.fromRandom`, a new one for each handshake.
+ * Creates the head of the request for a WebSocket.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const request = (
-  options: RequestOptions & { readonly key: string }
-): Result.Result<RequestHead, HandshakeMisuse> => {
+export const request = (options: RequestOptions): Result.Result<RequestHead, HandshakeMisuse> => {
   const { key, url } = options
   const target = readTarget(url)
   if (Result.isFailure(target)) return Result.fail(target.failure)
@@ -102,7 +102,9 @@ export const request = (
  * @category constructors
  * @since 0.1.0
  */
-export const connectRequest = (options: RequestOptions): Result.Result<Http2RequestHead, HandshakeMisuse> => {
+export const connectRequest = (
+  options: Omit<RequestOptions, "key">
+): Result.Result<Http2RequestHead, HandshakeMisuse> => {
   const { url } = options
   const target = readTarget(url)
   if (Result.isFailure(target)) return Result.fail(target.failure)
@@ -136,7 +138,7 @@ const offers = ({
   headers: extra = Fields.empty,
   origin,
   subprotocols = []
-}: RequestOptions): Result.Result<HeaderFields, HandshakeMisuse> => {
+}: Omit<RequestOptions, "key">): Result.Result<HeaderFields, HandshakeMisuse> => {
   const headers: Array<HeaderField> = []
   if (origin !== undefined) {
     if (origin === "" || !isFieldValue(origin))
@@ -219,10 +221,12 @@ export class HandshakeFailure extends Schema.TaggedError<HandshakeFailure>("@eff
  * @since 0.1.0
  */
 export interface SentRequest {
+  readonly key: string
   /** The subprotocols offered. Default none. */
   readonly subprotocols?: ReadonlyArray<string> | undefined
   /** The extensions offered. Default none. */
   readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
+  readonly sha1: Sha1
 }
 
 /**
@@ -249,7 +253,7 @@ export interface AcceptedHandshake {
  * @since 0.1.0
  */
 export const checkResponse = (
-  sent: SentRequest & { readonly key: string; readonly sha1: Sha1 },
+  sent: SentRequest,
   head: ResponseHead
 ): Result.Result<AcceptedHandshake, HandshakeFailure> => {
   const { headers, status } = head
@@ -294,7 +298,7 @@ export const checkResponse = (
  * @since 0.1.0
  */
 export const checkConnect = (
-  sent: SentRequest,
+  sent: Offered,
   head: Http2ResponseHead
 ): Result.Result<AcceptedHandshake, HandshakeFailure> =>
   // RFC 8441 5: "A successful response is a 2xx (Successful) status code"
@@ -302,16 +306,15 @@ export const checkConnect = (
     ? failureOf(head)("BadStatus", `expected a status of the 2xx, found ${head.status}`)
     : checkAgreed(sent, head)
 
+type Offered = Pick<SentRequest, "extensions" | "subprotocols">
+
 const failureOf =
   ({ headers, status }: Http2ResponseHead) =>
   (rule: HandshakeFailure["rule"], detail: string): Result.Result<never, HandshakeFailure> =>
     Result.fail(new HandshakeFailure({ rule, status, headers, detail }))
 
 /** Checks what both forms may say: extensions and subprotocol. */
-const checkAgreed = (
-  sent: SentRequest,
-  head: Http2ResponseHead
-): Result.Result<AcceptedHandshake, HandshakeFailure> => {
+const checkAgreed = (sent: Offered, head: Http2ResponseHead): Result.Result<AcceptedHandshake, HandshakeFailure> => {
   const { headers } = head
   const failure = failureOf(head)
   let extensions: ReadonlyArray<ExtensionOffer> = []

@@ -208,9 +208,7 @@ const readAuthority = (authority: string | undefined, headers: HeaderFields): Re
   return Result.succeed(found)
 }
 
-const readOffers = (
-  headers: HeaderFields
-): Read<Pick<UpgradeRequest, "origin" | "subprotocols" | "extensions">> => {
+const readOffers = (headers: HeaderFields): Read<Pick<UpgradeRequest, "origin" | "subprotocols" | "extensions">> => {
   const origin = readUnique(headers, "Origin", "InvalidOrigin")
   if (Result.isFailure(origin)) return Result.fail(origin.failure)
   const subprotocols = readList(headers, "Sec-WebSocket-Protocol", Subprotocol.parse, "InvalidSubprotocols")
@@ -344,6 +342,7 @@ export interface AcceptOptions {
   readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
   /** Further headers, such as `Set-Cookie`; not those that the handshake sets. Default none. */
   readonly headers?: HeaderFields | undefined
+  readonly sha1: Sha1
 }
 
 const reservedInResponse: ReadonlySet<string> = new Set([
@@ -365,20 +364,23 @@ const reservedInResponse: ReadonlySet<string> = new Set([
  * @since 0.1.0
  */
 export const acceptResponse = (
-  request: { readonly key: string } & Pick<UpgradeRequest, "subprotocols" | "extensions">,
-  options: AcceptOptions & { readonly sha1: Sha1 }
-): Result.Result<ResponseHead, HandshakeMisuse> =>
-  Result.map(agreed(request, options), (headers) => ({
+  request: Pick<UpgradeRequest, "key" | "subprotocols" | "extensions">,
+  options: AcceptOptions
+): Result.Result<ResponseHead, HandshakeMisuse> => {
+  const { key } = request
+  if (key === undefined) return fail("InvalidKey", "expected a request over HTTP/1.1, which has a key")
+  return Result.map(agreed(request, options), (headers) => ({
     version: "HTTP/1.1",
     status: 101,
     reason: "Switching Protocols",
     headers: [
       upgradeHeader,
       { name: "Connection", value: "Upgrade" },
-      { name: "Sec-WebSocket-Accept", value: acceptFor(request.key, options.sha1) },
+      { name: "Sec-WebSocket-Accept", value: acceptFor(key, options.sha1) },
       ...headers
     ]
   }))
+}
 
 /**
  * Creates the head of the response that accepts an extended CONNECT.
@@ -388,7 +390,7 @@ export const acceptResponse = (
  */
 export const connectResponse = (
   request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
-  options: AcceptOptions
+  options: Omit<AcceptOptions, "sha1">
 ): Result.Result<Http2ResponseHead, HandshakeMisuse> =>
   // RFC 8441 5: "the server replies with a 2xx (Successful) status"; names are in lower case (RFC 9113 8.2)
   Result.map(agreed(request, options), (headers) => ({
@@ -399,7 +401,7 @@ export const connectResponse = (
 /** What both forms say: the subprotocol, the extensions, and what the program adds. */
 const agreed = (
   request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
-  { extensions = [], headers: extra = Fields.empty, subprotocol }: AcceptOptions
+  { extensions = [], headers: extra = Fields.empty, subprotocol }: Omit<AcceptOptions, "sha1">
 ): Result.Result<HeaderFields, HandshakeMisuse> => {
   const headers: Array<HeaderField> = []
   if (subprotocol !== undefined) {

@@ -4,6 +4,7 @@ import * as HandshakePolicy from "../src/HandshakePolicy.ts"
 import type { UpgradeRequest } from "../src/ServerHandshake.ts"
 
 const request = (change: Partial<UpgradeRequest> = {}): UpgradeRequest => ({
+  version: "HTTP/1.1",
   target: "/chat",
   path: "/chat",
   query: "",

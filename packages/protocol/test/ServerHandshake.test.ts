@@ -37,8 +37,6 @@ const request = (change: Change = {}, head: Partial<HttpHead.RequestHead> = {}):
 const read = (head: HttpHead.RequestHead): ServerHandshake.UpgradeRequest =>
   Result.getOrThrow(ServerHandshake.readUpgrade(head))
 
-const withKey = (request: ServerHandshake.UpgradeRequest) => ({ ...request, key: request.key ?? "" })
-
 const refusal = (head: HttpHead.RequestHead): HandshakeRejection.HandshakeRejection => {
   const result = ServerHandshake.readUpgrade(head)
   assert(Result.isFailure(result), "the handshake was read")
@@ -204,10 +202,10 @@ describe("ServerHandshake.readUpgrade", () => {
 
 describe("ServerHandshake.acceptResponse", () => {
   const accept = (
-    options: ServerHandshake.AcceptOptions,
+    options: Omit<ServerHandshake.AcceptOptions, "sha1">,
     change: Change = { "Sec-WebSocket-Extensions": "foo; a, bar" }
   ): string => {
-    const result = ServerHandshake.acceptResponse(withKey(read(request(change))), { ...options, sha1 })
+    const result = ServerHandshake.acceptResponse(read(request(change)), { ...options, sha1 })
     if (Result.isFailure(result)) return result.failure.rule
     return Buffer.from(Result.getOrThrow(HttpHead.encodeResponse(result.success))).toString("latin1")
   }
@@ -254,7 +252,7 @@ describe("ServerHandshake.acceptResponse", () => {
     ["ReservedHeader", { headers: [{ name: "Sec-WebSocket-Protocol", value: "chat" }] }],
     ["ReservedHeader", { headers: [{ name: "Sec-WebSocket-Extensions", value: "foo" }] }],
     ["ReservedHeader", { headers: [{ name: "Content-Length", value: "0" }] }]
-  ] as ReadonlyArray<readonly [string, ServerHandshake.AcceptOptions]>)(
+  ] as ReadonlyArray<readonly [string, Omit<ServerHandshake.AcceptOptions, "sha1">]>)(
     "misuse is typed: %s for %j",
     (rule, options) => {
       assert.strictEqual(accept(options), rule)

@@ -248,7 +248,7 @@ export const digest = <Identity, R = never>(options: DigestOptions<Identity, R>)
         : yield* lookup(username, algorithm)
     )
     const isRight = DigestAuth.verify(credentials, {
-      method: "GET",
+      method: request.version === "HTTP/2" ? "CONNECT" : "GET",
       username: user?.username,
       // Where there is no such user, the work is done all the same, so that its time does not tell.
       secret: user?.secret ?? decoy,

@@ -21,6 +21,7 @@ import type { Entry } from "./support/programs.ts"
 const target = "/chat?room=1"
 
 const request = (...authorization: ReadonlyArray<string>): Accept.HandshakeRequest => ({
+  version: "HTTP/1.1",
   target,
   path: "/chat",
   query: "room=1",

@@ -207,8 +207,29 @@ export interface RequestHead {
   readonly target: string
   /** Such as `HTTP/1.1`; the HTTP server may have let others pass. */
   readonly version: `HTTP/${string}`
-  readonly headers: ReadonlyArray<{ readonly name: string; readonly value: string }>
+  /** With `HTTP/2` the pseudo-headers are among them. */
+  readonly headers: HeaderList
 }
+
+/**
+ * The fields of a head, in their order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type HeaderList = ReadonlyArray<{ readonly name: string; readonly value: string }>
+
+/**
+ * Answers a request on a stream of HTTP/2, where the head of an answer is a status and fields, and no bytes of ours.
+ *
+ * **Details**
+ *
+ * With a `body` the answer is complete, and the stream ends. Without one, what is written to the socket follows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Respond = (status: number, headers: HeaderList, body: Uint8Array | undefined) => void
 
 /**
  * What comes with a socket that an HTTP server gave away: the request that was read off it and is still to be answered.
@@ -220,6 +241,8 @@ export interface Handover {
   readonly head: RequestHead
   /** What the decision over the request and the program that follows find in their context. */
   readonly services: Context.Context<never>
+  /** Answers the request, where it came over HTTP/2. `undefined`: the answer is written as bytes of HTTP/1.1. */
+  readonly respond?: Respond | undefined
 }
 
 /**

@@ -11,8 +11,12 @@ import * as Net from "node:net"
 import { Dialer } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { makePlainDialer } from "./internal/dial.ts"
+import type { Http2Options } from "./Http2.ts"
+import { http2Settings } from "./internal/http2Sessions.ts"
 import { listening, makeNodeServer } from "./internal/nodeServer.ts"
+import type { NodeServerOptions } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
+import { detectPreface } from "./internal/preface.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
 import type { ProxyProtocolOptions } from "./ProxyProtocol.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
@@ -44,12 +48,27 @@ export interface ListenOptions extends NodeDuplexOptions {
 }
 
 /**
+ * Whether a server without TLS speaks HTTP/2.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PriorKnowledge {
+  /**
+   * Whether the port takes HTTP/2 beside HTTP/1.1, and how. Without TLS a client has to know it beforehand, as a proxy
+   * does that is told so; what it sends first tells the two apart, and a client that sends nothing for 10 seconds is
+   * dropped. Default: false.
+   */
+  readonly http2?: boolean | Http2Options | undefined
+}
+
+/**
  * Options of a TCP server.
  *
  * @category models
  * @since 0.1.0
  */
-export interface ServerOptions extends ListenOptions {
+export interface ServerOptions extends ListenOptions, PriorKnowledge {
   /** The port to listen on; 0 takes a free one, see `SocketServer.address`. */
   readonly port: number
   /** The address, or name of one of our addresses, to listen on. Default: "127.0.0.1", which only this machine reaches. */
@@ -69,7 +88,7 @@ export interface ServerOptions extends ListenOptions {
  * @category models
  * @since 0.1.0
  */
-export interface InheritedOptions extends ListenOptions {
+export interface InheritedOptions extends ListenOptions, PriorKnowledge {
   /** The number of the descriptor, see `ListenDescriptors` for those of systemd. */
   readonly fd: number
 }
@@ -109,12 +128,21 @@ export const layerServer = (
     makeNodeServer({
       createServer: () =>
         Net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: options.noDelay ?? true }),
+      ...withHttp2(options.http2),
       ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
       proxyProtocol: options.proxyProtocol,
       duplex: duplexSettings(options, true)
     })
   )
+
+const withHttp2 = (http2: boolean | Http2Options | undefined): Pick<NodeServerOptions, "http2" | "makeSecure"> =>
+  http2 === undefined || http2 === false
+    ? {}
+    : {
+        http2: http2Settings(http2 === true ? {} : http2),
+        makeSecure: (onDropped) => detectPreface(10_000, onDropped)
+      }
 
 /**
  * Dials by TCP. An address that is a path is dialled as a Unix socket.

@@ -18,6 +18,8 @@ import * as Tls from "node:tls"
 import { Dialer, formatAddress, hostPort, serverName } from "./Dialer.ts"
 import { defaultMaxPending } from "./internal/Acceptor.ts"
 import { defaultConnectTimeout, makeNodeDialed } from "./internal/dial.ts"
+import type { Http2Options } from "./Http2.ts"
+import { http2Settings } from "./internal/http2Sessions.ts"
 import { listening, makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
 import { tlsHandshakes } from "./internal/tlsHandshakes.ts"
@@ -66,6 +68,11 @@ export interface SecureOptions extends Identity {
   readonly clientCa?: Pem | ReadonlyArray<Pem> | undefined
   /** The protocols offered to ALPN, best first; a client that asks for none of them is refused. Default: "http/1.1". */
   readonly alpnProtocols?: ReadonlyArray<string> | undefined
+  /**
+   * Whether the port speaks HTTP/2 with clients that ask for it by ALPN, and how; HTTP/1.1 with all others. It puts `h2`
+   * in front of `alpnProtocols`. Default: false.
+   */
+  readonly http2?: boolean | Http2Options | undefined
   /** How long a client may take from its connection to the end of its handshake. Default: 10 seconds. */
   readonly handshakeTimeout?: Duration.Input | undefined
   /** The oldest version spoken. Default: "TLSv1.2". */
@@ -78,7 +85,7 @@ export interface SecureOptions extends Identity {
  * @category models
  * @since 0.1.0
  */
-export interface ServerOptions extends Tcp.ServerOptions, SecureOptions {}
+export interface ServerOptions extends Omit<Tcp.ServerOptions, "http2">, SecureOptions {}
 
 /**
  * Options of a TLS server on an inherited descriptor.
@@ -86,7 +93,7 @@ export interface ServerOptions extends Tcp.ServerOptions, SecureOptions {}
  * @category models
  * @since 0.1.0
  */
-export interface InheritedOptions extends Tcp.InheritedOptions, SecureOptions {}
+export interface InheritedOptions extends Omit<Tcp.InheritedOptions, "http2">, SecureOptions {}
 
 /**
  * Options of a TLS dialer.
@@ -131,6 +138,7 @@ export const layerServer = (
       ...listening(options),
       maxPending: options.maxPending ?? defaultMaxPending,
       proxyProtocol: options.proxyProtocol,
+      http2: hasHttp2(options) ? http2Settings(options.http2 === true ? {} : options.http2) : undefined,
       duplex: duplexSettings(options, true)
     })
   )
@@ -174,6 +182,9 @@ export const layer = (options: {
 const handshakeTimeout = (options: SecureOptions): number =>
   millis("handshakeTimeout", options.handshakeTimeout ?? "10 seconds")
 
+const hasHttp2 = <O extends SecureOptions>(options: O): options is O & { readonly http2: true | Http2Options } =>
+  options.http2 !== undefined && options.http2 !== false
+
 /** A server that does not listen: sockets that were accepted are given to it. */
 const secureServer = (options: SecureOptions): Tls.Server => {
   const clientCa = options.clientCa === undefined ? undefined : { ca: pems(options.clientCa) }
@@ -184,7 +195,7 @@ const secureServer = (options: SecureOptions): Tls.Server => {
     minVersion,
     requestCert: clientCa !== undefined,
     rejectUnauthorized: clientCa !== undefined,
-    ALPNProtocols: [...(options.alpnProtocols ?? ["http/1.1"])],
+    ALPNProtocols: [...(hasHttp2(options) ? ["h2"] : []), ...(options.alpnProtocols ?? ["http/1.1"])],
     handshakeTimeout: handshakeTimeout(options),
     pauseOnConnect: true
   })

@@ -1,6 +1,7 @@
 export * as AddressKey from "./AddressKey.ts"
 export * as Deadlines from "./Deadlines.ts"
 export * as Dialer from "./Dialer.ts"
+export * as Http2 from "./Http2.ts"
 export * as HttpUpgrade from "./HttpUpgrade.ts"
 export * as ListenDescriptors from "./ListenDescriptors.ts"
 export * as Memory from "./Memory.ts"

@@ -29,7 +29,6 @@ import * as ConnectionOptions from "../ConnectionOptions.ts"
 import { HandshakeTimeout } from "../HandshakeTimeout.ts"
 import type { Handshaking } from "./Handshaking.ts"
 import { environment, open } from "./open.ts"
-import { sha1 } from "./sha1.ts"
 import type { SocketConnection } from "./SocketConnection.ts"
 
 /** What a handshake is made of. */
@@ -39,6 +38,10 @@ export interface GreetingParts {
   readonly writer: Push.PushWriter
   readonly extensions: ReadonlyArray<Extension>
   readonly request: UpgradeRequest
+  /** Checks the answer. */
+  readonly check: (
+    head: ResponseHead
+  ) => Result.Result<ClientHandshake.AcceptedHandshake, ClientHandshake.HandshakeFailure>
   /** Whether the URL says that the server speaks TLS. */
   readonly secure: boolean
   readonly options: ConnectOptions
@@ -134,9 +137,9 @@ export class Greeting implements Push.ByteSink {
   // -- what becomes of the answer --------------------------------------------------------------------------------------
 
   private onResponse(head: ResponseHead): void {
-    const { extensions, request, watched } = this.parts
+    const { check, extensions, watched } = this.parts
     watched?.answered(head.status)
-    const accepted = ClientHandshake.checkResponse({ ...request, sha1 }, head)
+    const accepted = check(head)
     if (Result.isFailure(accepted)) return this.refuse(head, accepted.failure)
     const { subprotocol } = accepted.success
     const agreed = Negotiation.check(extensions, accepted.success.extensions)

@@ -13,7 +13,8 @@ import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import { HeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
 import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
-import * as HttpHead from "@effect-ws/protocol/HttpHead"
+import * as Http2Head from "@effect-ws/protocol/Http2Head"
+import type * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Subprotocol from "@effect-ws/protocol/Subprotocol"
@@ -33,14 +34,15 @@ import type { Connection } from "../Connection.ts"
 import { HttpAnswered } from "../HttpAnswered.ts"
 import * as Peer from "../Peer.ts"
 import { checkHead } from "./checkHead.ts"
-import { encodeAnswer, isPlainGet } from "./httpAnswers.ts"
+import { isPlainGet } from "./httpAnswers.ts"
 import { Handshaking } from "./Handshaking.ts"
 import type { HandshakeTime } from "./HandshakeTime.ts"
 import type { Environment } from "./Line.ts"
 import type { Observer } from "./Observer.ts"
 import { open } from "./open.ts"
 import { PulledSocket } from "./PulledSocket.ts"
-import { sha1 } from "./sha1.ts"
+import { Http1ResponseWriter, Http2ResponseWriter } from "./ResponseWriter.ts"
+import type { ResponseWriter } from "./ResponseWriter.ts"
 import { SocketConnection } from "./SocketConnection.ts"
 
 /** What all handshakes of one server have in common. */
@@ -85,6 +87,8 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   // The client that a trusted proxy speaks for.
   private forwarded: Peer.Peer | undefined = undefined
   private ends: Push.PushSocket | PulledSocket | undefined = undefined
+  // Once there are ends.
+  private response: ResponseWriter | undefined = undefined
   // Until the request is complete.
   private parser: HeadParser<"request"> | undefined
   // Frames may come in the same packet as the request.
@@ -146,8 +150,12 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     this.ends = ends
     const handover = Push.handover(this.socket)
     if (handover !== undefined) this.parser = undefined
+    const respond = handover?.respond
+    this.response = respond === undefined ? new Http1ResponseWriter(this.writer) : new Http2ResponseWriter(respond)
     reader.subscribe(this)
-    if (handover !== undefined && !this.over) this.attempt(() => this.onHandover(handover.head))
+    if (handover === undefined || this.over) return
+    const { head } = handover
+    this.attempt(() => (respond === undefined ? this.onHandover(head) : this.onHttp2Request(head)))
   }
 
   private get reader(): Push.PushReader {
@@ -209,17 +217,40 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   }
 
   private onRequest(head: HttpHead.RequestHead): void {
-    const { decide, forwarding, policy, respond } = this.terms
-    if (respond !== undefined && isPlainGet(head)) {
-      const rejection = ServerHandshake.checkHost(head)
-      if (rejection !== undefined) return this.refuse(rejection)
-      const answer = respond(head)
-      if (answer !== undefined) return this.answer(head, answer)
-    }
-    const info = Push.peerInfo(this.socket) ?? Push.peerInfo(this.reader)
-    const read = ServerHandshake.readUpgrade(head, { secure: info?.secure })
+    if (this.answersPlain(head)) return
+    this.onUpgrade(ServerHandshake.readUpgrade(head, { secure: this.info?.secure }))
+  }
+
+  /** A stream of an HTTP/2 session was opened. */
+  private onHttp2Request({ headers }: Push.RequestHead): void {
+    const head = Http2Head.fromFields(headers, this.terms.limits)
+    if (Result.isFailure(head)) return this.refuse(head.failure)
+    const plain = head.success.method === "CONNECT" ? undefined : ServerHandshake.asHttp1(head.success)
+    if (plain !== undefined && this.answersPlain(plain)) return
+    this.onUpgrade(ServerHandshake.readConnect(head.success, { secure: this.info?.secure }))
+  }
+
+  /** Answers a request that asks for no WebSocket, where the program does. */
+  private answersPlain(head: HttpHead.RequestHead): boolean {
+    const { respond } = this.terms
+    if (respond === undefined || !isPlainGet(head)) return false
+    const rejection = ServerHandshake.checkHost(head)
+    if (rejection !== undefined) this.refuse(rejection)
+    const answer = rejection === undefined ? respond(head) : undefined
+    if (answer !== undefined) this.answer(head, answer)
+    return rejection !== undefined || answer !== undefined
+  }
+
+  private get info(): Push.PeerInfo | undefined {
+    return Push.peerInfo(this.socket) ?? Push.peerInfo(this.reader)
+  }
+
+  private onUpgrade(read: Result.Result<UpgradeRequest, HandshakeRejection.HandshakeRejection>): void {
+    const { decide, forwarding, policy } = this.terms
     if (Result.isFailure(read)) return this.refuse(read.failure)
-    const forwarded = info === undefined ? undefined : forwarding(info, head.headers)
+    const { info } = this
+    const headers = read.success.headers
+    const forwarded = info === undefined ? undefined : forwarding(info, headers)
     if (forwarded !== undefined) {
       this.forwarded = forwarded.peer
       const refused = this.owner.forwarded?.(forwarded.peer)
@@ -238,7 +269,8 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
 
   private answer({ method, target }: HttpHead.RequestHead, answer: HttpAnswer): void {
     const { status } = answer
-    this.part(encodeAnswer(answer, method === "GET"), Exit.fail(new HttpAnswered({ method, target, status })))
+    this.response!.answer(answer, method === "GET")
+    this.part(Exit.fail(new HttpAnswered({ method, target, status })))
   }
 
   private onDecision(
@@ -270,12 +302,12 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
     const subprotocol =
       acceptance.subprotocol ?? Subprotocol.select(this.terms.policy.subprotocols ?? [], request.subprotocols)
     const extensions = agreement.answers
-    const response = ServerHandshake.acceptResponse(request, { subprotocol, headers, extensions, sha1 })
+    const accepted = this.response!.accept(request, { subprotocol, headers, extensions })
     // A decision that cannot be carried out is the program's mistake; the client is told that much.
-    if (Result.isFailure(response)) return this.break(Cause.die(response.failure))
+    if (Result.isFailure(accepted)) return this.break(Cause.die(accepted.failure))
+    if (request.version === "HTTP/2") this.watched?.answered(200)
     const { environment } = this.terms
     const { reader, socket, writer } = this
-    writer.writeUnsafe(Result.getOrThrow(HttpHead.encodeResponse(response.success)))
     const connection = open(
       {
         role: "server",
@@ -324,17 +356,18 @@ export class Handshake<R> implements Push.ByteSink, Expiring {
   // -- how it ends -----------------------------------------------------------------------------------------------------
 
   private refuse(rejection: HandshakeRejection.HandshakeRejection): void {
-    this.part(HandshakeRejection.encode(rejection), Exit.fail(rejection))
+    this.response!.reject(rejection)
+    this.part(Exit.fail(rejection))
   }
 
   private break(cause: Cause.Cause<never>): void {
     this.watched?.answered(broken.status)
-    this.part(HandshakeRejection.encode(broken), Exit.failCause(cause))
+    this.response!.reject(broken)
+    this.part(Exit.failCause(cause))
   }
 
   // A socket of ours lets the answer out when it is closed; any other is not closed before it has taken it.
-  private part(answer: Uint8Array, exit: Exit.Exit<never, AcceptError>): void {
-    this.writer.writeUnsafe(answer)
+  private part(exit: Exit.Exit<never, AcceptError>): void {
     if (this.ends instanceof PulledSocket && this.ends.pendingBytes > 0) this.parting = exit
     else this.finish(exit)
   }

@@ -26,6 +26,7 @@ import type { Totals } from "./Totals.ts"
 
 /** What a span tells of a request. */
 export interface Asked {
+  readonly version: UpgradeRequest["version"]
   readonly path: string
   readonly scheme: "ws" | "wss"
   readonly host: string
@@ -64,9 +65,14 @@ export class Handshaking {
   }
 
   /** A client is about to ask: the headers to send beside its own. */
-  sending(url: URL, headers: HeaderFields, peer: Push.PeerInfo | undefined): HeaderFields {
+  sending(
+    version: UpgradeRequest["version"],
+    url: URL,
+    headers: HeaderFields,
+    peer: Push.PeerInfo | undefined
+  ): HeaderFields {
     const scheme = url.protocol === "wss:" || url.protocol === "https:" ? "wss" : "ws"
-    this.asked({ path: url.pathname, scheme, host: url.host, headers, peer }, undefined)
+    this.asked({ version, path: url.pathname, scheme, host: url.host, headers, peer }, undefined)
     const { span } = this
     const isSent =
       span !== undefined &&
@@ -83,7 +89,12 @@ export class Handshaking {
     this.attributes = attributesOf(request)
     this.span = makeSpan(this.context, "websocket.handshake", {
       kind: this.role,
-      attributes: { "http.request.method": "GET", ...this.attributes },
+      attributes: {
+        ...(request.version === "HTTP/2"
+          ? { "http.request.method": "CONNECT", "network.protocol.version": "2" }
+          : { "http.request.method": "GET" }),
+        ...this.attributes
+      },
       ...(parent === undefined ? {} : { parent })
     })
   }

@@ -96,6 +96,7 @@ export class StubSocket implements PushReader, PushWriter {
 }
 
 const request: UpgradeRequest = {
+  version: "HTTP/1.1",
   target: "/",
   path: "/",
   query: "",

@@ -32,6 +32,7 @@ export const make = (locations: ReadonlyArray<string>, guard?: Guard): ((request
 
 // As far as a guard looks at it.
 const toUpgrade = ({ headers, target }: RequestHead): UpgradeRequest => ({
+  version: "HTTP/1.1",
   target,
   path: pathOf(target),
   query: "",

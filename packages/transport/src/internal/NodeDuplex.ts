@@ -16,6 +16,7 @@ import { PushDuplex } from "./PushDuplex.ts"
 import * as Refable from "../Refable.ts"
 import type { NodeDuplexOptions } from "../NodeDuplex.ts"
 import { limit, millis } from "./options.ts"
+import * as TlsPeer from "./tlsPeer.ts"
 
 const owner = Symbol("effect-ws/NodeDuplex")
 
@@ -161,8 +162,13 @@ export class NodeDuplex extends PushDuplex {
     }
     // Once both directions have ended, Node destroys the stream by itself.
     if (!stream.writableEnded) stream.end()
-    this._linger = setTimeout(destroyStream, linger, stream)
+    this._linger = setTimeout(lingered, linger, this)
     stream.resume()
+  }
+
+  /** The linger timeout is over. */
+  cutOff(): void {
+    this._stream.destroy()
   }
 
   protected startTls(options: Socket.TlsUpgradeOptions): Effect.Effect<void, Socket.SocketError> {
@@ -287,27 +293,23 @@ export class NodeDuplex extends PushDuplex {
   }
 
   get alpnProtocol(): string | undefined {
-    return (this._stream instanceof Tls.TLSSocket && this._stream.alpnProtocol) || undefined
+    return TlsPeer.alpnProtocol(this._stream)
   }
 
   get serverName(): string | undefined {
-    const name: unknown = "servername" in this._stream ? this._stream.servername : undefined
-    return typeof name === "string" ? name : undefined
+    return TlsPeer.serverName(this._stream)
   }
 
   get authorized(): boolean {
-    return this._stream instanceof Tls.TLSSocket && this._stream.authorized
+    return TlsPeer.authorized(this._stream)
   }
 
   get peerCertificate(): Tls.PeerCertificate | undefined {
-    if (!(this._stream instanceof Tls.TLSSocket)) return undefined
-    // Node gives an empty object where there is none, and null once the socket is gone.
-    const certificate = this._stream.getPeerCertificate() as Tls.PeerCertificate | null
-    return certificate !== null && "raw" in certificate ? certificate : undefined
+    return TlsPeer.peerCertificate(this._stream)
   }
 
   /** How a stream that closed should be told of. */
-  private _outcome(): Socket.SocketError | undefined {
+  protected _outcome(): Socket.SocketError | undefined {
     const { errored, readableEnded, writableFinished } = this._stream
     if (this.wasAborted) return closeError(1006)
     // What the linger timeout cut off is of no interest to who closed.
@@ -372,8 +374,8 @@ function destroySelf(this: Duplex, cause: Error): void {
   this.destroy(cause)
 }
 
-const destroyStream = (stream: Duplex): void => {
-  stream.destroy()
+const lingered = (duplex: NodeDuplex): void => {
+  duplex.cutOff()
 }
 
 export const inetAddress = (

@@ -15,6 +15,8 @@ import type { ProxyProtocolOptions } from "../ProxyProtocol.ts"
 import type { Arrival, PushSocketServer } from "../PushSocketServer.ts"
 import { Acceptor, makeServices } from "./Acceptor.ts"
 import { listenError } from "./errors.ts"
+import { Http2Sessions } from "./http2Sessions.ts"
+import type { Http2Settings } from "./http2Sessions.ts"
 import { integer } from "./options.ts"
 import { ProxyHeaders } from "./proxyHeaders.ts"
 import type { Ends } from "./proxyHeaders.ts"
@@ -32,6 +34,8 @@ export interface NodeServerOptions {
   readonly maxPending: number
   /** Whether the header of the PROXY protocol comes first. */
   readonly proxyProtocol: boolean | ProxyProtocolOptions | undefined
+  /** How to speak HTTP/2 on connections that begin it. Default: not at all. */
+  readonly http2?: Http2Settings | undefined
   readonly duplex: NodeDuplexSettings
 }
 
@@ -39,10 +43,10 @@ export interface NodeServerOptions {
 export type OnDropped = (from: NetAddress.SocketAddress | undefined, why: string) => void
 
 /**
- * Does what comes between accepting a socket and handing it over. Calls `done` with the stream to hand over, or destroys
- * the socket.
+ * Does what comes between accepting a socket and handing it over. Calls `done` with the stream to hand over, and whether it
+ * is one of HTTP/2, or destroys the socket.
  */
-export type Secure = (raw: Net.Socket, done: (stream: Net.Socket) => void) => void
+export type Secure = (raw: Net.Socket, done: (stream: Net.Socket, isHttp2: boolean) => void) => void
 
 export const makeNodeServer = (
   options: NodeServerOptions
@@ -57,6 +61,7 @@ export const makeNodeServer = (
         runFork(Effect.logDebug(`Dropped a connection${peer} to ${options.name}: ${why}`))
       }
       let headers: ProxyHeaders | undefined
+      const sessions = options.http2 && new Http2Sessions(options.http2, acceptor, onDropped)
       let server: Net.Server | undefined
       let stopped = false
       const stopAccepting = Effect.sync(() => {
@@ -65,6 +70,7 @@ export const makeNodeServer = (
         if (server?.listening === true) server.close()
         headers?.stop()
         acceptor.stop()
+        sessions?.stop()
       })
       const listen = Effect.callback<NetAddress.SocketAddress, SocketServerError>((resume) => {
         const fail = (cause: unknown): void => resume(Effect.fail(listenError(options.name, cause)))
@@ -75,7 +81,7 @@ export const makeNodeServer = (
           headers = proxyHeadersOf(options, onDropped)
           server.on("connection", (raw: Net.Socket) => {
             if (headers === undefined && secure === undefined) return acceptor.offer(new NodeDuplex(raw, duplex))
-            new Accepted(raw, duplex, acceptor).start(headers, secure)
+            new Accepted(raw, duplex, acceptor, sessions).start(headers, secure)
           })
           // Stays for good: a failed accept, as when descriptors run out, must not end the process.
           server.on("error", fail)
@@ -120,12 +126,14 @@ const endsOf = (raw: Net.Socket, { localAddress, remoteAddress }: NodeDuplexSett
 class Accepted implements Arrival {
   private readonly raw: Net.Socket
   private readonly acceptor: Acceptor
+  private readonly sessions: Http2Sessions | undefined
   private settings: NodeDuplexSettings
   // Of the PROXY protocol, once it was read.
   private headerLength: number | undefined = undefined
 
-  constructor(raw: Net.Socket, settings: NodeDuplexSettings, acceptor: Acceptor) {
+  constructor(raw: Net.Socket, settings: NodeDuplexSettings, acceptor: Acceptor, sessions: Http2Sessions | undefined) {
     this.raw = raw
+    this.sessions = sessions
     this.settings = settings
     this.acceptor = acceptor
   }
@@ -162,12 +170,15 @@ class Accepted implements Arrival {
   }
 
   private secure(secure: Secure | undefined): void {
-    if (secure === undefined) this.handOver(this.raw)
-    else secure(this.raw, (stream) => this.handOver(stream))
+    if (secure === undefined) this.handOver(this.raw, false)
+    else secure(this.raw, (stream, isHttp2) => this.handOver(stream, isHttp2))
   }
 
-  private handOver(stream: Net.Socket): void {
+  private handOver(stream: Net.Socket, isHttp2: boolean): void {
     this.raw.off("close", this.onClose)
+    if (isHttp2 && this.sessions !== undefined) {
+      return this.sessions.start(stream, endsOf(this.raw, this.settings), this.settings, this)
+    }
     this.acceptor.offer(new NodeDuplex(stream, this.settings), this)
   }
 

@@ -6,10 +6,11 @@ import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import { describe } from "../SocketFailure.ts"
 import { inetAddress } from "./NodeDuplex.ts"
+import { isHttp2 } from "./preface.ts"
 import type { OnDropped, Secure } from "./nodeServer.ts"
 
 interface Handshake {
-  readonly done: (stream: Net.Socket) => void
+  readonly done: Parameters<Secure>[1]
   readonly timer: NodeJS.Timeout
 }
 
@@ -32,7 +33,7 @@ export const tlsHandshakes = (server: Tls.Server, millis: number, onDropped: OnD
     if (handshake === undefined) return void stream.destroy()
     // Until here a FIN has closed the socket: a client that ends its half of TLS without a request wants nothing.
     stream.allowHalfOpen = true
-    handshake.done(stream)
+    handshake.done(stream, isHttp2(stream))
   })
   server.on("tlsClientError", (error, stream) => {
     const code = "code" in error ? error.code : undefined

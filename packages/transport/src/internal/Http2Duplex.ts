@@ -1,0 +1,170 @@
+/**
+ * The socket over one stream of an HTTP/2 session (RFC 8441). To the connection it is a transport as any other:
+ * END_STREAM is the end of the bytes, RST_STREAM the abort, and the flow-control window of the stream follows what is read.
+ */
+import * as Context from "effect/Context"
+import type * as NetAddress from "effect/net/NetAddress"
+import type * as Socket from "effect/socket/Socket"
+import type * as Http2 from "node:http2"
+import { constants } from "node:http2"
+import type { Duplex } from "node:stream"
+import type { PeerCertificate } from "node:tls"
+import { HandoverTypeId } from "../Push.ts"
+import type { Handover, HeaderList, PeerInfo, RequestHead } from "../Push.ts"
+import { readError, systemError } from "./errors.ts"
+import { NodeDuplex } from "./NodeDuplex.ts"
+import type { NodeDuplexSettings } from "./NodeDuplex.ts"
+import * as TlsPeer from "./tlsPeer.ts"
+
+/** The peer of a session, which all of its streams share. */
+export class SessionPeer implements PeerInfo {
+  readonly remoteAddress: NetAddress.SocketAddress | undefined
+  readonly localAddress: NetAddress.SocketAddress | undefined
+  readonly secure: boolean
+  readonly alpnProtocol: string | undefined
+  readonly serverName: string | undefined
+  readonly authorized: boolean
+  readonly peerCertificate: PeerCertificate | undefined
+
+  constructor(stream: Duplex, ends: Pick<PeerInfo, "localAddress" | "remoteAddress">) {
+    this.remoteAddress = ends.remoteAddress
+    this.localAddress = ends.localAddress
+    this.alpnProtocol = TlsPeer.alpnProtocol(stream)
+    this.secure = "encrypted" in stream
+    this.serverName = TlsPeer.serverName(stream)
+    this.authorized = TlsPeer.authorized(stream)
+    this.peerCertificate = TlsPeer.peerCertificate(stream)
+  }
+}
+
+export class Http2Duplex extends NodeDuplex {
+  protected readonly _http2: Http2.Http2Stream
+  private readonly _peer: PeerInfo
+
+  constructor(stream: Http2.Http2Stream, peer: PeerInfo, settings: NodeDuplexSettings) {
+    super(stream, settings)
+    this._http2 = stream
+    this._peer = peer
+  }
+
+  // Node ends a stream in the same way whether it was reset or not: what comes then is no end in order.
+  override onEnd(): void {
+    if (!this._http2.aborted) super.onEnd()
+  }
+
+  // RFC 8441 5: "RST_STREAM [...] CANCEL" is what closing TCP without an order is.
+  protected override abort(): void {
+    this._http2.close(constants.NGHTTP2_CANCEL)
+  }
+
+  protected override finish(): void {
+    // Without an answer, an end would be an answer.
+    if (this.isAnswered) super.finish()
+    else this.abort()
+  }
+
+  /** Whether the head of the answer was sent, or came. */
+  protected get isAnswered(): boolean {
+    return "headersSent" in this._http2 && this._http2.headersSent === true
+  }
+
+  override cutOff(): void {
+    this.abort()
+  }
+
+  protected override _outcome(): Socket.SocketError | undefined {
+    const { aborted, errored } = this._http2
+    if (this.wasAborted || this.isClosing || errored !== null || !aborted) return super._outcome()
+    return readError(systemError("ECONNRESET", "read", "the peer reset the stream, or its HTTP/2 session ended"))
+  }
+
+  override get remoteAddress(): NetAddress.SocketAddress | undefined {
+    return this._peer.remoteAddress
+  }
+
+  override get localAddress(): NetAddress.SocketAddress | undefined {
+    return this._peer.localAddress
+  }
+
+  override get secure(): boolean {
+    return this._peer.secure
+  }
+
+  override get alpnProtocol(): string | undefined {
+    return this._peer.alpnProtocol
+  }
+
+  override get serverName(): string | undefined {
+    return this._peer.serverName
+  }
+
+  override get authorized(): boolean {
+    return this._peer.authorized
+  }
+
+  override get peerCertificate(): PeerCertificate | undefined {
+    return this._peer.peerCertificate
+  }
+}
+
+/** The socket of a request: it carries the request until that is answered. */
+export class Http2RequestDuplex extends Http2Duplex {
+  private _handover: Handover | undefined
+
+  constructor(
+    stream: Http2.ServerHttp2Stream,
+    head: RequestHead,
+    peer: PeerInfo,
+    settings: NodeDuplexSettings,
+    services: Context.Context<never> = Context.empty()
+  ) {
+    super(stream, peer, settings)
+    this._handover = {
+      head,
+      services,
+      respond: (status, headers, body) => this._respond(stream, status, headers, body)
+    }
+  }
+
+  get [HandoverTypeId](): Handover | undefined {
+    return this._handover
+  }
+
+  private _respond(
+    stream: Http2.ServerHttp2Stream,
+    status: number,
+    headers: HeaderList,
+    body: Uint8Array | undefined
+  ): void {
+    this._handover = undefined
+    if (stream.destroyed || stream.closed || stream.headersSent) return
+    const isEmpty = body?.length === 0
+    stream.respond({ ...toHeaders(headers), ":status": status }, { endStream: isEmpty })
+    if (body === undefined || isEmpty) return
+    this.writeUnsafe(body)
+    this.shutdown()
+  }
+}
+
+/** Fields as Node takes them: those that are repeated in an array. */
+export const toHeaders = (headers: HeaderList): Http2.OutgoingHttpHeaders => {
+  const record: Record<string, string | Array<string>> = Object.create(null)
+  for (const { name, value } of headers) {
+    const earlier = record[name]
+    record[name] = earlier === undefined ? value : Array.isArray(earlier) ? [...earlier, value] : [earlier, value]
+  }
+  return record
+}
+
+/** Fields as Node gives them: names and values in turn. */
+export const fromRawHeaders = (raw: ReadonlyArray<string>): HeaderList => {
+  const headers: Array<{ readonly name: string; readonly value: string }> = []
+  for (let at = 0; at < raw.length; at += 2) headers.push({ name: raw[at]!, value: raw[at + 1]! })
+  return headers
+}
+
+/** The head of a request, pseudo-headers among its fields. */
+export const requestHeadOf = (headers: HeaderList): RequestHead => {
+  const valueOf = (wanted: string): string => headers.find(({ name }) => name === wanted)?.value ?? ""
+  return { method: valueOf(":method"), target: valueOf(":path"), version: "HTTP/2", headers }
+}
