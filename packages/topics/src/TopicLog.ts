@@ -10,15 +10,17 @@
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redis from "effect/persistence/Redis"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { LogNode, toLimits } from "./internal/LogNode.ts"
+import * as RedisEngine from "./internal/RedisEngine.ts"
 import { MemoryEngine } from "./MemoryEngine.ts"
 import type * as Position from "./Position.ts"
-import type { LimitExceeded, LogUnavailable, OutcomeUnknown } from "./TopicLogError.ts"
+import type { EngineUnsupported, LimitExceeded, LogUnavailable, OutcomeUnknown } from "./TopicLogError.ts"
 
 /**
  * An entry of a topic's log.
@@ -285,3 +287,60 @@ export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<TopicLog> 
     const limits = toLimits(options)
     return new LogNode((options.engine ?? new MemoryEngine()).connect(limits), limits).service
   })
+
+/**
+ * Options of the log in Redis.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RedisOptions<E = never, R = never> extends TopicLogOptions {
+  /**
+   * How to connect, such as `NodeRedis.layer({ url, disableOfflineQueue: true })`. It is built again whenever the connection
+   * failed, so it should not retry for long by itself.
+   */
+  readonly redis: Layer.Layer<Redis.Redis, E, R>
+  /** The first part of all keys. Deployments with different ones do not see each other. Default: `effect-ws`. */
+  readonly prefix?: string | undefined
+  /** Over how many live streams the topics are spread. The same on all nodes. Default: 64. */
+  readonly shards?: number | undefined
+  /** Entries of each live stream; a node that is behind by more reads the logs. Default: 1000. */
+  readonly liveEntries?: number | undefined
+  /** How long a command may take, connecting included. Default: 5 seconds. */
+  readonly commandTimeout?: Duration.Input | undefined
+  /** How long one blocking read waits for new entries. Default: 5 seconds. */
+  readonly blockTimeout?: Duration.Input | undefined
+  /** Maximum bytes of one blocking read. Default: 32 MiB. */
+  readonly readBytes?: number | undefined
+  /** How long the Layer waits for the first connection before it fails. Default: 10 seconds. */
+  readonly startTimeout?: Duration.Input | undefined
+  /** Whether an append without a connection fails at once, or waits up to `commandTimeout` for one. Default: "fail". */
+  readonly whenUnavailable?: "fail" | "wait" | undefined
+  /**
+   * How many replicas must have an entry before its append succeeds; where they do not, it fails with `OutcomeUnknown`. A
+   * failover may still lose it. Each such append has a connection of its own. Default: 0.
+   */
+  readonly waitReplicas?: number | undefined
+}
+
+/**
+ * Keeps the logs in Redis 7 or newer, for any number of nodes. Redis Cluster is refused with `EngineUnsupported`.
+ *
+ * **Details**
+ *
+ * While Redis cannot be reached, readers wait and appends fail or wait, as `whenUnavailable` says; then everything goes on.
+ * How durable an acknowledged entry is depends on Redis: see docs/scale.md.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerRedis = <E, R>(
+  options: RedisOptions<E, R>
+): Layer.Layer<TopicLog, EngineUnsupported | LogUnavailable, R> =>
+  Layer.effect(
+    TopicLog,
+    Effect.suspend(() => {
+      const limits = toLimits(options)
+      return Effect.map(RedisEngine.make(options, limits), (engine) => new LogNode(engine, limits).service)
+    })
+  )

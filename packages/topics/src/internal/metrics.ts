@@ -25,3 +25,7 @@ export const engineReconnects = Metric.counter("effect_ws_topic_engine_reconnect
   description: "Times that this node connected to the engine of its topic log again",
   incremental: true
 })
+
+export const lag = Metric.gauge("effect_ws_topic_lag", {
+  description: "Milliseconds from the engine's append of the newest entry to its arrival at this node, by their clocks"
+})
