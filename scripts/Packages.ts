@@ -8,6 +8,7 @@ export interface PublishedPackage {
   readonly name: string
   readonly version: string
   readonly directory: string
+  readonly dependencies?: Readonly<Record<string, string>> | undefined
   readonly publishConfig: { readonly exports: Readonly<Record<string, unknown>> }
 }
 

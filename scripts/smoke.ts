@@ -6,53 +6,11 @@
  *
  * Run it after `build`.
  */
-import { spawnSync } from "node:child_process"
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { publishedPackages, root } from "./Packages.ts"
-import type { PublishedPackage } from "./Packages.ts"
-
-const run = (folder: string, command: string, ...args: ReadonlyArray<string>): string => {
-  const result = spawnSync(command, args, { cwd: folder, encoding: "utf8", timeout: 180_000 })
-  if (result.error !== undefined) throw new Error(`${command} could not run: ${result.error.message}`)
-  if (result.status !== 0) {
-    throw new Error(
-      `${[command, ...args].join(" ")} ended with ${result.status ?? result.signal}\n${result.stdout}${result.stderr}`
-    )
-  }
-  return result.stdout
-}
-
-/** Packs as publishing does, which replaces `workspace:` and `catalog:` by versions and applies `publishConfig`. */
-const pack = (self: PublishedPackage, folder: string): string => {
-  if (!existsSync(join(self.directory, "dist/index.js"))) {
-    throw new Error(`${self.name} has no dist/index.js: run the build script first`)
-  }
-  const before = new Set(readdirSync(folder))
-  run(self.directory, "npx", "-y", "pnpm@12", "pack", "--pack-destination", folder)
-  const tarball = readdirSync(folder).find((name) => !before.has(name))
-  if (tarball === undefined) throw new Error(`packing ${self.name} left no tarball in ${folder}`)
-  const manifest = run(folder, "tar", "-xzOf", tarball, "package/package.json")
-  const unresolved = /"(?:workspace|catalog):[^"]*"|:\s*"\.\/src\/[^"]*\.ts"/.exec(manifest)
-  if (unresolved !== null) throw new Error(`the packed package.json of ${self.name} still says ${unresolved[0]}`)
-  const files = run(folder, "tar", "-tzf", tarball).split("\n")
-  if (!files.includes("package/LICENSE")) throw new Error(`the tarball of ${self.name} has no LICENSE`)
-  return tarball
-}
-
-/** Every module that the package's exports offer: the root, and each file of dist that is not closed off. */
-const modulesOf = (self: PublishedPackage): ReadonlyArray<string> => {
-  const exports = self.publishConfig.exports
-  return [
-    self.name,
-    ...readdirSync(join(self.directory, "dist"))
-      .filter((name) => name.endsWith(".js"))
-      .map((name) => name.slice(0, -".js".length))
-      .filter((name) => exports[`./${name}`] !== null)
-      .map((name) => `${self.name}/${name}`)
-  ]
-}
+import { modulesOf, pack, run } from "./Tarballs.ts"
 
 const installedVersion = (name: string): string =>
   (JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")) as { version: string }).version

@@ -1,0 +1,58 @@
+/**
+ * Checks the sizes of bundles that matter, against budgets: what a browser would load to speak the protocol itself, and
+ * what a program carries that bundles the client. `effect`, `@effect/platform-node` and Node stay outside, because an
+ * Effect program has them already; so the figures are our own code, minified.
+ *
+ * A figure above its budget means that an import drags in more than before. Raise the budget only for code that earns it.
+ */
+import { rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+import { build } from "rolldown"
+import { root } from "./Packages.ts"
+
+const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`
+
+/** Budgets are in KiB after gzip, about a fifth above what was measured when they were set. */
+const entries = [
+  {
+    name: "the session of protocol",
+    package: "protocol",
+    import: `export * from "@effect-ws/protocol/Session"`,
+    budget: 14
+  },
+  { name: "all of protocol", package: "protocol", import: `export * from "@effect-ws/protocol"`, budget: 34 },
+  {
+    name: "Client.connect",
+    package: "client",
+    import: `export { connect, layer } from "@effect-ws/client/Client"`,
+    budget: 58
+  },
+  { name: "all of client", package: "client", import: `export * from "@effect-ws/client"`, budget: 76 },
+  { name: "all of effect-ws", package: "effect-ws", import: `export * from "effect-ws"`, budget: 125 }
+] as const
+
+// The packages export their sources in the workspace, so this needs no build.
+for (const entry of entries) {
+  const input = join(root, "packages", entry.package, `.size-entry.mjs`)
+  writeFileSync(input, entry.import)
+  try {
+    const { output } = await build({
+      input,
+      platform: "node",
+      logLevel: "warn",
+      external: /^(?:effect|@effect\/platform-node)(?:\/|$)|^node:/,
+      output: { minify: true },
+      write: false
+    })
+    const code = output.map((chunk) => (chunk.type === "chunk" ? chunk.code : "")).join("\n")
+    const size = gzipSync(code, { level: 9 }).length
+    const isOver = size > entry.budget * 1024
+    if (isOver) process.exitCode = 1
+    process.stdout.write(
+      `${isOver ? "over  " : "within"} ${entry.name}: ${kib(code.length)} minified, ${kib(size)} gzip, budget ${entry.budget} KiB\n`
+    )
+  } finally {
+    rmSync(input, { force: true })
+  }
+}
