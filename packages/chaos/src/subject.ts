@@ -28,12 +28,12 @@ const options: WebSocketServer.ServerOptions = {
   origins: "any",
   handshakeTimeout: "2 seconds",
   maxMessageSize: 1024 * 1024,
-  outboundLimit: 2 * 1024 * 1024,
+  maxBufferedBytes: 2 * 1024 * 1024,
   messageTimeout: "5 seconds",
-  keepalive: { idle: "2 seconds", timeout: "2 seconds" },
+  keepalive: { interval: "2 seconds", timeout: "2 seconds" },
   closeTimeout: "1 second",
   maxCloseTime: "10 seconds",
-  handlerGrace: "2 seconds",
+  handlerTimeoutAfterClose: "2 seconds",
   drainTimeout: "1 second"
 }
 

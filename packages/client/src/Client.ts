@@ -10,7 +10,7 @@
  */
 import type * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
-import type * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import type * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
@@ -26,10 +26,10 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { ConnectError } from "./ConnectError.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
-import { attempt } from "./internal/attempt.ts"
+import { connectOnce } from "./internal/connectOnce.ts"
 import { debug } from "./internal/debug.ts"
-import { Journey } from "./internal/Journey.ts"
-import * as Proxy from "./Proxy.ts"
+import { ConnectState } from "./internal/ConnectState.ts"
+import * as HttpProxy from "./HttpProxy.ts"
 import * as Target from "./Target.ts"
 
 /**
@@ -50,8 +50,8 @@ export interface TlsOptions {
    * the URL's host, `localhost` for a Unix socket.
    */
   readonly servername?: string | undefined
-  /** Whether to talk to whoever answers, as anybody. Default: false. */
-  readonly dangerouslyIgnoreCertificate?: boolean | undefined
+  /** Verifies the server's certificate. `false` is insecure, and for tests only. Default: true. */
+  readonly rejectUnauthorized?: boolean | undefined
 }
 
 /**
@@ -75,19 +75,19 @@ export interface ClientOptions extends Connect.ConnectOptions {
   /** The most redirects to follow; 0 follows none, and a redirect is an unexpected response. Default: 10. */
   readonly maxRedirects?: number | undefined
   /**
-   * Who to say we are: `AuthAnswer.password` for Basic and Digest, `AuthAnswer.token` for Bearer. Default: the user
+   * Who to say we are: `ClientAuth.password` for Basic and Digest, `ClientAuth.token` for Bearer. Default: the user
    * information of the URL, if any.
    */
-  readonly credentials?: AuthAnswer.Proof | undefined
+  readonly credentials?: ClientAuth.ClientCredentials | undefined
   /**
    * Whether credentials go with the first request, a password as Basic, or only when the server asks for them with 401.
    * Default: a password when asked, a token at once.
    */
-  readonly sendCredentials?: "at-once" | "when-asked" | undefined
+  readonly sendCredentials?: "preemptive" | "on-challenge" | undefined
   /** The schemes that a server may ask for. Default: all three. */
   readonly authSchemes?: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
   /** The proxy to go through, or `"none"`. Default: as `Proxy.CurrentPolicy` says, which is none. */
-  readonly proxy?: Proxy.Proxy | "none" | undefined
+  readonly proxy?: HttpProxy.Proxy | "none" | undefined
   /** The most bytes of an unexpected response's body that its error shows. Default: 64 KiB. */
   readonly maxBodyBytes?: number | undefined
   /** How long to wait for that body. Default: 2 seconds. */
@@ -128,10 +128,10 @@ export const connect = Effect.fnUntraced(function* (
   options: ClientOptions = {}
 ): Effect.fn.Return<Connection, ConnectError, Dialer | Scope.Scope> {
   const target = yield* Effect.fromResult(Target.make(url, options.socketPath))
-  const journey = new Journey(target, options)
+  const journey = new ConnectState(target, options)
   const scope = yield* Effect.scope
   while (true) {
-    const arrived = yield* inOwnScope(scope, attempt(journey, options))
+    const arrived = yield* inOwnScope(scope, connectOnce(journey, options))
     if (arrived === "again") continue
     yield* debug(() => `Connected to ${Target.format(journey.target)}`)
     return arrived
@@ -175,8 +175,8 @@ const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effec
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: Tcp.DialerOptions & HappyEyeballs.Options): Layer.Layer<Dialer, ConfigError> =>
-  Layer.merge(layerDirect(options), Proxy.layerEnvironment)
+export const layerDialer = (options?: Tcp.DialerOptions & HappyEyeballs.Options): Layer.Layer<Dialer, ConfigError> =>
+  Layer.merge(layerDirect(options), HttpProxy.layerEnvironment)
 
 /**
  * Provides the network without proxies: TCP and Unix sockets, all addresses of a name in parallel.

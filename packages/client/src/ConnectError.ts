@@ -6,12 +6,12 @@
  * @since 0.1.0
  */
 import type { HandshakeTimeout } from "@effect-ws/connection/HandshakeTimeout"
-import type { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
-import type { HeadError } from "@effect-ws/protocol/HeadParser"
+import type { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
+import type { HttpHeadError } from "@effect-ws/protocol/HeadParser"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { SocketError } from "effect/socket/Socket"
-import type { InvalidProxy } from "./Proxy.ts"
+import type { InvalidProxy } from "./HttpProxy.ts"
 import type { ProxyError } from "./ProxyError.ts"
 import type { UnexpectedResponse } from "./UnexpectedResponse.ts"
 
@@ -57,12 +57,12 @@ export class TlsError extends Schema.TaggedError<TlsError>("@effect-ws/client/Tl
  * @since 0.1.0
  */
 export type ConnectError =
-  | HandshakeMisuse
+  | HandshakeConfigError
   | SocketError
   | ConnectTimeout
   | InvalidProxy
   | ProxyError
   | TlsError
-  | HeadError
+  | HttpHeadError
   | HandshakeTimeout
   | UnexpectedResponse

@@ -49,7 +49,10 @@ export const kinds = {
     transient: false,
     means: "1003, 1008, 1009, 1010, 3000, 3003, and the codes of applications, which only the program understands"
   },
-  Misuse: { transient: false, means: "the URL, a header, a subprotocol or the environment's proxy cannot be used" },
+  InvalidOptions: {
+    transient: false,
+    means: "the URL, a header, a subprotocol or the environment's proxy cannot be used"
+  },
   Program: { transient: false, means: "an error of the program's own, from the effects `url` and `options`" }
 } as const satisfies Record<string, { readonly transient: boolean; readonly means: string }>
 
@@ -91,11 +94,11 @@ export const of = (failure: unknown): FailureKind => {
       return ofProxy(error)
     case "UnexpectedResponse":
       return error.status === 101 ? "NotWebSocket" : ofStatus(error.status)
-    case "HeadError":
+    case "HttpHeadError":
       return error.responseStatus !== undefined && isOverloaded(error.responseStatus) ? "Overloaded" : "NotWebSocket"
-    case "HandshakeMisuse":
+    case "HandshakeConfigError":
     case "InvalidProxy":
-      return "Misuse"
+      return "InvalidOptions"
     default:
       return "Program"
   }

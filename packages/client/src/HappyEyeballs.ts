@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import * as Argument from "@effect-ws/protocol/Argument"
-import * as Deadlines from "@effect-ws/transport/Deadlines"
+import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -18,8 +18,8 @@ import type * as Socket from "effect/socket/Socket"
 import * as Dns from "node:dns"
 import { isIP } from "node:net"
 import { namedOpenError } from "./internal/errors.ts"
-import { makeLate, openSocket } from "./internal/LateSocket.ts"
-import type { OpenSocket } from "./internal/LateSocket.ts"
+import { makeLazy, openSocket } from "./internal/LazySocket.ts"
+import type { OpenSocket } from "./internal/LazySocket.ts"
 
 /**
  * Finds the IP addresses of a name, best first.
@@ -116,8 +116,8 @@ export const make = (inner: Dialer.Dialer["Service"], options: Options = {}): Di
       if (isIP(host) !== 0) return inner.dial(address, dialOptions)
       const connectTimeout = Argument.duration("connectTimeout", dialOptions?.connectTimeout ?? defaultTimeout)
       return Effect.succeed(
-        makeLate(
-          Deadlines.within(connect(host, port, { connectTimeout }), {
+        makeLazy(
+          SharedTimeouts.timeoutOrElse(connect(host, port, { connectTimeout }), {
             duration: connectTimeout,
             orElse: () =>
               Effect.fail(

@@ -12,8 +12,8 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
-import type { Misuse } from "@effect-ws/protocol/Misuse"
-import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
+import type { SendError } from "@effect-ws/protocol/SendError"
+import type { CloseInfo, SendOptions } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ import type { ClientOptions } from "./Client.ts"
 import type { ConnectError } from "./ConnectError.ts"
 import * as FailureKind from "./FailureKind.ts"
 import { Reconnecting } from "./internal/Reconnecting.ts"
-import type { NotSent } from "./NotSent.ts"
+import type { SendRejected } from "./SendRejected.ts"
 
 /**
  * Why there is no connection (any more): the attempt failed, the effects that prepare it failed, or an open connection
@@ -45,9 +45,9 @@ export type Failure<E = never> = ConnectError | CloseError.CloseError | E
  * - `Failed`: it did not. The next one begins after `retryIn`; `undefined` means that there will be none.
  * - `Closed`: an open connection ended, as the closure says. `retryIn` as above.
  * - `Dropped`: messages that were acknowledged as queued and will not be sent again. `Lost`: a connection broke before
- *   anything proved that they had arrived; they may have. `Over`: the client came to its end before it could send them.
+ *   anything proved that they had arrived; they may have. `Closed`: the client came to its end before it could send them.
  *   `Refused`: they came into the middle of a message that the program sends frame by frame.
- * - `GaveUp`: `while` or the Schedule wants no further attempt. Nothing comes after it.
+ * - `RetriesExhausted`: `while` or the Schedule wants no further attempt. Nothing comes after it.
  * - `Stopped`: the program closed the client, or its Scope. Nothing comes after it.
  *
  * @category models
@@ -62,13 +62,13 @@ export type Event<E = never> =
       readonly error: ConnectError | E
       readonly retryIn: Duration.Duration | undefined
     }
-  | { readonly _tag: "Closed"; readonly closure: Closure; readonly retryIn: Duration.Duration | undefined }
+  | { readonly _tag: "Closed"; readonly closeInfo: CloseInfo; readonly retryIn: Duration.Duration | undefined }
   | {
       readonly _tag: "Dropped"
       readonly messages: ReadonlyArray<string | Uint8Array>
-      readonly why: "Lost" | "Refused" | "Over"
+      readonly reason: "Lost" | "Refused" | "Closed"
     }
-  | { readonly _tag: "GaveUp"; readonly failure: Failure<E> }
+  | { readonly _tag: "RetriesExhausted"; readonly failure: Failure<E> }
   | { readonly _tag: "Stopped" }
 
 /**
@@ -103,13 +103,13 @@ export interface ReconnectOptions<E = never, R = never, ES = never, RS = never> 
    */
   readonly stableAfter?: Duration.Input | undefined
   /** Whether messages that are sent while there is no connection wait for the next one, or fail. Default: "wait". */
-  readonly whileDown?: "wait" | "fail" | undefined
-  /** The most messages that wait; more fail with `Full`. Default: 1024. */
+  readonly whenDisconnected?: "wait" | "fail" | undefined
+  /** The most messages that wait; more fail with `QueueFull`. Default: 1024. */
   readonly maxPendingMessages?: number | undefined
-  /** The most bytes of messages that wait; more fail with `Full`. Default: 1 MiB. */
+  /** The most bytes of messages that wait; more fail with `QueueFull`. Default: 1 MiB. */
   readonly maxPendingBytes?: number | undefined
   /** How many received messages wait for the program before the connection's own buffer fills. Default: 16. */
-  readonly inbox?: number | undefined
+  readonly receiveQueueSize?: number | undefined
   /** How many events wait for the program; beyond that the oldest are forgotten. Default: 256. */
   readonly eventBuffer?: number | undefined
 }
@@ -127,13 +127,13 @@ export interface ReconnectingClient<E = never> {
    *
    * **Details**
    *
-   * Fails with `NotSent` where it was not taken. A `CloseError` means that the connection broke while it was being sent,
+   * Fails with `SendRejected` where it was not taken. A `CloseError` means that the connection broke while it was being sent,
    * so that it may or may not have arrived.
    */
   readonly send: (
     data: string | Uint8Array,
     options?: SendOptions
-  ) => Effect.Effect<"sent" | "queued", NotSent | CloseError.CloseError | Misuse>
+  ) => Effect.Effect<"sent" | "queued", SendRejected | CloseError.CloseError | SendError>
   /**
    * The messages of all connections, in order, for one reader. Ends when the client is closed, and fails with the last
    * failure when it gives up.
@@ -152,14 +152,14 @@ export interface ReconnectingClient<E = never> {
   /** What happens, from the beginning on, for one reader. Ends when the client does. */
   readonly events: Stream.Stream<Event<E>>
   /** Waits for an open connection. */
-  readonly connection: Effect.Effect<Connection, NotSent>
+  readonly connection: Effect.Effect<Connection, SendRejected>
   /** How many messages wait for a connection. */
   readonly pending: Effect.Effect<number>
   /**
    * Closes the connection and connects no more, and waits for the end. Messages that wait are dropped, with an event. A
    * wait that is interrupted changes nothing about that.
    */
-  readonly close: (code?: number, reason?: string) => Effect.Effect<void, Misuse>
+  readonly close: (code?: number, reason?: string) => Effect.Effect<void, SendError>
 }
 
 const longest = Duration.seconds(30)

@@ -17,7 +17,7 @@ const statuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
  * @category models
  * @since 0.1.0
  */
-export interface Obstacle {
+export interface RedirectError {
   readonly rule: "TooManyRedirects" | "InsecureRedirect" | "InvalidRedirect"
   readonly detail: string
 }
@@ -41,11 +41,11 @@ export const isRedirect = (head: ResponseHead): boolean => statuses.has(head.sta
  * @category constructors
  * @since 0.1.0
  */
-export const follow = (from: Target.Target, head: ResponseHead): Result.Result<Target.Target, Obstacle> => {
-  const locations = HeaderFields.getAll(head.headers, "Location")
-  const location = locations[0]
-  if (location === undefined || locations.length > 1) {
-    return refuse("InvalidRedirect", `${head.status} with ${locations.length} Location headers, expected one`)
+export const follow = (from: Target.Target, head: ResponseHead): Result.Result<Target.Target, RedirectError> => {
+  const paths = HeaderFields.getAll(head.headers, "Location")
+  const location = paths[0]
+  if (location === undefined || paths.length > 1) {
+    return refuse("InvalidRedirect", `${head.status} with ${paths.length} Location headers, expected one`)
   }
   let url: URL
   try {
@@ -66,4 +66,5 @@ export const follow = (from: Target.Target, head: ResponseHead): Result.Result<T
   return Result.succeed({ ...target.success, userInfo: undefined })
 }
 
-const refuse = (rule: Obstacle["rule"], detail: string): Result.Result<never, Obstacle> => Result.fail({ rule, detail })
+const refuse = (rule: RedirectError["rule"], detail: string): Result.Result<never, RedirectError> =>
+  Result.fail({ rule, detail })

@@ -5,8 +5,8 @@
  *
  * @since 0.1.0
  */
-import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
-import { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
+import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
+import { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
 import type { DialAddress } from "@effect-ws/transport/Dialer"
 import * as Result from "effect/Result"
 
@@ -24,7 +24,7 @@ export interface Target {
   /** Where the server is: host and port without brackets, or the path of a Unix socket. */
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string }
   /** The user information of the URL, if there was any. */
-  readonly userInfo: AuthAnswer.Proof | undefined
+  readonly userInfo: ClientAuth.ClientCredentials | undefined
 }
 
 /** The scheme of WebSocket for each scheme that is understood, and whether it goes to a Unix socket. */
@@ -49,7 +49,7 @@ const schemes: ReadonlyMap<string, { readonly scheme: "ws:" | "wss:"; readonly i
  * @category constructors
  * @since 0.1.0
  */
-export const make = (input: string | URL, socketPath?: string): Result.Result<Target, HandshakeMisuse> => {
+export const make = (input: string | URL, socketPath?: string): Result.Result<Target, HandshakeConfigError> => {
   let url: URL
   try {
     url = new URL(input)
@@ -80,7 +80,7 @@ const ofUnixSocket = (
   url: URL,
   scheme: "ws:" | "wss:",
   socketPath: string | undefined
-): Result.Result<Target, HandshakeMisuse> => {
+): Result.Result<Target, HandshakeConfigError> => {
   if (url.host !== "" || socketPath !== undefined) {
     return invalid("expected the path of a Unix socket in the URL, without a host and without another path beside it")
   }
@@ -98,11 +98,11 @@ const ofUnixSocket = (
   })
 }
 
-const userInfoOf = (url: URL): AuthAnswer.Proof | "malformed" | undefined => {
+const userInfoOf = (url: URL): ClientAuth.ClientCredentials | "malformed" | undefined => {
   if (url.username === "" && url.password === "") return undefined
   const username = percentDecoded(url.username)
   const password = percentDecoded(url.password)
-  return username === undefined || password === undefined ? "malformed" : AuthAnswer.password(username, password)
+  return username === undefined || password === undefined ? "malformed" : ClientAuth.password(username, password)
 }
 
 const percentDecoded = (text: string): string | undefined => {
@@ -115,8 +115,8 @@ const percentDecoded = (text: string): string | undefined => {
 
 const hostOf = (url: URL): string => (url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname)
 
-const invalid = (detail: string): Result.Result<never, HandshakeMisuse> =>
-  Result.fail(new HandshakeMisuse({ rule: "InvalidUrl", detail }))
+const invalid = (detail: string): Result.Result<never, HandshakeConfigError> =>
+  Result.fail(new HandshakeConfigError({ rule: "InvalidUrl", detail }))
 
 /**
  * Tests whether two targets are of one origin: the same scheme, host and port, and the same socket. What was given for

@@ -13,8 +13,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Socket from "effect/socket/Socket"
 import * as Client from "./Client.ts"
-import { engineOf } from "./internal/WebSocketEngine.ts"
-import * as WebSocket from "./WebSocket.ts"
+import { engineOf } from "./internal/WebSocketImpl.ts"
+import * as WebSocketClass from "./WebSocketClass.ts"
 
 /**
  * Provides Effect's `WebSocketConstructor`.
@@ -28,10 +28,10 @@ import * as WebSocket from "./WebSocket.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: WebSocket.Options): Layer.Layer<Socket.WebSocketConstructor, never, Dialer> =>
+export const layer = (options?: WebSocketClass.Options): Layer.Layer<Socket.WebSocketConstructor, never, Dialer> =>
   Layer.effect(
     Socket.WebSocketConstructor,
-    Effect.map(WebSocket.make(options), (Class) => {
+    Effect.map(WebSocketClass.make(options), (Class) => {
       class PausableWebSocket extends Class {
         pause(): void {
           engineOf(this).pause()
@@ -53,5 +53,5 @@ export const layer = (options?: WebSocket.Options): Layer.Layer<Socket.WebSocket
  * @category layers
  * @since 0.1.0
  */
-export const layerNode = (options?: WebSocket.Options): Layer.Layer<Socket.WebSocketConstructor, ConfigError> =>
-  Layer.provide(layer(options), [Client.layer(), PermessageDeflate.layer()])
+export const layerNode = (options?: WebSocketClass.Options): Layer.Layer<Socket.WebSocketConstructor, ConfigError> =>
+  Layer.provide(layer(options), [Client.layerDialer(), PermessageDeflate.layer()])

@@ -5,8 +5,8 @@ import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
-import { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
-import { HeadError } from "@effect-ws/protocol/HeadParser"
+import { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
+import { HttpHeadError } from "@effect-ws/protocol/HeadParser"
 import * as Message from "@effect-ws/protocol/Message"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import type { MemoryNetwork } from "@effect-ws/transport/Memory"
@@ -124,7 +124,7 @@ describe("Client", () => {
         `the URL ${url}`,
         Effect.gen(function* () {
           const error = yield* failing(url)
-          assert.instanceOf(error, HandshakeMisuse)
+          assert.instanceOf(error, HandshakeConfigError)
           assert.strictEqual(error.rule, "InvalidUrl")
           assert.match(error.message, why)
         })
@@ -136,7 +136,7 @@ describe("Client", () => {
       Effect.gen(function* () {
         yield* site("host", 80, accepting("hello"))
         const error = yield* failing("ws://host/", { headers: [{ name: "Host", value: "other" }] })
-        assert.instanceOf(error, HandshakeMisuse)
+        assert.instanceOf(error, HandshakeConfigError)
       })
     )
   })
@@ -282,7 +282,7 @@ describe("Client", () => {
       "an answer that is not HTTP",
       Effect.gen(function* () {
         yield* site("host", 80, () => "SSH-2.0-OpenSSH\r\n")
-        assert.instanceOf(yield* failing("ws://host/"), HeadError)
+        assert.instanceOf(yield* failing("ws://host/"), HttpHeadError)
       })
     )
 
@@ -302,7 +302,7 @@ describe("Client", () => {
           return Effect.andThen(writer.write("HTTP/1.1 200 OK\r\n"), Effect.forever(more))
         })
         const error = yield* failing("ws://host/")
-        assert.instanceOf(error, HeadError)
+        assert.instanceOf(error, HttpHeadError)
         assert.strictEqual(error.rule, "HeadersTooLarge")
         assert.isBelow(sent, 300_000)
       })
@@ -483,11 +483,11 @@ describe("Client", () => {
     test(
       "no redirect that is not sound",
       Effect.gen(function* () {
-        const locations = ["ftp://host/", "http://[", "ws+unix:/run/a.sock:/", "javascript:alert(1)"]
+        const paths = ["ftp://host/", "http://[", "ws+unix:/run/a.sock:/", "javascript:alert(1)"]
         yield* site("host", 80, (_, count) =>
-          count > locations.length ? response("302 Found") : redirect(locations[count - 1]!)
+          count > paths.length ? response("302 Found") : redirect(paths[count - 1]!)
         )
-        for (const _ of [...locations, "none"]) {
+        for (const _ of [...paths, "none"]) {
           assert.strictEqual((yield* unexpected("ws://host/")).rule, "InvalidRedirect")
         }
       })
@@ -509,7 +509,7 @@ describe("Client", () => {
             { name: "Cookie", value: "session=1" },
             { name: "X-Api-Key", value: "k" }
           ],
-          sendCredentials: "at-once"
+          sendCredentials: "preemptive"
         }
         assert.strictEqual(yield* hear("ws://user:pass@a/", options), "back")
         const secrets = [...first, ...second].map(({ header }) =>
@@ -530,7 +530,7 @@ describe("Client", () => {
         const asked = yield* site("host", 80, (asked, count) =>
           count === 1 ? redirect("ws://mallory:x@host/") : accepting("here")(asked, 0)
         )
-        assert.strictEqual(yield* hear("ws://host/", { sendCredentials: "at-once" }), "here")
+        assert.strictEqual(yield* hear("ws://host/", { sendCredentials: "preemptive" }), "here")
         assert.isUndefined(asked[1]!.header("Authorization"))
       })
     )

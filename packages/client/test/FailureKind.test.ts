@@ -1,7 +1,7 @@
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import { HandshakeTimeout } from "@effect-ws/connection/HandshakeTimeout"
-import { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
-import { HeadError } from "@effect-ws/protocol/HeadParser"
+import { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
+import { HttpHeadError } from "@effect-ws/protocol/HeadParser"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import type { Scope } from "effect"
@@ -35,8 +35,8 @@ const responded = (status: number): UnexpectedResponse =>
 const proxied = (rule: ProxyError["rule"], more?: Partial<ProxyError>): ProxyError =>
   new ProxyError({ rule, proxy: "proxy:1", destination: "host:443", headers: [], detail: "", ...more })
 
-const headError = (responseStatus?: number): HeadError =>
-  new HeadError({
+const headError = (responseStatus?: number): HttpHeadError =>
+  new HttpHeadError({
     rule: "BareLineFeed",
     status: 400,
     offset: 0,
@@ -119,7 +119,7 @@ const cases: { readonly [Kind in FailureKind.FailureKind]: ReadonlyArray<unknown
   NotWebSocket: [responded(101), headError(), headError(404), proxied("Malformed"), proxied("UnexpectedBytes")],
   Closed: [1000, 1001, 1002, 1005, 1007, 1011, 1012, 1013, 1014, 3008].map(closed),
   ClosedForGood: [1003, 1008, 1009, 1010, 3000, 3003, 3999, 4000, 4004].map(closed),
-  Misuse: [new HandshakeMisuse({ rule: "InvalidUrl", detail: "" })],
+  InvalidOptions: [new HandshakeConfigError({ rule: "InvalidUrl", detail: "" })],
   Program: ["no token", new Error("no token"), undefined, { _tag: "NoToken" }]
 }
 

@@ -1,7 +1,7 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import type { Dialer } from "@effect-ws/transport/Dialer"
-import * as Faulty from "@effect-ws/transport/Faulty"
+import * as FaultInjection from "@effect-ws/transport/FaultInjection"
 import * as Memory from "@effect-ws/transport/Memory"
 import type { MemoryNetwork } from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
@@ -13,9 +13,13 @@ import { acceptance, response, site } from "./support/web.ts"
 
 type Services = MemoryNetwork | Dialer | Scope.Scope
 
-const test = (name: string, program: Effect.Effect<void, unknown, Services>, faults?: Faulty.OptionsFor): void => {
+const test = (
+  name: string,
+  program: Effect.Effect<void, unknown, Services>,
+  faults?: FaultInjection.OptionsFor
+): void => {
   const dialer =
-    faults === undefined ? Memory.layerDialer : Layer.provide(Faulty.layerDialer(faults), Memory.layerDialer)
+    faults === undefined ? Memory.layerDialer : Layer.provide(FaultInjection.layerDialer(faults), Memory.layerDialer)
   it.effect(name, () => Effect.provide(program, Layer.provideMerge(dialer, Memory.layerNetwork())), 5_000)
 }
 
@@ -52,10 +56,10 @@ const describeEvent = (event: Reconnect.Event<unknown>): string => {
     case "Failed":
       return `Failed ${event.attempt} ${tagOf(event.error)}${retry(event.retryIn)}`
     case "Closed":
-      return `Closed ${event.closure.error.code}${retry(event.retryIn)}`
+      return `Closed ${event.closeInfo.error.code}${retry(event.retryIn)}`
     case "Dropped":
-      return `Dropped ${event.why} ${event.messages.join(" ")}`
-    case "GaveUp":
+      return `Dropped ${event.reason} ${event.messages.join(" ")}`
+    case "RetriesExhausted":
       return `GaveUp ${tagOf(event.failure)}`
     case "Stopped":
       return "Stopped"
@@ -137,11 +141,11 @@ describe("Reconnect", () => {
   )
 
   describe("under each kind of trouble", () => {
-    const keepalive = { idle: "4 seconds", timeout: "4 seconds" } as const
+    const keepalive = { interval: "4 seconds", timeout: "4 seconds" } as const
 
     const trouble = (
       name: string,
-      faults: Faulty.Options,
+      faults: FaultInjection.Options,
       expected: ReadonlyArray<string>,
       seconds: number,
       options?: WebSocketServer.ServerOptions
@@ -185,13 +189,13 @@ describe("Reconnect", () => {
     )
     trouble(
       "a black hole in the handshake",
-      { inbound: { blackHoleAfter: 20 } },
+      { inbound: { blackholeAfter: 20 } },
       ["0: Connecting 1", "3000: Failed 1 HandshakeTimeout, again in 1000", "4000: Connecting 2", "4000: Open 2"],
       5
     )
     trouble(
       "a black hole in a message",
-      { inbound: { blackHoleAfter: 2000 } },
+      { inbound: { blackholeAfter: 2000 } },
       [
         "0: Connecting 1",
         "0: Open 1",
@@ -222,11 +226,11 @@ describe("Reconnect", () => {
           "0: Failed 1 SocketError, again in 1000",
           "1000: Connecting 2",
           "1000: Failed 2 SocketError",
-          "1000: Dropped Over first",
+          "1000: Dropped Closed first",
           "1000: GaveUp SocketError"
         ])
-        assert.strictEqual((yield* Fiber.join(waiting)).reason, "Over")
-        assert.propertyVal(yield* Effect.flip(client.send("second")), "reason", "Over")
+        assert.strictEqual((yield* Fiber.join(waiting)).reason, "Closed")
+        assert.propertyVal(yield* Effect.flip(client.send("second")), "reason", "Closed")
         assert.propertyVal(yield* Effect.flip(Stream.runDrain(client.messages)), "_tag", "SocketError")
       })
     )
@@ -415,8 +419,8 @@ describe("Reconnect", () => {
     test(
       "nothing while there is no connection, if told so",
       Effect.gen(function* () {
-        const client = yield* Reconnect.make({ url: "ws://host/", schedule: exponential, whileDown: "fail" })
-        assert.propertyVal(yield* Effect.flip(client.send("a")), "reason", "Down")
+        const client = yield* Reconnect.make({ url: "ws://host/", schedule: exponential, whenDisconnected: "fail" })
+        assert.propertyVal(yield* Effect.flip(client.send("a")), "reason", "Disconnected")
         const server = yield* serve()
         yield* TestClock.adjust("1 second")
         yield* client.connection
@@ -432,13 +436,13 @@ describe("Reconnect", () => {
       Effect.gen(function* () {
         const client = yield* Reconnect.make({ url: "ws://host/", maxPendingMessages: 3, maxPendingBytes: 10 })
         assert.strictEqual(yield* client.send("12345"), "queued")
-        assert.propertyVal(yield* Effect.flip(client.send("123456")), "reason", "Full")
+        assert.propertyVal(yield* Effect.flip(client.send("123456")), "reason", "QueueFull")
         assert.strictEqual(yield* client.send("12345"), "queued")
         assert.strictEqual(yield* client.send(""), "queued")
-        assert.propertyVal(yield* Effect.flip(client.send("")), "reason", "Full")
+        assert.propertyVal(yield* Effect.flip(client.send("")), "reason", "QueueFull")
         yield* client.close()
         const told = (yield* Stream.runCollect(client.events)).map(describeEvent)
-        assert.deepStrictEqual(told.slice(-2), ["Dropped Over 12345 12345 ", "Stopped"])
+        assert.deepStrictEqual(told.slice(-2), ["Dropped Closed 12345 12345 ", "Stopped"])
       })
     )
 
@@ -481,7 +485,7 @@ describe("Reconnect", () => {
       Effect.gen(function* () {
         const client = yield* Reconnect.make({
           url: "ws://host/",
-          options: { keepalive: { idle: "1 second", timeout: "1 second" } },
+          options: { keepalive: { interval: "1 second", timeout: "1 second" } },
           schedule: exponential
         })
         const told = yield* watch(client)
@@ -504,7 +508,7 @@ describe("Reconnect", () => {
         )
         yield* client.close()
       }),
-      (connection) => (connection === 0 ? { outbound: { blackHoleAfter: 145 } } : {})
+      (connection) => (connection === 0 ? { outbound: { blackholeAfter: 145 } } : {})
     )
 
     test(
@@ -512,7 +516,7 @@ describe("Reconnect", () => {
       Effect.gen(function* () {
         const client = yield* Reconnect.make({
           url: "ws://host/",
-          options: { outboundBuffer: 1 << 20 },
+          options: { writeHighWaterMark: 1 << 20 },
           schedule: exponential
         })
         const told = yield* watch(client)
@@ -577,7 +581,7 @@ describe("Reconnect", () => {
         const client = yield* Reconnect.make({ url: "ws://host/" })
         const far = yield* Queue.take(server.connections)
         yield* client.connection
-        assert.propertyVal(yield* Effect.flip(client.close(1005)), "_tag", "Misuse")
+        assert.propertyVal(yield* Effect.flip(client.close(1005)), "_tag", "SendError")
         yield* client.close(4000, "enough")
         assert.deepInclude((yield* far.closed).received, { code: 4000, reason: "enough" })
         assert.deepStrictEqual((yield* Stream.runCollect(client.events)).map(describeEvent), [
@@ -613,7 +617,7 @@ describe("Reconnect", () => {
         const closing = yield* Effect.forkChild(client.close(), { startImmediately: true })
         yield* settle
         yield* Fiber.interrupt(closing)
-        assert.propertyVal(yield* Effect.flip(client.send("late")), "reason", "Over")
+        assert.propertyVal(yield* Effect.flip(client.send("late")), "reason", "Closed")
         for (let second = 0; second < 10; second++) {
           yield* settle
           yield* TestClock.adjust("1 second")
@@ -641,7 +645,7 @@ describe("Reconnect", () => {
       "and gives a reader that still reads what had arrived",
       Effect.gen(function* () {
         const server = yield* serve()
-        const client = yield* Reconnect.make({ url: "ws://host/", inbox: 2 })
+        const client = yield* Reconnect.make({ url: "ws://host/", receiveQueueSize: 2 })
         const far = yield* Queue.take(server.connections)
         const permits = yield* Queue.unbounded<void>()
         const given: Array<string> = []
@@ -672,7 +676,7 @@ describe("Reconnect", () => {
       "while the program reads no messages",
       Effect.gen(function* () {
         const server = yield* serve()
-        const client = yield* Reconnect.make({ url: "ws://host/", inbox: 2 })
+        const client = yield* Reconnect.make({ url: "ws://host/", receiveQueueSize: 2 })
         const far = yield* Queue.take(server.connections)
         for (let index = 0; index < 10; index++) yield* far.send(String(index))
         yield* settle
@@ -733,7 +737,11 @@ describe("Reconnect", () => {
     "gives the messages of all connections in order",
     Effect.gen(function* () {
       const server = yield* serve()
-      const client = yield* Reconnect.make({ url: "ws://host/", inbox: 2, schedule: Schedule.spaced("1 second") })
+      const client = yield* Reconnect.make({
+        url: "ws://host/",
+        receiveQueueSize: 2,
+        schedule: Schedule.spaced("1 second")
+      })
       for (let connection = 0; connection < 3; connection++) {
         const far = yield* Queue.take(server.connections)
         for (let index = 0; index < 10; index++) yield* far.send(`${connection}${index}`)

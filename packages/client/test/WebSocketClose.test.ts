@@ -2,7 +2,7 @@
  * The method `close`, step by step as https://websockets.spec.whatwg.org numbers them.
  */
 import type { CloseFrame } from "@effect-ws/protocol/CloseFrame"
-import * as Faulty from "@effect-ws/transport/Faulty"
+import * as FaultInjection from "@effect-ws/transport/FaultInjection"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Queue } from "effect"
 import type { Scope } from "effect"
@@ -12,7 +12,7 @@ import * as Https from "node:https"
 import * as Net from "node:net"
 import { WebSocketServer } from "ws"
 import * as Client from "../src/Client.ts"
-import * as WebSocket from "../src/WebSocket.ts"
+import * as WebSocketClass from "../src/WebSocketClass.ts"
 import * as certificates from "./support/certificates.ts"
 import { keeping, network, record, served, test, thrown, turn, url } from "./support/standard.ts"
 
@@ -55,9 +55,9 @@ describe("close", () => {
     test(
       `step 1: a code is clamped to an integer, halves to the even one: ${JSON.stringify(code)} is ${expected}`,
       Effect.gen(function* () {
-        const { closure, socket } = yield* opened()
+        const { closeInfo, socket } = yield* opened()
         socket.close(code as number)
-        assert.strictEqual((yield* closure).received?.code, expected)
+        assert.strictEqual((yield* closeInfo).received?.code, expected)
       })
     )
   }
@@ -65,7 +65,7 @@ describe("close", () => {
   test(
     "step 2: a reason of more than 123 bytes of UTF-8 is a SyntaxError",
     Effect.gen(function* () {
-      const { closure, socket } = yield* opened()
+      const { closeInfo, socket } = yield* opened()
       assert.strictEqual(
         thrown(() => socket.close(1000, "x".repeat(124))),
         "SyntaxError"
@@ -81,21 +81,21 @@ describe("close", () => {
       assert.strictEqual(socket.readyState, 1)
       const longest = `${"é".repeat(60)}\uD800`
       socket.close(3000, longest)
-      assert.deepStrictEqual((yield* closure).received, { code: 3000, reason: `${"é".repeat(60)}\uFFFD` })
+      assert.deepStrictEqual((yield* closeInfo).received, { code: 3000, reason: `${"é".repeat(60)}\uFFFD` })
     })
   )
 
   test(
     "step 3: in CLOSING and CLOSED it does nothing",
     Effect.gen(function* () {
-      const { closed, closure, events, socket } = yield* opened()
+      const { closed, closeInfo, events, socket } = yield* opened()
       socket.close(3001, "first")
       socket.close(3002, "second")
       assert.strictEqual(socket.readyState, 2)
       yield* closed
       socket.close(3003, "third")
       assert.strictEqual(socket.readyState, 3)
-      assert.deepStrictEqual((yield* closure).received, { code: 3001, reason: "first" })
+      assert.deepStrictEqual((yield* closeInfo).received, { code: 3001, reason: "first" })
       assert.deepStrictEqual(events, ["open [OPEN]", "close 3001 first clean [CLOSED]"])
     })
   )
@@ -126,10 +126,10 @@ describe("close", () => {
     test(
       `step 3: starts the closing handshake; ${name}`,
       Effect.gen(function* () {
-        const { closed, closure, events, socket } = yield* opened()
+        const { closed, closeInfo, events, socket } = yield* opened()
         socket.close(...(args as []))
         assert.strictEqual(socket.readyState, 2)
-        assert.deepStrictEqual((yield* closure).received, frame)
+        assert.deepStrictEqual((yield* closeInfo).received, frame)
         yield* closed
         assert.deepStrictEqual(events, ["open [OPEN]", `${event} [CLOSED]`])
       })
@@ -139,7 +139,7 @@ describe("close", () => {
   test(
     "step 3: what was sent before goes first, a Blob too",
     Effect.gen(function* () {
-      const { closed, closure, messages, socket } = yield* opened()
+      const { closed, closeInfo, messages, socket } = yield* opened()
       socket.send("first")
       socket.send(new Blob(["second"]))
       socket.send("third")
@@ -148,7 +148,7 @@ describe("close", () => {
       yield* closed
       const received = yield* Queue.takeAll(messages)
       assert.deepStrictEqual(received.map(String), ["first", String(Buffer.from("second").join()), "third"])
-      assert.isTrue((yield* closure).clean)
+      assert.isTrue((yield* closeInfo).clean)
       yield* turn
       assert.strictEqual(socket.bufferedAmount, "never".length)
     })
@@ -172,7 +172,7 @@ describe("close", () => {
 describe("close after much was sent", () => {
   it.effect("loses nothing, though the network takes two minutes for it", () =>
     Effect.gen(function* () {
-      const { closure, messages, WebSocketClass } = yield* keeping()
+      const { closeInfo, messages, WebSocketClass } = yield* keeping()
       const socket = new WebSocketClass(url)
       const { closed, events, opened } = record(socket)
       yield* opened
@@ -184,13 +184,13 @@ describe("close after much was sent", () => {
       }
       yield* closed
       assert.strictEqual(yield* Queue.size(messages), 24)
-      assert.deepStrictEqual((yield* closure).received, { code: 4000, reason: "" })
+      assert.deepStrictEqual((yield* closeInfo).received, { code: 4000, reason: "" })
       assert.deepStrictEqual(events, ["open [OPEN]", "close 4000 clean [CLOSED]"])
     }).pipe(
       Effect.scoped,
       Effect.provide(
         Layer.provideMerge(
-          Faulty.layerDialer(() => ({ outbound: { bandwidth: 50_000 } })),
+          FaultInjection.layerDialer(() => ({ outbound: { bandwidth: 50_000 } })),
           network
         )
       )
@@ -202,7 +202,7 @@ describe("close after much was sent", () => {
       Effect.gen(function* () {
         let received = 0
         const { port } = yield* slowServer(scheme === "wss", 4_000_000, () => received++)
-        const Class = WebSocket.makeWebSocketClass(Client.layerDirect(), {
+        const Class = WebSocketClass.makeWebSocketClass(Client.layerDirect(), {
           closeTimeout: "2 seconds",
           tls: { ca: certificates.ca }
         })

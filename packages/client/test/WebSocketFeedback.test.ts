@@ -8,7 +8,7 @@ import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import * as WebSocket from "../src/WebSocket.ts"
+import * as WebSocketClass from "../src/WebSocketClass.ts"
 import { classOf, echo, keeping, network, raw, record, served, test, turn, until, url } from "./support/standard.ts"
 import { listening } from "./support/web.ts"
 
@@ -184,15 +184,15 @@ describe("when the connection is closed", () => {
   test(
     "by the Scope of the class, the server hears 1001, as when a page goes away",
     Effect.gen(function* () {
-      const { closure } = yield* keeping()
+      const { closeInfo } = yield* keeping()
       const scope = yield* Scope.make()
-      const Class = yield* Scope.provide(WebSocket.make(), scope)
+      const Class = yield* Scope.provide(WebSocketClass.make(), scope)
       const socket = new Class(url)
       const { closed, events, opened } = record(socket)
       yield* opened
       yield* Scope.close(scope, Exit.void)
       yield* closed
-      assert.strictEqual((yield* closure).received?.code, 1001)
+      assert.strictEqual((yield* closeInfo).received?.code, 1001)
       assert.deepStrictEqual(events, ["open [OPEN]", "close 1001 clean [CLOSED]"])
       const late = record(new Class(url))
       yield* late.closed

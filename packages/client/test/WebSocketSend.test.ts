@@ -7,7 +7,7 @@ import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Queue, Stream } from "effect"
-import { engineOf } from "../src/internal/WebSocketEngine.ts"
+import { engineOf } from "../src/internal/WebSocketImpl.ts"
 import { classOf, echo, keeping, record, served, test, thrown, turn, until, url } from "./support/standard.ts"
 
 describe("send", () => {
@@ -148,7 +148,7 @@ describe("send", () => {
   test(
     "step 2: in CLOSING and CLOSED bufferedAmount only grows",
     Effect.gen(function* () {
-      const { closure, messages, WebSocketClass } = yield* keeping()
+      const { closeInfo, messages, WebSocketClass } = yield* keeping()
       const socket = new WebSocketClass(url)
       const { closed, opened } = record(socket)
       yield* opened
@@ -160,7 +160,7 @@ describe("send", () => {
       socket.send(new Uint8Array(5))
       yield* turn
       assert.strictEqual(socket.bufferedAmount, 10)
-      yield* closure
+      yield* closeInfo
       assert.strictEqual(Queue.sizeUnsafe(messages), 0)
     })
   )

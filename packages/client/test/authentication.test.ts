@@ -1,5 +1,5 @@
 import * as Accept from "@effect-ws/connection/Accept"
-import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import type { DigestAlgorithm } from "@effect-ws/protocol/DigestAuth"
 import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import * as Auth from "@effect-ws/server/Auth"
@@ -60,7 +60,7 @@ describe("authentication", () => {
     ["a password that is not ASCII", "Jäsøn", "pässwörd:"]
   ] as const) {
     const userInfo = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`
-    const credentials = AuthAnswer.password(username, password)
+    const credentials = ClientAuth.password(username, password)
 
     for (const algorithm of [
       "MD5",
@@ -87,7 +87,7 @@ describe("authentication", () => {
         const shown = yield* serve(basic)
         yield* Client.connect("ws://host/", { credentials })
         yield* Client.connect(`ws://${userInfo}@host/`)
-        yield* Client.connect("ws://host/", { credentials, sendCredentials: "at-once" })
+        yield* Client.connect("ws://host/", { credentials, sendCredentials: "preemptive" })
         assert.deepStrictEqual(schemes(shown), [undefined, "Basic", undefined, "Basic", "Basic"])
       })
     )
@@ -97,9 +97,9 @@ describe("authentication", () => {
     "by Bearer, at once or asked",
     Effect.gen(function* () {
       const shown = yield* serve(bearer)
-      const credentials = AuthAnswer.token("t0ken")
+      const credentials = ClientAuth.token("t0ken")
       yield* Client.connect("ws://host/", { credentials })
-      yield* Client.connect("ws://host/", { credentials, sendCredentials: "when-asked" })
+      yield* Client.connect("ws://host/", { credentials, sendCredentials: "on-challenge" })
       assert.deepStrictEqual(schemes(shown), ["Bearer", undefined, "Bearer"])
     })
   )
@@ -108,12 +108,12 @@ describe("authentication", () => {
     "takes the strongest of several challenges, of those that are allowed",
     Effect.gen(function* () {
       const shown = yield* serve(Auth.anyOf(basic, digest("MD5"), digest("SHA-256")))
-      const credentials = AuthAnswer.password("Aladdin", "open sesame")
+      const credentials = ClientAuth.password("Aladdin", "open sesame")
       yield* Client.connect("ws://host/", { credentials })
       assert.match(shown[1]!, /^Digest .*algorithm=SHA-256/)
       yield* Client.connect("ws://host/", { credentials, authSchemes: ["Basic"] })
       assert.match(shown[3]!, /^Basic /)
-      yield* Client.connect("ws://host/", { credentials, sendCredentials: "at-once" })
+      yield* Client.connect("ws://host/", { credentials, sendCredentials: "preemptive" })
       assert.match(shown[4]!, /^Basic /)
     })
   )
@@ -130,7 +130,7 @@ describe("authentication", () => {
             })
           : digest("SHA-256")(request)
       const shown = yield* serve(stale)
-      yield* Client.connect("ws://host/", { credentials: AuthAnswer.password("Aladdin", "open sesame") })
+      yield* Client.connect("ws://host/", { credentials: ClientAuth.password("Aladdin", "open sesame") })
       assert.deepStrictEqual(schemes(shown), [undefined, "Digest", "Digest"])
       const nonces = shown.slice(1).map((value) => /nonce="([^"]*)"/.exec(value!)?.[1])
       assert.notStrictEqual(nonces[0], nonces[1])
@@ -147,7 +147,7 @@ describe("authentication", () => {
             )
           : Effect.succeed({})
       )
-      yield* Client.connect("ws://host/", { credentials: AuthAnswer.password("Aladdin", "open sesame") })
+      yield* Client.connect("ws://host/", { credentials: ClientAuth.password("Aladdin", "open sesame") })
       assert.deepStrictEqual(schemes(shown), [undefined, "Digest", "Digest"])
       assert.match(shown[1]!, /nc=00000001/)
       assert.match(shown[2]!, /nc=00000002/)
@@ -167,7 +167,7 @@ describe("authentication", () => {
         const logger = Logger.layer([Logger.make((entry) => logged.push(entry.message, entry.cause))])
         const shown = yield* serve(policy)
         const credentials =
-          name === "Bearer" ? AuthAnswer.token("pa55word") : AuthAnswer.password("Aladdin", "pa55word")
+          name === "Bearer" ? ClientAuth.token("pa55word") : ClientAuth.password("Aladdin", "pa55word")
         const url = name === "Bearer" ? "ws://host/" : "ws://Aladdin:pa55word@host/"
         const options = name === "Bearer" ? { credentials } : {}
         const error = yield* Effect.flip(Client.connect(url, options)).pipe(Effect.provide(logger))

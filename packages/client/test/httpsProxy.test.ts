@@ -1,7 +1,7 @@
 /**
  * Proxies that are spoken to in TLS, over the real network: `node:https` with CONNECT, and in the tunnel TLS again.
  */
-import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Scope } from "effect"
@@ -12,7 +12,7 @@ import * as Net from "node:net"
 import { inspect } from "node:util"
 import * as Ws from "ws"
 import * as Client from "../src/Client.ts"
-import type * as Proxy from "../src/Proxy.ts"
+import type * as HttpProxy from "../src/HttpProxy.ts"
 import { ProxyError } from "../src/ProxyError.ts"
 import * as certificates from "./support/certificates.ts"
 
@@ -93,7 +93,7 @@ const digestGuard = (): {
 const connect = (url: string, options: Client.ClientOptions) =>
   Effect.provide(Client.connect(url, options), Client.layerDirect())
 
-const converse = (url: string, proxy: Proxy.Proxy): Effect.Effect<void, unknown> =>
+const converse = (url: string, proxy: HttpProxy.Proxy): Effect.Effect<void, unknown> =>
   Effect.scoped(
     Effect.gen(function* () {
       const connection = yield* connect(url, { tls, proxy })
@@ -116,7 +116,7 @@ describe("a proxy in TLS", () => {
       const port = yield* listen(proxying(Https.createServer(secure)))
       const plain = yield* listen(echo(Http.createServer()))
       const encrypted = yield* listen(echo(Https.createServer(secure)))
-      const proxy: Proxy.Proxy = { kind: "https", host: "localhost", port, tls }
+      const proxy: HttpProxy.Proxy = { kind: "https", host: "localhost", port, tls }
       yield* converse(`ws://localhost:${plain}/`, proxy)
       yield* converse(`wss://localhost:${encrypted}/`, proxy)
     })
@@ -128,7 +128,7 @@ describe("a proxy in TLS", () => {
       const port = yield* listen(proxying(Https.createServer(secure)))
       const encrypted = yield* listen(echo(Https.createServer(secure)))
       const url = `wss://localhost:${encrypted}/`
-      const proxy: Proxy.Proxy = { kind: "https", host: "127.0.0.1", port }
+      const proxy: HttpProxy.Proxy = { kind: "https", host: "127.0.0.1", port }
       for (const [trust, why] of [
         [undefined, /certificate/],
         [tls, /127\.0\.0\.1/]
@@ -139,10 +139,10 @@ describe("a proxy in TLS", () => {
         assert.match(error.message, why)
       }
       yield* converse(url, { ...proxy, tls: { ...tls, servername: "localhost" } })
-      yield* converse(url, { ...proxy, tls: { dangerouslyIgnoreCertificate: true } })
+      yield* converse(url, { ...proxy, tls: { rejectUnauthorized: false } })
       // What the proxy is excused from the server is not.
       const error = yield* Effect.scoped(
-        Effect.flip(connect(url, { proxy: { ...proxy, tls: { dangerouslyIgnoreCertificate: true } } }))
+        Effect.flip(connect(url, { proxy: { ...proxy, tls: { rejectUnauthorized: false } } }))
       )
       assert.strictEqual(error._tag, "TlsError")
     })
@@ -166,7 +166,7 @@ describe("a proxy in TLS", () => {
       const demanding = { ...secure, ca: certificates.ca, requestCert: true, rejectUnauthorized: true }
       const port = yield* listen(proxying(Https.createServer(demanding)))
       const plain = yield* listen(echo(Http.createServer()))
-      const proxy: Proxy.Proxy = {
+      const proxy: HttpProxy.Proxy = {
         kind: "https",
         host: "localhost",
         port,
@@ -185,17 +185,17 @@ describe("a proxy that asks by Digest", () => {
         const { ask, seen } = digestGuard()
         const port = yield* listen(proxying(kind === "http" ? Http.createServer() : Https.createServer(secure), ask))
         const encrypted = yield* listen(echo(Https.createServer(secure)))
-        const proxy: Proxy.Proxy = {
+        const proxy: HttpProxy.Proxy = {
           kind,
           host: "localhost",
           port,
           tls,
-          credentials: AuthAnswer.password("Aladdin", "open sesame"),
+          credentials: ClientAuth.password("Aladdin", "open sesame"),
           authSchemes: ["Digest"]
         }
         yield* converse(`wss://localhost:${encrypted}/`, proxy)
         assert.deepStrictEqual(seen, ["", "Digest"])
-        const credentials = AuthAnswer.password("Aladdin", "pa55word")
+        const credentials = ClientAuth.password("Aladdin", "pa55word")
         const error = yield* Effect.scoped(
           Effect.flip(connect("ws://localhost/", { proxy: { ...proxy, credentials } }))
         )

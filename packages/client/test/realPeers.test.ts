@@ -2,8 +2,8 @@
  * Other people's servers and proxies, over the real network: `ws`, python `websockets`, nginx, tinyproxy, microsocks.
  */
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
-import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
-import { HeadError } from "@effect-ws/protocol/HeadParser"
+import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
+import { HttpHeadError } from "@effect-ws/protocol/HeadParser"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { Dialer, formatAddress, hostPort } from "@effect-ws/transport/Dialer"
 import * as Tcp from "@effect-ws/transport/Tcp"
@@ -22,7 +22,7 @@ import * as Ws from "ws"
 import * as Client from "../src/Client.ts"
 import type { ConnectError } from "../src/ConnectError.ts"
 import { ConnectTimeout, TlsError } from "../src/ConnectError.ts"
-import * as Proxy from "../src/Proxy.ts"
+import * as HttpProxy from "../src/HttpProxy.ts"
 import { ProxyError } from "../src/ProxyError.ts"
 import { UnexpectedResponse } from "../src/UnexpectedResponse.ts"
 import * as certificates from "./support/certificates.ts"
@@ -86,7 +86,7 @@ const withWs = <S extends Http.Server | Https.Server>(server: S, options?: Ws.Se
 const secure = { cert: certificates.server.cert, key: certificates.server.key }
 const tls = { ca: certificates.ca }
 
-const proxy = (text: string): Proxy.Proxy => Result.getOrThrow(Proxy.parse(text))
+const proxy = (text: string): HttpProxy.Proxy => Result.getOrThrow(HttpProxy.parse(text))
 
 describe("with ws", () => {
   test(
@@ -162,7 +162,7 @@ describe("over TLS", () => {
     "trusts anybody only when told so",
     Effect.gen(function* () {
       const port = yield* listen(withWs(Https.createServer(secure)))
-      yield* converse(`wss://127.0.0.1:${port}/`, { tls: { dangerouslyIgnoreCertificate: true } })
+      yield* converse(`wss://127.0.0.1:${port}/`, { tls: { rejectUnauthorized: false } })
     })
   )
 
@@ -248,8 +248,8 @@ describe("with nginx", () => {
       yield* converse(`wss://${host}/`, { tls })
       yield* converse(`https://${host}/old`, { tls })
       yield* converse(`wss://Aladdin:open%20sesame@${host}/cave`, { tls })
-      const credentials = AuthAnswer.password("Aladdin", "open sesame")
-      yield* converse(`wss://${host}/cave`, { tls, credentials, sendCredentials: "at-once" })
+      const credentials = ClientAuth.password("Aladdin", "open sesame")
+      yield* converse(`wss://${host}/cave`, { tls, credentials, sendCredentials: "preemptive" })
       const error = yield* failing(`wss://Aladdin:wrong@${host}/cave`, { tls })
       assert.instanceOf(error, UnexpectedResponse)
       assert.strictEqual(error.status, 401)
@@ -271,7 +271,7 @@ const proxied = Effect.fnUntraced(function* (through: string) {
   const error = yield* failing(`ws://127.0.0.1:${gone}/`, { proxy: proxy(through) })
   assert.instanceOf(error, ProxyError)
   assert.strictEqual(error.destination, `127.0.0.1:${gone}`)
-  const dialer = Layer.provide(Proxy.layer(proxy(through)), Tcp.layerDialer())
+  const dialer = Layer.provide(HttpProxy.layer(proxy(through)), Tcp.layerDialer())
   const connection = yield* Effect.provide(
     Client.connect(`wss://localhost:${encrypted}/`, { tls }) as Effect.Effect<
       Effect.Success<ReturnType<typeof Client.connect>>,
@@ -387,7 +387,7 @@ describe("with a server of the other kind", () => {
       const alert = Buffer.from("15030100020246", "hex")
       const record = yield* listen(Net.createServer((socket) => void socket.once("data", () => socket.end(alert))))
       const error = yield* failing(`ws://localhost:${record}/`)
-      assert.instanceOf(error, HeadError)
+      assert.instanceOf(error, HttpHeadError)
       assert.match(error.message, /found a TLS record: the server speaks TLS, so use wss:\/\/ or https:\/\//)
     })
   )

@@ -9,7 +9,7 @@ import { Cause, Effect, Exit, Layer } from "effect"
 import * as Client from "../src/Client.ts"
 import * as HappyEyeballs from "../src/HappyEyeballs.ts"
 import * as Reconnect from "../src/Reconnect.ts"
-import * as WebSocket from "../src/WebSocket.ts"
+import * as WebSocketClass from "../src/WebSocketClass.ts"
 
 const network = Layer.fresh(Memory.layer({ port: 80 }))
 const server = Layer.provideMerge(
@@ -32,7 +32,7 @@ for (const options of [
   { maxInterimResponses: Number.NaN },
   { maxHeaderBytes: Number.NaN },
   { maxMessageSize: Number.NaN },
-  { keepalive: { idle: -1 } },
+  { keepalive: { interval: -1 } },
   { closeTimeout: "soon" as never }
 ] satisfies ReadonlyArray<Client.ClientOptions>) {
   it.effect(`does not connect with ${JSON.stringify(options)}`, () =>
@@ -76,6 +76,9 @@ it.effect("a dialer and a class are not made of impossible options", () =>
       const made = Effect.sync(() => HappyEyeballs.make(inner, options))
       assert.include(defectOf(yield* Effect.exit(made)), Object.keys(options)[0]!)
     }
-    assert.include(defectOf(yield* Effect.exit(WebSocket.make({ maxBufferedAmount: Number.NaN }))), "maxBufferedAmount")
+    assert.include(
+      defectOf(yield* Effect.exit(WebSocketClass.make({ maxBufferedAmount: Number.NaN }))),
+      "maxBufferedAmount"
+    )
   }).pipe(Effect.scoped, Effect.provide(network))
 )

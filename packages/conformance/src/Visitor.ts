@@ -21,7 +21,7 @@ export interface VisitOptions {
 const deflate = PermessageDeflate.make({
   // The suite fails over a text message that is not compressed where compression was agreed on, which RFC 7692 6 allows.
   threshold: 0,
-  plainWhenSmaller: false,
+  skipIfLarger: false,
   offers: [{ client_max_window_bits: true }, { client_no_context_takeover: true, client_max_window_bits: true }]
 })
 

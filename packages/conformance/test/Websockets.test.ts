@@ -114,11 +114,11 @@ describe.skipIf(isMissing && process.env["CI"] === undefined)(
         const ports = yield* serve(cases.map(([theirs]) => theirs))
         for (const [index, [, ours, agreed]] of cases.entries()) {
           const proxy = yield* CountingProxy.start(ports[index]!)
-          const { closure, extensions } = yield* Effect.scoped(exchange(proxy.port, ours))
+          const { closeInfo, extensions } = yield* Effect.scoped(exchange(proxy.port, ours))
           const { request, response } = proxy.connections[0]!
           assert.deepStrictEqual(CountingProxy.extensionsIn(response), answer(agreed))
           assert.deepStrictEqual(extensions, ["permessage-deflate"])
-          assert.deepStrictEqual([closure.clean, closure.received?.code], [true, 1000])
+          assert.deepStrictEqual([closeInfo.clean, closeInfo.received?.code], [true, 1000])
           for (const { bytes } of [request, response]) assert.isBelow(bytes, plainBytes / 3)
         }
       }).pipe(Effect.scoped, Effect.provide(Client.layerDirect()))
@@ -144,8 +144,8 @@ const exchange = Effect.fnUntraced(function* (port: number, params: Params) {
   const connection = yield* Client.connect(`ws://127.0.0.1:${port}/`).pipe(
     Effect.provide(
       PermessageDeflate.layer({
-        serverTakeover: !params.server_no_context_takeover,
-        clientTakeover: !params.client_no_context_takeover,
+        serverContextTakeover: !params.server_no_context_takeover,
+        clientContextTakeover: !params.client_no_context_takeover,
         serverMaxWindowBits: bits(params.server_max_window_bits),
         clientMaxWindowBits: bits(params.client_max_window_bits)
       })
@@ -158,7 +158,7 @@ const exchange = Effect.fnUntraced(function* (port: number, params: Params) {
     }
   }
   const extensions = connection.extensions.map(({ name }) => name)
-  return { closure: yield* connection.close(), extensions }
+  return { closeInfo: yield* connection.close(), extensions }
 })
 
 /** Starts an echo server in Python for each set of parameters, and gives their ports. */

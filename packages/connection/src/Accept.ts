@@ -25,12 +25,12 @@ import type * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
 import * as Peer from "./Peer.ts"
-import type { HttpAnswered } from "./HttpAnswered.ts"
-import { Deadlines } from "@effect-ws/transport/Deadlines"
-import { Handshake, release } from "./internal/Handshake.ts"
+import type { AnsweredAsHttp } from "./AnsweredAsHttp.ts"
+import { SharedTimeouts } from "@effect-ws/transport/SharedTimeouts"
+import { ServerHandshakeDriver, release } from "./internal/ServerHandshakeDriver.ts"
 import { HandshakeTime } from "./internal/HandshakeTime.ts"
-import type { Terms } from "./internal/Handshake.ts"
-import { environment } from "./internal/open.ts"
+import type { ServerHandshakeConfig } from "./internal/ServerHandshakeDriver.ts"
+import { environment } from "./internal/makeConnection.ts"
 import { Telemetry } from "./Telemetry.ts"
 
 /**
@@ -94,7 +94,7 @@ export interface HttpAnswer {
  * @category errors
  * @since 0.1.0
  */
-export type AcceptError = HandshakeRejection.HandshakeRejection | HttpAnswered | Socket.SocketError
+export type AcceptError = HandshakeRejection.HandshakeRejection | AnsweredAsHttp | Socket.SocketError
 
 /**
  * What the server's side of a handshake may be told.
@@ -105,7 +105,7 @@ export type AcceptError = HandshakeRejection.HandshakeRejection | HttpAnswered |
 export interface AcceptOptions<R = never>
   extends ConnectionOptions.ConnectionOptions, HeadLimits, Peer.ForwardingOptions {
   /** The paths that exist; others get 404. Default: every path. */
-  readonly locations?: ReadonlyArray<string> | undefined
+  readonly paths?: ReadonlyArray<string> | undefined
   /**
    * The origins of web pages that may connect; others get 403. `"same-origin"` takes pages from the host they connect
    * to, `"any"` takes all, and clients that send no origin are no web page and pass. The check comes before `decide`; a
@@ -118,7 +118,7 @@ export interface AcceptOptions<R = never>
    */
   readonly subprotocols?: ReadonlyArray<string> | undefined
   /**
-   * Decides over the requests that `locations` and `origins` let pass. Default: all of them are accepted.
+   * Decides over the requests that `paths` and `origins` let pass. Default: all of them are accepted.
    */
   readonly decide?: Decide<R> | undefined
   /**
@@ -153,7 +153,7 @@ export const all: Decide = () => Effect.succeed({})
  */
 export const policy =
   (
-    options: Pick<AcceptOptions, "locations" | "origins" | "subprotocols">
+    options: Pick<AcceptOptions, "paths" | "origins" | "subprotocols">
   ): ((request: UpgradeRequest) => Effect.Effect<Acceptance, HandshakeRejection.HandshakeRejection>) =>
   (request) =>
     Effect.map(Effect.fromResult(HandshakePolicy.decide(request, options)), ({ subprotocol }) => ({ subprotocol }))
@@ -169,7 +169,7 @@ export const policy =
  * **Gotchas**
  *
  * Closing the Scope ends the stream of an open connection too, without a close frame: the peer sees 1006. `close` it
- * before that, or let `Conversation.run` do so as the end of a program says.
+ * before that, or let `ConnectionHandler.run` do so as the end of a program says.
  *
  * @category constructors
  * @since 0.1.0
@@ -303,7 +303,7 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
   // One context for all connections: what a fiber makes of its own is held as long as anything refers to that.
   Effect.zipWith(Extensions.current, Effect.context<never>(), (extensions, context): Acceptor<R> => {
     const timeout = Argument.duration("handshakeTimeout", options.handshakeTimeout ?? "10 seconds")
-    const terms: Terms<R> = {
+    const terms: ServerHandshakeConfig<R> = {
       limits: options,
       policy: options,
       forwarding: Peer.forwarding(options),
@@ -311,14 +311,21 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
       respond: options.respond,
       extensions,
       timeout,
-      deadlines: new Deadlines(timeout),
+      deadlines: new SharedTimeouts(timeout),
       observer: Context.get(context, Telemetry),
       environment: environment(ConnectionOptions.settings(options), context)
     }
     return {
       startTime: (onExpire) => new HandshakeTime(terms.deadlines, terms.environment.context, onExpire),
       begin: (socket, context, scope, owner, time) => {
-        const handshake = new Handshake(terms, socket, context, scope, owner, time as HandshakeTime | undefined)
+        const handshake = new ServerHandshakeDriver(
+          terms,
+          socket,
+          context,
+          scope,
+          owner,
+          time as HandshakeTime | undefined
+        )
         handshake.start()
         return handshake
       },

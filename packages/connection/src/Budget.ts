@@ -30,7 +30,7 @@ export interface BudgetOptions {
    * counts as its /64. The process holds at most `limit`, `floor` for each address, and one message. Default: 128 KiB,
    * enough for both buffers of a connection.
    */
-  readonly floor?: number | undefined
+  readonly minPerConnection?: number | undefined
 }
 
 /**
@@ -63,7 +63,7 @@ export interface Holding {
  */
 export class Budget {
   readonly limit: number
-  readonly floor: number
+  readonly minPerConnection: number
   private held = 0
   private most = 0
   private count = 0
@@ -72,7 +72,7 @@ export class Budget {
 
   constructor(options?: BudgetOptions) {
     this.limit = Argument.limit("limit", options?.limit ?? 1024 ** 3)
-    this.floor = Argument.limit("floor", options?.floor ?? 128 * 1024)
+    this.minPerConnection = Argument.limit("floor", options?.minPerConnection ?? 128 * 1024)
   }
 
   /**
@@ -111,7 +111,7 @@ export class Budget {
    *
    * What is recorded must be taken back, with 0 in the end.
    */
-  adjust(holding: Holding, bytes: number): void {
+  update(holding: Holding, bytes: number): void {
     const held = holding as Held
     const before = held.bytes
     const share = this.shareOf(held)
@@ -145,7 +145,7 @@ export class Budget {
 
   private next(asking: Held): Held | undefined {
     if (this.held <= this.limit) return undefined
-    let most = this.floor
+    let most = this.minPerConnection
     let found: Held | undefined = undefined
     for (const share of this.shares.values()) {
       if (share.bytes <= most) continue
@@ -155,7 +155,8 @@ export class Budget {
       found = longest
     }
     // One that holds more than all may together has to go itself.
-    if (found === undefined && asking.bytes > Math.max(this.limit, this.floor) && !asking.isLettingGo) return asking
+    if (found === undefined && asking.bytes > Math.max(this.limit, this.minPerConnection) && !asking.isLettingGo)
+      return asking
     return found
   }
 }

@@ -9,10 +9,10 @@
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import * as ClientHandshake from "@effect-ws/protocol/ClientHandshake"
-import type { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
+import type { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
 import * as HandshakeKey from "@effect-ws/protocol/HandshakeKey"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
-import type { HeadError, HeadLimits } from "@effect-ws/protocol/HeadParser"
+import type { HttpHeadError, HeadLimits } from "@effect-ws/protocol/HeadParser"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Push from "@effect-ws/transport/Push"
@@ -25,10 +25,10 @@ import type * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
 import type * as ConnectionOptions from "./ConnectionOptions.ts"
 import type { HandshakeTimeout } from "./HandshakeTimeout.ts"
-import { Greeting } from "./internal/Greeting.ts"
-import type { Handshaking } from "./internal/Handshaking.ts"
-import { hold } from "./internal/hold.ts"
-import type { Held } from "./internal/hold.ts"
+import { ClientHandshakeDriver } from "./internal/ClientHandshakeDriver.ts"
+import type { HandshakeTelemetry } from "./internal/HandshakeTelemetry.ts"
+import { acquireSocket } from "./internal/acquireSocket.ts"
+import type { AcquiredSocket } from "./internal/acquireSocket.ts"
 import { PulledSocket } from "./internal/PulledSocket.ts"
 import { randomKey } from "./internal/randomKey.ts"
 import { sha1 } from "./internal/sha1.ts"
@@ -61,9 +61,9 @@ export interface ConnectOptions extends ConnectionOptions.ConnectionOptions, Hea
  * @since 0.1.0
  */
 export type ConnectError =
-  | HandshakeMisuse
-  | HeadError
-  | ClientHandshake.HandshakeFailure
+  | HandshakeConfigError
+  | HttpHeadError
+  | ClientHandshake.HandshakeError
   | Negotiation.NegotiationError
   | HandshakeTimeout
   | Socket.SocketError
@@ -121,9 +121,9 @@ const greet = (
   url: string | URL,
   options: ConnectOptions,
   onRefusal: ((refusal: Refusal) => void) | undefined,
-  watched: Handshaking | undefined
+  watched: HandshakeTelemetry | undefined
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  Effect.flatMap(hold(socket), (held) =>
+  Effect.flatMap(acquireSocket(socket), (held) =>
     Effect.flatMap(Extensions.current, (extensions) =>
       Effect.contextWith((context: Context.Context<Scope.Scope>) => {
         const target = typeof url === "string" ? new URL(url) : url
@@ -149,7 +149,7 @@ const greet = (
           secure: undefined
         }
         return Effect.callback<Connection, ConnectError>((resume) => {
-          const greeting = new Greeting({
+          const greeting = new ClientHandshakeDriver({
             socket,
             ...ends(held, context as Context.Context<never>),
             extensions,
@@ -172,11 +172,11 @@ const greet = (
     )
   )
 
-const peerOf = (socket: Socket.Socket, { reader }: Held): Push.PeerInfo | undefined =>
+const peerOf = (socket: Socket.Socket, { reader }: AcquiredSocket): Push.PeerInfo | undefined =>
   Push.peerInfo(socket) ?? Push.peerInfo(reader)
 
 const ends = (
-  { reader, writer }: Held,
+  { reader, writer }: AcquiredSocket,
   context: Context.Context<never>
 ): { readonly reader: Push.PushReader; readonly writer: Push.PushWriter } => {
   if (Push.isPushReader(reader) && Push.isPushWriter(writer)) return { reader, writer }

@@ -10,15 +10,15 @@
  * @since 0.1.0
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
-import type * as Event from "@effect-ws/protocol/Event"
+import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
 import type * as Frame from "@effect-ws/protocol/Frame"
 import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type * as Message from "@effect-ws/protocol/Message"
-import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { SendError } from "@effect-ws/protocol/SendError"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
-import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
+import type { CloseInfo, SendOptions } from "@effect-ws/protocol/Session"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
@@ -63,7 +63,7 @@ export interface Sent {
  * @category models
  * @since 0.1.0
  */
-export type ConnectionEvent = Message.Message | Event.Ping | Event.Pong | Sent
+export type ConnectionEvent = Message.Message | SessionEvent.Ping | SessionEvent.Pong | Sent
 
 /**
  * One end of an open WebSocket.
@@ -136,7 +136,7 @@ export interface Connection {
    *
    * **Details**
    *
-   * Completes when the bytes that wait for the peer are below `outboundBuffer`, which is at once as long as the peer
+   * Completes when the bytes that wait for the peer are below `writeHighWaterMark`, which is at once as long as the peer
    * reads. See `flushed` for more.
    *
    * Anything else than a string, a `Uint8Array` (of any realm) or a message is a defect of the calling fiber, and closes
@@ -149,7 +149,7 @@ export interface Connection {
   readonly send: (
     data: string | Uint8Array | Message.Message | PreparedMessage,
     options?: SendOptions
-  ) => Effect.Effect<void, CloseError.CloseError | Misuse>
+  ) => Effect.Effect<void, CloseError.CloseError | SendError>
   /**
    * Sends one message piece by piece. Other messages wait until it is complete; control frames do not.
    *
@@ -160,14 +160,14 @@ export interface Connection {
   readonly sendStream: <E, R>(
     message: MessageStream<E, R>,
     options?: SendOptions
-  ) => Effect.Effect<void, E | CloseError.CloseError | Misuse, R>
+  ) => Effect.Effect<void, E | CloseError.CloseError | SendError, R>
   /** Waits until everything that was sent is handed to the system. */
   readonly flushed: Effect.Effect<void, CloseError.CloseError>
 
   /** Sends a ping and waits for its pong: the round-trip time. A payload has at most 125 bytes. */
-  readonly ping: (payload?: Uint8Array) => Effect.Effect<Duration.Duration, CloseError.CloseError | Misuse>
+  readonly ping: (payload?: Uint8Array) => Effect.Effect<Duration.Duration, CloseError.CloseError | SendError>
   /** Sends a pong that nobody asked for: a heartbeat in one direction. */
-  readonly pong: (payload?: Uint8Array) => Effect.Effect<void, CloseError.CloseError | Misuse>
+  readonly pong: (payload?: Uint8Array) => Effect.Effect<void, CloseError.CloseError | SendError>
   /** The round-trip time of the last ping that was answered, be it one of keepalive. */
   readonly latency: Duration.Duration | undefined
 
@@ -179,22 +179,22 @@ export interface Connection {
    * The default is code 1000 without a reason. On a connection that is closing already it only waits.
    *
    * A program that still reads gets what the peer has sent before its own close frame; then `messages` ends. Unread
-   * messages beyond `inboundBuffer` hold the peer's close frame back. They are dropped where the fiber that reads is the
-   * one that closes, where no fiber has read yet, and where nothing is taken for `replyGrace`. Handlers (`onMessage`) are
+   * messages beyond `receiveBufferSize` hold the peer's close frame back. They are dropped where the fiber that reads is the
+   * one that closes, where no fiber has read yet, and where nothing is taken for `closeReplyTimeout`. Handlers (`onMessage`) are
    * not called any more.
    */
-  readonly close: (code?: number, reason?: string) => Effect.Effect<Closure, Misuse>
+  readonly close: (code?: number, reason?: string) => Effect.Effect<CloseInfo, SendError>
   /**
    * Closes like {@link close}, but lets the program finish first: what was received is still delivered, nothing more is
    * read, and the close frame goes out when the program has taken everything and comes back for more.
    */
-  readonly drain: (code?: number, reason?: string) => Effect.Effect<Closure, Misuse>
+  readonly drain: (code?: number, reason?: string) => Effect.Effect<CloseInfo, SendError>
   /** Drops the socket at once, without a close frame: the peer sees 1006. `why` is for our own record. */
   readonly abort: (why?: string) => Effect.Effect<void>
   /** Waits for the end: who began, what each end sent, whether it was clean. */
-  readonly closed: Effect.Effect<Closure>
+  readonly closed: Effect.Effect<CloseInfo>
   /** The record of the end, which `closed` waits for; `undefined` while it is not over. */
-  readonly closure: Closure | undefined
+  readonly closeInfo: CloseInfo | undefined
 
   /**
    * The data frames of the peer in place of `messages`, for the direct style: beside handlers reading them dies. They come as they came, before the extensions that work on messages (such
@@ -208,7 +208,7 @@ export interface Connection {
   readonly sendFrame: (
     frame: Frame.Frame,
     options?: { readonly unchecked?: boolean | undefined }
-  ) => Effect.Effect<void, CloseError.CloseError | Misuse>
+  ) => Effect.Effect<void, CloseError.CloseError | SendError>
 }
 
 /**

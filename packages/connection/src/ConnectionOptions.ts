@@ -9,7 +9,7 @@ import * as Limits from "@effect-ws/protocol/Limits"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import { KeepaliveTimer } from "./internal/Keepalive.ts"
-import { Stalls } from "./internal/Stalls.ts"
+import { StallTimer } from "./internal/StallTimer.ts"
 
 /**
  * What a connection may be told.
@@ -24,26 +24,26 @@ export interface ConnectionOptions extends Partial<{
    * The most bytes of received messages that wait for the program, beside the message in progress. Above it the socket
    * is not read. Default: 64 KiB.
    */
-  readonly inboundBuffer?: number | undefined
+  readonly receiveBufferSize?: number | undefined
   /**
    * The bytes that may wait for the peer to read them before `send` waits. A transport's own high-water mark is the
    * least that works. Default: 64 KiB.
    */
-  readonly outboundBuffer?: number | undefined
+  readonly writeHighWaterMark?: number | undefined
   /**
    * Whether the bytes of a binary message are valid only until the program asks for the next one. Their memory is then
    * freed at once, where it otherwise waits for the garbage collector, which with large messages is most of a relay's
    * work. What was kept shows as empty afterwards: copy it. Text is not concerned. Default: false.
    */
-  readonly recycle?: boolean | undefined
+  readonly reuseReceiveBuffers?: boolean | undefined
   /**
    * Where `send` does not wait (on a connection that is polled, see `Polling`): the bytes that may wait for the peer
    * before the connection fails with 1013. Default: twice `maxMessageSize`, and
    * 32 MiB at least.
    */
-  readonly outboundLimit?: number | undefined
+  readonly maxBufferedBytes?: number | undefined
   /**
-   * How long more than `outboundBuffer` may wait for the peer before the connection is given up with 1006, whether `send`
+   * How long more than `writeHighWaterMark` may wait for the peer before the connection is given up with 1006, whether `send`
    * waits for it or not. Default: for ever.
    */
   readonly writeTimeout?: Duration.Input | undefined
@@ -68,26 +68,26 @@ export interface ConnectionOptions extends Partial<{
   /**
    * How long a server's answer to the peer's close frame waits for a program that is still busy with a message that came
    * before it, so that its replies can go first. A client answers when its program has taken all messages. In either role
-   * also how long, after our own close frame, more than `inboundBuffer` may wait for a reader that takes nothing, before
+   * also how long, after our own close frame, more than `receiveBufferSize` may wait for a reader that takes nothing, before
    * the rest is dropped. Default: 1 second.
    */
-  readonly replyGrace?: Duration.Input | undefined
+  readonly closeReplyTimeout?: Duration.Input | undefined
   /**
-   * When to ask a silent peer whether it lives: after `idle` without a byte from it a ping is sent, and when `timeout`
+   * When to ask a silent peer whether it lives: after `interval` without a byte from it a ping is sent, and when `timeout`
    * more passes without a byte the connection fails with 1011. Both are kept to within a quarter of the shorter. Default:
    * 20 seconds each; `false` switches it off.
    *
    * Progress is life: `timeout` starts when the system has taken the ping, and starts again when output moves that the
    * system had refused; after that it allows for what the system still holds, at the rate at which the peer read, up to
-   * ten times `timeout`. Output that is blocked and does not move for `idle` and `timeout` together ends the connection.
-   * Silence does not count while we do not read, but a ping is still written each `idle`, so that a reset is noticed.
+   * ten times `timeout`. Output that is blocked and does not move for `interval` and `timeout` together ends the connection.
+   * Silence does not count while we do not read, but a ping is still written each `interval`, so that a reset is noticed.
    */
   readonly keepalive?:
-    | { readonly idle?: Duration.Input | undefined; readonly timeout?: Duration.Input | undefined }
+    | { readonly interval?: Duration.Input | undefined; readonly timeout?: Duration.Input | undefined }
     | false
     | undefined
   /**
-   * How long a program may take nothing of the messages that wait for it, once they fill `inboundBuffer` and the socket is
+   * How long a program may take nothing of the messages that wait for it, once they fill `receiveBufferSize` and the socket is
    * not read any more. Then the connection is closed with 1011: what the peer does in the meantime, its end included, goes
    * unnoticed. Time in which output is blocked does not count. Default: 5 minutes; `Infinity` switches it off.
    */
@@ -102,16 +102,16 @@ export interface ConnectionOptions extends Partial<{
  */
 export interface Settings {
   readonly limits: Limits.Limits
-  readonly inboundBuffer: number
-  readonly outboundBuffer: number
-  readonly recycle: boolean
-  readonly outboundLimit: number
+  readonly receiveBufferSize: number
+  readonly writeHighWaterMark: number
+  readonly reuseReceiveBuffers: boolean
+  readonly maxBufferedBytes: number
   readonly writeTimeout: Duration.Duration | undefined
   readonly closeTimeout: Duration.Duration
   readonly maxCloseTime: Duration.Duration
-  readonly replyGrace: Duration.Duration
+  readonly closeReplyTimeout: Duration.Duration
   readonly keepalive: KeepaliveTimer
-  readonly stalls: Stalls | undefined
+  readonly stalls: StallTimer | undefined
 }
 
 /**
@@ -127,21 +127,21 @@ export interface Settings {
  */
 export const settings = (options: ConnectionOptions = {}, clock?: Clock.Clock): Settings => ({
   limits: Limits.make(options),
-  inboundBuffer: Argument.limit("inboundBuffer", options.inboundBuffer ?? 64 * 1024),
-  outboundBuffer: Argument.limit("outboundBuffer", options.outboundBuffer ?? 64 * 1024),
-  recycle: options.recycle ?? false,
-  outboundLimit: Argument.limit(
-    "outboundLimit",
-    options.outboundLimit ?? 2 * Math.max(Limits.make().maxMessageSize, Limits.make(options).maxMessageSize)
+  receiveBufferSize: Argument.limit("receiveBufferSize", options.receiveBufferSize ?? 64 * 1024),
+  writeHighWaterMark: Argument.limit("writeHighWaterMark", options.writeHighWaterMark ?? 64 * 1024),
+  reuseReceiveBuffers: options.reuseReceiveBuffers ?? false,
+  maxBufferedBytes: Argument.limit(
+    "maxBufferedBytes",
+    options.maxBufferedBytes ?? 2 * Math.max(Limits.make().maxMessageSize, Limits.make(options).maxMessageSize)
   ),
   writeTimeout:
     options.writeTimeout === undefined ? undefined : Argument.duration("writeTimeout", options.writeTimeout),
   closeTimeout: Argument.duration("closeTimeout", options.closeTimeout ?? "10 seconds"),
   maxCloseTime: Argument.duration("maxCloseTime", options.maxCloseTime ?? "1 minute"),
-  replyGrace: Argument.duration("replyGrace", options.replyGrace ?? "1 second"),
+  closeReplyTimeout: Argument.duration("closeReplyTimeout", options.closeReplyTimeout ?? "1 second"),
   keepalive: KeepaliveTimer.of(
     {
-      idle: keepaliveTime("idle", options.keepalive),
+      interval: keepaliveTime("interval", options.keepalive),
       timeout: keepaliveTime("timeout", options.keepalive),
       stall: Argument.duration("handlerStallTimeout", options.handlerStallTimeout ?? "5 minutes")
     },
@@ -150,8 +150,8 @@ export const settings = (options: ConnectionOptions = {}, clock?: Clock.Clock): 
   stalls:
     options.messageTimeout === false
       ? undefined
-      : Stalls.of(Argument.duration("messageTimeout", options.messageTimeout ?? "30 seconds"), clock)
+      : StallTimer.of(Argument.duration("messageTimeout", options.messageTimeout ?? "30 seconds"), clock)
 })
 
-const keepaliveTime = (name: "idle" | "timeout", keepalive: ConnectionOptions["keepalive"]): Duration.Duration =>
+const keepaliveTime = (name: "interval" | "timeout", keepalive: ConnectionOptions["keepalive"]): Duration.Duration =>
   keepalive === false ? Duration.infinity : Argument.duration(`keepalive.${name}`, keepalive?.[name] ?? "20 seconds")

@@ -9,7 +9,7 @@
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
-import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { SendError } from "@effect-ws/protocol/SendError"
 import { checkClose } from "@effect-ws/protocol/Session"
 import * as Arr from "effect/Array"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -18,7 +18,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
-import { SocketConnection } from "./internal/SocketConnection.ts"
+import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
 import * as Polling from "./Polling.ts"
 
 /**
@@ -29,7 +29,7 @@ import * as Polling from "./Polling.ts"
  * Every end, the ordinary ones included, fails `pull` and `write` with a `SocketCloseError` that has the close code and
  * reason: 1005 for a close frame without a code, 1006 where the stream broke off. A `CloseEvent` that is written closes
  * the connection with its code, behind what was written before; a code that may not be sent is a `SocketWriteError`.
- * Writes wait while more than `outboundBuffer` bytes wait for the peer. The messages of one `writeAll` follow each other,
+ * Writes wait while more than `writeHighWaterMark` bytes wait for the peer. The messages of one `writeAll` follow each other,
  * nothing else in between.
  *
  * Closing the Scope of the `reader` closes the connection with 1000, and fails at once a `pull` and a `write` that wait.
@@ -44,13 +44,13 @@ import * as Polling from "./Polling.ts"
  * @since 0.1.0
  */
 export const fromConnection = (connection: Connection): Socket.Socket => {
-  if (!(connection instanceof SocketConnection)) {
+  if (!(connection instanceof ConnectionImpl)) {
     throw new Error("only a connection that Accept or Connect made can be a socket")
   }
   return Socket.make({ reader: reader(connection), writer: Effect.succeed(writer(connection)) })
 }
 
-const reader = (connection: SocketConnection): Effect.Effect<Socket.Reader, never, Scope.Scope> =>
+const reader = (connection: ConnectionImpl): Effect.Effect<Socket.Reader, never, Scope.Scope> =>
   Effect.gen(function* () {
     const events = Polling.pull(connection, [])
     // Begun last, so that it ends first: a program that waits in `pull` sees the close.
@@ -66,13 +66,13 @@ const reader = (connection: SocketConnection): Effect.Effect<Socket.Reader, neve
     }
   })
 
-const writer = (connection: SocketConnection): Socket.Writer => ({
+const writer = (connection: ConnectionImpl): Socket.Writer => ({
   write: (chunk) => (Socket.isCloseEvent(chunk) ? close(connection, chunk) : send(connection, [chunk])),
   writeAll: (chunks) => send(connection, chunks)
 })
 
 const send = (
-  connection: SocketConnection,
+  connection: ConnectionImpl,
   chunks: ReadonlyArray<string | Uint8Array>
 ): Effect.Effect<void, Socket.SocketError> =>
   connection.queueAll(chunks).pipe(
@@ -90,10 +90,10 @@ const close = (connection: Connection, { code, reason }: Socket.CloseEvent): Eff
 const beginClose = (connection: Connection, code: number, reason?: string): Effect.Effect<void> =>
   Effect.asVoid(Effect.forkDetach(connection.close(code, reason), { startImmediately: true }))
 
-const toSocketError = (error: CloseError.CloseError | Misuse): Socket.SocketError =>
+const toSocketError = (error: CloseError.CloseError | SendError): Socket.SocketError =>
   new Socket.SocketError({
     reason:
-      error._tag === "Misuse"
+      error._tag === "SendError"
         ? new Socket.SocketWriteError({ cause: error })
         : new Socket.SocketCloseError({
             code: error.code,

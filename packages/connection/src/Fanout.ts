@@ -8,12 +8,12 @@
  * @since 0.1.0
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
-import type { Pending } from "@effect-ws/protocol/Extension"
+import type { AsyncTransform } from "@effect-ws/protocol/Extension"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendFailure, SendOptions } from "@effect-ws/protocol/Session"
 import * as Effect from "effect/Effect"
 import type { Connection } from "./Connection.ts"
-import { SocketConnection } from "./internal/SocketConnection.ts"
+import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
 import { Telemetry } from "./Telemetry.ts"
 
 /**
@@ -25,23 +25,23 @@ import { Telemetry } from "./Telemetry.ts"
 export interface Recipient {
   /** Whether the connection is open for sending: neither end has begun to close it. */
   readonly canSend: boolean
-  /** Whether nothing more can happen on it: `onceOver` would never be called. */
-  readonly isOver: boolean
+  /** Whether nothing more can happen on it: `onClosed` would never be called. */
+  readonly isClosed: boolean
   /**
-   * Whether no more than `outboundBuffer` bytes wait for the peer to read, and no other message is in the middle of being
-   * sent. Bytes wait for the peer when the system has refused some; before that is known, up to `outboundLimit` may gather.
+   * Whether no more than `writeHighWaterMark` bytes wait for the peer to read, and no other message is in the middle of being
+   * sent. Bytes wait for the peer when the system has refused some; before that is known, up to `maxBufferedBytes` may gather.
    */
-  readonly isReady: boolean
+  readonly isWritable: boolean
   /** Work on a message that is the same for many connections and not done yet: start it before sending. */
-  readonly pendingPrepare: (message: PreparedMessage, options?: SendOptions) => Pending | undefined
+  readonly pendingPrepare: (message: PreparedMessage, options?: SendOptions) => AsyncTransform | undefined
   /** Sends, whether the connection is ready or not; `flushUnsafe` must follow in the same turn. */
   readonly sendUnsafe: (message: PreparedMessage, options?: SendOptions) => SendFailure | undefined
   /** Writes everything that was sent. */
   readonly flushUnsafe: () => void
   /** Calls back once, when the connection may be ready or is over; the result takes that back. */
-  readonly onceReady: (resume: () => void) => () => void
+  readonly onWritable: (resume: () => void) => () => void
   /** Calls back once, when the connection is over; the result takes that back. */
-  readonly onceOver: (over: () => void) => () => void
+  readonly onClosed: (over: () => void) => () => void
   /** Closes the connection at once, with an error of ours. */
   readonly failUnsafe: (error: CloseError.SendableCloseError) => void
 }
@@ -57,7 +57,7 @@ export interface Recipient {
  * @since 0.1.0
  */
 export const recipient = (connection: Connection): Recipient => {
-  if (!(connection instanceof SocketConnection)) {
+  if (!(connection instanceof ConnectionImpl)) {
     throw new Error("only a connection that Accept or Connect made can be sent to in this way")
   }
   return connection
@@ -69,7 +69,7 @@ export const recipient = (connection: Connection): Recipient => {
  * @category models
  * @since 0.1.0
  */
-export type Source = "topic" | "broadcast"
+export type FanoutKind = "topic" | "broadcast"
 
 /**
  * What became of a message: at how many connections it was delivered, waits, cost the connection, or came too late; and
@@ -78,7 +78,7 @@ export type Source = "topic" | "broadcast"
  * @category models
  * @since 0.1.0
  */
-export interface Outcome {
+export interface DeliveryCounts {
   readonly delivered: number
   readonly queued: number
   readonly disconnected: number
@@ -92,9 +92,9 @@ export interface Outcome {
  * @category models
  * @since 0.1.0
  */
-export interface Tally {
+export interface FanoutCounters {
   /** Counts a message of which everything is known. */
-  readonly add: (outcome: Outcome) => void
+  readonly add: (outcome: DeliveryCounts) => void
   /** Counts subscriptions that were made, or, below zero, that ended. */
   readonly subscribed: (change: number) => void
 }
@@ -105,5 +105,5 @@ export interface Tally {
  * @category constructors
  * @since 0.1.0
  */
-export const tally = (source: Source): Effect.Effect<Tally | undefined> =>
+export const counters = (source: FanoutKind): Effect.Effect<FanoutCounters | undefined> =>
   Effect.map(Telemetry, (observer) => observer?.published(source))

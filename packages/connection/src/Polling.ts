@@ -3,7 +3,7 @@
  *
  * This is what the queue-driven server and the standard's `WebSocket` class are made of. A connection that is polled calls back once, when it has events or
  * has ended, and not again until what it was called for has been taken. Its `send` does not wait for the peer: what
- * waits is bounded by `outboundLimit`, and there is no call for messages of a peer that does not read until it does, unless
+ * waits is bounded by `maxBufferedBytes`, and there is no call for messages of a peer that does not read until it does, unless
  * the caller wants it so.
  *
  * @since 0.1.0
@@ -14,7 +14,7 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import type { Connection, ConnectionEvent } from "./Connection.ts"
-import { SocketConnection } from "./internal/SocketConnection.ts"
+import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
 
 /**
  * The taking end of a connection that is polled.
@@ -33,7 +33,7 @@ export interface Poll {
    */
   readonly done: () => boolean
   /** Sends a message outside of any Effect; gives why it could not be sent, if it could not. */
-  readonly post: (data: string | Uint8Array) => SendFailure | undefined
+  readonly sendSync: (data: string | Uint8Array) => SendFailure | undefined
 }
 
 /**
@@ -46,7 +46,7 @@ export interface Poller {
   /** There is something to take. Must not throw. */
   readonly onReady: () => void
   /** Whether to be called also for a peer that does not read what it is sent. Default: false. */
-  readonly readsOn?: boolean | undefined
+  readonly readsWhileBlocked?: boolean | undefined
 }
 
 /**
@@ -91,7 +91,7 @@ export const pull = (
   kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
 ): Effect.Effect<NonEmptyReadonlyArray<ConnectionEvent>, CloseError | Cause.Done> => pollable(connection).pull(kinds)
 
-const pollable = (connection: Connection): SocketConnection => {
-  if (connection instanceof SocketConnection) return connection
+const pollable = (connection: Connection): ConnectionImpl => {
+  if (connection instanceof ConnectionImpl) return connection
   throw new Error("only a connection that Accept or Connect made can be polled")
 }

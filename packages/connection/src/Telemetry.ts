@@ -15,8 +15,8 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { Connection } from "./Connection.ts"
-import { Observer } from "./internal/Observer.ts"
-import { SocketConnection } from "./internal/SocketConnection.ts"
+import { TelemetryConfig } from "./internal/TelemetryConfig.ts"
+import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
 
 /**
  * What is to be observed.
@@ -25,7 +25,7 @@ import { SocketConnection } from "./internal/SocketConnection.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Whether to keep the metrics of `Measures`. Default: true. */
+  /** Whether to keep the metrics of `Metrics`. Default: true. */
   readonly metrics?: boolean | undefined
   /**
    * Whether a handshake and a connection each have a span, `websocket.handshake` and its child `websocket.connection`.
@@ -41,9 +41,9 @@ export interface Options {
    * Whether a server takes the parent of its spans from the `traceparent` header of a request (or `b3`). Whoever can
    * connect can then add to a trace. Default: true.
    */
-  readonly acceptTrace?: boolean | undefined
+  readonly extractTraceContext?: boolean | undefined
   /** Whether a client sends its handshake's span as the header `traceparent`. Default: true. */
-  readonly sendTrace?: boolean | undefined
+  readonly injectTraceContext?: boolean | undefined
   /**
    * Whether what a server's handler logs says the path of its connection and the address of its peer, beside the number
    * of the connection, which it says in any case. Default: true.
@@ -57,7 +57,7 @@ export interface Options {
  * @category services
  * @since 0.1.0
  */
-export const Telemetry: Context.Reference<Observer | undefined> = Context.Reference<Observer | undefined>(
+export const Telemetry: Context.Reference<TelemetryConfig | undefined> = Context.Reference<TelemetryConfig | undefined>(
   "@effect-ws/connection/Telemetry",
   { defaultValue: () => undefined }
 )
@@ -83,9 +83,12 @@ export const Telemetry: Context.Reference<Observer | undefined> = Context.Refere
 export const layer = (options: Options = {}): Layer.Layer<never> =>
   Layer.effectContext(
     Effect.contextWith((context: Context.Context<never>) => {
-      const { acceptTrace = true, logAnnotations = true, messageSpans = false, metrics = true } = options
-      const { sendTrace = true, spans = true } = options
-      const observer = new Observer({ metrics, spans, messageSpans, acceptTrace, sendTrace, logAnnotations }, context)
+      const { extractTraceContext = true, logAnnotations = true, messageSpans = false, metrics = true } = options
+      const { injectTraceContext = true, spans = true } = options
+      const observer = new TelemetryConfig(
+        { metrics, spans, messageSpans, extractTraceContext, injectTraceContext, logAnnotations },
+        context
+      )
       return Effect.succeed(Context.make(Telemetry, observer) as Context.Context<never>)
     })
   )
@@ -117,7 +120,7 @@ export const refusing = <A, E, R>(refusal: Effect.Effect<A, E, R>): Effect.Effec
  * @since 0.1.0
  */
 export const contextOf = <R>(connection: Connection, context: Context.Context<R>): Context.Context<R> => {
-  const meter = connection instanceof SocketConnection ? connection.meter : undefined
+  const meter = connection instanceof ConnectionImpl ? connection.meter : undefined
   if (meter === undefined) return context
   const spanned: Context.Context<R> =
     meter.span === undefined ? context : Context.add(context, Tracer.ParentSpan, meter.span)

@@ -7,7 +7,7 @@ import { frame, open } from "./support/StubSocket.ts"
 
 const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
-// No time passes in these tests, so whatever waits for `replyGrace` waits for ever.
+// No time passes in these tests, so whatever waits for `closeReplyTimeout` waits for ever.
 describe("a close of the server", () => {
   it.effect("is answered when the client has taken the last message, though it asks for no other", () =>
     Effect.gen(function* () {

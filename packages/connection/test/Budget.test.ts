@@ -20,7 +20,7 @@ class Peer implements Holder {
   }
 
   holds(bytes: number): this {
-    this.budget.adjust(this.holding, bytes)
+    this.budget.update(this.holding, bytes)
     return this
   }
 
@@ -34,7 +34,7 @@ let port = 0
 
 describe("a budget", () => {
   it("closes connections of the address that holds most, the one without progress for longest first", () => {
-    const budget = new Budget({ limit: 100, floor: 10 })
+    const budget = new Budget({ limit: 100, minPerConnection: 10 })
     const large = new Peer(budget, "192.0.2.1").holds(30)
     const many = Array.from({ length: 5 }, () => new Peer(budget, "192.0.2.2").holds(12))
     many[0]!.holds(13)
@@ -48,7 +48,7 @@ describe("a budget", () => {
   })
 
   it("does not close the connection that needs the memory", () => {
-    const budget = new Budget({ limit: 100, floor: 10 })
+    const budget = new Budget({ limit: 100, minPerConnection: 10 })
     const others = Array.from({ length: 40 }, () => new Peer(budget, "192.0.2.2").holds(2))
     const asking = new Peer(budget, "192.0.2.3")
     for (let bytes = 1; bytes <= 100; bytes++) asking.holds(bytes)
@@ -64,7 +64,7 @@ describe("a budget", () => {
       [undefined, undefined],
       ["::ffff:192.0.2.9", "192.0.2.9"]
     ]) {
-      const budget = new Budget({ limit: 100, floor: 10 })
+      const budget = new Budget({ limit: 100, minPerConnection: 10 })
       const [first, second] = addresses.map((address) => new Peer(budget, address).holds(25))
       const other = new Peer(budget, "198.51.100.1").holds(40)
       new Peer(budget, "198.51.100.2").holds(15)
@@ -73,7 +73,7 @@ describe("a budget", () => {
   })
 
   it("leaves addresses alone that hold no more than the floor, and is exceeded then", () => {
-    const budget = new Budget({ limit: 100, floor: 10 })
+    const budget = new Budget({ limit: 100, minPerConnection: 10 })
     const peers = Array.from({ length: 30 }, (_, at) => new Peer(budget, `192.0.2.${at}`).holds(10))
     assert.strictEqual(budget.closed, 0)
     assert.isTrue(budget.isExceeded)
@@ -82,13 +82,13 @@ describe("a budget", () => {
   })
 
   it("closes a connection that holds more than the limit by itself", () => {
-    const budget = new Budget({ limit: 100, floor: 10 })
+    const budget = new Budget({ limit: 100, minPerConnection: 10 })
     assert.strictEqual(new Peer(budget, "192.0.2.1").holds(101).closings, 1)
     assert.strictEqual(budget.used, 0)
   })
 
   it("asks a connection once, whatever that frees", () => {
-    const budget = new Budget({ limit: 100, floor: 10 })
+    const budget = new Budget({ limit: 100, minPerConnection: 10 })
     const stubborn = new Peer(budget, "192.0.2.1", 50).holds(60)
     const next = new Peer(budget, "192.0.2.1").holds(35)
     new Peer(budget, "192.0.2.2").holds(50)
@@ -96,7 +96,7 @@ describe("a budget", () => {
   })
 
   it("forgets an address whose connections hold nothing", () => {
-    const budget = new Budget({ limit: 100, floor: 0 })
+    const budget = new Budget({ limit: 100, minPerConnection: 0 })
     const first = new Peer(budget, "192.0.2.1")
     const second = new Peer(budget, "192.0.2.1")
     for (let round = 0; round < 3; round++) {

@@ -84,7 +84,7 @@ describe("a read that ends early", () => {
       Effect.gen(function* () {
         const count = 600
         for (let offset = 0; offset < 16; offset++) {
-          const { connection, socket } = yield* open({ inboundBuffer: 1 << 20 })
+          const { connection, socket } = yield* open({ receiveBufferSize: 1 << 20 })
           socket.receive(...Array.from({ length: count }, (_, at) => text(String(at))))
           const given: Array<string> = []
           const record = (data: string): Effect.Effect<void> => Effect.sync(() => void given.push(data))

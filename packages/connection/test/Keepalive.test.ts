@@ -1,17 +1,17 @@
 import * as Frame from "@effect-ws/protocol/Frame"
-import type { Closure } from "@effect-ws/protocol/Session"
-import * as Faulty from "@effect-ws/transport/Faulty"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
+import * as FaultInjection from "@effect-ws/transport/FaultInjection"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Pings } from "../src/internal/Pings.ts"
+import { PendingPings } from "../src/internal/PendingPings.ts"
 import type { Connection } from "../src/Connection.ts"
 import * as Polling from "../src/Polling.ts"
 import { pair } from "./support/pair.ts"
 import { frame, open } from "./support/StubSocket.ts"
 
-const keepalive = { idle: "20 seconds", timeout: "10 seconds" } as const
+const keepalive = { interval: "20 seconds", timeout: "10 seconds" } as const
 
 const pingsOf = (frames: ReadonlyArray<{ readonly _tag: string }>): number =>
   frames.filter((event) => event._tag === "Ping").length
@@ -32,8 +32,8 @@ describe("keepalive", () => {
       yield* TestClock.adjust("100 seconds")
       assert.isAtLeast(pingsOf(seen), 4)
       assert.strictEqual(Duration.toMillis(server.latency ?? Duration.infinity), 0)
-      const closure = yield* client.close(1000)
-      assert.isTrue(closure.clean)
+      const closeInfo = yield* client.close(1000)
+      assert.isTrue(closeInfo.clean)
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
 
@@ -63,16 +63,16 @@ describe("keepalive", () => {
       const error = yield* Fiber.join(ended)
       assert.strictEqual(error._tag, "InternalError")
       assert.strictEqual(error.reason, "keepalive timeout")
-      const closure = yield* server.closed
-      assert.isTrue(closure.failed)
-      assert.strictEqual(closure.initiator, "local")
-      assert.deepStrictEqual(closure.sent, { code: 1011, reason: "keepalive timeout" })
+      const closeInfo = yield* server.closed
+      assert.isTrue(closeInfo.failed)
+      assert.strictEqual(closeInfo.initiator, "local")
+      assert.deepStrictEqual(closeInfo.sent, { code: 1011, reason: "keepalive timeout" })
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
 
   it.effect("a peer that waits for us to read is not silent", () =>
     Effect.gen(function* () {
-      const { client, server } = yield* pair({ keepalive, inboundBuffer: 10 })
+      const { client, server } = yield* pair({ keepalive, receiveBufferSize: 10 })
       yield* client.send("more than ten bytes, and nobody reads them")
       yield* TestClock.adjust("200 seconds")
       assert.strictEqual((yield* server.receive).data, "more than ten bytes, and nobody reads them")
@@ -96,7 +96,7 @@ describe("keepalive", () => {
 })
 
 /** The end of a connection; `undefined` while it is open. */
-const endOf = (connection: Connection): Closure | undefined => connection.closure
+const endOf = (connection: Connection): CloseInfo | undefined => connection.closeInfo
 
 /** Lets what was sent in this turn be written. */
 const turn = Effect.andThen(
@@ -107,7 +107,7 @@ const turn = Effect.andThen(
 /** A connection whose peer takes nothing of what was sent, until the test says so. */
 const blocked = Effect.fnUntraced(function* (options: Parameters<typeof open>[0] = {}, bytes = 60_000) {
   const opened = yield* open({ keepalive, ...options })
-  Polling.poll(opened.connection, [], { onReady: () => {}, readsOn: true }).done()
+  Polling.poll(opened.connection, [], { onReady: () => {}, readsWhileBlocked: true }).done()
   opened.socket.takes = false
   yield* opened.connection.send(new Uint8Array(bytes))
   yield* turn
@@ -136,9 +136,9 @@ describe("keepalive and output", () => {
       }
       assert.isUndefined(endOf(connection))
       yield* TestClock.adjust("5 seconds")
-      const closure = endOf(connection)
-      assert.strictEqual(closure?.error._tag, "InternalError")
-      assert.strictEqual(closure?.error.reason, "keepalive timeout")
+      const closeInfo = endOf(connection)
+      assert.strictEqual(closeInfo?.error._tag, "InternalError")
+      assert.strictEqual(closeInfo?.error.reason, "keepalive timeout")
       assert.isTrue(socket.isDestroyed)
     })
   )
@@ -204,14 +204,16 @@ describe("keepalive and output", () => {
       yield* Effect.forkScoped(Stream.runDrain(server.messages))
       yield* TestClock.adjust("95 seconds")
       assert.isUndefined(received.pollUnsafe())
-      assert.isUndefined(server.closure)
+      assert.isUndefined(server.closeInfo)
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual((yield* Fiber.join(received)).data.length, 1_000_000)
       yield* Fiber.join(sent)
       yield* TestClock.adjust("60 seconds")
-      assert.isUndefined(server.closure)
+      assert.isUndefined(server.closeInfo)
     }).pipe(
-      Effect.provide(Faulty.layer({ both: { bandwidth: 10_000 } }).pipe(Layer.provide(Memory.layer({ port: 80 }))))
+      Effect.provide(
+        FaultInjection.layer({ both: { bandwidth: 10_000 } }).pipe(Layer.provide(Memory.layer({ port: 80 })))
+      )
     )
   )
 })
@@ -238,7 +240,7 @@ describe("keepalive over a network in memory", () => {
 describe("while nothing is read", () => {
   it.effect("a ping is still written each interval, so that a reset is noticed", () =>
     Effect.gen(function* () {
-      const { connection, socket } = yield* open({ keepalive, inboundBuffer: 10 })
+      const { connection, socket } = yield* open({ keepalive, receiveBufferSize: 10 })
       socket.receive(frame(0x82, "more than ten bytes, and nobody takes them"))
       assert.isTrue(socket.isPaused)
       yield* TestClock.adjust("101 seconds")
@@ -249,7 +251,11 @@ describe("while nothing is read", () => {
 
   it.effect("a handler that takes nothing for handlerStallTimeout ends the connection", () =>
     Effect.gen(function* () {
-      const { connection, socket } = yield* open({ keepalive, inboundBuffer: 10, handlerStallTimeout: "60 seconds" })
+      const { connection, socket } = yield* open({
+        keepalive,
+        receiveBufferSize: 10,
+        handlerStallTimeout: "60 seconds"
+      })
       for (let at = 0; at < 3; at++) {
         socket.receive(frame(0x82, "more than ten bytes"), frame(0x82, "and more than ten"))
         yield* TestClock.adjust("50 seconds")
@@ -265,7 +271,7 @@ describe("while nothing is read", () => {
     Effect.gen(function* () {
       const { connection, socket } = yield* open({
         keepalive: false,
-        inboundBuffer: 10,
+        receiveBufferSize: 10,
         handlerStallTimeout: "60 seconds"
       })
       socket.takes = false
@@ -286,7 +292,7 @@ describe("while nothing is read", () => {
 
 describe("pings that nobody answers", () => {
   it("are kept once, however many the keepalive sends", () => {
-    const pings = new Pings()
+    const pings = new PendingPings()
     for (let id = 1; id <= 1000; id++) pings.ask(id, BigInt(id))
     assert.isUndefined(pings.onPong(999, 2000n))
     assert.strictEqual(Duration.toMillis(pings.onPong(1000, 3_001_000n) ?? Duration.infinity), 3)

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import * as Conversation from "../src/Conversation.ts"
+import * as ConnectionHandler from "../src/ConnectionHandler.ts"
 import * as Polling from "../src/Polling.ts"
 import { frame, open } from "./support/StubSocket.ts"
 
@@ -88,7 +88,7 @@ describe("messages that come after our close frame", () => {
 
   it.effect("hold the peer back while a reader is slow, and none is lost", () =>
     Effect.gen(function* () {
-      const { connection, socket } = yield* open({ inboundBuffer: 1000, closeTimeout: "1 minute" })
+      const { connection, socket } = yield* open({ receiveBufferSize: 1000, closeTimeout: "1 minute" })
       const { given, permits, reader } = yield* readSlowly(connection)
       socket.receive(text("a"))
       yield* Effect.forkChild(connection.close(), { startImmediately: true })
@@ -109,9 +109,9 @@ describe("messages that come after our close frame", () => {
     })
   )
 
-  it.effect("hold the end up no longer than replyGrace for a reader that takes nothing", () =>
+  it.effect("hold the end up no longer than closeReplyTimeout for a reader that takes nothing", () =>
     Effect.gen(function* () {
-      const { connection, socket } = yield* open({ inboundBuffer: 1000, replyGrace: "2 seconds" })
+      const { connection, socket } = yield* open({ receiveBufferSize: 1000, closeReplyTimeout: "2 seconds" })
       yield* readSlowly(connection)
       socket.receive(text("a"))
       const closing = yield* Effect.forkChild(connection.close(), { startImmediately: true })
@@ -132,7 +132,7 @@ describe("messages that come after our close frame", () => {
   it.effect("hold nothing up where the fiber that reads is the one that closes, or none reads", () =>
     Effect.gen(function* () {
       for (const reads of [true, false]) {
-        const { connection, socket } = yield* open({ inboundBuffer: 1000 })
+        const { connection, socket } = yield* open({ receiveBufferSize: 1000 })
         const closing = yield* Effect.forkChild(
           Effect.andThen(reads ? connection.receive : Effect.void, connection.close()),
           { startImmediately: true }
@@ -153,7 +153,7 @@ describe("messages that come after our close frame", () => {
     Effect.gen(function* () {
       const ended = yield* open()
       yield* Effect.forkChild(
-        Conversation.run(ended.connection, () => Effect.void),
+        ConnectionHandler.run(ended.connection, () => Effect.void),
         { startImmediately: true }
       )
       const pulled = yield* open()

@@ -61,13 +61,13 @@ describe("messageTimeout", () => {
       socket.receive(0x80, 0, 0, 0, 0)
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(socket.opcodes, [])
-      assert.isUndefined(connection.closure)
+      assert.isUndefined(connection.closeInfo)
     })
   )
 
   it.effect("does not count time in which this end does not read", () =>
     Effect.gen(function* () {
-      const { connection, socket } = yield* open({ ...quiet, inboundBuffer: 100 })
+      const { connection, socket } = yield* open({ ...quiet, receiveBufferSize: 100 })
       socket.receive(...frame(0x82, new Uint8Array(200)), ...opening)
       assert.isTrue(socket.isPaused)
       yield* TestClock.adjust("4 minutes")

@@ -3,7 +3,7 @@ import * as Message from "@effect-ws/protocol/Message"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import * as Outside from "../src/internal/outside.ts"
+import * as Outside from "../src/internal/gcPacing.ts"
 import { pair } from "./support/pair.ts"
 import { frame, open } from "./support/StubSocket.ts"
 
@@ -29,7 +29,7 @@ describe("memory of what was received", () => {
 
   it.effect("with `recycle` is gone when the next message is asked for, and not before", () =>
     Effect.gen(function* () {
-      const { client, server } = yield* pair({ recycle: true })
+      const { client, server } = yield* pair({ reuseReceiveBuffers: true })
       yield* client.send(bytes(16_000, 1))
       const first = yield* server.receive
       assert.deepStrictEqual(first, Message.binary(bytes(16_000, 1)))
@@ -42,7 +42,7 @@ describe("memory of what was received", () => {
 
   it.effect("with `recycle` is intact on its way back, copied or by reference, and in pieces", () =>
     Effect.gen(function* () {
-      const { client, server } = yield* pair({ recycle: true })
+      const { client, server } = yield* pair({ reuseReceiveBuffers: true })
       yield* Effect.forkScoped(Stream.runForEach(server.messages, (message) => server.send(message)))
       for (const size of [1, 5000, 16_384, 16_385, 60_000, 300_000]) {
         const sent = [bytes(size, 1), "text ".repeat(size / 5), bytes(size, 2)]
@@ -71,7 +71,7 @@ describe("memory of what was received", () => {
 
   it.effect("is freed though a part of the next message came with it, which is whole when the rest has come", () =>
     Effect.gen(function* () {
-      const { connection, socket } = yield* open({ recycle: true })
+      const { connection, socket } = yield* open({ reuseReceiveBuffers: true })
       socket.ownsMemory = true
       const [one, two] = [frame(0x82, bytes(16_000, 1)), frame(0x82, bytes(1000, 2))]
       socket.receive(one, two.subarray(0, 500))
@@ -129,7 +129,7 @@ describe("memory of what was received", () => {
       () =>
         Effect.gen(function* () {
           const settings: { recycle?: boolean; isShared?: boolean; isBackedUp?: boolean } = options
-          const { connection, socket } = yield* open({ recycle: settings.recycle })
+          const { connection, socket } = yield* open({ reuseReceiveBuffers: settings.recycle })
           socket.ownsMemory = settings.isShared !== true
           const before = Outside.scrap
           const chunk = frame(first, first === 0x81 ? "x".repeat(size) : bytes(size, 1))

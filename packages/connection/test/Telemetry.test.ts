@@ -11,7 +11,10 @@ const text = "again and ".repeat(1000)
 describe("what compression saves", () => {
   for (const [name, layer] of [
     ["permessage-deflate", PermessageDeflate.layer()],
-    ["permessage-deflate without takeover", PermessageDeflate.layer({ serverTakeover: false, clientTakeover: false })],
+    [
+      "permessage-deflate without takeover",
+      PermessageDeflate.layer({ serverContextTakeover: false, clientContextTakeover: false })
+    ],
     ["deflate-frame", DeflateFrame.layer()]
   ] as const) {
     it.live(`is measured both ways: ${name}`, () =>

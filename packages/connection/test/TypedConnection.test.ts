@@ -216,7 +216,7 @@ describe("TypedConnection", () => {
         "Malformed: the message is not JSON"
       ])
       assert.strictEqual((yield* client.receive).data, "please say that again")
-      assert.isUndefined(server.closure)
+      assert.isUndefined(server.closeInfo)
     }).pipe(inMemory)
   )
 

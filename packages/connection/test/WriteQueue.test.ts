@@ -93,7 +93,7 @@ describe("what waits for the transport", () => {
     })
   )
 
-  it.effect("holds no more than outboundBuffer and one message where send waits", () =>
+  it.effect("holds no more than writeHighWaterMark and one message where send waits", () =>
     Effect.gen(function* () {
       const { connection, socket } = yield* open({ keepalive: false })
       socket.takes = false
@@ -149,7 +149,7 @@ describe("what waits for the transport", () => {
 
   it.effect("keeps messages from the handlers of a peer that does not read, but not what tells of its own", () =>
     Effect.gen(function* () {
-      const { connection, socket } = yield* open({ keepalive: false, inboundBuffer: 1000 })
+      const { connection, socket } = yield* open({ keepalive: false, receiveBufferSize: 1000 })
       socket.takes = false
       let calls = 0
       const poll = Polling.poll(connection, ["Sent"], { onReady: () => calls++ })

@@ -9,7 +9,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Logger, Stream } from "effect"
 import { runInNewContext } from "node:vm"
 import type { Connection } from "../src/Connection.ts"
-import type { SocketConnection } from "../src/internal/SocketConnection.ts"
+import type { ConnectionImpl } from "../src/internal/ConnectionImpl.ts"
 import { open } from "./support/StubSocket.ts"
 
 const wrong: Readonly<Record<string, { readonly value: unknown; readonly found: string }>> = {
@@ -43,7 +43,7 @@ const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
 const opcodeClose = 8
 
 const diesAndCloses = Effect.fnUntraced(function* (
-  act: (connection: SocketConnection) => Effect.Effect<unknown, unknown>,
+  act: (connection: ConnectionImpl) => Effect.Effect<unknown, unknown>,
   expected: string
 ) {
   const { connection, socket } = yield* open()
@@ -148,8 +148,8 @@ describe("every other call that takes a value", () => {
   it.effect("goes on after a misuse, which is a typed error", () =>
     Effect.gen(function* () {
       const { connection, socket } = yield* open()
-      assert.strictEqual((yield* Effect.flip(connection.close(1005)))._tag, "Misuse")
-      assert.strictEqual((yield* Effect.flip(connection.ping(new Uint8Array(126))))._tag, "Misuse")
+      assert.strictEqual((yield* Effect.flip(connection.close(1005)))._tag, "SendError")
+      assert.strictEqual((yield* Effect.flip(connection.ping(new Uint8Array(126))))._tag, "SendError")
       yield* connection.send("still here")
       yield* Effect.yieldNow
       assert.deepStrictEqual(socket.opcodes, [1])
@@ -175,8 +175,8 @@ describe("the flush that all connections share", () => {
       assert.deepStrictEqual(before.socket.opcodes, [1])
       assert.deepStrictEqual(after.socket.opcodes, [1])
       assert.isTrue(broken.socket.isDestroyed)
-      const closure = yield* broken.connection.closed
-      assert.strictEqual(closure.error.code, 1006)
+      const closeInfo = yield* broken.connection.closed
+      assert.strictEqual(closeInfo.error.code, 1006)
       assert.strictEqual(logs.length, 1)
       assert.include(logs[0]!, "Error")
       assert.include(logs[0]!, "the transport is broken")

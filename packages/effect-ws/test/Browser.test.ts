@@ -84,9 +84,9 @@ describe.skipIf(Chromium.isLeftOut)(
       )
     }
 
-    it.live("connects to the location it was loaded from, with a subprotocol", () =>
+    it.live("connects to the path it was loaded from, with a subprotocol", () =>
       Effect.gen(function* () {
-        const server = yield* ServeProcess.serve("--port", "0", "--location", "/chat", "--subprotocol", "echo.v1")
+        const server = yield* ServeProcess.serve("--port", "0", "--path", "/chat", "--subprotocol", "echo.v1")
         const page = yield* openPage(`${server.address.replace(/^ws/, "http")}/chat`)
         yield* Effect.promise(async () => {
           await page.fill("#protocols", "other, echo.v1")

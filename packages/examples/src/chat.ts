@@ -86,7 +86,7 @@ export const server: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketS
     decide,
     maxMessageSize: 4096,
     respond: (request) => (request.target === "/" ? page : undefined)
-  }).pipe(Layer.provide(Topics.layer({ whenBehind: "disconnect" })))
+  }).pipe(Layer.provide(Topics.layer({ onSlowSubscriber: "disconnect" })))
 
 if (import.meta.main) {
   server.pipe(Layer.provide(Tcp.layerServer({ port: 8000 })), Layer.launch, NodeRuntime.runMain)

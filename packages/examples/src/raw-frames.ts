@@ -34,7 +34,7 @@ export const conversation = (): ReadonlyArray<string> => {
     from.output.release(false)
     for (const chunk of chunks) {
       for (const event of to.receive(chunk)) lines.push(`${name}: ${event._tag}`)
-      if (to.owesClose) to.answerClose()
+      if (to.mustAnswerClose) to.answerClose()
     }
   }
   client.send("hello")
@@ -45,7 +45,7 @@ export const conversation = (): ReadonlyArray<string> => {
   client.close(1000, "bye")
   carry(client, server, "server")
   carry(server, client, "client")
-  const { clean, initiator } = client.closure!
+  const { clean, initiator } = client.closeInfo!
   return [...lines, `the ${initiator} end began, ${clean ? "and it was clean" : "and it broke off"}`]
 }
 

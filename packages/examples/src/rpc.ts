@@ -45,7 +45,7 @@ const Handlers = Procedures.toLayer({
 export const Server: Layer.Layer<never, never, SocketServer.SocketServer> = RpcServer.layer(Procedures).pipe(
   Layer.provide(Handlers),
   Layer.provide(RpcServer.layerProtocolSocketServer),
-  Layer.provide([ConnectionSocketServer.layer({ locations: ["/rpc"] }), RpcSerialization.layerJson])
+  Layer.provide([ConnectionSocketServer.layer({ paths: ["/rpc"] }), RpcSerialization.layerJson])
 )
 
 /** The socket of a client to the server that listens in the context. Elsewhere this is a URL. */

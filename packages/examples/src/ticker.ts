@@ -25,7 +25,7 @@ const answer = Effect.fnUntraced(function* (connection: Connection.Connection, l
   if (!openings.has(symbol)) return yield* connection.send(`unknown symbol ${symbol}`)
   switch (command) {
     case "subscribe":
-      return yield* topics.subscribe(connection, symbol, { whenBehind: "dropOldest", maxQueuedMessages: 1 })
+      return yield* topics.subscribe(connection, symbol, { onSlowSubscriber: "dropOldest", maxQueuedMessages: 1 })
     case "unsubscribe":
       return yield* topics.unsubscribe(connection, symbol)
     default:
@@ -60,7 +60,7 @@ export const Ticker: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketS
 
 if (import.meta.main) {
   Ticker.pipe(
-    Layer.provide([PermessageDeflate.layer({ serverTakeover: false }), Tcp.layerServer({ port: 8000 })]),
+    Layer.provide([PermessageDeflate.layer({ serverContextTakeover: false }), Tcp.layerServer({ port: 8000 })]),
     Layer.launch,
     NodeRuntime.runMain
   )

@@ -12,7 +12,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Console, Data, Deferred, Duration, Effect, Exit, Layer, Queue, Schedule, Scope } from "effect"
 import { Tcp, WebSocketServer } from "effect-ws"
-import type { CloseError, Handlers, Misuse } from "effect-ws"
+import type { CloseError, Handlers, SendError } from "effect-ws"
 import cluster from "node:cluster"
 import { availableParallelism } from "node:os"
 
@@ -26,7 +26,7 @@ const settings = Config.all({
 
 let accepted = 0
 
-const handlers: Handlers.Handlers<CloseError.CloseError | Misuse.Misuse> = {
+const handlers: Handlers.Handlers<CloseError.CloseError | SendError.SendError> = {
   onMessage: (connection, message) => {
     accepted++
     return connection.send(message)
@@ -43,7 +43,7 @@ const work = Effect.gen(function* () {
   const Server = WebSocketServer.layerQueue(handlers, {
     drainTimeout: drain,
     // Whoever connects during the drain goes to the other workers.
-    drainNewcomers: "leave"
+    newConnectionsWhileDraining: "stopListening"
   }).pipe(Layer.provide(Tcp.layerServer({ port })))
   yield* Effect.gen(function* () {
     const server = yield* WebSocketServer.WebSocketServer

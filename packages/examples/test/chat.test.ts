@@ -47,7 +47,7 @@ describe("chat", () => {
     Effect.gen(function* () {
       const ada = yield* enter("tea", "Ada")
       assert.strictEqual((yield* ada.receive).data, said(null, "Ada came in"))
-      const bob = yield* Client.connect("ws://chat.test/rooms/tea?name=Bob", { inboundBuffer: 1 })
+      const bob = yield* Client.connect("ws://chat.test/rooms/tea?name=Bob", { receiveBufferSize: 1 })
       assert.strictEqual((yield* ada.receive).data, said(null, "Bob came in"))
       const speech = "a".repeat(4000)
       let speeches = 0

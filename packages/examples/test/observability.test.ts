@@ -1,7 +1,7 @@
 /**
  * The two examples of exporting, read by whoever they export to; and the page that shows them.
  */
-import { measures } from "@effect-ws/connection/Measures"
+import { definitions } from "@effect-ws/connection/Metrics"
 import { Client, WebSocketServer } from "effect-ws"
 import type { Telemetry } from "effect-ws"
 import { assert, describe, it } from "@effect/vitest"
@@ -52,7 +52,7 @@ describe("the Prometheus example", () => {
       assert.strictEqual(value(open.body, 'websocket_connections_active{role="server"}'), "1")
       assert.strictEqual(value(open.body, 'websocket_received_bytes_total{role="server"}'), "11")
       assert.strictEqual(value(open.body, 'websocket_sent_messages_total{role="server",type="text"}'), "1")
-      assert.include(open.body, `# HELP websocket_sent_bytes_total ${measures.sentBytes.description}\n`)
+      assert.include(open.body, `# HELP websocket_sent_bytes_total ${definitions.sentBytes.description}\n`)
       assert.include(open.body, "# TYPE websocket_sent_bytes_total counter\n")
       assert.include(open.body, "# TYPE websocket_handshake_duration_seconds histogram\n")
 
@@ -194,7 +194,7 @@ describe("docs/observability.md", () => {
     )
 
   it("has every metric in its table, and no other", () => {
-    const expected = Object.values(measures).map(({ attributes, description, name, type, unit }) => [
+    const expected = Object.values(definitions).map(({ attributes, description, name, type, unit }) => [
       `\`${name}\``,
       type,
       `\`${unit}\``,
@@ -209,8 +209,8 @@ describe("docs/observability.md", () => {
       metrics: true,
       spans: true,
       messageSpans: false,
-      acceptTrace: true,
-      sendTrace: true,
+      extractTraceContext: true,
+      injectTraceContext: true,
       logAnnotations: true
     }
     for (const [name, value] of Object.entries(options)) {

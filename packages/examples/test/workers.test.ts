@@ -74,7 +74,7 @@ const converse = Effect.fnUntraced(function* (connection: Connection.Connection)
     }),
     Effect.ignore
   )
-  return { answered, closure: yield* connection.closed }
+  return { answered, closeInfo: yield* connection.closed }
 })
 
 const childOf = (pid: number): number =>
@@ -125,10 +125,10 @@ describe("workers", { timeout: 60_000 }, () => {
 
       yield* supervisor.signal("SIGHUP")
       for (const conversation of busy) {
-        const { answered, closure } = yield* Fiber.join(conversation)
+        const { answered, closeInfo } = yield* Fiber.join(conversation)
         answers += answered
-        codes.push(closure.error.code)
-        assert.isTrue(closure.clean)
+        codes.push(closeInfo.error.code)
+        assert.isTrue(closeInfo.clean)
         assert.isAbove(answered, 0)
       }
       assert.deepStrictEqual(
@@ -152,9 +152,9 @@ describe("workers", { timeout: 60_000 }, () => {
       yield* supervisor.signal("SIGTERM")
       codes = []
       for (const conversation of last) {
-        const { answered, closure } = yield* Fiber.join(conversation)
+        const { answered, closeInfo } = yield* Fiber.join(conversation)
         answers += answered
-        codes.push(closure.error.code)
+        codes.push(closeInfo.error.code)
       }
       assert.deepStrictEqual(codes, [1001, 1001, 1001, 1001, 1001])
       const { code, output } = yield* supervisor.ended
@@ -166,7 +166,7 @@ describe("workers", { timeout: 60_000 }, () => {
         answers
       )
       process.stdout.write(`workers: ${answers} messages accepted and answered, ${visits} visitors, none refused\n`)
-    }).pipe(Effect.scoped, Effect.provide(Client.layer()))
+    }).pipe(Effect.scoped, Effect.provide(Client.layerDialer()))
   )
 
   it.live("are replaced when they die", () =>
@@ -183,6 +183,6 @@ describe("workers", { timeout: 60_000 }, () => {
       yield* supervisor.signal("SIGINT")
       const { code, output } = yield* supervisor.ended
       assert.strictEqual(code, 0, output)
-    }).pipe(Effect.scoped, Effect.provide(Client.layer()))
+    }).pipe(Effect.scoped, Effect.provide(Client.layerDialer()))
   )
 })

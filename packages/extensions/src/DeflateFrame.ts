@@ -9,7 +9,7 @@ import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Extension from "./Extension.ts"
 import * as Extensions from "./Extensions.ts"
-import * as DeflateHooks from "./internal/DeflateHooks.ts"
+import * as DeflateTransform from "./internal/DeflateTransform.ts"
 
 /**
  * The options of deflate-frame. `peer...` is what this end asks of the other.
@@ -28,13 +28,13 @@ export interface Options {
    * Whether a frame that compressing does not make smaller is sent as it is. Where the window is kept it is compressed
    * all the same, or the two ends' windows would not be the same any more. Default: true.
    */
-  readonly plainWhenSmaller?: boolean | undefined
+  readonly skipIfLarger?: boolean | undefined
   /** Whether this end may keep its window from one frame to the next. Default: true. */
-  readonly takeover?: boolean | undefined
+  readonly contextTakeover?: boolean | undefined
   /** The largest window that this end uses, as base-2 logarithm: 8 to 15. Default: 15. */
   readonly maxWindowBits?: number | undefined
   /** Whether the other end may keep its window from one frame to the next. Default: true. */
-  readonly peerTakeover?: boolean | undefined
+  readonly peerContextTakeover?: boolean | undefined
   /** The largest window that the other end may use, as base-2 logarithm: 8 to 15. Default: 15. */
   readonly peerMaxWindowBits?: number | undefined
 }
@@ -64,26 +64,26 @@ export type Params = typeof Params.Type
  */
 export const make = (options: Options = {}): Extension.Extension => {
   const given = { ...options }
-  DeflateHooks.checkRange(given, ["level"], 0, 9)
-  DeflateHooks.checkRange(given, ["memLevel"], 1, 9)
+  DeflateTransform.checkRange(given, ["level"], 0, 9)
+  DeflateTransform.checkRange(given, ["memLevel"], 1, 9)
   if (options.threshold !== undefined) Argument.limit("threshold", options.threshold)
-  DeflateHooks.checkRange(given, ["maxWindowBits", "peerMaxWindowBits"], 8, 15)
+  DeflateTransform.checkRange(given, ["maxWindowBits", "peerMaxWindowBits"], 8, 15)
   const {
     level = 6,
     maxWindowBits = 15,
     memLevel = 8,
-    takeover = true,
-    plainWhenSmaller = true,
+    contextTakeover = true,
+    skipIfLarger = true,
     threshold = 1024
   } = options
   const asked: Params = {
     ...(options.peerMaxWindowBits === undefined ? {} : { max_window_bits: options.peerMaxWindowBits }),
-    ...(options.peerTakeover === false ? { no_context_takeover: true } : {})
+    ...(options.peerContextTakeover === false ? { no_context_takeover: true } : {})
   }
   return Extension.make<Params, Params>({
     name: "deflate-frame",
     aliases: ["x-webkit-deflate-frame"],
-    rsv: DeflateHooks.rsv1,
+    rsv: DeflateTransform.rsv1,
     level: "frame",
     offer: Params,
     answer: Params,
@@ -91,16 +91,16 @@ export const make = (options: Options = {}): Extension.Extension => {
     accept: () => asked,
     open: ({ answer, offer, role }) => {
       const [ours, theirs] = role === "server" ? [offer, answer] : [answer, offer]
-      return DeflateHooks.open({
+      return DeflateTransform.open({
         deflate: {
           windowBits: Math.min(ours.max_window_bits ?? 15, maxWindowBits),
-          takeover: takeover && ours.no_context_takeover !== true,
+          contextTakeover: contextTakeover && ours.no_context_takeover !== true,
           level,
           memLevel
         },
-        inflate: { windowBits: theirs.max_window_bits ?? 15, takeover: theirs.no_context_takeover !== true },
+        inflate: { windowBits: theirs.max_window_bits ?? 15, contextTakeover: theirs.no_context_takeover !== true },
         threshold,
-        plainWhenSmaller
+        skipIfLarger
       })
     }
   })

@@ -69,7 +69,7 @@ export const integer = (range: { readonly minimum: number; readonly maximum: num
  * @category models
  * @since 0.1.0
  */
-export interface Hooks {
+export interface Transforms {
   /** Changes what arrived. */
   readonly decode: Protocol.Transform
   /** Changes what is sent. */
@@ -78,7 +78,7 @@ export interface Hooks {
    * How messages for many connections are encoded once for all of them. Only where what `encode` makes of a message
    * depends on nothing but the message and the key. Default: each connection encodes for itself.
    */
-  readonly shared?: Protocol.SharedEncode | undefined
+  readonly shared?: Protocol.SharedEncoder | undefined
   /** Lets go of what is held when the session is over; the Scope given to `open` may close later. Default: nothing. */
   readonly close?: (() => void) | undefined
 }
@@ -111,7 +111,7 @@ export interface Options<Offer, Answer> {
   /** Client: why an answer does not fit an offer, or `undefined` where it does. Default: every answer fits. */
   readonly check?: ((answer: Answer, offer: Offer) => string | undefined) | undefined
   /** Creates the state of one connection; it is released with the Scope. */
-  readonly open: (negotiated: Negotiated<Offer, Answer>) => Effect.Effect<Hooks, never, Scope.Scope>
+  readonly open: (negotiated: Negotiated<Offer, Answer>) => Effect.Effect<Transforms, never, Scope.Scope>
 }
 
 /**

@@ -21,7 +21,7 @@ import type * as Extension from "./Extension.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Agreement {
+export interface NegotiatedExtensions {
   /** The extensions in use with their parameters, as the server answers them. */
   readonly answers: ReadonlyArray<ExtensionHeader.ExtensionOffer>
   /** Creates the extensions' state of one connection, in the order of `answers`; it is released with the Scope. */
@@ -34,7 +34,7 @@ export interface Agreement {
  * @category constructors
  * @since 0.1.0
  */
-export const none: Agreement = { answers: [], open: Effect.succeed([]) }
+export const none: NegotiatedExtensions = { answers: [], open: Effect.succeed([]) }
 
 /**
  * Reports that a server answered with extensions that a client cannot use. The handshake fails.
@@ -70,13 +70,13 @@ export class NegotiationError extends Schema.TaggedError<NegotiationError>("@eff
 export const negotiate = (
   extensions: ReadonlyArray<Extension.Extension>,
   offers: ReadonlyArray<ExtensionHeader.ExtensionOffer>
-): Effect.Effect<Agreement> =>
+): Effect.Effect<NegotiatedExtensions> =>
   extensions.length === 0 || offers.length === 0 ? Effect.succeed(none) : acceptSome(extensions, offers)
 
 const acceptSome = Effect.fnUntraced(function* (
   extensions: ReadonlyArray<Extension.Extension>,
   offers: ReadonlyArray<ExtensionHeader.ExtensionOffer>
-): Effect.fn.Return<Agreement> {
+): Effect.fn.Return<NegotiatedExtensions> {
   const used: Array<Extension.Extension> = []
   const accepted: Array<Extension.Accepted> = []
   for (const offer of offers) {
@@ -117,7 +117,7 @@ export const offer = (extensions: ReadonlyArray<Extension.Extension>): ReadonlyA
 export const check = (
   extensions: ReadonlyArray<Extension.Extension>,
   answers: ReadonlyArray<ExtensionHeader.ExtensionOffer>
-): Result.Result<Agreement, NegotiationError> => {
+): Result.Result<NegotiatedExtensions, NegotiationError> => {
   const used: Array<Extension.Extension> = []
   const open: Array<Extension.Open> = []
   for (const answer of answers) {
@@ -144,7 +144,7 @@ export const check = (
 const agreement = (
   answers: ReadonlyArray<ExtensionHeader.ExtensionOffer>,
   open: ReadonlyArray<Extension.Open>
-): Agreement => (open.length === 0 ? none : { answers, open: Effect.all(open) })
+): NegotiatedExtensions => (open.length === 0 ? none : { answers, open: Effect.all(open) })
 
 const conflict = (a: Extension.Extension, b: Extension.Extension): string | undefined => {
   if (a.names.some((name) => b.names.includes(name))) return "both have the same name"

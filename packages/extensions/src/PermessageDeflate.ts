@@ -10,7 +10,7 @@ import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Extension from "./Extension.ts"
 import * as Extensions from "./Extensions.ts"
-import * as DeflateHooks from "./internal/DeflateHooks.ts"
+import * as DeflateTransform from "./internal/DeflateTransform.ts"
 
 /**
  * The options of permessage-deflate; they say the same on a server and on a client.
@@ -29,11 +29,11 @@ export interface Options {
    * Whether a message that compressing does not make smaller is sent as it is. Where the window is kept it is compressed
    * all the same, or the two ends' windows would not be the same any more. Default: true.
    */
-  readonly plainWhenSmaller?: boolean | undefined
+  readonly skipIfLarger?: boolean | undefined
   /** Whether the server may keep its window from one message to the next. Default: true. */
-  readonly serverTakeover?: boolean | undefined
+  readonly serverContextTakeover?: boolean | undefined
   /** Whether the client may keep its window from one message to the next. Default: true. */
-  readonly clientTakeover?: boolean | undefined
+  readonly clientContextTakeover?: boolean | undefined
   /** The largest window that the server may use, as base-2 logarithm: 8 to 15. Default: 15. */
   readonly serverMaxWindowBits?: number | undefined
   /**
@@ -101,20 +101,25 @@ export type Answer = typeof Answer.Type
  */
 export const make = (options: Options = {}): Extension.Extension => {
   const given = { ...options }
-  DeflateHooks.checkRange(given, ["level"], 0, 9)
-  DeflateHooks.checkRange(given, ["memLevel"], 1, 9)
+  DeflateTransform.checkRange(given, ["level"], 0, 9)
+  DeflateTransform.checkRange(given, ["memLevel"], 1, 9)
   if (options.threshold !== undefined) Argument.limit("threshold", options.threshold)
-  DeflateHooks.checkRange(given, ["serverMaxWindowBits", "clientMaxWindowBits"], 8, 15)
-  const { clientMaxWindowBits = 15, clientTakeover = true, serverMaxWindowBits = 15, serverTakeover = true } = options
+  DeflateTransform.checkRange(given, ["serverMaxWindowBits", "clientMaxWindowBits"], 8, 15)
+  const {
+    clientMaxWindowBits = 15,
+    clientContextTakeover = true,
+    serverMaxWindowBits = 15,
+    serverContextTakeover = true
+  } = options
   return Extension.make<Offer, Answer>({
     name: "permessage-deflate",
-    rsv: DeflateHooks.rsv1,
+    rsv: DeflateTransform.rsv1,
     level: "message",
     offer: Offer,
     answer: Answer,
     offers: options.offers ?? [
       {
-        ...flags(!serverTakeover, !clientTakeover),
+        ...flags(!serverContextTakeover, !clientContextTakeover),
         ...serverBits(serverMaxWindowBits),
         client_max_window_bits: clientMaxWindowBits === 15 ? true : clientMaxWindowBits
       }
@@ -127,8 +132,8 @@ export const make = (options: Options = {}): Extension.Extension => {
       return {
         ...flags(
           // RFC 7692 7.1.1.1: "A server accepts [...] by including the "server_no_context_takeover" [...] parameter"
-          !serverTakeover || offer.server_no_context_takeover === true,
-          !clientTakeover || offer.client_no_context_takeover === true
+          !serverContextTakeover || offer.server_no_context_takeover === true,
+          !clientContextTakeover || offer.client_no_context_takeover === true
         ),
         // RFC 7692 7.1.2.1: accepted "with the same or smaller value"
         ...serverBits(Math.min(offer.server_max_window_bits ?? 15, serverMaxWindowBits), offer.server_max_window_bits),
@@ -155,23 +160,23 @@ export const make = (options: Options = {}): Extension.Extension => {
       const hintedBits = typeof offer.client_max_window_bits === "number" ? offer.client_max_window_bits : 15
       const server = {
         windowBits: answer.server_max_window_bits ?? 15,
-        takeover: answer.server_no_context_takeover !== true
+        contextTakeover: answer.server_no_context_takeover !== true
       }
       const client = {
         windowBits: answer.client_max_window_bits ?? 15,
-        takeover: answer.client_no_context_takeover !== true
+        contextTakeover: answer.client_no_context_takeover !== true
       }
       // A client may keep to less than what was agreed on.
       const restrained = {
         windowBits: Math.min(client.windowBits, hintedBits, clientMaxWindowBits),
-        takeover: client.takeover && clientTakeover && offer.client_no_context_takeover !== true
+        contextTakeover: client.contextTakeover && clientContextTakeover && offer.client_no_context_takeover !== true
       }
-      const { level = 6, memLevel = 8, plainWhenSmaller = true, threshold = 1024 } = options
-      return DeflateHooks.open({
+      const { level = 6, memLevel = 8, skipIfLarger = true, threshold = 1024 } = options
+      return DeflateTransform.open({
         deflate: { ...(role === "server" ? server : restrained), level, memLevel },
         inflate: role === "server" ? client : server,
         threshold,
-        plainWhenSmaller
+        skipIfLarger
       })
     }
   })

@@ -35,7 +35,7 @@ export interface Deferred<A> {
  * @category models
  * @since 0.1.0
  */
-export type InflateFailure = "Garbage" | "TooBig" | "OutOfMemory"
+export type InflateFailure = "InvalidData" | "TooBig" | "OutOfMemory"
 
 /**
  * What a compressor is to be like.
@@ -51,7 +51,7 @@ export interface DeflaterOptions {
   /** How much memory to use beside the window: 1 to 9. */
   readonly memLevel: number
   /** Whether the window is kept from one message to the next. */
-  readonly takeover: boolean
+  readonly contextTakeover: boolean
 }
 
 /**
@@ -64,7 +64,7 @@ export interface InflaterOptions {
   /** The base-2 logarithm of the window: 8 to 15. */
   readonly windowBits: number
   /** Whether the window is kept from one message to the next. */
-  readonly takeover: boolean
+  readonly contextTakeover: boolean
 }
 
 /**
@@ -104,7 +104,7 @@ export interface Inflater {
    * **Details**
    *
    * Stops with "TooBig" as soon as the output exceeds `limit` bytes. A final block does not end the message. A message
-   * that ends inside a block is "Garbage". The work is proportional to the bytes that go in and come out.
+   * that ends inside a block is "InvalidData". The work is proportional to the bytes that go in and come out.
    */
   readonly inflate: (
     input: Uint8Array,

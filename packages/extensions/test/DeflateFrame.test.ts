@@ -52,17 +52,17 @@ describe("deflate-frame", () => {
       const real = Zlib.make()
       const spy: Zlib.Service = {
         deflater: (options) => {
-          log.push(`deflate ${options.windowBits} ${options.takeover}`)
+          log.push(`deflate ${options.windowBits} ${options.contextTakeover}`)
           return real.deflater(options)
         },
         inflater: (options) => {
-          log.push(`inflate ${options.windowBits} ${options.takeover}`)
+          log.push(`inflate ${options.windowBits} ${options.contextTakeover}`)
           return real.inflater(options)
         }
       }
       const { answers, client, server } = yield* makePair({
         client: [DeflateFrame.make({ peerMaxWindowBits: 9, threshold: 0 })],
-        server: [DeflateFrame.make({ peerMaxWindowBits: 12, peerTakeover: false, threshold: 0 })]
+        server: [DeflateFrame.make({ peerMaxWindowBits: 12, peerContextTakeover: false, threshold: 0 })]
       }).pipe(Effect.provideService(Zlib.Zlib, spy))
       assert.sameMembers(
         answers[0]!.params.map(({ name, value }) => `${name}=${value}`),
@@ -82,8 +82,8 @@ describe("deflate-frame", () => {
     seed: Schema.Int,
     maxWindowBits: Bits,
     peerMaxWindowBits: Bits,
-    takeover: Schema.Boolean,
-    peerTakeover: Schema.Boolean,
+    contextTakeover: Schema.Boolean,
+    peerContextTakeover: Schema.Boolean,
     threshold: Schema.Literals([0, 100])
   })
 

@@ -55,7 +55,7 @@ describe("Extension", () => {
       )
       client.answerClose()
       const [close] = yield* deliver(client, server)
-      assert.isTrue(close?._tag === "PeerClose" && close.code === 1007)
+      assert.isTrue(close?._tag === "CloseReceived" && close.code === 1007)
     })
   )
 

@@ -89,8 +89,8 @@ describe("Negotiation of permessage-deflate, server", () => {
     [{}, `${name}; server_max_window_bits="9"`, `${name}; server_max_window_bits=9`],
     [{}, `${name}; server_no_context_takeover`, `${name}; server_no_context_takeover`],
     [{}, `${name}; client_no_context_takeover`, `${name}; client_no_context_takeover`],
-    [{ serverTakeover: false }, `${name}`, `${name}; server_no_context_takeover`],
-    [{ clientTakeover: false }, `${name}`, `${name}; client_no_context_takeover`],
+    [{ serverContextTakeover: false }, `${name}`, `${name}; server_no_context_takeover`],
+    [{ clientContextTakeover: false }, `${name}`, `${name}; client_no_context_takeover`],
     // a server may narrow what was offered, and say so unasked where its own window is concerned
     [{ serverMaxWindowBits: 11 }, `${name}`, `${name}; server_max_window_bits=11`],
     [{ serverMaxWindowBits: 11 }, `${name}; server_max_window_bits=13`, `${name}; server_max_window_bits=11`],
@@ -186,7 +186,7 @@ describe("Negotiation of permessage-deflate, client", () => {
     assert.strictEqual(offered(), `${name}; client_max_window_bits`)
     assert.strictEqual(offered({ clientMaxWindowBits: 10 }), `${name}; client_max_window_bits=10`)
     assert.strictEqual(
-      offered({ serverMaxWindowBits: 8, serverTakeover: false, clientTakeover: false }),
+      offered({ serverMaxWindowBits: 8, serverContextTakeover: false, clientContextTakeover: false }),
       `${name}; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=8; client_max_window_bits`
     )
     assert.strictEqual(
@@ -215,9 +215,9 @@ describe("Negotiation of permessage-deflate, client", () => {
     [{ serverMaxWindowBits: 10 }, `${name}`, refused],
     [{ serverMaxWindowBits: 10 }, `${name}; server_max_window_bits=11`, refused],
     [{ serverMaxWindowBits: 10 }, `${name}; server_max_window_bits=9`, name],
-    [{ serverTakeover: false }, `${name}`, refused],
-    [{ serverTakeover: false }, `${name}; server_no_context_takeover`, name],
-    [{ clientTakeover: false }, `${name}`, name],
+    [{ serverContextTakeover: false }, `${name}`, refused],
+    [{ serverContextTakeover: false }, `${name}; server_no_context_takeover`, name],
+    [{ clientContextTakeover: false }, `${name}`, name],
     [{ clientMaxWindowBits: 10 }, `${name}; client_max_window_bits=11`, refused],
     [{ clientMaxWindowBits: 10 }, `${name}`, name],
     [{ offers: [{}] }, `${name}; client_max_window_bits=9`, refused],

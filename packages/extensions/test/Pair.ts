@@ -4,9 +4,9 @@
  */
 import type { Extension } from "@effect-ws/extensions"
 import { Negotiation } from "@effect-ws/extensions"
-import type { CloseError, Event, Limits } from "@effect-ws/protocol"
+import type { CloseError, SessionEvent, Limits } from "@effect-ws/protocol"
 import { Session } from "@effect-ws/protocol"
-import type { Pending } from "@effect-ws/protocol/Extension"
+import type { AsyncTransform } from "@effect-ws/protocol/Extension"
 import type { Scope } from "effect"
 import { Effect } from "effect"
 
@@ -19,7 +19,7 @@ const inOne: Split = (bytes) => [bytes]
 export interface Pair {
   readonly client: Session.Session
   readonly server: Session.Session
-  readonly answers: Negotiation.Agreement["answers"]
+  readonly answers: Negotiation.NegotiatedExtensions["answers"]
 }
 
 /** Negotiates as a handshake would, and opens both ends in the Scope. */
@@ -58,7 +58,7 @@ export const deliver = Effect.fnUntraced(function* (
   from: Session.Session,
   to: Session.Session,
   split: Split = inOne
-): Effect.fn.Return<Array<Event.Event>> {
+): Effect.fn.Return<Array<SessionEvent.SessionEvent>> {
   return yield* receive(to, yield* written(from), split)
 })
 
@@ -67,8 +67,8 @@ export const receive = Effect.fnUntraced(function* (
   session: Session.Session,
   bytes: Uint8Array,
   split: Split = inOne
-): Effect.fn.Return<Array<Event.Event>> {
-  const events: Array<Event.Event> = []
+): Effect.fn.Return<Array<SessionEvent.SessionEvent>> {
+  const events: Array<SessionEvent.SessionEvent> = []
   for (const piece of split(bytes)) {
     events.push(...session.receive(piece))
     while (session.pendingDecode !== undefined) {
@@ -78,7 +78,7 @@ export const receive = Effect.fnUntraced(function* (
   return events
 })
 
-const finish = (pending: Pending): Effect.Effect<CloseError.SendableCloseError | undefined> =>
+const finish = (pending: AsyncTransform): Effect.Effect<CloseError.SendableCloseError | undefined> =>
   Effect.callback((resume) => pending.start((failure) => resume(Effect.succeed(failure))))
 
 /** Cuts bytes into pieces of random length, from a seed; each piece has a buffer of its own. */

@@ -1,5 +1,5 @@
 import { Extensions, Negotiation, PermessageDeflate, Zlib } from "@effect-ws/extensions"
-import type { Event, Session } from "@effect-ws/protocol"
+import type { SessionEvent, Session } from "@effect-ws/protocol"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import * as NodeZlib from "node:zlib"
@@ -9,7 +9,7 @@ import { bytesFrom, cutRandomly, deliver, fromHex, hex, makePair, randomFrom, re
 const pairOf = (options?: PermessageDeflate.Options, limits?: Parameters<typeof makePair>[0]["limits"]) =>
   makePair({ client: [PermessageDeflate.make(options)], server: [PermessageDeflate.make(options)], limits })
 
-const text = (events: ReadonlyArray<Event.Event>): ReadonlyArray<string> =>
+const text = (events: ReadonlyArray<SessionEvent.SessionEvent>): ReadonlyArray<string> =>
   events.map((event) =>
     event._tag === "Text" ? event.data : event._tag === "Failed" ? `failed ${event.error.code}` : event._tag
   )
@@ -44,9 +44,9 @@ describe("permessage-deflate, RFC 7692 7.2.3", () => {
     })
   )
 
-  it.effect("7.2.3.2: without takeover each message stands alone", () =>
+  it.effect("7.2.3.2: without contextTakeover each message stands alone", () =>
     Effect.gen(function* () {
-      const { client } = yield* pairOf({ ...everything, serverTakeover: false })
+      const { client } = yield* pairOf({ ...everything, serverContextTakeover: false })
       const wire = fromHex("c107f248cdc9c90700 c107f248cdc9c90700")
       assert.deepStrictEqual(text(yield* receive(client, wire)), ["Hello", "Hello"])
       assert.deepStrictEqual(text(yield* receive(client, fromHex("c105f200110000"))), ["failed 1007"])
@@ -96,7 +96,7 @@ describe("permessage-deflate, RFC 7692 7.2.3", () => {
 const compressible = (zlib: Zlib.Service): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const attempt = (): void => {
-      const deflater = zlib.deflater({ windowBits: 15, level: 6, memLevel: 8, takeover: true })
+      const deflater = zlib.deflater({ windowBits: 15, level: 6, memLevel: 8, contextTakeover: true })
       const output = deflater.deflate(new Uint8Array(1), true)
       deflater.close()
       if (output === "OutOfMemory") setTimeout(attempt, 5)
@@ -116,7 +116,7 @@ describe("permessage-deflate", () => {
   ] as const)("fails a compressed message with %s with 1007, in both roles", ([, wire]) =>
     Effect.gen(function* () {
       const hello = "c107f248cdc9c90700"
-      for (const options of [{}, { serverTakeover: false, clientTakeover: false }]) {
+      for (const options of [{}, { serverContextTakeover: false, clientContextTakeover: false }]) {
         for (const role of ["client", "server"] as const) {
           const pair = yield* pairOf(options)
           const unmasked = fromHex(hello + wire)
@@ -144,7 +144,7 @@ describe("permessage-deflate", () => {
 
   it.effect("compresses what is worth it, and what the sender wants", () =>
     Effect.gen(function* () {
-      const { client, server } = yield* pairOf({ serverTakeover: false })
+      const { client, server } = yield* pairOf({ serverContextTakeover: false })
       const isCompressed = (wire: string): boolean => (Number.parseInt(wire.slice(0, 2), 16) & 0x40) !== 0
       const sizes = [
         [words, undefined, true],
@@ -170,7 +170,7 @@ describe("permessage-deflate", () => {
 
   it.effect("compresses what does not become smaller too, if told to", () =>
     Effect.gen(function* () {
-      const { server } = yield* pairOf({ serverTakeover: false, threshold: 0, plainWhenSmaller: false })
+      const { server } = yield* pairOf({ serverContextTakeover: false, threshold: 0, skipIfLarger: false })
       assert.strictEqual(yield* sent(server, "Hello"), "c107f248cdc9c90700")
       assert.strictEqual(yield* sent(server, ""), "c10100")
     })
@@ -179,7 +179,7 @@ describe("permessage-deflate", () => {
   it.effect("a message in pieces is compressed piece by piece, and each piece can be read at once", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pairOf()
-      server.setDelivery("fragment")
+      server.setReadMode("fragment")
       const pieces = [words, "", "and the end"]
       for (const [index, piece] of pieces.entries()) {
         client.sendFragment("Text", piece, index === 2)
@@ -251,7 +251,7 @@ describe("permessage-deflate", () => {
         deflater: (options) => ({
           // blocks without compression only
           deflate: (input, last) => {
-            log.push(`deflate ${options.windowBits} ${options.takeover}`)
+            log.push(`deflate ${options.windowBits} ${options.contextTakeover}`)
             const block = new Uint8Array(input.length + 5 + (last ? 1 : 5))
             new DataView(block.buffer).setUint16(1, input.length, true)
             new DataView(block.buffer).setUint16(3, ~input.length & 0xffff, true)
@@ -298,8 +298,8 @@ describe("permessage-deflate", () => {
     seed: Schema.Int,
     serverMaxWindowBits: Bits,
     clientMaxWindowBits: Bits,
-    serverTakeover: Schema.Boolean,
-    clientTakeover: Schema.Boolean,
+    serverContextTakeover: Schema.Boolean,
+    clientContextTakeover: Schema.Boolean,
     level: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 })),
     memLevel: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 })),
     threshold: Schema.Literals([0, 100, 1024]),
@@ -320,7 +320,7 @@ describe("permessage-deflate", () => {
   )
 
   it.effect(
-    "what arrives is what was sent, over a long run with takeover",
+    "what arrives is what was sent, over a long run with contextTakeover",
     () =>
       Effect.gen(function* () {
         for (const bits of [8, 9, 12, 15]) {

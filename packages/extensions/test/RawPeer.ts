@@ -29,7 +29,7 @@ const field = (head: string, name: string): string | undefined => new RegExp(`^$
 const start = async (
   socket: Net.Socket,
   role: "client" | "server",
-  agreement: Negotiation.Agreement,
+  agreement: Negotiation.NegotiatedExtensions,
   rest: Uint8Array,
   onMessage: (peer: Peer, data: string | Uint8Array) => void
 ): Promise<Peer> => {
@@ -46,7 +46,7 @@ const start = async (
     writing = writing.then(async () => {
       const bytes = await Effect.runPromise(written(session))
       if (bytes.length > 0 && socket.writable) socket.write(bytes)
-      if (session.endsStream) socket.end()
+      if (session.shouldCloseTransport) socket.end()
     })
   }
   const peer: Peer = {
@@ -69,7 +69,7 @@ const start = async (
       for (const event of await Effect.runPromise(receive(session, new Uint8Array(chunk)))) {
         if (event._tag === "Text" || event._tag === "Binary") onMessage(peer, event.data)
       }
-      if (session.owesClose) session.answerClose()
+      if (session.mustAnswerClose) session.answerClose()
       flush()
     })
   }

@@ -16,19 +16,19 @@ describe("messages that are compressed for many", () => {
       repeat: Schema.Literals([1, 50, 5000]),
       level: Level,
       bits: Bits,
-      takeover: Schema.Boolean,
-      plainWhenSmaller: Schema.Boolean,
+      contextTakeover: Schema.Boolean,
+      skipIfLarger: Schema.Boolean,
       threshold: Schema.Literals([0, 100]),
       compress: Schema.UndefinedOr(Schema.Boolean)
     },
-    ({ bits, compress, extension, level, plainWhenSmaller, repeat, takeover, text, threshold }) =>
+    ({ bits, compress, extension, level, skipIfLarger, repeat, contextTakeover, text, threshold }) =>
       Effect.scoped(
         Effect.gen(function* () {
-          const common = { level, plainWhenSmaller, threshold }
+          const common = { level, skipIfLarger, threshold }
           const make = () =>
             extension === "deflate-frame"
-              ? DeflateFrame.make({ ...common, takeover, maxWindowBits: bits })
-              : PermessageDeflate.make({ ...common, serverTakeover: takeover, serverMaxWindowBits: bits })
+              ? DeflateFrame.make({ ...common, contextTakeover, maxWindowBits: bits })
+              : PermessageDeflate.make({ ...common, serverContextTakeover: contextTakeover, serverMaxWindowBits: bits })
           const pair = () => makePair({ server: [make()], client: [make()] })
           const [alone, first, second] = [yield* pair(), yield* pair(), yield* pair()]
           const data = text.repeat(repeat)

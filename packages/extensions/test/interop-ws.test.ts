@@ -13,30 +13,32 @@ import type { Peer } from "./RawPeer.ts"
 import { dial, listen, portOf } from "./RawPeer.ts"
 
 interface Combination {
-  readonly serverTakeover: boolean
-  readonly clientTakeover: boolean
+  readonly serverContextTakeover: boolean
+  readonly clientContextTakeover: boolean
   readonly serverBits: number | undefined
   readonly clientBits: number | undefined
 }
 
 const bits = [undefined, 8, 9, 12, 15]
 
-const combinations: ReadonlyArray<Combination> = [true, false].flatMap((serverTakeover) =>
-  [true, false].flatMap((clientTakeover) =>
-    bits.flatMap((serverBits) => bits.map((clientBits) => ({ serverTakeover, clientTakeover, serverBits, clientBits })))
+const combinations: ReadonlyArray<Combination> = [true, false].flatMap((serverContextTakeover) =>
+  [true, false].flatMap((clientContextTakeover) =>
+    bits.flatMap((serverBits) =>
+      bits.map((clientBits) => ({ serverContextTakeover, clientContextTakeover, serverBits, clientBits }))
+    )
   )
 )
 
 const ours = (each: Combination): PermessageDeflate.Options => ({
-  serverTakeover: each.serverTakeover,
-  clientTakeover: each.clientTakeover,
+  serverContextTakeover: each.serverContextTakeover,
+  clientContextTakeover: each.clientContextTakeover,
   serverMaxWindowBits: each.serverBits,
   clientMaxWindowBits: each.clientBits
 })
 
 const theirs = (each: Combination): PerMessageDeflateOptions => ({
-  ...(each.serverTakeover ? {} : { serverNoContextTakeover: true }),
-  ...(each.clientTakeover ? {} : { clientNoContextTakeover: true }),
+  ...(each.serverContextTakeover ? {} : { serverNoContextTakeover: true }),
+  ...(each.clientContextTakeover ? {} : { clientNoContextTakeover: true }),
   ...(each.serverBits === undefined ? {} : { serverMaxWindowBits: each.serverBits }),
   ...(each.clientBits === undefined ? {} : { clientMaxWindowBits: each.clientBits }),
   threshold: 1024
@@ -60,8 +62,8 @@ const agreed = (each: Combination, asked: Combination): ReadonlyArray<string> =>
   params(
     [
       "permessage-deflate",
-      ...(each.serverTakeover ? [] : ["server_no_context_takeover"]),
-      ...(each.clientTakeover ? [] : ["client_no_context_takeover"]),
+      ...(each.serverContextTakeover ? [] : ["server_no_context_takeover"]),
+      ...(each.clientContextTakeover ? [] : ["client_no_context_takeover"]),
       ...(each.serverBits === undefined ? [] : [`server_max_window_bits=${each.serverBits}`]),
       ...(asked.clientBits === undefined ? [] : [`client_max_window_bits=${asked.clientBits}`])
     ].join("; ")

@@ -3,7 +3,7 @@
  * begins with.
  */
 import { DeflateFrame, Negotiation, PermessageDeflate, Zlib } from "@effect-ws/extensions"
-import type { Pending } from "@effect-ws/protocol/Extension"
+import type { AsyncTransform } from "@effect-ws/protocol/Extension"
 import type { CloseError } from "@effect-ws/protocol"
 import { Session } from "@effect-ws/protocol/Session"
 import type { SessionOptions } from "@effect-ws/protocol/Session"
@@ -26,7 +26,7 @@ const extensions = {
     zlib: () => Zlib.make({ inlineBytes: 64 })
   },
   "deflate-reset": {
-    extensions: [PermessageDeflate.make({ threshold: 0, serverTakeover: false, clientTakeover: false })],
+    extensions: [PermessageDeflate.make({ threshold: 0, serverContextTakeover: false, clientContextTakeover: false })],
     zlib: () => Zlib.make()
   },
   "deflate-portable": { extensions: [PermessageDeflate.make({ threshold: 0 })], zlib: () => Zlib.makePortable() },
@@ -87,7 +87,7 @@ export const makePeer = (
   }
 }
 
-export const finished = (pending: Pending): Promise<CloseError.SendableCloseError | undefined> =>
+export const finished = (pending: AsyncTransform): Promise<CloseError.SendableCloseError | undefined> =>
   new Promise((resolve) => pending.start(resolve))
 
 /** Takes what a session has to write, once extensions are done with it. */

@@ -1,7 +1,7 @@
 /**
  * Events as text, so that two runs can be compared and a difference can be printed.
  */
-import type { Event } from "@effect-ws/protocol/Event"
+import type { SessionEvent } from "@effect-ws/protocol/SessionEvent"
 
 const latin = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
@@ -12,7 +12,7 @@ export const pong = (payload: Uint8Array): string => `pong ${latin(payload)}`
 export const close = (code: number | undefined, reason: string): string => `close ${code} ${reason}`
 export const failed = (code: number): string => `failed ${code}`
 
-export const event = (event: Event): string => {
+export const event = (event: SessionEvent): string => {
   switch (event._tag) {
     case "Text":
       return message(true, Buffer.from(event.data))
@@ -22,7 +22,7 @@ export const event = (event: Event): string => {
       return ping(event.data)
     case "Pong":
       return pong(event.data)
-    case "PeerClose":
+    case "CloseReceived":
       return close(event.code, event.reason)
     case "Failed":
       return failed(event.error.code)

@@ -3,7 +3,7 @@
  */
 import { Zlib } from "@effect-ws/extensions"
 import { CloseError, Frame, Opcode } from "@effect-ws/protocol"
-import type { Event } from "@effect-ws/protocol/Event"
+import type { SessionEvent } from "@effect-ws/protocol/SessionEvent"
 import { Session } from "@effect-ws/protocol/Session"
 import type { SendFailure } from "@effect-ws/protocol/Session"
 import { assert, describe, it } from "@effect/vitest"
@@ -25,14 +25,14 @@ const run = (targets: ReadonlyArray<Target>, inputs: number): Promise<Fuzzer.Out
   Fuzzer.fuzz(targets, { seed: 1, until: (count) => count >= inputs, patience: 1000 })
 
 class IgnoresRsvBits extends Session {
-  override receive(chunk: Uint8Array): Array<Event> {
+  override receive(chunk: Uint8Array): Array<SessionEvent> {
     if (chunk.length > 0) chunk[0]! &= 0xcf
     return super.receive(chunk)
   }
 }
 
 class SaysProtocolError extends Session {
-  override receive(chunk: Uint8Array): Array<Event> {
+  override receive(chunk: Uint8Array): Array<SessionEvent> {
     return super
       .receive(chunk)
       .map((event) =>
@@ -44,14 +44,14 @@ class SaysProtocolError extends Session {
 }
 
 class AnswersNoEmptyPing extends Session {
-  override receive(chunk: Uint8Array): Array<Event> {
+  override receive(chunk: Uint8Array): Array<SessionEvent> {
     return super.receive(chunk).filter((event) => event._tag !== "Ping" || event.data.length > 0)
   }
 }
 
 class LosesAByteBetweenChunks extends Session {
   private isFirst = true
-  override receive(chunk: Uint8Array): Array<Event> {
+  override receive(chunk: Uint8Array): Array<SessionEvent> {
     const rest = this.isFirst || chunk.length < 3 ? chunk : chunk.subarray(1)
     this.isFirst = false
     return super.receive(rest)
@@ -59,9 +59,9 @@ class LosesAByteBetweenChunks extends Session {
 }
 
 class ThrowsAtCloseReason extends Session {
-  override receive(chunk: Uint8Array): Array<Event> {
+  override receive(chunk: Uint8Array): Array<SessionEvent> {
     return super.receive(chunk).map((event) => {
-      if (event._tag === "PeerClose" && event.reason.length > 0) throw new TypeError("reason is not what it was")
+      if (event._tag === "CloseReceived" && event.reason.length > 0) throw new TypeError("reason is not what it was")
       return event
     })
   }
@@ -75,7 +75,7 @@ class ReceivesForEver extends Session {
 
 class LooksAtEverythingAgain extends Session {
   private readonly chunks: Array<Uint8Array> = []
-  override receive(chunk: Uint8Array): Array<Event> {
+  override receive(chunk: Uint8Array): Array<SessionEvent> {
     this.chunks.push(chunk.slice())
     let sum = 0
     for (let round = 0; round < 20; round++) for (const each of this.chunks) for (const byte of each) sum += byte
@@ -86,7 +86,7 @@ class LooksAtEverythingAgain extends Session {
 
 class KeepsEveryChunk extends Session {
   readonly chunks: Array<Uint8Array> = []
-  override receive(chunk: Uint8Array): Array<Event> {
+  override receive(chunk: Uint8Array): Array<SessionEvent> {
     this.chunks.push(Buffer.allocUnsafeSlow(64 * 1024))
     return super.receive(chunk)
   }
@@ -199,7 +199,7 @@ describe("the fuzzer", () => {
             close: () => inflater.close(),
             inflate: (input, last, limit) => {
               const output = inflater.inflate(input, last, limit)
-              return output === "Garbage" ? new Uint8Array(0) : output
+              return output === "InvalidData" ? new Uint8Array(0) : output
             }
           }
         }

@@ -4,7 +4,7 @@
  * Types end where `any` begins, for example at `JSON.parse`, so every public function that sends, and every record of
  * options, checks what it is given before it uses it. A value of the wrong type throws a `TypeError` and a number out of
  * range a `RangeError`. Both name the argument, what it accepts and what was given. Inside an Effect that is a defect of
- * the calling fiber. What RFC 6455 forbids, such as close code 1005, is a typed `Misuse` and not checked here.
+ * the calling fiber. What RFC 6455 forbids, such as close code 1005, is a typed `SendError` and not checked here.
  *
  * Bytes are a `Uint8Array`, of this realm or another one. `ArrayBuffer` and the other views are refused everywhere: which
  * of their bytes are meant is for the program to say, with `new Uint8Array(buffer)`.

@@ -2,7 +2,7 @@
  * The grammar that every HTTP authentication scheme shares (RFC 9110 11): challenges, which a server sends in
  * `WWW-Authenticate`, and credentials, which a client sends in `Authorization`. Both are the name of a scheme with either
  * one opaque token or a list of parameters. What the parameters mean is the business of `BasicAuth`, `DigestAuth` and
- * `BearerAuth`; which challenge to answer is that of `AuthAnswer`.
+ * `BearerAuth`; which challenge to answer is that of `ClientAuth`.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"

@@ -7,8 +7,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Challenge, Credentials } from "./Authorization.ts"
 import * as Authorization from "./Authorization.ts"
-import type { MalformedAuth } from "./MalformedAuth.ts"
-import { malformed } from "./MalformedAuth.ts"
+import type { AuthHeaderError } from "./AuthHeaderError.ts"
+import { malformed } from "./AuthHeaderError.ts"
 import * as Utf8 from "./Utf8.ts"
 
 /**
@@ -54,7 +54,7 @@ const hasControl = (text: string): boolean => {
  * @category encoding
  * @since 0.1.0
  */
-export const encode = (options: BasicCredentials): Result.Result<Credentials, MalformedAuth> => {
+export const encode = (options: BasicCredentials): Result.Result<Credentials, AuthHeaderError> => {
   const password = Redacted.value(options.password)
   // RFC 7617 2: "a user-id containing a colon character is invalid"
   if (options.username.includes(":")) return malformed("credentials", "Basic", "the user name contains a colon")
@@ -75,7 +75,7 @@ export const encode = (options: BasicCredentials): Result.Result<Credentials, Ma
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (credentials: Credentials): Result.Result<BasicCredentials, MalformedAuth> => {
+export const decode = (credentials: Credentials): Result.Result<BasicCredentials, AuthHeaderError> => {
   const bytes = credentials.token68 === undefined ? undefined : Base64.decode(credentials.token68)
   if (bytes === undefined || Result.isFailure(bytes)) return malformed("credentials", "Basic", "expected base64")
   const text = Utf8.decode(bytes.success)

@@ -5,8 +5,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { AuthParam, Challenge, Credentials } from "./Authorization.ts"
 import * as Authorization from "./Authorization.ts"
-import type { MalformedAuth } from "./MalformedAuth.ts"
-import { malformed } from "./MalformedAuth.ts"
+import type { AuthHeaderError } from "./AuthHeaderError.ts"
+import { malformed } from "./AuthHeaderError.ts"
 
 /**
  * What a server says about the token it wants, or about the one it got.
@@ -48,7 +48,7 @@ const b64token = /^[-._~+/0-9A-Za-z]+=*$/
  * @category encoding
  * @since 0.1.0
  */
-export const encode = (token: Redacted.Redacted<string>): Result.Result<Credentials, MalformedAuth> => {
+export const encode = (token: Redacted.Redacted<string>): Result.Result<Credentials, AuthHeaderError> => {
   const token68 = Redacted.value(token)
   return b64token.test(token68)
     ? Result.succeed({ scheme: "Bearer", token68, params: [] })
@@ -61,7 +61,7 @@ export const encode = (token: Redacted.Redacted<string>): Result.Result<Credenti
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (credentials: Credentials): Result.Result<Redacted.Redacted<string>, MalformedAuth> =>
+export const decode = (credentials: Credentials): Result.Result<Redacted.Redacted<string>, AuthHeaderError> =>
   credentials.token68 === undefined
     ? malformed("credentials", "Bearer", "expected a token")
     : Result.succeed(Redacted.make(credentials.token68, { label: "token" }))

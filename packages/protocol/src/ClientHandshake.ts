@@ -7,8 +7,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import * as ExtensionHeader from "./ExtensionHeader.ts"
-import { checkExtensions, checkHeaders, fail, quote } from "./HandshakeMisuse.ts"
-import type { HandshakeMisuse } from "./HandshakeMisuse.ts"
+import { checkExtensions, checkHeaders, fail, quote } from "./HandshakeConfigError.ts"
+import type { HandshakeConfigError } from "./HandshakeConfigError.ts"
 import type { Sha1 } from "./HandshakeKey.ts"
 import { acceptFor, isKey } from "./HandshakeKey.ts"
 import type { HeaderField } from "./HeaderFields.ts"
@@ -76,7 +76,7 @@ const reservedInRequest: ReadonlySet<string> = new Set([
  * @category constructors
  * @since 0.1.0
  */
-export const request = (options: RequestOptions): Result.Result<RequestHead, HandshakeMisuse> => {
+export const request = (options: RequestOptions): Result.Result<RequestHead, HandshakeConfigError> => {
   const { key, url } = options
   const target = readTarget(url)
   if (Result.isFailure(target)) return Result.fail(target.failure)
@@ -104,7 +104,7 @@ export const request = (options: RequestOptions): Result.Result<RequestHead, Han
  */
 export const connectRequest = (
   options: Omit<RequestOptions, "key">
-): Result.Result<Http2RequestHead, HandshakeMisuse> => {
+): Result.Result<Http2RequestHead, HandshakeConfigError> => {
   const { url } = options
   const target = readTarget(url)
   if (Result.isFailure(target)) return Result.fail(target.failure)
@@ -119,7 +119,7 @@ export const connectRequest = (
   }))
 }
 
-const readTarget = (url: UrlParts): Result.Result<string, HandshakeMisuse> => {
+const readTarget = (url: UrlParts): Result.Result<string, HandshakeConfigError> => {
   if (!schemes.has(url.protocol)) {
     return fail("InvalidUrl", `expected a URL of scheme ws, wss, http or https, found ${quote(url.protocol)}`)
   }
@@ -138,7 +138,7 @@ const offers = ({
   headers: extra = Fields.empty,
   origin,
   subprotocols = []
-}: Omit<RequestOptions, "key">): Result.Result<HeaderFields, HandshakeMisuse> => {
+}: Omit<RequestOptions, "key">): Result.Result<HeaderFields, HandshakeConfigError> => {
   const headers: Array<HeaderField> = []
   if (origin !== undefined) {
     if (origin === "" || !isFieldValue(origin))
@@ -199,8 +199,8 @@ export const Rule = Schema.Literals([
  * @category errors
  * @since 0.1.0
  */
-export class HandshakeFailure extends Schema.TaggedError<HandshakeFailure>("@effect-ws/protocol/HandshakeFailure")(
-  "HandshakeFailure",
+export class HandshakeError extends Schema.TaggedError<HandshakeError>("@effect-ws/protocol/HandshakeError")(
+  "HandshakeError",
   {
     rule: Rule,
     status: Schema.Int,
@@ -255,7 +255,7 @@ export interface AcceptedHandshake {
 export const checkResponse = (
   sent: SentRequest,
   head: ResponseHead
-): Result.Result<AcceptedHandshake, HandshakeFailure> => {
+): Result.Result<AcceptedHandshake, HandshakeError> => {
   const { headers, status } = head
   const failure = failureOf(head)
   // RFC 6455 4.1: "If the status code received from the server is not 101, the client handles the response per HTTP
@@ -300,7 +300,7 @@ export const checkResponse = (
 export const checkConnect = (
   sent: Offered,
   head: Http2ResponseHead
-): Result.Result<AcceptedHandshake, HandshakeFailure> =>
+): Result.Result<AcceptedHandshake, HandshakeError> =>
   // RFC 8441 5: "A successful response is a 2xx (Successful) status code"
   head.status < 200 || head.status > 299
     ? failureOf(head)("BadStatus", `expected a status of the 2xx, found ${head.status}`)
@@ -310,11 +310,11 @@ type Offered = Pick<SentRequest, "extensions" | "subprotocols">
 
 const failureOf =
   ({ headers, status }: Http2ResponseHead) =>
-  (rule: HandshakeFailure["rule"], detail: string): Result.Result<never, HandshakeFailure> =>
-    Result.fail(new HandshakeFailure({ rule, status, headers, detail }))
+  (rule: HandshakeError["rule"], detail: string): Result.Result<never, HandshakeError> =>
+    Result.fail(new HandshakeError({ rule, status, headers, detail }))
 
 /** Checks what both forms may say: extensions and subprotocol. */
-const checkAgreed = (sent: Offered, head: Http2ResponseHead): Result.Result<AcceptedHandshake, HandshakeFailure> => {
+const checkAgreed = (sent: Offered, head: Http2ResponseHead): Result.Result<AcceptedHandshake, HandshakeError> => {
   const { headers } = head
   const failure = failureOf(head)
   let extensions: ReadonlyArray<ExtensionOffer> = []

@@ -462,5 +462,5 @@ const make = (code: number, reason: string): CloseError => {
  * @category guards
  * @since 0.1.0
  */
-export const isOrdinary = (self: CloseError): boolean =>
+export const isNormalClose = (self: CloseError): boolean =>
   self._tag === "NormalClosure" || self._tag === "GoingAway" || self._tag === "NoStatusReceived"

@@ -11,7 +11,7 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as CloseCode from "./CloseCode.ts"
 import * as CloseError from "./CloseError.ts"
 import * as Utf8 from "./Utf8.ts"
-import * as Violation from "./Violation.ts"
+import * as ProtocolViolation from "./ProtocolViolation.ts"
 
 /**
  * What a close frame says. Without a code there is no reason either.
@@ -52,15 +52,16 @@ export const encode = (code?: number, reason = ""): Uint8Array => {
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (payload: Uint8Array): Result.Result<CloseFrame, Violation.Violation> => {
+export const decode = (payload: Uint8Array): Result.Result<CloseFrame, ProtocolViolation.ProtocolViolation> => {
   if (payload.length === 0) return Result.succeed({ reason: "" })
   // RFC 6455 5.5.1: "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer"
-  if (payload.length === 1) return Result.fail(Violation.make("TruncatedCloseCode", "a close payload of one byte"))
+  if (payload.length === 1)
+    return Result.fail(ProtocolViolation.make("TruncatedCloseCode", "a close payload of one byte"))
   const code = (payload[0]! << 8) | payload[1]!
-  if (!CloseCode.isSendable(code)) return Result.fail(Violation.make("InvalidCloseCode", `close code ${code}`))
+  if (!CloseCode.isSendable(code)) return Result.fail(ProtocolViolation.make("InvalidCloseCode", `close code ${code}`))
   const reason = Utf8.decode(payload.subarray(2))
   return reason === undefined
-    ? Result.fail(Violation.make("InvalidCloseReason", "a close reason that is not UTF-8"))
+    ? Result.fail(ProtocolViolation.make("InvalidCloseReason", "a close reason that is not UTF-8"))
     : Result.succeed({ code, reason })
 }
 
@@ -89,7 +90,7 @@ export const CloseFrameFromBytes = Schema.Uint8Array.pipe(
       decode: (bytes, options) =>
         Effect.fromResult(
           Result.mapError(
-            decode(bytes) as Result.Result<typeof CloseFrame.Encoded, Violation.Violation>,
+            decode(bytes) as Result.Result<typeof CloseFrame.Encoded, ProtocolViolation.ProtocolViolation>,
             (violation) => new SchemaIssue.InvalidValue({ message: violation.message }, bytes, options)
           )
         ),

@@ -13,8 +13,8 @@ import * as Result from "effect/Result"
 import type { AuthParam, Challenge, Credentials } from "./Authorization.ts"
 import * as Authorization from "./Authorization.ts"
 import { equalsIgnoreCase, splitList } from "./HeaderGrammar.ts"
-import type { MalformedAuth } from "./MalformedAuth.ts"
-import { malformed } from "./MalformedAuth.ts"
+import type { AuthHeaderError } from "./AuthHeaderError.ts"
+import { malformed } from "./AuthHeaderError.ts"
 import * as Utf8 from "./Utf8.ts"
 
 /**
@@ -268,8 +268,8 @@ export const encodeChallenge = (challenge: DigestChallenge): Challenge => {
  * @category decoding
  * @since 0.1.0
  */
-export const decodeChallenge = (challenge: Challenge): Result.Result<DigestChallenge, MalformedAuth> => {
-  const fail = (detail: string): Result.Result<never, MalformedAuth> => malformed("challenge", "Digest", detail)
+export const decodeChallenge = (challenge: Challenge): Result.Result<DigestChallenge, AuthHeaderError> => {
+  const fail = (detail: string): Result.Result<never, AuthHeaderError> => malformed("challenge", "Digest", detail)
   const realm = text(challenge, "realm")
   const nonce = text(challenge, "nonce")
   if (realm === undefined || nonce === undefined) return fail("expected a realm and a nonce, in UTF-8")
@@ -395,8 +395,8 @@ export const encodeCredentials = (
  * @category decoding
  * @since 0.1.0
  */
-export const decodeCredentials = (credentials: Credentials): Result.Result<DigestCredentials, MalformedAuth> => {
-  const fail = (detail: string): Result.Result<never, MalformedAuth> => malformed("credentials", "Digest", detail)
+export const decodeCredentials = (credentials: Credentials): Result.Result<DigestCredentials, AuthHeaderError> => {
+  const fail = (detail: string): Result.Result<never, AuthHeaderError> => malformed("credentials", "Digest", detail)
   const userhash = isTrue(credentials, "userhash")
   const username = readUsername(credentials, userhash)
   if (username === undefined) return fail("expected one of username and username*, in UTF-8")

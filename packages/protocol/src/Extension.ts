@@ -17,7 +17,7 @@ import type * as Opcode from "./Opcode.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Part {
+export interface MessagePart {
   /** The opcode of the message (or, at frame level, of the frame). */
   readonly opcode: Opcode.Opcode
   /** The bytes. An extension may replace them; it must not write to them. */
@@ -45,7 +45,7 @@ export interface Part {
  * @category models
  * @since 0.1.0
  */
-export interface Pending {
+export interface AsyncTransform {
   readonly _tag: "Pending"
   readonly start: (done: (failure?: CloseError.SendableCloseError) => void) => void
 }
@@ -57,7 +57,7 @@ export interface Pending {
  * @category models
  * @since 0.1.0
  */
-export type Transform = (part: Part) => void | CloseError.SendableCloseError | Pending
+export type Transform = (part: MessagePart) => void | CloseError.SendableCloseError | AsyncTransform
 
 /**
  * How an extension encodes messages that are sent on many connections, where what it makes of one depends neither on the
@@ -66,7 +66,7 @@ export type Transform = (part: Part) => void | CloseError.SendableCloseError | P
  * @category models
  * @since 0.1.0
  */
-export interface SharedEncode {
+export interface SharedEncoder {
   /** Instances with the same key make the same of the same message. Unique among all extensions of the process. */
   readonly key: string
   /**
@@ -96,7 +96,7 @@ export interface ExtensionInstance {
   /** Changes what is sent. */
   readonly encode: Transform
   /** What other connections may share of the encoding. Default: nothing, each encodes for itself. */
-  readonly shared?: SharedEncode | undefined
+  readonly shared?: SharedEncoder | undefined
   /** Lets go of what the instance holds. Called once, when the session is over; pending work may still be under way. */
   readonly close?: (() => void) | undefined
 }
@@ -107,13 +107,13 @@ export interface ExtensionInstance {
  * @internal
  */
 export function* transform(
-  part: Part,
+  part: MessagePart,
   transforms: ReadonlyArray<Transform>
-): Generator<Pending, CloseError.SendableCloseError | undefined, CloseError.SendableCloseError | undefined> {
+): Generator<AsyncTransform, CloseError.SendableCloseError | undefined, CloseError.SendableCloseError | undefined> {
   for (const apply of transforms) {
     const outcome = attempt(apply, part)
     if (outcome === undefined) continue
-    const failure = outcome._tag === "Pending" ? yield startedOnce(outcome) : outcome
+    const failure = outcome._tag === "Pending" ? yield once(outcome) : outcome
     if (failure !== undefined) return failure
   }
   return undefined
@@ -121,7 +121,7 @@ export function* transform(
 
 // What throws is a program's extension: its connection fails, and nothing that others share, such as the loop that
 // writes for all connections, sees the exception.
-const attempt = (apply: Transform, part: Part): ReturnType<Transform> => {
+const attempt = (apply: Transform, part: MessagePart): ReturnType<Transform> => {
   try {
     return apply(part)
   } catch (defect) {
@@ -141,7 +141,7 @@ const broken = (defect: unknown): CloseError.SendableCloseError => {
  *
  * @internal
  */
-export const startedOnce = (pending: Pending): Pending => {
+export const once = (pending: AsyncTransform): AsyncTransform => {
   let isStarted = false
   return {
     _tag: "Pending",

@@ -21,7 +21,7 @@ import * as Frame from "./Frame.ts"
 import { FrameParser } from "./FrameParser.ts"
 import type { FrameParserOptions } from "./FrameParser.ts"
 import * as FrameWriter from "./FrameWriter.ts"
-import type * as Violation from "./Violation.ts"
+import type * as ProtocolViolation from "./ProtocolViolation.ts"
 
 /**
  * The bytes ended in the middle of a frame.
@@ -46,7 +46,7 @@ export class IncompleteFrame extends Schema.TaggedError<IncompleteFrame>("@effec
 const nothing = new Uint8Array(0)
 
 // What makes the bytes that were pushed so far unreadable, now that frames before it were handed out.
-const violationOf = (parser: FrameParser): Violation.Violation | undefined => {
+const violationOf = (parser: FrameParser): ProtocolViolation.ProtocolViolation | undefined => {
   const pushed = parser.push(nothing)
   return Result.isFailure(pushed) ? pushed.failure : undefined
 }
@@ -62,7 +62,7 @@ const incomplete = (parser: FrameParser): IncompleteFrame =>
  */
 export const decodeAll = (
   bytes: Uint8Array
-): Result.Result<ReadonlyArray<Frame.Frame>, Violation.Violation | IncompleteFrame> => {
+): Result.Result<ReadonlyArray<Frame.Frame>, ProtocolViolation.ProtocolViolation | IncompleteFrame> => {
   const parser = new FrameParser({ maxFrameSize: Infinity })
   // The parser unmasks in place.
   const frames = parser.push(new Uint8Array(bytes))
@@ -165,7 +165,7 @@ export const decode = <IE = never, Done = unknown>(
   options?: FrameParserOptions
 ): Channel.Channel<
   Arr.NonEmptyReadonlyArray<Frame.Frame>,
-  IE | Violation.Violation | IncompleteFrame,
+  IE | ProtocolViolation.ProtocolViolation | IncompleteFrame,
   Done,
   Arr.NonEmptyReadonlyArray<Uint8Array>,
   IE,
@@ -174,7 +174,7 @@ export const decode = <IE = never, Done = unknown>(
   Channel.fromTransform((upstream, _scope) =>
     Effect.sync(() => {
       const parser = new FrameParser(options)
-      let violation: Violation.Violation | undefined = undefined
+      let violation: ProtocolViolation.ProtocolViolation | undefined = undefined
 
       const read = (chunks: ReadonlyArray<Uint8Array>): Array<Frame.Frame> => {
         const frames: Array<Frame.Frame> = []
@@ -203,7 +203,7 @@ export const decode = <IE = never, Done = unknown>(
 
 type Step<IE, Done> = Pull.Pull<
   Arr.NonEmptyReadonlyArray<Frame.Frame>,
-  IE | Violation.Violation | IncompleteFrame,
+  IE | ProtocolViolation.ProtocolViolation | IncompleteFrame,
   Done
 >
 

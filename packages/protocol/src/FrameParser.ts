@@ -14,11 +14,11 @@
  */
 import * as Result from "effect/Result"
 import * as Argument from "./Argument.ts"
-import { Assembly } from "./Assembly.ts"
+import { PayloadBuffer } from "./internal/PayloadBuffer.ts"
 import type * as Frame from "./Frame.ts"
 import * as Mask from "./Mask.ts"
 import type * as Opcode from "./Opcode.ts"
-import * as Violation from "./Violation.ts"
+import * as ProtocolViolation from "./ProtocolViolation.ts"
 
 /**
  * What a frame parser may be told.
@@ -70,8 +70,8 @@ export class FrameParser {
   private carry: Uint8Array | undefined = undefined
   private carried = 0
 
-  private assembly: Assembly | undefined = undefined
-  private violation: Violation.Violation | undefined = undefined
+  private assembly: PayloadBuffer | undefined = undefined
+  private violation: ProtocolViolation.ProtocolViolation | undefined = undefined
   private readonly maxFrameSize: number
 
   constructor(options?: FrameParserOptions) {
@@ -114,7 +114,7 @@ export class FrameParser {
    * Reads the next header into the fields above. Returns false when it is not complete, and a violation when its length
    * is not one that RFC 6455 allows.
    */
-  readHeader(): boolean | Violation.Violation {
+  readHeader(): boolean | ProtocolViolation.ProtocolViolation {
     if (this.carried > 0) return this.readCarriedHeader()
     const available = this.chunk.length - this.at
     if (available >= 2) {
@@ -134,7 +134,7 @@ export class FrameParser {
     return false
   }
 
-  private readCarriedHeader(): boolean | Violation.Violation {
+  private readCarriedHeader(): boolean | ProtocolViolation.ProtocolViolation {
     const carry = this.carry!
     for (;;) {
       const size = this.carried < 2 ? 2 : headerSize(carry[1]!)
@@ -149,7 +149,7 @@ export class FrameParser {
     return this.decodeHeader(carry, 0) ?? true
   }
 
-  private decodeHeader(bytes: Uint8Array, offset: number): Violation.Violation | undefined {
+  private decodeHeader(bytes: Uint8Array, offset: number): ProtocolViolation.ProtocolViolation | undefined {
     // RFC 6455 5.2: FIN, RSV1-3 and the opcode; then MASK and the length in 7, 7+16 or 7+64 bits; then the key.
     const first = bytes[offset]!
     const second = bytes[offset + 1]!
@@ -163,14 +163,14 @@ export class FrameParser {
       length = (bytes[at]! << 8) | bytes[at + 1]!
       at += 2
       // RFC 6455 5.2: "the minimal number of bytes MUST be used to encode the length"
-      if (length < 126) return Violation.make("NonMinimalLength", `a length of ${length} in 16 bits`)
+      if (length < 126) return ProtocolViolation.make("NonMinimalLength", `a length of ${length} in 16 bits`)
     } else if (length === 127) {
       const high = uint32(bytes, at)
       length = high * TWO_TO_32 + uint32(bytes, at + 4)
       at += 8
       // RFC 6455 5.2: "the most significant bit MUST be 0"
-      if (high >= 0x80000000) return Violation.make("LengthTopBitSet", "a 64-bit length with its top bit set")
-      if (length < 65536) return Violation.make("NonMinimalLength", `a length of ${length} in 64 bits`)
+      if (high >= 0x80000000) return ProtocolViolation.make("LengthTopBitSet", "a 64-bit length with its top bit set")
+      if (length < 65536) return ProtocolViolation.make("NonMinimalLength", `a length of ${length} in 64 bits`)
     }
     this.length = length
     this.key = this.masked ? Mask.keyFromBytes(bytes, at) : 0
@@ -209,7 +209,7 @@ export class FrameParser {
    *
    * Frames that were complete before a violation are returned; the call after that gives the violation.
    */
-  push(chunk: Uint8Array): Result.Result<ReadonlyArray<Frame.Frame>, Violation.Violation> {
+  push(chunk: Uint8Array): Result.Result<ReadonlyArray<Frame.Frame>, ProtocolViolation.ProtocolViolation> {
     if (this.violation !== undefined) return Result.fail(this.violation)
     this.feed(chunk)
     const frames: Array<Frame.Frame> = []
@@ -225,19 +225,22 @@ export class FrameParser {
   }
 
   // Returns true when a frame was read and another may follow.
-  private pushOne(frames: Array<Frame.Frame>): true | undefined | Violation.Violation {
+  private pushOne(frames: Array<Frame.Frame>): true | undefined | ProtocolViolation.ProtocolViolation {
     if (!this.inPayload) {
       const header = this.readHeader()
       if (header === false) return undefined
       if (header !== true) return header
       if (this.length > this.maxFrameSize) {
-        return Violation.make("FrameTooBig", `a frame of ${this.length} bytes, the limit is ${this.maxFrameSize}`)
+        return ProtocolViolation.make(
+          "FrameTooBig",
+          `a frame of ${this.length} bytes, the limit is ${this.maxFrameSize}`
+        )
       }
     }
     const part = this.readPart()
     if (part === undefined) return undefined
     if (this.inPayload || this.assembly !== undefined) {
-      this.assembly ??= new Assembly(allocate)
+      this.assembly ??= new PayloadBuffer(allocate)
       this.assembly.append(part)
       if (this.inPayload) return undefined
     }

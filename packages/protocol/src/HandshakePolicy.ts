@@ -34,7 +34,7 @@ export type NegotiateExtensions = (offers: ReadonlyArray<ExtensionOffer>) => Rea
  */
 export interface HandshakePolicy {
   /** The paths that exist, compared exactly and without the query. Default: every path. */
-  readonly locations?: ReadonlyArray<string> | undefined
+  readonly paths?: ReadonlyArray<string> | undefined
   /** The origins admitted. Default `"same-origin"`. */
   readonly origins?: Origins | undefined
   /** The subprotocols spoken, by preference of the server. Default none. */
@@ -49,7 +49,7 @@ export interface HandshakePolicy {
  * @category models
  * @since 0.1.0
  */
-export interface Agreement {
+export interface HandshakeDecision {
   readonly subprotocol: string | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
 }
@@ -60,11 +60,11 @@ export interface Agreement {
  * @category guards
  * @since 0.1.0
  */
-export const checkLocation = (
+export const checkPath = (
   request: Pick<UpgradeRequest, "path">,
-  locations: ReadonlyArray<string>
+  paths: ReadonlyArray<string>
 ): Result.Result<void, HandshakeRejection> =>
-  locations.includes(request.path)
+  paths.includes(request.path)
     ? Result.succeed(undefined)
     : Result.fail(
         // RFC 6455 4.2.2: "If the requested service is not available, the server MUST send an appropriate HTTP error
@@ -140,10 +140,10 @@ const isListed = (text: string, origins: ReadonlyArray<string>): boolean => {
  */
 export const check = (
   request: Pick<UpgradeRequest, "path" | "origin" | "host" | "secure">,
-  policy: Pick<HandshakePolicy, "locations" | "origins">
+  policy: Pick<HandshakePolicy, "paths" | "origins">
 ): Result.Result<void, HandshakeRejection> => {
-  if (policy.locations !== undefined) {
-    const location = checkLocation(request, policy.locations)
+  if (policy.paths !== undefined) {
+    const location = checkPath(request, policy.paths)
     if (Result.isFailure(location)) return location
   }
   return checkOrigin(request, policy.origins)
@@ -162,7 +162,7 @@ export const check = (
 export const decide = (
   request: UpgradeRequest,
   policy: HandshakePolicy
-): Result.Result<Agreement, HandshakeRejection> => {
+): Result.Result<HandshakeDecision, HandshakeRejection> => {
   const checked = check(request, policy)
   if (Result.isFailure(checked)) return Result.fail(checked.failure)
   return Result.succeed({

@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { HeaderFields } from "./HeaderFields.ts"
 import * as Fields from "./HeaderFields.ts"
-import type { HeadError } from "./HeadParser.ts"
+import type { HttpHeadError } from "./HeadParser.ts"
 import type { ResponseHead } from "./HttpHead.ts"
 import { encodeResponse } from "./HttpHead.ts"
 import * as Utf8 from "./Utf8.ts"
@@ -72,7 +72,7 @@ export class HandshakeRejection extends Schema.TaggedError<HandshakeRejection>(
  * @category constructors
  * @since 0.1.0
  */
-export const fromHeadError = (error: HeadError): HandshakeRejection =>
+export const fromHeadError = (error: HttpHeadError): HandshakeRejection =>
   new HandshakeRejection({ rule: "InvalidHead", status: error.status, reason: error.message })
 
 /**

@@ -81,14 +81,17 @@ export const HeadRule = Schema.Literals([
  * @category errors
  * @since 0.1.0
  */
-export class HeadError extends Schema.TaggedError<HeadError>("@effect-ws/protocol/HeadError")("HeadError", {
-  rule: HeadRule,
-  status: Schema.Literals([400, 414, 431, 501, 505]),
-  /** The status of the response whose head it is, where that was read before the fault. */
-  responseStatus: Schema.optionalKey(Schema.Int),
-  offset: Schema.Int,
-  detail: Schema.String
-}) {
+export class HttpHeadError extends Schema.TaggedError<HttpHeadError>("@effect-ws/protocol/HttpHeadError")(
+  "HttpHeadError",
+  {
+    rule: HeadRule,
+    status: Schema.Literals([400, 414, 431, 501, 505]),
+    /** The status of the response whose head it is, where that was read before the fault. */
+    responseStatus: Schema.optionalKey(Schema.Int),
+    offset: Schema.Int,
+    detail: Schema.String
+  }
+) {
   override get message(): string {
     return `invalid HTTP head at byte ${this.offset}: ${this.detail}`
   }
@@ -164,7 +167,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
   private scanned = 0
   private base = 0
   private headersEnd = 0
-  private error: HeadError | undefined
+  private error: HttpHeadError | undefined
 
   private method = ""
   private target = ""
@@ -189,7 +192,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
    *
    * A head or an error ends the parser: after an error `push` returns the same error, after a head it throws.
    */
-  push(chunk: Uint8Array): ParsedHead<HeadByKind[Kind]> | HeadError | undefined {
+  push(chunk: Uint8Array): ParsedHead<HeadByKind[Kind]> | HttpHeadError | undefined {
     if (this.error !== undefined) return this.error
     if (this.state === State.Done) throw new Error("this HeadParser has returned its head; make a new one for the next")
     this.base = this.scanned
@@ -205,7 +208,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
 
   // Reads on in one element up to its delimiter, and returns the index after that, or the length of the chunk where the
   // element goes on in the next one.
-  private readElement(chunk: Uint8Array, start: number): number | ParsedHead<HeadByKind[Kind]> | HeadError {
+  private readElement(chunk: Uint8Array, start: number): number | ParsedHead<HeadByKind[Kind]> | HttpHeadError {
     const byte = chunk[start]!
     switch (this.state) {
       case State.Method: {
@@ -365,7 +368,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
     return wellKnown(latin1(chunk, first, last))
   }
 
-  private complete(chunk: Uint8Array, end: number): ParsedHead<HeadByKind[Kind]> | HeadError {
+  private complete(chunk: Uint8Array, end: number): ParsedHead<HeadByKind[Kind]> | HttpHeadError {
     const { method, reason, status, target, version } = this
     // A server may keep the request for as long as the connection is open: without the room that the array grew into.
     const headers = this.headers.slice()
@@ -381,27 +384,32 @@ export class HeadParser<Kind extends keyof HeadByKind> {
     return { _tag: "ParsedHead", head: head as HeadByKind[Kind], rest: chunk.subarray(end) }
   }
 
-  private bareLineFeed(index: number): HeadError {
+  private bareLineFeed(index: number): HttpHeadError {
     return this.fail(index, "BareLineFeed", 400, "expected a line to end with CR LF, found LF alone")
   }
 
-  private bareCarriageReturn(index: number): HeadError {
+  private bareCarriageReturn(index: number): HttpHeadError {
     return this.fail(index, "BareCarriageReturn", 400, "expected LF after CR")
   }
 
-  private invalidVersion(chunk: Uint8Array, index: number): HeadError {
+  private invalidVersion(chunk: Uint8Array, index: number): HttpHeadError {
     const isTls = this.kind === "response" && this.base + index === 0 && isTlsRecord(chunk[index]!)
     const found = isTls ? "a TLS record: the server speaks TLS, so use wss:// or https://" : render(chunk, index)
     return this.fail(index, "InvalidVersion", 400, `expected HTTP/1.1, found ${found}`)
   }
 
-  private headersTooLarge(index: number): HeadError {
+  private headersTooLarge(index: number): HttpHeadError {
     return this.fail(index, "HeadersTooLarge", 431, `expected at most ${this.maxHeaderBytes} bytes of headers`)
   }
 
-  private fail(index: number, rule: typeof HeadRule.Type, status: HeadError["status"], detail: string): HeadError {
+  private fail(
+    index: number,
+    rule: typeof HeadRule.Type,
+    status: HttpHeadError["status"],
+    detail: string
+  ): HttpHeadError {
     const answered = this.status === 0 ? undefined : { responseStatus: this.status }
-    this.error = new HeadError({ rule, status, offset: this.base + index, detail, ...answered })
+    this.error = new HttpHeadError({ rule, status, offset: this.base + index, detail, ...answered })
     this.partial = ""
     return this.error
   }
@@ -486,7 +494,7 @@ const parseWhole = <Kind extends keyof HeadByKind>(
 ): Result.Result<HeadByKind[Kind], string> => {
   const result = new HeadParser(kind).push(bytes)
   if (result === undefined) return Result.fail("expected a blank line at the end of the HTTP head")
-  if (result._tag === "HeadError") return Result.fail(result.message)
+  if (result._tag === "HttpHeadError") return Result.fail(result.message)
   return result.rest.length === 0
     ? Result.succeed(result.head)
     : Result.fail(`expected nothing after the HTTP head, found ${result.rest.length} bytes`)

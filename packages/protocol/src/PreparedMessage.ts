@@ -33,8 +33,8 @@ export class PreparedMessage {
   readonly opcode: Opcode.Opcode
   /** The bytes of the message, before any extension. */
   readonly payload: Uint8Array
-  private readonly plain: SharedForm
-  private forms: Map<string, SharedForm> | undefined = undefined
+  private readonly plain: EncodedForm
+  private forms: Map<string, EncodedForm> | undefined = undefined
 
   constructor(data: string | Uint8Array) {
     const isText = typeof data === "string"
@@ -43,7 +43,7 @@ export class PreparedMessage {
     const frame = FrameWriter.encode({ ...bare, opcode: this.opcode, payload })
     this.payload = frame.subarray(frame.length - payload.length)
     this.message = isText ? Message.text(data) : Message.binary(this.payload)
-    this.plain = new SharedForm(frame)
+    this.plain = new EncodedForm(frame)
   }
 
   /**
@@ -51,14 +51,14 @@ export class PreparedMessage {
    *
    * @internal
    */
-  form(extensions: ReadonlyArray<Extension.ExtensionInstance>, compress: boolean | undefined): SharedForm | undefined {
+  form(extensions: ReadonlyArray<Extension.ExtensionInstance>, compress: boolean | undefined): EncodedForm | undefined {
     if (extensions.length === 0) return this.plain
     const key = sharedKey(extensions, compress)
     if (key === undefined) return undefined
     this.forms ??= new Map()
     let form = this.forms.get(key)
     if (form === undefined) {
-      const part: Extension.Part = {
+      const part: Extension.MessagePart = {
         opcode: this.opcode,
         payload: this.payload,
         rsv: 0,
@@ -67,7 +67,7 @@ export class PreparedMessage {
         limit: Infinity,
         compress
       }
-      form = new SharedForm(undefined)
+      form = new EncodedForm(undefined)
       form.run(this.transformed(part, extensions))
       this.forms.set(key, form)
     }
@@ -75,9 +75,9 @@ export class PreparedMessage {
   }
 
   private *transformed(
-    part: Extension.Part,
+    part: Extension.MessagePart,
     extensions: ReadonlyArray<Extension.ExtensionInstance>
-  ): Generator<Extension.Pending, Outcome, CloseError.SendableCloseError | undefined> {
+  ): Generator<Extension.AsyncTransform, Outcome, CloseError.SendableCloseError | undefined> {
     const encoders = [...levelOf(extensions, "message"), ...levelOf(extensions, "frame")]
     const failure = yield* Extension.transform(part, encoders)
     if (failure !== undefined) return failure
@@ -165,11 +165,11 @@ type Done = (failure?: CloseError.SendableCloseError) => void
  *
  * @internal
  */
-export class SharedForm {
+export class EncodedForm {
   bytes: Uint8Array | undefined
   failure: CloseError.SendableCloseError | undefined = undefined
   /** What is still to be done. It may be started for any number of connections, and tells each. */
-  pending: Extension.Pending | undefined = undefined
+  pending: Extension.AsyncTransform | undefined = undefined
   private waiting: Array<Done> = []
 
   constructor(bytes: Uint8Array | undefined) {
@@ -177,7 +177,7 @@ export class SharedForm {
   }
 
   run(
-    work: Generator<Extension.Pending, Outcome, CloseError.SendableCloseError | undefined>,
+    work: Generator<Extension.AsyncTransform, Outcome, CloseError.SendableCloseError | undefined>,
     failed?: CloseError.SendableCloseError
   ): void {
     const step = work.next(failed)

@@ -7,8 +7,8 @@ import * as Result from "effect/Result"
 import * as Authority from "./Authority.ts"
 import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import * as ExtensionHeader from "./ExtensionHeader.ts"
-import { checkExtensions, checkHeaders, fail, quote } from "./HandshakeMisuse.ts"
-import type { HandshakeMisuse } from "./HandshakeMisuse.ts"
+import { checkExtensions, checkHeaders, fail, quote } from "./HandshakeConfigError.ts"
+import type { HandshakeConfigError } from "./HandshakeConfigError.ts"
 import type { Sha1 } from "./HandshakeKey.ts"
 import { acceptFor, isKey } from "./HandshakeKey.ts"
 import { HandshakeRejection } from "./HandshakeRejection.ts"
@@ -366,7 +366,7 @@ const reservedInResponse: ReadonlySet<string> = new Set([
 export const acceptResponse = (
   request: Pick<UpgradeRequest, "key" | "subprotocols" | "extensions">,
   options: AcceptOptions
-): Result.Result<ResponseHead, HandshakeMisuse> => {
+): Result.Result<ResponseHead, HandshakeConfigError> => {
   const { key } = request
   if (key === undefined) return fail("InvalidKey", "expected a request over HTTP/1.1, which has a key")
   return Result.map(agreed(request, options), (headers) => ({
@@ -391,7 +391,7 @@ export const acceptResponse = (
 export const connectResponse = (
   request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
   options: Omit<AcceptOptions, "sha1">
-): Result.Result<Http2ResponseHead, HandshakeMisuse> =>
+): Result.Result<Http2ResponseHead, HandshakeConfigError> =>
   // RFC 8441 5: "the server replies with a 2xx (Successful) status"; names are in lower case (RFC 9113 8.2)
   Result.map(agreed(request, options), (headers) => ({
     status: 200,
@@ -402,7 +402,7 @@ export const connectResponse = (
 const agreed = (
   request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
   { extensions = [], headers: extra = Fields.empty, subprotocol }: Omit<AcceptOptions, "sha1">
-): Result.Result<HeaderFields, HandshakeMisuse> => {
+): Result.Result<HeaderFields, HandshakeConfigError> => {
   const headers: Array<HeaderField> = []
   if (subprotocol !== undefined) {
     // RFC 6455 4.2.2: "The value chosen MUST be derived from the client's handshake"

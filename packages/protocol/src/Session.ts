@@ -16,22 +16,22 @@ import * as Argument from "./Argument.ts"
 import * as CloseCode from "./CloseCode.ts"
 import * as CloseError from "./CloseError.ts"
 import * as CloseFrame from "./CloseFrame.ts"
-import type * as Event from "./Event.ts"
+import type * as SessionEvent from "./SessionEvent.ts"
 import type * as Extension from "./Extension.ts"
 import type * as Frame from "./Frame.ts"
 import { firstByte, FrameWriter } from "./FrameWriter.ts"
-import * as Inbound from "./Inbound.ts"
+import * as MessageReader from "./internal/MessageReader.ts"
 import * as Limits from "./Limits.ts"
 import * as Mask from "./Mask.ts"
-import * as Misuse from "./Misuse.ts"
+import * as SendError from "./SendError.ts"
 import * as Opcode from "./Opcode.ts"
-import { Outbound } from "./Outbound.ts"
+import { MessageWriter } from "./internal/MessageWriter.ts"
 import { refuse } from "./PreparedMessage.ts"
-import type { PreparedMessage, SharedForm } from "./PreparedMessage.ts"
+import type { PreparedMessage, EncodedForm } from "./PreparedMessage.ts"
 import * as SessionState from "./SessionState.ts"
 import { SlabPool } from "./Slab.ts"
 import * as Utf8 from "./Utf8.ts"
-import type * as Violation from "./Violation.ts"
+import type * as ProtocolViolation from "./ProtocolViolation.ts"
 
 /**
  * What a session is made of.
@@ -74,7 +74,7 @@ export interface SendOptions {
  * @category models
  * @since 0.1.0
  */
-export type SendFailure = Misuse.Misuse | CloseError.CloseError
+export type SendFailure = SendError.SendError | CloseError.CloseError
 
 /**
  * How a session ended, or how far its end has come.
@@ -82,7 +82,7 @@ export type SendFailure = Misuse.Misuse | CloseError.CloseError
  * @category models
  * @since 0.1.0
  */
-export interface Closure {
+export interface CloseInfo {
   /** Who began: this end, the peer, or the transport by breaking off. */
   readonly initiator: "local" | "remote" | "transport"
   /** The close frame that we sent. */
@@ -94,7 +94,7 @@ export interface Closure {
   /** Whether this end failed the connection (RFC 6455 7.1.7), in place of the program closing it. */
   readonly failed: boolean
   /** The rule that the peer broke, where that was the reason. */
-  readonly violation: Violation.Violation | undefined
+  readonly violation: ProtocolViolation.ProtocolViolation | undefined
   /** The end as an error: the code of the end that began, or 1006 where the stream broke off before the peer's close. */
   readonly error: CloseError.CloseError
 }
@@ -104,7 +104,7 @@ export interface Closure {
  *
  * **Details**
  *
- * `receive`, `receiveEnd` and `setDelivery` return events; `send*`, `ping`, `pong`, `close` return why nothing was sent,
+ * `receive`, `receiveEnd` and `setReadMode` return events; `send*`, `ping`, `pong`, `close` return why nothing was sent,
  * or `undefined`. After each call, `output` holds what is to be written. A value of the wrong type throws before anything
  * else happens, see `Argument`.
  *
@@ -118,16 +118,16 @@ export class Session {
   private state: SessionState.State = "Open"
   /** Which end this is. */
   readonly role: SessionState.Role
-  private readonly inbound: Inbound.Inbound
+  private readonly inbound: MessageReader.MessageReader
   private readonly limits: Limits.Limits
-  private readonly outbound: Outbound
+  private readonly outbound: MessageWriter
   private readonly extensions: ReadonlyArray<Extension.ExtensionInstance>
 
-  private initiator: Closure["initiator"] | undefined = undefined
+  private initiator: CloseInfo["initiator"] | undefined = undefined
   private sent: CloseFrame.CloseFrame | undefined = undefined
   private received: CloseFrame.CloseFrame | undefined = undefined
   private failed = false
-  private violation: Violation.Violation | undefined = undefined
+  private violation: ProtocolViolation.ProtocolViolation | undefined = undefined
   private closeError: CloseError.CloseError | undefined = undefined
 
   // The message that is being sent in fragments; 0 when there is none.
@@ -138,11 +138,11 @@ export class Session {
   private heldSurrogate = ""
 
   // Chunks that arrived while an extension has work to be done for an earlier one.
-  private held: Array<Uint8Array> | undefined = undefined
-  private endHeld = false
+  private pendingChunks: Array<Uint8Array> | undefined = undefined
+  private pendingEof = false
 
   private backedUp = false
-  private owedPong: Uint8Array | undefined = undefined
+  private pendingPong: Uint8Array | undefined = undefined
   private owedPing: Uint8Array | undefined = undefined
   private pings: Array<{ readonly id: number; readonly payload: Uint8Array }> | undefined = undefined
   private lastPing = 0
@@ -155,8 +155,8 @@ export class Session {
     const makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
     const slabs = options.slabs ?? new SlabPool()
     this.output = new FrameWriter(slabs)
-    this.inbound = new Inbound.Inbound(options.role, this.limits, extensions, slabs.allocate)
-    this.outbound = new Outbound(this.output, makeKey, extensions)
+    this.inbound = new MessageReader.MessageReader(options.role, this.limits, extensions, slabs.allocate)
+    this.outbound = new MessageWriter(this.output, makeKey, extensions)
   }
 
   /** Whether data may be sent. */
@@ -170,7 +170,7 @@ export class Session {
   }
 
   /** Whether a close frame is due as soon as the application is done with the events so far. */
-  get owesClose(): boolean {
+  get mustAnswerClose(): boolean {
     return SessionState.owesClose(this.state)
   }
 
@@ -185,7 +185,7 @@ export class Session {
   }
 
   /** Whether the byte stream is ours to end now: the session is closed, and this role ends it first or it failed. */
-  get endsStream(): boolean {
+  get shouldCloseTransport(): boolean {
     return (
       this.isClosed &&
       this.outbound.pending === undefined &&
@@ -209,12 +209,12 @@ export class Session {
   }
 
   /** Whether anything refers to the chunks that were received, apart from the events that were returned. */
-  get holdsInput(): boolean {
-    return this.held !== undefined || this.inbound.holdsInput
+  get retainsInput(): boolean {
+    return this.pendingChunks !== undefined || this.inbound.retainsInput
   }
 
   /** How the session ends, or `undefined` while neither end has begun to close. */
-  get closure(): Closure | undefined {
+  get closeInfo(): CloseInfo | undefined {
     if (this.initiator === undefined) return undefined
     return {
       initiator: this.initiator,
@@ -230,12 +230,12 @@ export class Session {
   // -- what arrives --------------------------------------------------------------------------------------------------
 
   /** Takes bytes from the peer, and with them the ownership of the chunk. */
-  receive(chunk: Uint8Array): Array<Event.Event> {
-    const events: Array<Event.Event> = []
+  receive(chunk: Uint8Array): Array<SessionEvent.SessionEvent> {
+    const events: Array<SessionEvent.SessionEvent> = []
     if (!this.canReceive) return events
     if (this.inbound.pending !== undefined) {
-      this.held ??= []
-      this.held.push(chunk)
+      this.pendingChunks ??= []
+      this.pendingChunks.push(chunk)
       return events
     }
     this.inbound.feed(chunk)
@@ -247,35 +247,35 @@ export class Session {
    * The work that an extension has to do before more can be received: start it, and call {@link resumeReceive} when it
    * is done. What is received until then is held, so stop reading.
    */
-  get pendingDecode(): Extension.Pending | undefined {
+  get pendingDecode(): Extension.AsyncTransform | undefined {
     return this.inbound.pending
   }
 
   /** Goes on receiving after {@link pendingDecode}. */
-  resumeReceive(failure?: CloseError.SendableCloseError): Array<Event.Event> {
-    const events: Array<Event.Event> = []
+  resumeReceive(failure?: CloseError.SendableCloseError): Array<SessionEvent.SessionEvent> {
+    const events: Array<SessionEvent.SessionEvent> = []
     if (!this.canReceive || this.inbound.pending === undefined) return events
     this.receiveFrom(this.inbound.resume(failure, events), events)
-    while (this.inbound.pending === undefined && this.canReceive && this.held !== undefined) {
-      const chunk = this.held.shift()!
-      if (this.held.length === 0) this.held = undefined
+    while (this.inbound.pending === undefined && this.canReceive && this.pendingChunks !== undefined) {
+      const chunk = this.pendingChunks.shift()!
+      if (this.pendingChunks.length === 0) this.pendingChunks = undefined
       this.inbound.feed(chunk)
       this.receiveFrom(this.inbound.next(events), events)
     }
-    if (this.endHeld && this.inbound.pending === undefined) this.endWith("EndOfStream")
+    if (this.pendingEof && this.inbound.pending === undefined) this.endWith("EndOfStream")
     return events
   }
 
-  private receiveFrom(first: Inbound.Step, events: Array<Event.Event>): void {
+  private receiveFrom(first: MessageReader.Step, events: Array<SessionEvent.SessionEvent>): void {
     const inbound = this.inbound
     for (let step = first; ; step = inbound.next(events)) {
-      if (step === Inbound.more) continue
-      if (step === Inbound.starved || step === Inbound.suspended) return
-      if (step !== Inbound.control) this.refuse(step, events)
+      if (step === MessageReader.Continue) continue
+      if (step === MessageReader.NeedData || step === MessageReader.Suspended) return
+      if (step !== MessageReader.ControlFrame) this.failConnection(step, events)
       else if (this.onControl(inbound.controlOpcode, inbound.controlPayload, events)) continue
       // What follows a close frame, or a violation, is ignored.
       inbound.discard()
-      this.held = undefined
+      this.pendingChunks = undefined
       return
     }
   }
@@ -283,7 +283,7 @@ export class Session {
   /** Tells that the peer ended its stream: no more bytes will come. It takes effect behind {@link pendingDecode}. */
   receiveEnd(): void {
     if (this.inbound.pending === undefined) this.endWith("EndOfStream")
-    else this.endHeld = true
+    else this.pendingEof = true
   }
 
   /** Gives up: a timeout, or an error of the transport; `why` becomes the reason of the 1006. Nothing more is sent. */
@@ -316,8 +316,8 @@ export class Session {
     }
     this.state = SessionState.next(this.state, trigger)
     this.inbound.discard()
-    this.held = undefined
-    this.endHeld = false
+    this.pendingChunks = undefined
+    this.pendingEof = false
     // A peer that ends its stream after its close frame may still read what is being encoded.
     if (trigger === "Abort") this.outbound.discard()
   }
@@ -329,18 +329,18 @@ export class Session {
    * for one: a message that is being collected is handed out in fragments at once, beginning with what is there, which
    * is returned.
    */
-  setDelivery(delivery: Inbound.Delivery): Array<Event.Event> {
-    return this.inbound.setDelivery(delivery)
+  setReadMode(delivery: MessageReader.ReadMode): Array<SessionEvent.SessionEvent> {
+    return this.inbound.setReadMode(delivery)
   }
 
-  private onControl(opcode: Opcode.Opcode, payload: Uint8Array, events: Array<Event.Event>): boolean {
+  private onControl(opcode: Opcode.Opcode, payload: Uint8Array, events: Array<SessionEvent.SessionEvent>): boolean {
     switch (opcode) {
       case Opcode.Ping: {
         // RFC 6455 5.5.2: "an endpoint MUST send a Pong frame in response, unless it already received a Close frame"
         if (this.state === "Open") {
           // RFC 6455 5.5.3: an endpoint may answer only the newest ping; while the transport is backed up we do.
           // Not `slice`: for a Node `Buffer` that is a view.
-          if (this.backedUp) this.owedPong = new Uint8Array(payload)
+          if (this.backedUp) this.pendingPong = new Uint8Array(payload)
           else this.writeControl(Opcode.Pong, payload)
         }
         events.push({ _tag: "Ping", data: payload })
@@ -353,21 +353,24 @@ export class Session {
       default: {
         const close = CloseFrame.decode(payload)
         if (Result.isFailure(close)) {
-          this.refuse(close.failure, events)
+          this.failConnection(close.failure, events)
           return false
         }
         this.received = close.success
         this.initiator ??= "remote"
         this.state = SessionState.next(this.state, "ReceiveClose")
-        events.push({ _tag: "PeerClose", code: close.success.code, reason: close.success.reason })
+        events.push({ _tag: "CloseReceived", code: close.success.code, reason: close.success.reason })
         return false
       }
     }
   }
 
-  private refuse(violation: Violation.Violation | CloseError.SendableCloseError, events: Array<Event.Event>): void {
-    const error = violation._tag === "Violation" ? violationError(violation) : violation
-    if (violation._tag === "Violation") this.violation = violation
+  private failConnection(
+    violation: ProtocolViolation.ProtocolViolation | CloseError.SendableCloseError,
+    events: Array<SessionEvent.SessionEvent>
+  ): void {
+    const error = violation._tag === "ProtocolViolation" ? violationError(violation) : violation
+    if (violation._tag === "ProtocolViolation") this.violation = violation
     this.failed = true
     // Once we have sent our close frame its code stands; the peer's violation only ends the wait for the answer.
     if (this.initiator === undefined) {
@@ -396,7 +399,7 @@ export class Session {
 
   /** Fails the connection for a reason of our own, such as a peer that is silent: the close frame goes out at once. */
   fail(error: CloseError.SendableCloseError): void {
-    this.settle(error)
+    this.failOnEncodeError(error)
   }
 
   // -- what is sent --------------------------------------------------------------------------------------------------
@@ -406,7 +409,7 @@ export class Session {
     if (typeof data !== "string" && !Argument.isBytes(data)) refuse(data)
     checkSendOptions(options)
     if (!this.canSend) return this.endError()
-    if (this.sendingOpcode !== 0) return Misuse.make("MessageInProgress", "sending a message")
+    if (this.sendingOpcode !== 0) return SendError.make("MessageInProgress", "sending a message")
     const isText = typeof data === "string"
     const opcode = isText ? Opcode.Text : Opcode.Binary
     if (this.outbound.isDirect && options?.fragmentSize === undefined) {
@@ -424,23 +427,23 @@ export class Session {
   sendPrepared(prepared: PreparedMessage, options?: SendOptions): SendFailure | undefined {
     checkSendOptions(options)
     if (!this.canSend) return this.endError()
-    if (this.sendingOpcode !== 0) return Misuse.make("MessageInProgress", "sending a message")
+    if (this.sendingOpcode !== 0) return SendError.make("MessageInProgress", "sending a message")
     const { opcode, payload } = prepared
     const form = this.sharedForm(prepared, options)
     return form === undefined
       ? this.sendPiece(opcode, payload, true, true, options)
-      : this.settle(this.outbound.sendShared(form, payload))
+      : this.failOnEncodeError(this.outbound.sendShared(form, payload))
   }
 
   /**
    * The work that has to be done before {@link sendPrepared} could write this message at once, where it is the same work
    * for many connections: start it, and it is done once for all.
    */
-  pendingPrepare(prepared: PreparedMessage, options?: SendOptions): Extension.Pending | undefined {
+  pendingPrepare(prepared: PreparedMessage, options?: SendOptions): Extension.AsyncTransform | undefined {
     return this.canSend ? this.sharedForm(prepared, options)?.pending : undefined
   }
 
-  private sharedForm(prepared: PreparedMessage, options: SendOptions | undefined): SharedForm | undefined {
+  private sharedForm(prepared: PreparedMessage, options: SendOptions | undefined): EncodedForm | undefined {
     // RFC 6455 5.3: "the client MUST pick a fresh masking key" for each frame, so no two are the same.
     if (SessionState.roles[this.role].masks || options?.fragmentSize !== undefined) return undefined
     return prepared.form(this.extensions, options?.compress)
@@ -454,17 +457,19 @@ export class Session {
     options: SendOptions | undefined
   ): SendFailure | undefined {
     const fragmentSize = options?.fragmentSize
-    return this.settle(this.outbound.send({ opcode, payload, first, last, fragmentSize, compress: options?.compress }))
+    return this.failOnEncodeError(
+      this.outbound.send({ opcode, payload, first, last, fragmentSize, compress: options?.compress })
+    )
   }
 
   // What could not be encoded cannot be sent, nor can anything after it: the connection closes with the extension's code.
-  private settle(failure: CloseError.SendableCloseError | undefined): SendFailure | undefined {
+  private failOnEncodeError(failure: CloseError.SendableCloseError | undefined): SendFailure | undefined {
     if (failure === undefined) return undefined
     if (!this.canSend) return failure
     this.failed = true
     this.outbound.discard()
     this.inbound.discard()
-    this.held = undefined
+    this.pendingChunks = undefined
     if (this.state === "Open") {
       this.initiator = "local"
       this.closeError = failure
@@ -479,7 +484,7 @@ export class Session {
    * The work that an extension has to do before more is encoded: start it, and call {@link resumeSend} when it is done.
    * What is sent until then waits, which {@link queuedBytes} counts.
    */
-  get pendingEncode(): Extension.Pending | undefined {
+  get pendingEncode(): Extension.AsyncTransform | undefined {
     return this.outbound.pending
   }
 
@@ -490,7 +495,7 @@ export class Session {
 
   /** Goes on sending after {@link pendingEncode}. */
   resumeSend(failure?: CloseError.SendableCloseError): SendFailure | undefined {
-    return this.settle(this.outbound.resume(failure))
+    return this.failOnEncodeError(this.outbound.resume(failure))
   }
 
   /**
@@ -513,7 +518,7 @@ export class Session {
       this.sendingOpcode = type === "Text" ? Opcode.Text : Opcode.Binary
       this.sendingFrames = false
       this.heldSurrogate = ""
-    } else if (this.sendingFrames) return Misuse.make("MessageInProgress", "sending a piece of a message")
+    } else if (this.sendingFrames) return SendError.make("MessageInProgress", "sending a piece of a message")
     const payload = typeof data === "string" ? Utf8.encode(this.wholeCharacters(data, last)) : data
     const failure = this.sendPiece(this.sendingOpcode, payload, first, last, options)
     if (last || failure !== undefined) this.sendingOpcode = 0
@@ -561,7 +566,7 @@ export class Session {
       const close = CloseFrame.decode(payload)
       if (Result.isFailure(close)) {
         const rule = close.failure.rule === "InvalidCloseReason" ? "InvalidCloseReason" : "UnsendableCloseCode"
-        return Misuse.make(rule, close.failure.found)
+        return SendError.make(rule, close.failure.found)
       }
       this.recordClose(close.success)
       this.outbound.afterwards(() => this.outbound.writeFrame(firstByte(frame), payload, key))
@@ -575,7 +580,7 @@ export class Session {
     return undefined
   }
 
-  private checkFrame(frame: Frame.Frame): Misuse.Misuse | undefined {
+  private checkFrame(frame: Frame.Frame): SendError.SendError | undefined {
     const { opcode } = frame
     const asked = `sending a frame with opcode ${Opcode.name(opcode)}`
     const { rsvAllowed, rsvFirstOnly } = this.inbound
@@ -584,18 +589,18 @@ export class Session {
       : opcode === Opcode.Continuation
         ? rsvAllowed & ~rsvFirstOnly
         : rsvAllowed
-    if ((firstByte(frame) & 0x70 & ~allowed) !== 0) return Misuse.make("UnnegotiatedRsvBit", asked)
-    if (Opcode.isReserved(opcode) && !this.inbound.claims(opcode)) return Misuse.make("ReservedOpcode", asked)
+    if ((firstByte(frame) & 0x70 & ~allowed) !== 0) return SendError.make("UnnegotiatedRsvBit", asked)
+    if (Opcode.isReserved(opcode) && !this.inbound.claims(opcode)) return SendError.make("ReservedOpcode", asked)
     if (Opcode.isControl(opcode)) {
-      if (!frame.fin) return Misuse.make("FragmentedControlFrame", asked)
-      return frame.payload.length > 125 ? Misuse.make("ControlPayloadTooLong", asked) : undefined
+      if (!frame.fin) return SendError.make("FragmentedControlFrame", asked)
+      return frame.payload.length > 125 ? SendError.make("ControlPayloadTooLong", asked) : undefined
     }
     if (Opcode.isReserved(opcode)) return undefined
     if (opcode === Opcode.Continuation) {
-      if (this.sendingOpcode === 0) return Misuse.make("NoMessageInProgress", asked)
-      return this.sendingFrames ? undefined : Misuse.make("MessageInProgress", asked)
+      if (this.sendingOpcode === 0) return SendError.make("NoMessageInProgress", asked)
+      return this.sendingFrames ? undefined : SendError.make("MessageInProgress", asked)
     }
-    return this.sendingOpcode !== 0 ? Misuse.make("MessageInProgress", asked) : undefined
+    return this.sendingOpcode !== 0 ? SendError.make("MessageInProgress", asked) : undefined
   }
 
   /**
@@ -609,7 +614,7 @@ export class Session {
     if (this.state !== "Open") return this.endError()
     const id = this.lastPing + 1
     const data = payload === undefined ? Utf8.encode(String(id)) : new Uint8Array(payload)
-    if (data.length > 125) return Misuse.make("ControlPayloadTooLong", `a ping with ${data.length} bytes`)
+    if (data.length > 125) return SendError.make("ControlPayloadTooLong", `a ping with ${data.length} bytes`)
     this.lastPing = id
     this.pings ??= []
     this.pings.push({ id, payload: data })
@@ -623,7 +628,7 @@ export class Session {
   pong(payload: Uint8Array): SendFailure | undefined {
     Argument.bytes("pong", payload)
     if (this.state !== "Open") return this.endError()
-    if (payload.length > 125) return Misuse.make("ControlPayloadTooLong", `a pong with ${payload.length} bytes`)
+    if (payload.length > 125) return SendError.make("ControlPayloadTooLong", `a pong with ${payload.length} bytes`)
     this.writeControl(Opcode.Pong, payload)
     return undefined
   }
@@ -651,10 +656,10 @@ export class Session {
   }
 
   private writeOwed(): void {
-    const { owedPing, owedPong } = this
-    this.owedPong = undefined
+    const { owedPing, pendingPong } = this
+    this.pendingPong = undefined
     this.owedPing = undefined
-    if (owedPong !== undefined && this.canSend) this.writeControl(Opcode.Pong, owedPong)
+    if (pendingPong !== undefined && this.canSend) this.writeControl(Opcode.Pong, pendingPong)
     if (owedPing !== undefined && this.state === "Open") this.writeControl(Opcode.Ping, owedPing)
   }
 
@@ -704,13 +709,13 @@ export class Session {
  * @category guards
  * @since 0.1.0
  */
-export const checkClose = (code: number, reason: string): Misuse.Misuse | undefined => {
+export const checkClose = (code: number, reason: string): SendError.SendError | undefined => {
   if (typeof code !== "number") throw Argument.mismatch("close code", "a number", code)
   Argument.text("close reason", reason)
-  if (!CloseCode.isSendable(code)) return Misuse.make("UnsendableCloseCode", `close code ${code}`)
+  if (!CloseCode.isSendable(code)) return SendError.make("UnsendableCloseCode", `close code ${code}`)
   const bytes = Utf8.encode(reason).length
   return bytes > CloseError.maxReasonBytes
-    ? Misuse.make("CloseReasonTooLong", `a close reason of ${bytes} bytes`)
+    ? SendError.make("CloseReasonTooLong", `a close reason of ${bytes} bytes`)
     : undefined
 }
 
@@ -725,7 +730,9 @@ const checkFields = (frame: Frame.Frame): void => {
   if (frame.maskingKey !== undefined) Argument.bytes("frame masking key", frame.maskingKey)
 }
 
-const violationError = (violation: Violation.Violation): CloseError.CloseError & CloseError.SendableCloseError =>
+const violationError = (
+  violation: ProtocolViolation.ProtocolViolation
+): CloseError.CloseError & CloseError.SendableCloseError =>
   CloseError.fromCode(violation.closeCode, violation.message) as CloseError.SendableCloseError
 
 const none: ReadonlyArray<Extension.ExtensionInstance> = []

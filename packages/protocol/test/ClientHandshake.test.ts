@@ -127,7 +127,7 @@ const sent: ClientHandshake.SentRequest = {
 const check = (
   head: HttpHead.ResponseHead,
   request: ClientHandshake.SentRequest = sent
-): Result.Result<ClientHandshake.AcceptedHandshake, ClientHandshake.HandshakeFailure> =>
+): Result.Result<ClientHandshake.AcceptedHandshake, ClientHandshake.HandshakeError> =>
   ClientHandshake.checkResponse(request, head)
 
 describe("ClientHandshake.checkResponse", () => {
@@ -252,7 +252,7 @@ describe("both roles", () => {
       assert.deepStrictEqual(received.extensions, extensions)
       const chosen = subprotocols[pick % subprotocols.length]!
       const policy = {
-        locations: ["/a"],
+        paths: ["/a"],
         subprotocols: [chosen],
         negotiate: (offers: typeof extensions) => offers.slice(0, 1)
       }

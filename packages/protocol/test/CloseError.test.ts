@@ -75,7 +75,7 @@ describe("CloseError", () => {
 
   it("calls 1000, 1001 and a close without code ordinary", () => {
     assert.deepStrictEqual(
-      registered.map(([, code]) => code).filter((code) => CloseError.isOrdinary(CloseError.fromCode(code))),
+      registered.map(([, code]) => code).filter((code) => CloseError.isNormalClose(CloseError.fromCode(code))),
       [1000, 1001, 1005]
     )
   })

@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { TestSchema } from "effect/testing"
 import * as CloseCode from "../src/CloseCode.ts"
 import * as CloseFrame from "../src/CloseFrame.ts"
-import * as FrameArbitrary from "../src/FrameArbitrary.ts"
+import * as FrameGenerators from "../src/FrameGenerators.ts"
 import { concat, hex, toHex, utf8 } from "./fixtures/wire.ts"
 
 const ruleOf = (payload: Uint8Array): string => {
@@ -48,7 +48,7 @@ describe("CloseFrame", () => {
 
   it.prop(
     "decodes what it encodes",
-    { close: FrameArbitrary.closeFrame },
+    { close: FrameGenerators.closeFrame },
     ({ close }) => {
       assert.deepStrictEqual(CloseFrame.decode(CloseFrame.encode(close.code, close.reason)), Result.succeed(close))
     },

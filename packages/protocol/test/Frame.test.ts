@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as Frame from "../src/Frame.ts"
-import * as FrameArbitrary from "../src/FrameArbitrary.ts"
+import * as FrameGenerators from "../src/FrameGenerators.ts"
 import { concat, toHex, utf8 } from "./fixtures/wire.ts"
 
 // The interface and the schema describe the same thing, in both directions.
@@ -74,7 +74,7 @@ describe("Frame", () => {
 
   it.prop(
     "fragments say the same as the whole",
-    { frame: FrameArbitrary.frame("server"), size: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })) },
+    { frame: FrameGenerators.frame("server"), size: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })) },
     ({ frame, size }) => {
       const frames = Frame.fragment(frame, size)
       assert.strictEqual(toHex(concat(frames.map(({ payload }) => payload))), toHex(frame.payload))
@@ -108,7 +108,7 @@ describe("Frame", () => {
 
   it.prop(
     "renders any frame in one short line",
-    { frame: FrameArbitrary.frame("client"), more: Arbitrary.schema(Schema.Uint8Array) },
+    { frame: FrameGenerators.frame("client"), more: Arbitrary.schema(Schema.Uint8Array) },
     ({ frame, more }) => {
       for (const one of [frame, { ...frame, payload: more, rsv2: true }]) {
         const line = Frame.render(one)

@@ -6,9 +6,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestSchema } from "effect/testing"
 import * as Frame from "../src/Frame.ts"
-import * as FrameArbitrary from "../src/FrameArbitrary.ts"
+import * as FrameGenerators from "../src/FrameGenerators.ts"
 import * as FrameCodec from "../src/FrameCodec.ts"
-import type { Violation } from "../src/Violation.ts"
+import type { ProtocolViolation } from "../src/ProtocolViolation.ts"
 import { goldens } from "./fixtures/goldens.ts"
 import { concat, hex, noise, split, toHex, write } from "./fixtures/wire.ts"
 
@@ -20,7 +20,7 @@ const messageOf = (result: Result.Result<unknown, Schema.SchemaError>): string =
 
 interface Collected {
   readonly frames: Array<Frame.Frame>
-  readonly error: Violation | FrameCodec.IncompleteFrame | undefined
+  readonly error: ProtocolViolation | FrameCodec.IncompleteFrame | undefined
 }
 
 const collect = (
@@ -89,7 +89,7 @@ describe("FrameCodec.decode", () => {
   it.effect.prop(
     "gives the same frames as the codec, whatever the chunks",
     {
-      frames: Arbitrary.array(FrameArbitrary.frame("client"), { maxLength: 5 }),
+      frames: Arbitrary.array(FrameGenerators.frame("client"), { maxLength: 5 }),
       cuts: Arbitrary.array(Arbitrary.schema(Schema.Natural), { maxLength: 8 })
     },
     ({ cuts, frames }) =>
@@ -116,7 +116,7 @@ describe("FrameCodec.decode", () => {
       for (const chunks of [[bytes], split(bytes, [3, 5, 6, 7]), Array.from(bytes, (byte) => Uint8Array.of(byte))]) {
         const { error, frames } = yield* collect(chunks)
         assert.deepStrictEqual(frames.map(Frame.render), ['TEXT fin "ok" [2 bytes]'])
-        assert.isTrue(error?._tag === "Violation" && error.rule === "NonMinimalLength")
+        assert.isTrue(error?._tag === "ProtocolViolation" && error.rule === "NonMinimalLength")
       }
     })
   )
@@ -135,7 +135,7 @@ describe("FrameCodec.decode", () => {
   it.effect("bounds a frame", () =>
     Effect.gen(function* () {
       const { error } = yield* collect([write({ opcode: 2, payload: noise(11, 1) })], { maxFrameSize: 10 })
-      assert.isTrue(error?._tag === "Violation" && error.rule === "FrameTooBig")
+      assert.isTrue(error?._tag === "ProtocolViolation" && error.rule === "FrameTooBig")
     })
   )
 

@@ -3,16 +3,16 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Frame } from "../src/Frame.ts"
-import * as FrameArbitrary from "../src/FrameArbitrary.ts"
+import * as FrameGenerators from "../src/FrameGenerators.ts"
 import { encodeAll } from "../src/FrameCodec.ts"
 import { FrameParser } from "../src/FrameParser.ts"
-import type { Violation } from "../src/Violation.ts"
+import type { ProtocolViolation } from "../src/ProtocolViolation.ts"
 import { goldens } from "./fixtures/goldens.ts"
 import { concat, hex, noise, read, split, toHex, write } from "./fixtures/wire.ts"
 
 interface Outcome {
   readonly frames: ReadonlyArray<Frame>
-  readonly violation: Violation | undefined
+  readonly violation: ProtocolViolation | undefined
   readonly parser: FrameParser
 }
 
@@ -128,8 +128,8 @@ describe("FrameParser", () => {
   it.prop(
     "any split gives the same frames as a second parser finds",
     {
-      frames: Arbitrary.array(FrameArbitrary.frame("client"), { minLength: 1, maxLength: 5 }),
-      others: Arbitrary.array(FrameArbitrary.frame("server"), { maxLength: 3 }),
+      frames: Arbitrary.array(FrameGenerators.frame("client"), { minLength: 1, maxLength: 5 }),
+      others: Arbitrary.array(FrameGenerators.frame("server"), { maxLength: 3 }),
       cuts: Arbitrary.array(Arbitrary.schema(Schema.Natural), { maxLength: 12 })
     },
     ({ cuts, frames, others }) => {

@@ -21,7 +21,7 @@ const request = (change: Partial<UpgradeRequest> = {}): UpgradeRequest => ({
 const verdict = (
   change: Partial<UpgradeRequest>,
   policy: HandshakePolicy.HandshakePolicy = {}
-): HandshakePolicy.Agreement | string => {
+): HandshakePolicy.HandshakeDecision | string => {
   const result = HandshakePolicy.decide(request(change), policy)
   return Result.isFailure(result) ? `${result.failure.status} ${result.failure.rule}` : result.success
 }
@@ -110,12 +110,12 @@ describe("HandshakePolicy", () => {
   })
 
   it("wants a path that exists, exactly", () => {
-    const policy = { locations: ["/", "/chat"] }
+    const policy = { paths: ["/", "/chat"] }
     assert.isObject(verdict({ path: "/chat", query: "a" }, policy))
     for (const path of ["/chat/", "/Chat", "/cha", "/%63hat", "/../chat", ""]) {
       assert.strictEqual(verdict({ path }, policy), "404 UnknownLocation")
     }
-    assert.strictEqual(verdict({}, { locations: [] }), "404 UnknownLocation")
+    assert.strictEqual(verdict({}, { paths: [] }), "404 UnknownLocation")
     assert.isObject(verdict({ path: "/anything" }))
   })
 
@@ -149,6 +149,6 @@ describe("HandshakePolicy", () => {
   })
 
   it("asks for the location before the origin", () => {
-    assert.strictEqual(verdict({ path: "/x", origin: "http://evil" }, { locations: ["/"] }), "404 UnknownLocation")
+    assert.strictEqual(verdict({ path: "/x", origin: "http://evil" }, { paths: ["/"] }), "404 UnknownLocation")
   })
 })

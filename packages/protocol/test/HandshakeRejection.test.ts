@@ -62,7 +62,7 @@ describe("HandshakeRejection", () => {
 
   it("answers a head that could not be read with its status", () => {
     const error = new HeadParser("request", { maxTargetBytes: 3 }).push(bytesOf("GET /long HTTP/1.1"))
-    assert(error?._tag === "HeadError")
+    assert(error?._tag === "HttpHeadError")
     const rejection = HandshakeRejection.fromHeadError(error)
     assert.deepStrictEqual([rejection.rule, rejection.status], ["InvalidHead", 414])
     assert.strictEqual(

@@ -16,7 +16,7 @@ const outcome = (
   for (const [index, chunk] of chunks.entries()) {
     const result = parser.push(chunk)
     if (result === undefined) continue
-    if (result._tag === "HeadError") return { rule: `${result.rule} ${result.status}`, offset: result.offset }
+    if (result._tag === "HttpHeadError") return { rule: `${result.rule} ${result.status}`, offset: result.offset }
     const rest = [result.rest, ...chunks.slice(index + 1)].map((part) => Buffer.from(part).toString("latin1")).join("")
     return { head: result.head, rest }
   }
@@ -202,7 +202,7 @@ describe("HeadParser", () => {
     ["SSH-2.0-OpenSSH_9.6", undefined]
   ])("tells the status of the response %j, as far as it was read", (text, status) => {
     const result = new HeadParser.HeadParser("response").push(bytesOf(text))
-    assert.instanceOf(result, HeadParser.HeadError)
+    assert.instanceOf(result, HeadParser.HttpHeadError)
     assert.strictEqual(result.responseStatus, status)
   })
 
@@ -235,7 +235,7 @@ describe("HeadParser", () => {
       result = parser.push(chunk)
       pushed += chunk.length
     }
-    assert(result._tag === "HeadError")
+    assert(result._tag === "HttpHeadError")
     assert.strictEqual(result.rule, "HeadersTooLarge")
     assert.strictEqual(pushed, 17_000)
   })
@@ -251,7 +251,7 @@ describe("HeadParser", () => {
 
   it("says where, what and what was expected", () => {
     const error = new HeadParser.HeadParser("request").push(bytesOf("GET / HTTP/1.1\r\nHost : a\r\n\r\n"))
-    assert(error?._tag === "HeadError")
+    assert(error?._tag === "HttpHeadError")
     assert.strictEqual(
       error.message,
       "invalid HTTP head at byte 20: found a space between the name of a header and its colon"

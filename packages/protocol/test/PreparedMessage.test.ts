@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import type { ExtensionInstance } from "../src/Extension.ts"
-import * as FrameArbitrary from "../src/FrameArbitrary.ts"
+import * as FrameGenerators from "../src/FrameGenerators.ts"
 import * as Message from "../src/Message.ts"
 import * as PreparedMessage from "../src/PreparedMessage.ts"
 import type { SendOptions, Session } from "../src/Session.ts"
@@ -68,7 +68,7 @@ describe("PreparedMessage", () => {
   it.prop(
     "goes over the wire as `send` would have sent it, also the second time",
     {
-      data: Arbitrary.map(FrameArbitrary.message, (message) => message.data),
+      data: Arbitrary.map(FrameGenerators.message, (message) => message.data),
       repeat: Arbitrary.schema(Schema.Literals([1, 40, 7000])),
       role: Arbitrary.schema(Schema.Literals(roles)),
       extensions: Arbitrary.schema(Schema.Literals(Object.keys(sets))),
@@ -218,7 +218,7 @@ describe("PreparedMessage", () => {
       const session = makeSession(role)
       session.sendFragment("Text", "a", false)
       const misuse = session.sendPrepared(prepared)
-      assert.strictEqual(misuse?._tag === "Misuse" ? misuse.rule : misuse?._tag, "MessageInProgress")
+      assert.strictEqual(misuse?._tag === "SendError" ? misuse.rule : misuse?._tag, "MessageInProgress")
       session.sendFragment("Text", "", true)
       session.close()
       written(session)

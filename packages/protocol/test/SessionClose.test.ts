@@ -8,7 +8,7 @@ const allowed = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 101
 
 // How a session ended, in one line.
 const ending = (session: Session): string => {
-  const { clean, error, initiator, received, sent } = session.closure!
+  const { clean, error, initiator, received, sent } = session.closeInfo!
   const frame = (close: typeof sent): string =>
     close === undefined ? "none" : `${close.code ?? "empty"}${close.reason === "" ? "" : ` ${close.reason}`}`
   return `${initiator}, sent ${frame(sent)}, received ${frame(received)}, ${clean ? "clean" : "not clean"}, ${error.message}`
@@ -19,14 +19,16 @@ const endsFirst = (role: Role): boolean => role === "server"
 describe.each(roles)("Session as %s, closing", (role) => {
   it("begins, and is done when the peer answers", () => {
     const end = new End(role)
-    assert.isUndefined(end.session.closure)
+    assert.isUndefined(end.session.closeInfo)
     assert.isUndefined(end.session.close(1001, "bye"))
     assert.deepStrictEqual(end.lines(), ["CLOSE 1001"])
-    assert.isTrue(end.session.isClosing && !end.session.canSend && end.session.canReceive && !end.session.owesClose)
+    assert.isTrue(
+      end.session.isClosing && !end.session.canSend && end.session.canReceive && !end.session.mustAnswerClose
+    )
     assert.deepStrictEqual(describeEvents(end.receive(close(1001))), ['peer closes 1001 ""'])
-    assert.isTrue(end.session.isClosed && !end.session.canReceive && !end.session.owesClose)
+    assert.isTrue(end.session.isClosed && !end.session.canReceive && !end.session.mustAnswerClose)
     assert.strictEqual(ending(end.session), "local, sent 1001 bye, received 1001, clean, 1001 GoingAway: bye")
-    assert.strictEqual(end.session.endsStream, endsFirst(role))
+    assert.strictEqual(end.session.shouldCloseTransport, endsFirst(role))
     assert.deepStrictEqual(end.lines(), [])
   })
 
@@ -49,13 +51,15 @@ describe.each(roles)("Session as %s, closing", (role) => {
       'text "q"',
       'peer closes 3456 "done"'
     ])
-    assert.isTrue(end.session.owesClose && end.session.canSend && !end.session.canReceive && !end.session.isClosed)
+    assert.isTrue(
+      end.session.mustAnswerClose && end.session.canSend && !end.session.canReceive && !end.session.isClosed
+    )
     assert.deepStrictEqual(end.receive(text("ignored")), [])
     assert.isUndefined(end.session.send("a"))
     end.session.answerClose()
     assert.deepStrictEqual(end.lines(), ['TEXT "a"', "CLOSE 3456"])
     assert.isTrue(end.session.isClosed)
-    assert.strictEqual(end.session.endsStream, endsFirst(role))
+    assert.strictEqual(end.session.shouldCloseTransport, endsFirst(role))
     assert.strictEqual(
       ending(end.session),
       "remote, sent 3456 done, received 3456 done, clean, 3456 ApplicationClose: done"
@@ -96,7 +100,7 @@ describe.each(roles)("Session as %s, closing", (role) => {
     for (const code of allowed) {
       const end = new End(role)
       assert.deepStrictEqual(describeEvents(end.receive(close(code, reason))), [`peer closes ${code} "${reason}"`])
-      assert.strictEqual(end.session.closure!.error.code, code)
+      assert.strictEqual(end.session.closeInfo!.error.code, code)
       end.session.answerClose()
       assert.deepStrictEqual(end.lines(), [`CLOSE ${code}`])
       const ours = new End(role)
@@ -112,11 +116,11 @@ describe.each(roles)("Session as %s, closing", (role) => {
     const end = new End(role)
     for (const code of [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 1000.5, NaN]) {
       const failure = end.session.close(code)
-      assert.isTrue(failure?._tag === "Misuse" && failure.rule === "UnsendableCloseCode", String(code))
+      assert.isTrue(failure?._tag === "SendError" && failure.rule === "UnsendableCloseCode", String(code))
     }
     const failure = end.session.close(1000, "é".repeat(62))
-    assert.isTrue(failure?._tag === "Misuse" && failure.rule === "CloseReasonTooLong")
-    assert.isUndefined(end.session.closure)
+    assert.isTrue(failure?._tag === "SendError" && failure.rule === "CloseReasonTooLong")
+    assert.isUndefined(end.session.closeInfo)
     assert.isUndefined(end.session.send("still open"))
     assert.deepStrictEqual(end.lines(), ['TEXT "still open"'])
   })
@@ -155,7 +159,7 @@ describe.each(roles)("Session as %s, closing", (role) => {
         session.pong(noise(1, 1)),
         session.close(1001)
       ]
-      for (const failure of failures) assert.isTrue(typeof failure === "object" && failure._tag !== "Misuse")
+      for (const failure of failures) assert.isTrue(typeof failure === "object" && failure._tag !== "SendError")
       session.answerClose()
       end.receive(ping("p"), close(1000))
       session.answerClose()
@@ -167,13 +171,13 @@ describe.each(roles)("Session as %s, closing", (role) => {
     const end = new End(role)
     end.receive(text("half", false))
     end.session.receiveEnd()
-    assert.isTrue(end.session.isClosed && !end.session.canSend && end.session.endsStream)
+    assert.isTrue(end.session.isClosed && !end.session.canSend && end.session.shouldCloseTransport)
     assert.strictEqual(
       ending(end.session),
       "transport, sent none, received none, not clean, 1006 AbnormalClosure: the stream broke off without a close frame"
     )
     assert.strictEqual(end.session.bufferedBytes, 0)
-    assert.strictEqual(end.session.send("a"), end.session.closure!.error)
+    assert.strictEqual(end.session.send("a"), end.session.closeInfo!.error)
     assert.deepStrictEqual(end.receive(text("late")), [])
   })
 
@@ -185,27 +189,27 @@ describe.each(roles)("Session as %s, closing", (role) => {
       const end = new End(role)
       end.session.close(1000, "bye")
       // Asking early does not settle the answer.
-      assert.strictEqual(end.session.closure!.error.code, 1000)
+      assert.strictEqual(end.session.closeInfo!.error.code, 1000)
       give(end.session)
       assert.match(
         ending(end.session),
         /^local, sent 1000 bye, received none, not clean, 1006 AbnormalClosure: (it took too long|the stream broke off)/
       )
-      assert.isTrue(end.session.endsStream)
+      assert.isTrue(end.session.shouldCloseTransport)
     }
   })
 
   it("cuts the reason that an abort gives to what an error takes", () => {
     const end = new End(role)
     end.session.abort("é".repeat(100))
-    assert.strictEqual(end.session.closure!.error.reason, "é".repeat(61))
+    assert.strictEqual(end.session.closeInfo!.error.reason, "é".repeat(61))
   })
 
   it("still answers a close when the peer's stream ended behind it", () => {
     const end = new End(role)
     end.receive(close(1000))
     end.session.receiveEnd()
-    assert.isTrue(end.session.owesClose)
+    assert.isTrue(end.session.mustAnswerClose)
     end.session.send("reply")
     end.session.answerClose()
     assert.deepStrictEqual(end.lines(), ['TEXT "reply"', "CLOSE 1000"])
@@ -218,14 +222,14 @@ describe.each(roles)("Session as %s, closing", (role) => {
     end.session.receiveEnd()
     end.session.answerClose()
     assert.deepStrictEqual(end.lines(), ["CLOSE 1002"])
-    assert.strictEqual(end.session.closure!.error.code, 1002)
+    assert.strictEqual(end.session.closeInfo!.error.code, 1002)
   })
 
   it("gives up an unanswered close on abort, and keeps what the peer said", () => {
     const end = new End(role)
     end.receive(close(1001, "bye"))
     end.session.abort("gone")
-    assert.isTrue(end.session.isClosed && end.session.closure!.sent === undefined)
+    assert.isTrue(end.session.isClosed && end.session.closeInfo!.sent === undefined)
     assert.strictEqual(ending(end.session), "remote, sent none, received 1001 bye, not clean, 1001 GoingAway: bye")
     end.session.answerClose()
     assert.deepStrictEqual(end.lines(), [])
@@ -235,10 +239,10 @@ describe.each(roles)("Session as %s, closing", (role) => {
     const end = new End(role)
     end.session.close(1000)
     assert.deepStrictEqual(describeEvents(end.receive({ opcode: 3 })), ["fails 1002 ReservedOpcode"])
-    assert.isTrue(end.session.isClosed && end.session.endsStream)
+    assert.isTrue(end.session.isClosed && end.session.shouldCloseTransport)
     assert.deepStrictEqual(end.lines(), ["CLOSE 1000"])
-    assert.strictEqual(end.session.closure!.violation!.rule, "ReservedOpcode")
-    assert.strictEqual(end.session.closure!.error.code, 1000)
+    assert.strictEqual(end.session.closeInfo!.violation!.rule, "ReservedOpcode")
+    assert.strictEqual(end.session.closeInfo!.error.code, 1000)
   })
 
   it("tells the violation's code even when the program closes with another", () => {

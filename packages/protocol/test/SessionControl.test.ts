@@ -96,7 +96,7 @@ describe.each(roles)("Session as %s, pings and pongs", (role) => {
       "pong  answers undefined"
     ])
     assert.deepStrictEqual(end.lines(), [])
-    assert.isUndefined(end.session.closure)
+    assert.isUndefined(end.session.closeInfo)
   })
 
   it("forgets the oldest ping above the limit", () => {
@@ -124,7 +124,7 @@ describe.each(roles)("Session as %s, pings and pongs", (role) => {
     assert.isUndefined(end.session.pong(noise(125, 1)))
     for (const failure of [end.session.ping(noise(126, 1)), end.session.pong(noise(126, 1))]) {
       assert.isTrue(
-        typeof failure === "object" && failure._tag === "Misuse" && failure.rule === "ControlPayloadTooLong"
+        typeof failure === "object" && failure._tag === "SendError" && failure.rule === "ControlPayloadTooLong"
       )
     }
     assert.strictEqual(end.lines().length, 2)
@@ -142,7 +142,7 @@ describe.each(roles)("Session as %s, pings and pongs", (role) => {
     ] as const) {
       end.lines()
       for (const failure of [end.session.ping(), end.session.pong(noise(1, 1))]) {
-        assert.isTrue(typeof failure === "object" && failure._tag !== "Misuse" && failure.code === code)
+        assert.isTrue(typeof failure === "object" && failure._tag !== "SendError" && failure.code === code)
       }
       assert.deepStrictEqual(end.lines(), [])
     }

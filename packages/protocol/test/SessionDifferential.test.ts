@@ -5,7 +5,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as ws from "ws"
-import * as FrameArbitrary from "../src/FrameArbitrary.ts"
+import * as FrameGenerators from "../src/FrameGenerators.ts"
 import type { Role } from "../src/SessionState.ts"
 import { describeEvents, End, makeSession, roles } from "./fixtures/ends.ts"
 import { cuts, traffic } from "./fixtures/traffic.ts"
@@ -65,8 +65,8 @@ const comparable = (events: ReadonlyArray<string>): Array<string> =>
   events.filter((event) => !event.startsWith("ping between"))
 
 const message = Arbitrary.all({
-  message: FrameArbitrary.message,
-  close: FrameArbitrary.closeFrame,
+  message: FrameGenerators.message,
+  close: FrameGenerators.closeFrame,
   kind: Arbitrary.schema(Schema.Literals(["message", "message", "message", "fragments", "ping", "pong"])),
   size: Arbitrary.schema(Schema.Literals([0, 1, 100, 125, 126, 127, 1000]))
 })

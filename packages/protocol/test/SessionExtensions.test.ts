@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as CloseError from "../src/CloseError.ts"
-import type { ExtensionInstance, Part } from "../src/Extension.ts"
+import type { ExtensionInstance, MessagePart } from "../src/Extension.ts"
 import * as Frame from "../src/Frame.ts"
-import * as FrameArbitrary from "../src/FrameArbitrary.ts"
+import * as FrameGenerators from "../src/FrameGenerators.ts"
 import type { Session } from "../src/Session.ts"
 import { close, describeEvents, End, last, makeSession, more, ping, roles, runs, text } from "./fixtures/ends.ts"
 import { checksum, failing, inflating, Slow, xor } from "./fixtures/toys.ts"
@@ -55,7 +55,7 @@ describe.each(roles)("Session as %s, extensions", (role) => {
       ),
       ['text "é水"', "ping p", 'text "é水"', 'text "plain"']
     )
-    end.session.setDelivery("fragment")
+    end.session.setReadMode("fragment")
     assert.deepStrictEqual(
       describeEvents(
         end.receive({ opcode: 1, rsv: 4, payload: payload.subarray(0, 3), fin: false }, last(payload.subarray(3)))
@@ -69,12 +69,12 @@ describe.each(roles)("Session as %s, extensions", (role) => {
 
   it("delivers frames before message-level extensions, but after frame-level ones", () => {
     const messageLevel = new End(role, { extensions: [xor()] })
-    messageLevel.session.setDelivery("frame")
+    messageLevel.session.setReadMode("frame")
     assert.deepStrictEqual(describeEvents(messageLevel.receive({ opcode: 1, rsv: 4, payload: flipped("a") })), [
       'frame TEXT r4 ";"'
     ])
     const frameLevel = new End(role, { extensions: [checksum()] })
-    frameLevel.session.setDelivery("frame")
+    frameLevel.session.setReadMode("frame")
     assert.deepStrictEqual(
       describeEvents(
         frameLevel.receive(
@@ -127,14 +127,14 @@ describe.each(roles)("Session as %s, extensions", (role) => {
   it("closes with the code that an extension fails with, after what came before", () => {
     for (const delivery of ["message", "fragment", "frame"] as const) {
       const end = new End(role, { extensions: [checksum()] })
-      end.session.setDelivery(delivery)
+      end.session.setReadMode(delivery)
       const events = end.receive(ping("p"), { opcode: 2, rsv: 2, payload: hex("01 02") }, text("ignored"))
       assert.deepStrictEqual(describeEvents(events), ["ping p", "fails 1007 extension"])
-      assert.isUndefined(end.session.closure!.violation)
+      assert.isUndefined(end.session.closeInfo!.violation)
       end.session.answerClose()
       assert.deepStrictEqual(end.lines(), ["PONG 70", "CLOSE 1007"])
-      assert.deepStrictEqual(end.session.closure!.sent, { code: 1007, reason: "wrong checksum" })
-      assert.strictEqual(end.session.closure!.error._tag, "InvalidPayload")
+      assert.deepStrictEqual(end.session.closeInfo!.sent, { code: 1007, reason: "wrong checksum" })
+      assert.strictEqual(end.session.closeInfo!.error._tag, "InvalidPayload")
     }
   })
 
@@ -149,7 +149,7 @@ describe.each(roles)("Session as %s, extensions", (role) => {
     assert.strictEqual(events.length, 1)
     assert.deepStrictEqual(describeEvents(end.receive(last(hex("04 05 06")))), ["fails 1009 extension"])
     end.session.answerClose()
-    assert.deepStrictEqual(end.session.closure!.sent, { code: 1009, reason: "limit 8" })
+    assert.deepStrictEqual(end.session.closeInfo!.sent, { code: 1009, reason: "limit 8" })
   })
 
   it("counts what extensions made of all fragments, and believes no extension", () => {
@@ -157,8 +157,8 @@ describe.each(roles)("Session as %s, extensions", (role) => {
     const parts = [{ opcode: 2, rsv: 4, payload: hex("01 02"), fin: false }, more(hex("03 04")), last(hex("05 06"))]
     assert.deepStrictEqual(describeEvents(counted.receive(...parts)), ["fails 1009 extension"])
     counted.session.answerClose()
-    assert.strictEqual(counted.session.closure!.sent!.reason, "limit 4")
-    const careless = { ...inflating(), decode: (part: Part) => void (part.payload = noise(11, 1)) }
+    assert.strictEqual(counted.session.closeInfo!.sent!.reason, "limit 4")
+    const careless = { ...inflating(), decode: (part: MessagePart) => void (part.payload = noise(11, 1)) }
     const believed = new End(role, { extensions: [careless], limits: { maxMessageSize: 20 } })
     assert.deepStrictEqual(describeEvents(believed.receive(...parts)), ["fails 1009 MessageTooBig"])
   })
@@ -169,11 +169,11 @@ describe.each(roles)("Session as %s, extensions", (role) => {
       end.session.send("before")
       const failure = end.session.send(hex("ff"))
       assert.isTrue(failure?._tag === "InternalError")
-      assert.isTrue(end.session.isClosed && end.session.endsStream)
+      assert.isTrue(end.session.isClosed && end.session.shouldCloseTransport)
       assert.deepStrictEqual(end.lines(), ['TEXT "before"', "CLOSE 1011"])
-      assert.strictEqual(end.session.closure!.initiator, "local")
-      assert.strictEqual(end.session.closure!.error.code, 1011)
-      assert.strictEqual(end.session.send("after"), end.session.closure!.error)
+      assert.strictEqual(end.session.closeInfo!.initiator, "local")
+      assert.strictEqual(end.session.closeInfo!.error.code, 1011)
+      assert.strictEqual(end.session.send("after"), end.session.closeInfo!.error)
     }
   })
 
@@ -189,7 +189,7 @@ describe.each(roles)("Session as %s, extensions", (role) => {
     assert.strictEqual(end.session.send(hex("ff"))?._tag, "InternalError")
     assert.isTrue(end.session.isClosed)
     assert.deepStrictEqual(end.lines(), ["CLOSE 1011"])
-    assert.strictEqual(end.session.closure!.initiator, "remote")
+    assert.strictEqual(end.session.closeInfo!.initiator, "remote")
     const failed = new End(role, { extensions: [failing("message")] })
     failed.receive({ opcode: 3 })
     failed.session.send(hex("ff"))
@@ -199,7 +199,7 @@ describe.each(roles)("Session as %s, extensions", (role) => {
   it.prop(
     "two extensions, on messages and on frames, undo each other in any order, pieces and split",
     {
-      messages: Arbitrary.array(FrameArbitrary.message, { minLength: 1, maxLength: 4 }),
+      messages: Arbitrary.array(FrameGenerators.message, { minLength: 1, maxLength: 4 }),
       reversed: Arbitrary.schema(Schema.Boolean),
       size: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 }))),
       compress: Arbitrary.schema(Schema.Literals([true, false])),
@@ -217,7 +217,7 @@ describe.each(roles)("Session as %s, extensions", (role) => {
       const whole: Array<string> = []
       let pieces: Array<string | Uint8Array> = []
       for (const chunk of split(concat(sender.output.take()), cuts)) {
-        for (const event of [...receiver.setDelivery(delivery), ...receiver.receive(chunk)]) {
+        for (const event of [...receiver.setReadMode(delivery), ...receiver.receive(chunk)]) {
           if (event._tag === "Fragment") {
             pieces.push(event.data)
             if (!event.last) continue
@@ -317,10 +317,10 @@ describe.each(roles)("Session as %s, extensions that take their time", (role) =>
     end.session.receiveEnd()
     end.session.answerClose()
     end.session.receiveEnd()
-    assert.isTrue(end.session.isClosed && !end.session.endsStream)
+    assert.isTrue(end.session.isClosed && !end.session.shouldCloseTransport)
     finish(slow, end)
     assert.deepStrictEqual(end.lines(), ["BIN r4 5b", "CLOSE 1000"])
-    assert.strictEqual(end.session.endsStream, role === "server")
+    assert.strictEqual(end.session.shouldCloseTransport, role === "server")
   })
 
   it("drops what is being encoded on abort, and hears nothing of it later", () => {
@@ -333,7 +333,7 @@ describe.each(roles)("Session as %s, extensions that take their time", (role) =>
     assert.isUndefined(end.session.pendingEncode)
     slow.started.shift()!()
     assert.deepStrictEqual(end.lines(), [])
-    assert.strictEqual(end.session.closure!.error.code, 1006)
+    assert.strictEqual(end.session.closeInfo!.error.code, 1006)
   })
 
   it("closes when pending work fails, and drops what waits behind it", () => {
@@ -358,7 +358,7 @@ describe.each(roles)("Session as %s, extensions that take their time", (role) =>
     end.session.close(1001)
     finish(slow, end, new CloseError.InternalError({}))
     assert.deepStrictEqual(end.lines(), ["CLOSE 1001"])
-    assert.strictEqual(end.session.closure!.sent!.code, 1001)
+    assert.strictEqual(end.session.closeInfo!.sent!.code, 1001)
   })
 
   it("receives in order behind pending work, the end of the stream too", () => {
@@ -382,9 +382,9 @@ describe.each(roles)("Session as %s, extensions that take their time", (role) =>
     assert.deepStrictEqual(events, ["ping 1", 'text "slow"', 'text "fast"', 'text "held"'])
     slow.started.shift()!()
     assert.deepStrictEqual(events.slice(4), ["binary 01", 'peer closes 1000 ""'])
-    assert.isTrue(end.session.owesClose)
+    assert.isTrue(end.session.mustAnswerClose)
     end.session.answerClose()
-    assert.isTrue(end.session.closure!.clean)
+    assert.isTrue(end.session.closeInfo!.clean)
   })
 
   it("is 1006 when the stream ended behind pending work, once that is done", () => {
@@ -396,10 +396,10 @@ describe.each(roles)("Session as %s, extensions that take their time", (role) =>
       events.push(...describeEvents(end.session.resumeReceive(failure)))
     })
     end.session.receiveEnd()
-    assert.isUndefined(end.session.closure)
+    assert.isUndefined(end.session.closeInfo)
     slow.started.shift()!()
     assert.deepStrictEqual(events, ['text "last words"'])
-    assert.strictEqual(end.session.closure!.error.code, 1006)
+    assert.strictEqual(end.session.closeInfo!.error.code, 1006)
   })
 
   it("forgets what is being decoded on abort, and hears nothing of it later", () => {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import type { Rule } from "../src/Violation.ts"
+import type { Rule } from "../src/ProtocolViolation.ts"
 import {
   binary,
   close,
@@ -199,7 +199,7 @@ describe.each(roles)("Session as %s", (role) => {
       assert.deepStrictEqual(describeEvents(events), ['text "before"', "ping p", `fails ${code} ${rule}`])
 
       // What came before is still answered, and what comes after ignored.
-      assert.isTrue(end.session.owesClose)
+      assert.isTrue(end.session.mustAnswerClose)
       assert.isTrue(end.session.canSend)
       assert.isFalse(end.session.canReceive)
       assert.deepStrictEqual(end.receive(text("after"), close(1000)), [])
@@ -211,16 +211,16 @@ describe.each(roles)("Session as %s", (role) => {
       assert.isAtMost(frame!.payload.length, 125)
 
       // The close frame says which rule was broken.
-      const closure = end.session.closure!
-      assert.isTrue(closure.violation!.message.startsWith(new TextDecoder().decode(frame!.payload.subarray(2))))
-      assert.strictEqual(closure.violation!.rule, rule)
-      assert.strictEqual(closure.violation!.closeCode, code)
-      assert.strictEqual(closure.error.code, code)
-      assert.strictEqual(closure.sent!.code, code)
-      assert.strictEqual(closure.initiator, "local")
-      assert.isFalse(closure.clean)
+      const closeInfo = end.session.closeInfo!
+      assert.isTrue(closeInfo.violation!.message.startsWith(new TextDecoder().decode(frame!.payload.subarray(2))))
+      assert.strictEqual(closeInfo.violation!.rule, rule)
+      assert.strictEqual(closeInfo.violation!.closeCode, code)
+      assert.strictEqual(closeInfo.error.code, code)
+      assert.strictEqual(closeInfo.sent!.code, code)
+      assert.strictEqual(closeInfo.initiator, "local")
+      assert.isFalse(closeInfo.clean)
       assert.isTrue(end.session.isClosed)
-      assert.isTrue(end.session.endsStream)
+      assert.isTrue(end.session.shouldCloseTransport)
       end.session.answerClose()
       assert.deepStrictEqual(end.lines(), [])
     }
@@ -264,7 +264,7 @@ describe.each(roles)("Session as %s", (role) => {
       chunks[chunks.length - 1] = chunks.at(-1)!.subarray(0, -1)
       const events = chunks.flatMap((chunk) => end.session.receive(chunk))
       assert.deepStrictEqual(describeEvents(events), ["fails 1007 InvalidUtf8"])
-      assert.match(end.session.closure!.violation!.found, /byte 0x41/)
+      assert.match(end.session.closeInfo!.violation!.found, /byte 0x41/)
     }
   })
 
@@ -340,9 +340,9 @@ describe.each(roles)("Session as %s", (role) => {
       for (const chunk of split(concat([prefix, noise(200, seed)]), [seed >>> 1, seed >>> 3, seed >>> 5])) {
         end.session.receive(chunk)
       }
-      if (end.session.owesClose) end.session.answerClose()
+      if (end.session.mustAnswerClose) end.session.answerClose()
       const written = end.written()
-      assert.isTrue(end.session.closure === undefined || written.filter(({ opcode }) => opcode === 8).length === 1)
+      assert.isTrue(end.session.closeInfo === undefined || written.filter(({ opcode }) => opcode === 8).length === 1)
     },
     { timeout: 120_000, arbitrary: { runs } }
   )

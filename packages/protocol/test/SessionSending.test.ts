@@ -2,13 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as Frame from "../src/Frame.ts"
-import * as FrameArbitrary from "../src/FrameArbitrary.ts"
+import * as FrameGenerators from "../src/FrameGenerators.ts"
 import type { SendFailure } from "../src/Session.ts"
 import { close, describeEvents, End, makeSession, roles, text } from "./fixtures/ends.ts"
 import { concat, hex, noise, utf8 } from "./fixtures/wire.ts"
 
 const ruleOf = (failure: SendFailure | undefined): string | undefined =>
-  failure?._tag === "Misuse" ? failure.rule : failure?._tag
+  failure?._tag === "SendError" ? failure.rule : failure?._tag
 
 describe.each(roles)("Session as %s, sending", (role) => {
   it("sends text and binary in one frame each", () => {
@@ -132,7 +132,7 @@ describe.each(roles)("Session as %s, sending", (role) => {
     for (const [frame, rule] of cases)
       assert.strictEqual(ruleOf(end.session.sendFrame(frame)), rule, Frame.render(frame))
     assert.deepStrictEqual(end.lines(), [])
-    assert.isUndefined(end.session.closure)
+    assert.isUndefined(end.session.closeInfo)
   })
 
   it("writes anything when it is told not to check", () => {
@@ -168,18 +168,18 @@ describe.each(roles)("Session as %s, sending", (role) => {
     const end = new End(role)
     assert.isUndefined(end.session.sendFrame(Frame.close(hex("03 e9 62 79 65"))))
     assert.isTrue(end.session.isClosing)
-    assert.deepStrictEqual(end.session.closure!.sent, { code: 1001, reason: "bye" })
+    assert.deepStrictEqual(end.session.closeInfo!.sent, { code: 1001, reason: "bye" })
     assert.deepStrictEqual(end.lines(), ["CLOSE 1001"])
     const answer = new End(role)
     answer.receive(close(1000))
     assert.isUndefined(answer.session.sendFrame(Frame.close()))
-    assert.isTrue(answer.session.isClosed && answer.session.closure!.clean)
+    assert.isTrue(answer.session.isClosed && answer.session.closeInfo!.clean)
     assert.deepStrictEqual(answer.lines(), ["CLOSE"])
   })
 
   it("sends what it received on, frame by frame", () => {
     const end = new End(role)
-    end.session.setDelivery("frame")
+    end.session.setReadMode("frame")
     for (const event of end.receive(text("a", false), { opcode: 0, payload: "b" })) {
       assert.isTrue(event._tag === "Frame" && end.session.sendFrame(event.frame) === undefined)
     }
@@ -190,7 +190,7 @@ describe.each(roles)("Session as %s, sending", (role) => {
   it.prop(
     "what one end sends, in whatever pieces, the other receives",
     {
-      messages: Arbitrary.array(FrameArbitrary.message, { maxLength: 5 }),
+      messages: Arbitrary.array(FrameGenerators.message, { maxLength: 5 }),
       how: Arbitrary.schema(Schema.Literals(["whole", "fragmentSize", "pieces"])),
       size: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 })))
     },

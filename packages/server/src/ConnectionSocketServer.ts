@@ -86,7 +86,7 @@ const converse = <R, E, _>(connection: Connection, handler: Handler<R, E, _>): E
  *
  * ```ts skip-type-checking
  * RpcServer.layerProtocolSocketServer.pipe(
- *   Layer.provide(ConnectionSocketServer.layer({ locations: ["/rpc"] })),
+ *   Layer.provide(ConnectionSocketServer.layer({ paths: ["/rpc"] })),
  *   Layer.provide([Tcp.layerServer({ port: 8000 }), RpcSerialization.layerJson])
  * )
  * ```

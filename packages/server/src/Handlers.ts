@@ -7,11 +7,11 @@
  * @since 0.1.0
  */
 import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
-import * as Conversation from "@effect-ws/connection/Conversation"
+import * as ConnectionHandler from "@effect-ws/connection/ConnectionHandler"
 import * as Polling from "@effect-ws/connection/Polling"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as Argument from "@effect-ws/protocol/Argument"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -36,7 +36,7 @@ export const defaultGrace: Duration.Input = "30 seconds"
  * The service `WebSocketServer` is the server that the connection came to. `connection.frames` dies, since handlers take
  * everything that arrives.
  *
- * Whoever waits for ever is interrupted: a handler when its connection has been over for `handlerGrace`, `onError` and
+ * Whoever waits for ever is interrupted: a handler when its connection has been over for `handlerTimeoutAfterClose`, `onError` and
  * `onClose` when they have taken that long.
  *
  * @category models
@@ -57,7 +57,7 @@ export interface Handlers<E = never, R = never> {
    */
   readonly onSent?: ((connection: Connection, message: Message.Message) => Effect.Effect<unknown, E, R>) | undefined
   /** The connection is over. Comes exactly once for each connection, whatever happened to it. A failure is logged. */
-  readonly onClose?: ((connection: Connection, closure: Closure) => Effect.Effect<unknown, E, R>) | undefined
+  readonly onClose?: ((connection: Connection, closeInfo: CloseInfo) => Effect.Effect<unknown, E, R>) | undefined
   /**
    * A handler failed, the peer broke a rule, or the stream broke off. Comes before `onClose`. A failure of this handler
    * itself is logged.
@@ -71,7 +71,7 @@ export interface Handlers<E = never, R = never> {
  * @category models
  * @since 0.1.0
  */
-export type Program<E, R> = Conversation.Handler<E, R> | Handlers<E, R>
+export type Program<E, R> = ConnectionHandler.Handler<E, R> | Handlers<E, R>
 
 /**
  * A program as a server runs it: the conversation, and what follows its end.
@@ -80,8 +80,8 @@ export type Program<E, R> = Conversation.Handler<E, R> | Handlers<E, R>
  * @since 0.1.0
  */
 export interface Running<E, R> {
-  readonly handler: Conversation.Handler<E, R>
-  readonly afterwards: ((connection: Connection, closure: Closure) => Effect.Effect<unknown, never, R>) | undefined
+  readonly handler: ConnectionHandler.Handler<E, R>
+  readonly afterwards: ((connection: Connection, closeInfo: CloseInfo) => Effect.Effect<unknown, never, R>) | undefined
 }
 
 /**
@@ -98,7 +98,7 @@ export interface Dispatch<E, R> {
   /** After a handler failed: calls `onError`. */
   readonly failed: (connection: Connection, exit: Exit.Exit<unknown, E>) => Effect.Effect<void, never, R>
   /** After the end: calls `onError` where the connection broke, then `onClose`. */
-  readonly closed: (connection: Connection, closure: Closure) => Effect.Effect<void, never, R>
+  readonly closed: (connection: Connection, closeInfo: CloseInfo) => Effect.Effect<void, never, R>
 }
 
 /**
@@ -107,8 +107,11 @@ export interface Dispatch<E, R> {
  * @category conversions
  * @since 0.1.0
  */
-export const toDispatch = <E, R>(handlers: Handlers<E, R>, handlerGrace?: Duration.Input): Dispatch<E, R> => {
-  const grace = Argument.duration("handlerGrace", handlerGrace ?? defaultGrace)
+export const toDispatch = <E, R>(
+  handlers: Handlers<E, R>,
+  handlerTimeoutAfterClose?: Duration.Input
+): Dispatch<E, R> => {
+  const grace = Argument.duration("handlerTimeoutAfterClose", handlerTimeoutAfterClose ?? defaultGrace)
   const { onClose, onError, onMessage, onOpen, onPing, onPong, onSent } = handlers
   const error = (connection: Connection, cause: Cause.Cause<unknown>): Effect.Effect<void, never, R> =>
     onError === undefined ? Effect.void : bounded(() => onError(connection, cause), "onError", grace)
@@ -133,11 +136,11 @@ export const toDispatch = <E, R>(handlers: Handlers<E, R>, handlerGrace?: Durati
     },
     failed: (connection, exit) =>
       Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? Effect.void : error(connection, exit.cause),
-    closed: (connection, closure) => {
-      const broke = closure.violation !== undefined || closure.error._tag === "AbnormalClosure"
+    closed: (connection, closeInfo) => {
+      const broke = closeInfo.violation !== undefined || closeInfo.error._tag === "AbnormalClosure"
       return Effect.andThen(
-        broke ? error(connection, Cause.fail(closure.error)) : Effect.void,
-        onClose === undefined ? Effect.void : logged(() => onClose(connection, closure), "onClose")
+        broke ? error(connection, Cause.fail(closeInfo.error)) : Effect.void,
+        onClose === undefined ? Effect.void : logged(() => onClose(connection, closeInfo), "onClose")
       )
     }
   }
@@ -187,7 +190,7 @@ const noEvents: ReadonlyArray<ConnectionEvent> = []
 
 const logged = <E, R>(handler: () => Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>
   Effect.catchCause(Effect.asVoid(Effect.suspend(handler)), (cause) =>
-    Conversation.logUnhandled(`The handler ${name} failed`, cause)
+    ConnectionHandler.logUnhandled(`The handler ${name} failed`, cause)
   )
 
 // The connection waits for it to be closed, so what hangs must not. It may be called where nothing is interrupted.
@@ -199,7 +202,8 @@ const bounded = <E, R>(
   logged(handler, name).pipe(
     Effect.timeoutOrElse({
       duration: grace,
-      orElse: () => Effect.logError(`The handler ${name} was interrupted, for it took longer than handlerGrace`)
+      orElse: () =>
+        Effect.logError(`The handler ${name} was interrupted, for it took longer than handlerTimeoutAfterClose`)
     }),
     Effect.interruptible
   )

@@ -21,16 +21,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { TopicBook } from "./internal/TopicBook.ts"
+import { TopicRegistry } from "./internal/TopicRegistry.ts"
 
 /**
- * What becomes of messages for a subscriber that is behind: more than the connection's `outboundBuffer` waits for it to
+ * What becomes of messages for a subscriber that is behind: more than the connection's `writeHighWaterMark` waits for it to
  * read.
  *
  * @category models
  * @since 0.1.0
  */
-export interface BehindOptions {
+export interface SlowSubscriberOptions {
   /**
    * What to do when the messages that wait exceed what may wait. Default: "dropOldest".
    *
@@ -39,7 +39,7 @@ export interface BehindOptions {
    * - `wait`: nothing may wait, the publisher does, after everyone else was served. Nothing is lost, and a program should
    *   publish no faster than its slowest subscriber reads.
    */
-  readonly whenBehind?: "dropOldest" | "disconnect" | "wait" | undefined
+  readonly onSlowSubscriber?: "dropOldest" | "disconnect" | "wait" | undefined
   /** The most messages that wait for the subscriber. Not used by `wait`. Default: 256. */
   readonly maxQueuedMessages?: number | undefined
   /**
@@ -48,7 +48,7 @@ export interface BehindOptions {
    */
   readonly maxQueuedBytes?: number | undefined
   /** With `wait`: how long a publisher waits before the connection is closed with 1013. Default: 10 seconds. */
-  readonly waitTimeout?: Duration.Input | undefined
+  readonly backpressureTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -71,7 +71,7 @@ export interface PublishOptions {
  * @category models
  * @since 0.1.0
  */
-export interface Delivery {
+export interface PublishResult {
   /** Those it was for: who subscribed before it was published, and had not left when it was their turn. */
   readonly subscribers: number
   /** Those whose connections have it, waited for or not. It is on its way, which is no promise that it arrives. */
@@ -108,12 +108,12 @@ export interface Subscription {
  * @category models
  * @since 0.1.0
  */
-export interface TopicsOptions extends BehindOptions {
+export interface TopicsOptions extends SlowSubscriberOptions {
   /**
    * How many messages are sent in one turn of the event loop, whatever the number of topics and publishers. Default: 512,
    * which is a few milliseconds.
    */
-  readonly slice?: number | undefined
+  readonly batchSize?: number | undefined
   /** The most topics that a connection may be subscribed to. Default: 1024. */
   readonly maxSubscriptions?: number | undefined
 }
@@ -153,7 +153,7 @@ export class Topics extends Context.Service<
     readonly subscribe: (
       connection: Connection,
       topic: string,
-      options?: BehindOptions
+      options?: SlowSubscriberOptions
     ) => Effect.Effect<Subscription, TooManySubscriptions>
     /** Ends a subscription; what waits for it is not sent any more. Gives whether there was one. */
     readonly unsubscribe: (connection: Connection, topic: string) => Effect.Effect<boolean>
@@ -173,7 +173,7 @@ export class Topics extends Context.Service<
       topic: string,
       message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
       options?: PublishOptions
-    ) => Effect.Effect<Delivery>
+    ) => Effect.Effect<PublishResult>
     /** How many connections are subscribed to a topic. */
     readonly subscribers: (topic: string) => Effect.Effect<number>
     /** The topics that have subscribers. */
@@ -195,7 +195,7 @@ export class Topics extends Context.Service<
 export const make = (options: TopicsOptions = {}): Effect.Effect<Topics["Service"], never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.map(Fanout.tally("topic"), (tally) => new TopicBook(options, tally)),
+      Effect.map(Fanout.counters("topic"), (tally) => new TopicRegistry(options, tally)),
       (book) => Effect.sync(() => book.close())
     ),
     (book) =>

@@ -34,7 +34,7 @@ import type { SocketServer } from "effect/socket/SocketServer"
 import type * as Handlers from "./Handlers.ts"
 import { answerUnserved } from "./internal/unserved.ts"
 import { refuseOtherMethods } from "./internal/otherMethods.ts"
-import { headOf, takeOver, upgradeOf } from "./internal/takeOver.ts"
+import { headOf, detachSocket, upgradeOf } from "./internal/detachSocket.ts"
 import * as WebSocketServer from "./WebSocketServer.ts"
 
 /**
@@ -96,7 +96,7 @@ export const makeTransport = Effect.fnUntraced(function* (
   options: TransportOptions = {}
 ): Effect.fn.Return<Transport, never, HttpServer.HttpServer | Scope.Scope> {
   const { address } = yield* HttpServer.HttpServer
-  const { offer, services } = yield* HttpUpgrade.makeOffered(address, options)
+  const { offer, services } = yield* HttpUpgrade.makeFromSockets(address, options)
   const socketOptions = address._tag === "UnixPathAddress" ? { ...options, localAddress: address } : options
   const handler = Effect.contextWith((context: Context.Context<HttpServerRequest.HttpServerRequest>) => {
     const request = Context.get(context, HttpServerRequest.HttpServerRequest)
@@ -106,7 +106,7 @@ export const makeTransport = Effect.fnUntraced(function* (
     if (!message.complete) return Effect.succeed(unexpectedBody)
     return Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
       const answered = (status = clientGone): void => resume(Effect.succeed(HttpServerResponse.empty({ status })))
-      const socket = takeOver(request, message, context, socketOptions, answered)
+      const socket = detachSocket(request, message, context, socketOptions, answered)
       if (socket === undefined) answered()
       else offer(socket)
       // Middleware gave up, as a timeout does, and answers in our place.
@@ -320,7 +320,7 @@ const makeServer = Effect.fnUntraced(function* (
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   let stopAnswering = (): void => {}
   const listen = (): HttpUpgrade.HttpServer => {
-    const server = HttpUpgrade.keepEarly(evaluate())
+    const server = HttpUpgrade.keepUpgradeHead(evaluate())
     stopAnswering = answerUnserved(server, () => void runFork(Effect.logWarning(unserved)))
     return server
   }

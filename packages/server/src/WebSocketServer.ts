@@ -29,14 +29,14 @@ import * as SocketServer from "effect/socket/SocketServer"
 import * as Handlers from "./Handlers.ts"
 import { Admission } from "./internal/Admission.ts"
 import { Broadcaster } from "./internal/Broadcaster.ts"
-import { Conversations } from "./internal/Conversations.ts"
-import { QueueRunner } from "./internal/QueueRunner.ts"
-import { Roster } from "./internal/Roster.ts"
+import { ConnectionSupervisor } from "./internal/ConnectionSupervisor.ts"
+import { WorkerPool } from "./internal/WorkerPool.ts"
+import { ConnectionRegistry } from "./internal/ConnectionRegistry.ts"
 import { FiberRunner } from "./internal/Runner.ts"
 import type { Runner } from "./internal/Runner.ts"
 import { perListener } from "./internal/perListener.ts"
-import { mostInOneTurn } from "./internal/Turns.ts"
-import type { BehindOptions, Delivery, PublishOptions } from "./Topics.ts"
+import { mostInOneTurn } from "./internal/SliceScheduler.ts"
+import type { SlowSubscriberOptions, PublishResult, PublishOptions } from "./Topics.ts"
 
 /**
  * What a server may be told, beside what holds for each handshake and connection.
@@ -70,16 +70,16 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
    * Default: 2 seconds.
    */
   readonly drainTimeout?: Duration.Input | undefined
-  /** What becomes of those who connect during a drain, see `DrainOptions`. Default: "refuse". */
-  readonly drainNewcomers?: "refuse" | "leave" | undefined
+  /** What becomes of those who connect during a drain, see `DrainOptions`. Default: "reject". */
+  readonly newConnectionsWhileDraining?: "reject" | "stopListening" | undefined
   /** How many messages `broadcast` sends in one turn of the event loop. Default: 512, which is a few milliseconds. */
-  readonly broadcastSlice?: number | undefined
+  readonly broadcastBatchSize?: number | undefined
   /**
    * How long a handler may go on when its connection is over before it is interrupted, and how long `onClose` and
    * `onError` may take. One that waits for something else than its connection would wait for ever. Kept to within a
    * quarter. Default: 30 seconds.
    */
-  readonly handlerGrace?: Duration.Input | undefined
+  readonly handlerTimeoutAfterClose?: Duration.Input | undefined
 }
 
 /**
@@ -92,7 +92,7 @@ export interface QueueOptions<R = never> extends ServerOptions<R> {
   /** How many fibers run handlers. Default: 64. */
   readonly workers?: number | undefined
   /** How many events of a connection are handled before the next connection has its turn. Default: 64. */
-  readonly slice?: number | undefined
+  readonly maxEventsPerTurn?: number | undefined
 }
 
 /**
@@ -112,12 +112,12 @@ export interface DrainOptions {
   /** How long until the sockets are dropped. Default: the server's `drainTimeout`. */
   readonly timeout?: Duration.Input | undefined
   /**
-   * What becomes of those who connect during the drain. `"refuse"` answers them with 503. `"leave"` stops listening, so
+   * What becomes of those who connect during the drain. `"reject"` answers them with 503. `"stopListening"` stops listening, so
    * that they go to whoever shares the port or the descriptor, lets the handshakes that are under way finish, and drains
    * them too; where the transport cannot stop listening before its Scope closes, it refuses. Default: the server's
-   * `drainNewcomers`.
+   * `newConnectionsWhileDraining`.
    */
-  readonly newcomers?: "refuse" | "leave" | undefined
+  readonly newConnections?: "reject" | "stopListening" | undefined
 }
 
 /**
@@ -139,8 +139,8 @@ export class WebSocketServer extends Context.Service<
      */
     readonly broadcast: (
       message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
-      options?: PublishOptions & BehindOptions
-    ) => Effect.Effect<Delivery>
+      options?: PublishOptions & SlowSubscriberOptions
+    ) => Effect.Effect<PublishResult>
     /**
      * Refuses new handshakes with 503, or leaves them to a successor, lets every connection finish the messages it has
      * received, closes it, and waits until all are gone or dropped.
@@ -160,7 +160,7 @@ export const make = <E, R, RD = never>(
   program: Handlers.Program<E, R>,
   options: ServerOptions<RD> = {}
 ): Effect.Effect<WebSocketServer["Service"], never, Requirements<R | RD>> =>
-  Effect.suspend(() => serve(new FiberRunner(Handlers.toRunning(program, options.handlerGrace)), options))
+  Effect.suspend(() => serve(new FiberRunner(Handlers.toRunning(program, options.handlerTimeoutAfterClose)), options))
 
 type Requirements<R> = SocketServer.SocketServer | Scope.Scope | Exclude<R, Provided>
 
@@ -179,7 +179,7 @@ export type Provided = Scope.Scope | WebSocketServer
  *
  * The handlers of one connection run one after the other and in order, those of different connections side by side, as
  * many as there are workers. `send` does not wait for the peer: `onSent` tells when a message was written, while a
- * peer does not read, its messages wait for their handlers, and above `outboundLimit` it is closed with 1013.
+ * peer does not read, its messages wait for their handlers, and above `maxBufferedBytes` it is closed with 1013.
  *
  * **Gotchas**
  *
@@ -192,10 +192,10 @@ export const makeQueue = Effect.fnUntraced(function* <E, R, RD = never>(
   handlers: Handlers.Handlers<E, R>,
   options: QueueOptions<RD> = {}
 ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
-  const slice = Argument.limit("slice", options.slice ?? 64, 1)
+  const slice = Argument.limit("slice", options.maxEventsPerTurn ?? 64, 1)
   const workers = Argument.integer("workers", options.workers ?? 64, 1)
-  const runner = new QueueRunner(Handlers.toDispatch(handlers, options.handlerGrace), slice)
-  yield* runner.employ(workers, leastPatience)
+  const runner = new WorkerPool(Handlers.toDispatch(handlers, options.handlerTimeoutAfterClose), slice)
+  yield* runner.startWorkers(workers, leastPatience)
   return yield* serve(runner, options)
 })
 
@@ -206,24 +206,28 @@ const serve = Effect.fnUntraced(
   ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
     const sockets = yield* SocketServer.SocketServer
     const context = yield* Effect.context<Scope.Scope>()
-    const roster = new Roster(
+    const roster = new ConnectionRegistry(
       new Admission(options, Context.get(context, Clock.Clock)),
       Context.get(context, CurrentBudget)
     )
     const broadcaster = new Broadcaster(
       () => roster.connections,
-      Argument.limit("broadcastSlice", options.broadcastSlice ?? mostInOneTurn, 1),
-      yield* Fanout.tally("broadcast")
+      Argument.limit("broadcastBatchSize", options.broadcastBatchSize ?? mostInOneTurn, 1),
+      yield* Fanout.counters("broadcast")
     )
     const drainTimeout = Argument.duration("drainTimeout", options.drainTimeout ?? "2 seconds")
-    const handlerGrace = Argument.duration("handlerGrace", options.handlerGrace ?? Handlers.defaultGrace)
+    const handlerTimeoutAfterClose = Argument.duration(
+      "handlerTimeoutAfterClose",
+      options.handlerTimeoutAfterClose ?? Handlers.defaultGrace
+    )
     const push = pushOf(sockets, context)
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}, isFinal = false) {
       const { code = 1001, reason = "server shutting down" } = drainOptions
       const timeout = Argument.duration("timeout", drainOptions.timeout ?? drainTimeout)
       const misuse = checkClose(code, reason)
       if (misuse !== undefined) return yield* Effect.die(misuse)
-      const leaves = (drainOptions.newcomers ?? options.drainNewcomers) === "leave" && Option.isSome(push)
+      const leaves =
+        (drainOptions.newConnections ?? options.newConnectionsWhileDraining) === "stopListening" && Option.isSome(push)
       yield* Effect.logInfo(`Draining ${roster.size} connections`)
       if (leaves) yield* push.value.stopAccepting
       yield* roster.drain({ code, reason, timeout, refuses: !leaves, isFinal })
@@ -238,11 +242,16 @@ const serve = Effect.fnUntraced(
     })
     // The Scope of each connection takes the place of the server's.
     const provided = Context.add(context, WebSocketServer, server) as Context.Context<R | RD>
-    const conversations = new Conversations<R | RD>(runner, yield* Accept.makeAcceptor(options), roster, provided)
+    const conversations = new ConnectionSupervisor<R | RD>(
+      runner,
+      yield* Accept.makeAcceptor(options),
+      roster,
+      provided
+    )
 
     // What accepts goes on during the drain, to refuse; what is left then is interrupted.
     yield* Effect.addFinalizer(() => roster.interrupt(Duration.max(Duration.times(drainTimeout, 1 / 4), leastPatience)))
-    yield* Effect.forkScoped(roster.reap(handlerGrace))
+    yield* Effect.forkScoped(roster.interruptOverdueHandlers(handlerTimeoutAfterClose))
     yield* Effect.forkScoped(Effect.orDie(accepting(sockets, push, conversations)))
     yield* Effect.addFinalizer(() => Effect.andThen(drain({}, true), Effect.logInfo("Stopped")))
     yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)
@@ -266,7 +275,7 @@ const pushOf = <R>(
 const accepting = <R>(
   sockets: SocketServer.SocketServer["Service"],
   push: Option.Option<PushSocketServer["Service"]>,
-  conversations: Conversations<R>
+  conversations: ConnectionSupervisor<R>
 ): Effect.Effect<never, SocketServer.SocketServerError> =>
   Option.isSome(push)
     ? push.value.accept((socket, arrival) => conversations.start(socket, undefined, arrival), conversations)

@@ -1,6 +1,6 @@
 import * as Accept from "@effect-ws/connection/Accept"
 import * as Peer from "@effect-ws/connection/Peer"
-import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import * as Authorization from "@effect-ws/protocol/Authorization"
 import type { ClientHandshake } from "@effect-ws/protocol"
 import * as DigestAuth from "@effect-ws/protocol/DigestAuth"
@@ -41,7 +41,7 @@ const users = Auth.users([
   ["J\u00e4s\u00f8n Doe", Redacted.make("Secret, or not?")]
 ])
 
-const alice = AuthAnswer.password("alice", "wonderland")
+const alice = ClientAuth.password("alice", "wonderland")
 
 /** What a policy says of a request: the identity, or status, reason and challenges. */
 const outcome = Effect.fnUntraced(function* <R>(policy: Auth.Policy<unknown, R>, ...authorization: Array<string>) {
@@ -53,18 +53,24 @@ const outcome = Effect.fnUntraced(function* <R>(policy: Auth.Policy<unknown, R>,
 
 const answerTo = (
   challenges: ReadonlyArray<Authorization.Challenge>,
-  proof: AuthAnswer.Proof,
-  options?: Partial<AuthAnswer.AnswerOptions>
+  proof: ClientAuth.ClientCredentials,
+  options?: Partial<ClientAuth.RespondOptions>
 ): string =>
   Option.getOrThrow(
-    AuthAnswer.answer(challenges, proof, { method: "GET", uri: target, cnonce: "0a4f113b", hashes, ...options })
+    ClientAuth.respondToChallenge(challenges, proof, {
+      method: "GET",
+      uri: target,
+      cnonce: "0a4f113b",
+      hashes,
+      ...options
+    })
   )
 
 /** Asks a policy for its challenges, and answers them. */
 const signIn = Effect.fnUntraced(function* <R>(
   policy: Auth.Policy<unknown, R>,
-  proof: AuthAnswer.Proof,
-  options?: Partial<AuthAnswer.AnswerOptions>
+  proof: ClientAuth.ClientCredentials,
+  options?: Partial<ClientAuth.RespondOptions>
 ) {
   const { challenges = [] } = yield* outcome(policy)
   const header = answerTo(challenges, proof, options)
@@ -84,7 +90,7 @@ describe("Auth", () => {
     it.effect("takes who has the password", () =>
       Effect.gen(function* () {
         assert.deepInclude(yield* signIn(policy, alice), { identity: "alice" })
-        const doe = AuthAnswer.password("J\u00e4s\u00f8n Doe", "Secret, or not?")
+        const doe = ClientAuth.password("J\u00e4s\u00f8n Doe", "Secret, or not?")
         assert.deepInclude(yield* signIn(policy, doe), { identity: "J\u00e4s\u00f8n Doe" })
       })
     )
@@ -97,7 +103,7 @@ describe("Auth", () => {
           ["bob", "wonderland"],
           ["", ""]
         ] as const) {
-          const { challenges, reason, status } = yield* signIn(policy, AuthAnswer.password(username, password))
+          const { challenges, reason, status } = yield* signIn(policy, ClientAuth.password(username, password))
           assert.strictEqual(status, 401)
           assert.strictEqual(reason, "the user name or the password is wrong")
           assert.deepStrictEqual(challenges?.map(Authorization.render), ['Basic realm="chat", charset="UTF-8"'])
@@ -148,7 +154,7 @@ describe("Auth", () => {
 
     it.effect("takes who has the token, and says what is wrong with another", () =>
       Effect.gen(function* () {
-        assert.deepInclude(yield* signIn(policy, AuthAnswer.token("abc")), { identity: "service" })
+        assert.deepInclude(yield* signIn(policy, ClientAuth.token("abc")), { identity: "service" })
         const challenges = (header?: string) =>
           Effect.map(outcome(policy, ...(header === undefined ? [] : [header])), ({ challenges, status }) => [
             status,
@@ -187,15 +193,15 @@ describe("Auth", () => {
       Effect.gen(function* () {
         const one = Auth.digest({ realm: "chat", ...users, algorithms: [algorithm] })
         assert.deepInclude(yield* signIn(one, alice), { identity: "alice" })
-        const doe = AuthAnswer.password("J\u00e4s\u00f8n Doe", "Secret, or not?")
+        const doe = ClientAuth.password("J\u00e4s\u00f8n Doe", "Secret, or not?")
         assert.deepInclude(yield* signIn(one, doe), { identity: "J\u00e4s\u00f8n Doe" })
         for (const [username, password] of [
           ["alice", "Wonderland"],
           ["bob", "wonderland"]
         ] as const) {
-          const refused = yield* signIn(one, AuthAnswer.password(username, password))
+          const refused = yield* signIn(one, ClientAuth.password(username, password))
           assert.deepInclude(refused, { status: 401, reason: "the user name or the password is wrong" })
-          assert.isFalse(AuthAnswer.isStale(refused.challenges ?? []))
+          assert.isFalse(ClientAuth.isStale(refused.challenges ?? []))
         }
       }).pipe(provideNonces())
     )
@@ -207,7 +213,7 @@ describe("Auth", () => {
         assert.deepInclude(yield* outcome(policy, first), { identity: "alice" })
         const replay = yield* outcome(policy, first)
         assert.deepInclude(replay, { status: 401, reason: "the nonce was used with this count before" })
-        assert.isTrue(AuthAnswer.isStale(replay.challenges ?? []))
+        assert.isTrue(ClientAuth.isStale(replay.challenges ?? []))
         assert.deepInclude(yield* outcome(policy, answerTo(challenges, alice, { nc: 2 })), { identity: "alice" })
         assert.deepInclude(yield* outcome(policy, answerTo(replay.challenges ?? [], alice)), { identity: "alice" })
       }).pipe(provideNonces())
@@ -231,17 +237,17 @@ describe("Auth", () => {
         yield* TestClock.adjust("5 minutes")
         const late = yield* outcome(policy, answerTo(challenges, alice))
         assert.deepInclude(late, { status: 401, reason: "the nonce is too old" })
-        assert.isTrue(AuthAnswer.isStale(late.challenges ?? []))
+        assert.isTrue(ClientAuth.isStale(late.challenges ?? []))
         assert.deepInclude(yield* outcome(policy, answerTo(late.challenges ?? [], alice)), { identity: "alice" })
-        const wrong = yield* outcome(policy, answerTo(challenges, AuthAnswer.password("alice", "x")))
-        assert.isFalse(AuthAnswer.isStale(wrong.challenges ?? []))
+        const wrong = yield* outcome(policy, answerTo(challenges, ClientAuth.password("alice", "x")))
+        assert.isFalse(ClientAuth.isStale(wrong.challenges ?? []))
       }).pipe(provideNonces())
     )
 
     it.effect("a wrong password uses up no count", () =>
       Effect.gen(function* () {
         const { challenges = [] } = yield* outcome(policy)
-        const wrong = yield* outcome(policy, answerTo(challenges, AuthAnswer.password("alice", "x")))
+        const wrong = yield* outcome(policy, answerTo(challenges, ClientAuth.password("alice", "x")))
         assert.strictEqual(wrong.status, 401)
         assert.deepInclude(yield* outcome(policy, answerTo(challenges, alice)), { identity: "alice" })
       }).pipe(provideNonces())
@@ -307,7 +313,7 @@ describe("Auth", () => {
         const signed = yield* signIn(hashing, alice)
         assert.notInclude(signed.header, "alice")
         assert.deepInclude(signed, { identity: 7 })
-        assert.strictEqual((yield* signIn(hashing, AuthAnswer.password("bob", "wonderland"))).status, 401)
+        assert.strictEqual((yield* signIn(hashing, ClientAuth.password("bob", "wonderland"))).status, 401)
       }).pipe(provideNonces())
     )
   })
@@ -366,7 +372,7 @@ describe("Auth", () => {
         assert.strictEqual(reason, "expected Digest credentials; expected a Bearer token; expected Basic credentials")
         assert.deepInclude(yield* signIn(policy, alice), { identity: "alice" })
         assert.deepInclude(yield* signIn(policy, alice, { schemes: ["Basic"] }), { identity: "alice" })
-        assert.deepInclude(yield* signIn(policy, AuthAnswer.token("x")), { identity: 7 })
+        assert.deepInclude(yield* signIn(policy, ClientAuth.token("x")), { identity: 7 })
         assert.deepInclude(yield* outcome(policy, "Basic !"), { status: 400 })
       }).pipe(provideNonces())
     )
@@ -377,7 +383,7 @@ describe("Auth", () => {
 
     const decide = Auth.required(
       Auth.anyOf(Auth.digest({ realm: "chat", ...users }), Auth.basic({ realm: "chat", ...users })),
-      Accept.policy({ locations: ["/chat"], subprotocols: ["v1"] }),
+      Accept.policy({ paths: ["/chat"], subprotocols: ["v1"] }),
       { as: User }
     )
 
@@ -386,10 +392,10 @@ describe("Auth", () => {
       { decide }
     )
 
-    const refusalOf = (exit: Exit.Exit<unknown, unknown>): ClientHandshake.HandshakeFailure => {
+    const refusalOf = (exit: Exit.Exit<unknown, unknown>): ClientHandshake.HandshakeError => {
       const error = Option.getOrThrow(Exit.findErrorOption(exit))
-      assert.propertyVal(error, "_tag", "HandshakeFailure")
-      return error as ClientHandshake.HandshakeFailure
+      assert.propertyVal(error, "_tag", "HandshakeError")
+      return error as ClientHandshake.HandshakeError
     }
 
     const network = Layer.provideMerge(serve, [Memory.layer({ port: 0 }), AuthNonces.layer()])

@@ -60,7 +60,7 @@ for (const transport of [memory, tcp]) {
     test(
       "do the handshake as it is configured, and refuse what is refused",
       Effect.gen(function* () {
-        const { server } = yield* running(echo, { locations: ["/rpc"], subprotocols: ["a"] })
+        const { server } = yield* running(echo, { paths: ["/rpc"], subprotocols: ["a"] })
         const client = yield* connect(server, { target: "/rpc", subprotocols: ["a"] })
         assert.strictEqual(client.subprotocol, "a")
         const refused = yield* Effect.flip(connect(server, { target: "/other" }))

@@ -75,55 +75,55 @@ for (const network of networks) {
     )
 
     for (const [name, answer, tag, rule] of [
-      ["another status", () => "HTTP/1.1 404 Not Found\r\nX-Why: gone\r\n\r\n", "HandshakeFailure", "BadStatus"],
-      ["HTTP/1.0", (key: string) => accept(key).replace("HTTP/1.1", "HTTP/1.0"), "HandshakeFailure", "BadHttpVersion"],
-      ["a wrong accept", () => accept(sampleKey), "HandshakeFailure", "WrongAccept"],
+      ["another status", () => "HTTP/1.1 404 Not Found\r\nX-Why: gone\r\n\r\n", "HandshakeError", "BadStatus"],
+      ["HTTP/1.0", (key: string) => accept(key).replace("HTTP/1.1", "HTTP/1.0"), "HandshakeError", "BadHttpVersion"],
+      ["a wrong accept", () => accept(sampleKey), "HandshakeError", "WrongAccept"],
       [
         "no accept",
         (key: string) => accept(key).replace(/Sec-WebSocket-Accept.*\r\n/, ""),
-        "HandshakeFailure",
+        "HandshakeError",
         "MissingAccept"
       ],
-      ["no Upgrade", (key: string) => accept(key).replace(/Upgrade: .*\r\n/, ""), "HandshakeFailure", "MissingUpgrade"],
-      ["another Upgrade", (key: string) => accept(key).replace("websocket", "h2c"), "HandshakeFailure", "WrongUpgrade"],
+      ["no Upgrade", (key: string) => accept(key).replace(/Upgrade: .*\r\n/, ""), "HandshakeError", "MissingUpgrade"],
+      ["another Upgrade", (key: string) => accept(key).replace("websocket", "h2c"), "HandshakeError", "WrongUpgrade"],
       [
         "no Connection",
         (key: string) => accept(key).replace(/Connection: .*\r\n/, ""),
-        "HandshakeFailure",
+        "HandshakeError",
         "MissingConnection"
       ],
       [
         "another Connection",
         (key: string) => accept(key).replace("n: Upgrade", "n: close"),
-        "HandshakeFailure",
+        "HandshakeError",
         "WrongConnection"
       ],
       [
         "an extension that was not offered",
         (key: string) => accept(key, "Sec-WebSocket-Extensions: x\r\n"),
-        "HandshakeFailure",
+        "HandshakeError",
         "UnofferedExtension"
       ],
       [
         "a malformed extension",
         (key: string) => accept(key, "Sec-WebSocket-Extensions: x;;\r\n"),
-        "HandshakeFailure",
+        "HandshakeError",
         "MalformedExtensions"
       ],
       [
         "a subprotocol that was not offered",
         (key: string) => accept(key, "Sec-WebSocket-Protocol: x\r\n"),
-        "HandshakeFailure",
+        "HandshakeError",
         "UnofferedSubprotocol"
       ],
       [
         "two subprotocols",
         (key: string) => accept(key, "Sec-WebSocket-Protocol: x\r\nSec-WebSocket-Protocol: y\r\n"),
-        "HandshakeFailure",
+        "HandshakeError",
         "DuplicateSubprotocol"
       ],
-      ["what is no HTTP", () => "SSH-2.0-OpenSSH_9.7\r\n\r\n", "HeadError", "InvalidVersion"],
-      ["endless headers", () => `HTTP/1.1 101 OK\r\nX: ${"x".repeat(20_000)}`, "HeadError", "HeadersTooLarge"]
+      ["what is no HTTP", () => "SSH-2.0-OpenSSH_9.7\r\n\r\n", "HttpHeadError", "InvalidVersion"],
+      ["endless headers", () => `HTTP/1.1 101 OK\r\nX: ${"x".repeat(20_000)}`, "HttpHeadError", "HeadersTooLarge"]
     ] as const) {
       test(
         `refuses ${name}, typed`,

@@ -1,14 +1,14 @@
 /**
  * What `Telemetry` measures and traces, at both ends of a network in memory: every metric is brought about and read.
  */
-import { measures } from "@effect-ws/connection/Measures"
-import type { Measure } from "@effect-ws/connection/Measures"
+import { definitions } from "@effect-ws/connection/Metrics"
+import type { MetricDefinition } from "@effect-ws/connection/Metrics"
 import * as Telemetry from "@effect-ws/connection/Telemetry"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Frame from "@effect-ws/protocol/Frame"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
-import * as Faulty from "@effect-ws/transport/Faulty"
+import * as FaultInjection from "@effect-ws/transport/FaultInjection"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Latch, Layer, Logger, Metric, Option, References, Stream, Tracer } from "effect"
@@ -185,7 +185,7 @@ describe.each(handled)("metrics of the $name server and of its client", (variant
               : Effect.succeed({})
       })
       yield* connect(server)
-      assert.strictEqual((yield* Effect.flip(connect(server, { target: "/teapot" })))._tag, "HandshakeFailure")
+      assert.strictEqual((yield* Effect.flip(connect(server, { target: "/teapot" })))._tag, "HandshakeError")
       yield* Effect.flip(connect(server, { target: "/broken" }))
       yield* quiet
       const peer = yield* RawPeer.dial(server.address)
@@ -230,7 +230,7 @@ describe.each(handled)("metrics of the $name server and of its client", (variant
       yield* quiet
       yield* assertFigures({ 'websocket_inbound_buffered_bytes{role="server"}': 0 })
 
-      const slow = yield* connect(server, { inboundBuffer: 10 })
+      const slow = yield* connect(server, { receiveBufferSize: 10 })
       yield* quiet
       const found = yield* figures
       const inbound = found.get('websocket_inbound_buffered_bytes{role="client"}')!
@@ -278,7 +278,7 @@ describe("metrics of what is sent to many", () => {
   it.effect("count publications, subscriptions, and what became of each message", () =>
     Effect.gen(function* () {
       const topics = yield* Topics.make({ maxQueuedMessages: 2 })
-      const server = yield* serve(handled[0]!, echoHandlers, { outboundBuffer: 1 })
+      const server = yield* serve(handled[0]!, echoHandlers, { writeHighWaterMark: 1 })
       yield* connect(server)
       const slow = yield* RawPeer.upgrade(server.address)
       const [one, two] = yield* server.connections
@@ -301,7 +301,7 @@ describe("metrics of what is sent to many", () => {
         'websocket_deliveries_dropped_total{source="topic"}': 3,
         ...deliveries("topic", { delivered: 2, queued: 5 })
       })
-      yield* topics.subscribe(two!, "sports", { whenBehind: "wait", waitTimeout: "1 second" })
+      yield* topics.subscribe(two!, "sports", { onSlowSubscriber: "wait", backpressureTimeout: "1 second" })
       const publishing = yield* Effect.forkScoped(topics.publish("sports", "waited for"))
       const given = yield* Effect.forkScoped(topics.publish("sports", "waited for, then not"))
       yield* quiet
@@ -322,15 +322,15 @@ describe("metrics of what is sent to many", () => {
 
 describe("latency", () => {
   // The dialer and the listener are both slow, in both directions.
-  const slow = Faulty.layer({ both: { latency: "40 millis" } }).pipe(Layer.provide(Memory.layer({ port: 0 })))
+  const slow = FaultInjection.layer({ both: { latency: "40 millis" } }).pipe(Layer.provide(Memory.layer({ port: 0 })))
 
   it.effect("is what keepalive measures, at both ends, on the connection and as a metric", () =>
     Effect.gen(function* () {
-      const server = yield* start(WebSocketServer.layer(echo, { keepalive: { idle: "2 seconds" } }))
+      const server = yield* start(WebSocketServer.layer(echo, { keepalive: { interval: "2 seconds" } }))
       const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
       const step = Effect.andThen(TestClock.adjust("10 millis"), Effect.repeat(turn, { times: 4 }))
       // A little before the server's first ping, which would be life enough, can have come.
-      const connecting = yield* Effect.forkScoped(connect(server, { keepalive: { idle: "1980 millis" } }))
+      const connecting = yield* Effect.forkScoped(connect(server, { keepalive: { interval: "1980 millis" } }))
       yield* Effect.repeat(step, { times: 40 })
       assert.isDefined(connecting.pollUnsafe(), "no connection yet")
       const client = yield* Fiber.join(connecting)
@@ -361,7 +361,7 @@ describe("latency", () => {
   it.effect("is measured by the client's keepalive where the server has none", () =>
     Effect.gen(function* () {
       const server = yield* start(WebSocketServer.layer(echo, { keepalive: false }))
-      const client = yield* connect(server, { keepalive: { idle: "5 seconds" } })
+      const client = yield* connect(server, { keepalive: { interval: "5 seconds" } })
       yield* TestClock.adjust("20 seconds")
       assert.isDefined(client.latency)
       const found = yield* figures
@@ -412,7 +412,9 @@ describe("metrics", () => {
   it.effect("are those of the table, each with its unit and description", () =>
     Effect.gen(function* () {
       yield* talk
-      const table = new Map(Object.values(measures).map((measure): [string, Measure] => [measure.name, measure]))
+      const table = new Map(
+        Object.values(definitions).map((measure): [string, MetricDefinition] => [measure.name, measure])
+      )
       for (const { attributes, description, id, type } of yield* Metric.snapshot) {
         const measure = table.get(id)
         assert.isDefined(measure, id)
@@ -551,7 +553,7 @@ describe.each(handled)("spans of the $name server and of its client", (variant) 
   it.effect("tell of refusals and of bad ends", () =>
     traced((spans) =>
       Effect.gen(function* () {
-        const server = yield* serve(variant, echoHandlers, { locations: ["/"] })
+        const server = yield* serve(variant, echoHandlers, { paths: ["/"] })
         yield* Effect.flip(connect(server, { target: "/elsewhere" }))
         yield* quiet
         for (const [kind, error] of [
@@ -663,7 +665,7 @@ describe("spans", () => {
         assert.notStrictEqual(answering.traceId, find(spans, "caller").traceId)
         // The server's own two are still one trace.
         assert.strictEqual(find(spans, "websocket.connection", "server").traceId, answering.traceId)
-      }).pipe(observed({ sendTrace: false }))
+      }).pipe(observed({ injectTraceContext: false }))
     )
   )
 
@@ -673,7 +675,7 @@ describe("spans", () => {
         assert.match((yield* caller) ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
         const answering = find(spans, "websocket.handshake", "server")
         assert.notStrictEqual(answering.traceId, find(spans, "caller").traceId)
-      }).pipe(observed({ acceptTrace: false }))
+      }).pipe(observed({ extractTraceContext: false }))
     )
   )
 

@@ -20,7 +20,7 @@ import { handled } from "./support/variants.ts"
 // Pipes so narrow that one who does not read is behind after a few short messages.
 const network = Layer.fresh(Memory.layer({ port: 0, pipeSize: 100, readAhead: 1 }))
 
-const everyone = (subscribers: number, rest: Partial<Topics.Delivery> = {}): Topics.Delivery => ({
+const everyone = (subscribers: number, rest: Partial<Topics.PublishResult> = {}): Topics.PublishResult => ({
   subscribers,
   delivered: subscribers,
   queued: 0,
@@ -49,7 +49,7 @@ for (const variant of handled) {
       onMessage: (connection, message) => Effect.ignore(connection.send(message))
     }
     const server = Context.get(
-      yield* Layer.build(variant.layer(handlers, { outboundBuffer: 1, keepalive: false, ...options })),
+      yield* Layer.build(variant.layer(handlers, { writeHighWaterMark: 1, keepalive: false, ...options })),
       WebSocketServer.WebSocketServer
     )
     const topics = yield* Topics.make(options)
@@ -136,9 +136,9 @@ for (const variant of handled) {
     test(
       "keep their order under concurrent publishers, across slices, and each is told the same of all",
       Effect.gen(function* () {
-        const { reader, topics } = yield* start({ slice: 3 })
+        const { reader, topics } = yield* start({ batchSize: 3 })
         const readers = yield* Effect.forEach(Array.from({ length: 7 }), () => reader)
-        for (const { connection } of readers) yield* topics.subscribe(connection, "x", { whenBehind: "wait" })
+        for (const { connection } of readers) yield* topics.subscribe(connection, "x", { onSlowSubscriber: "wait" })
         const publishing = yield* Effect.forkScoped(
           Effect.forEach(
             ["a", "b", "c", "d"],
@@ -164,7 +164,7 @@ for (const variant of handled) {
     test(
       "let others go on between slices",
       Effect.gen(function* () {
-        const { reader, topics } = yield* start({ slice: 1 })
+        const { reader, topics } = yield* start({ batchSize: 1 })
         const readers = yield* Effect.forEach(Array.from({ length: 100 }), () => reader)
         for (const { connection } of readers) yield* topics.subscribe(connection, "x")
         const other = yield* reader
@@ -187,7 +187,7 @@ for (const variant of handled) {
         const { reader, sluggard, topics } = yield* start()
         const [fast, slow] = [yield* reader, yield* sluggard]
         yield* topics.subscribe(fast.connection, "x")
-        const options: Topics.BehindOptions = { maxQueuedMessages: 5 }
+        const options: Topics.SlowSubscriberOptions = { maxQueuedMessages: 5 }
         const subscription = yield* topics.subscribe(slow.connection, "x", options)
         const total = { delivered: 0, queued: 0, dropped: 0 }
         for (const text of numbers(0, 40)) {
@@ -259,9 +259,9 @@ for (const variant of handled) {
         const { reader, sluggard, topics } = yield* start()
         const slow = yield* sluggard
         const fast = yield* reader
-        yield* topics.subscribe(slow.connection, "x", { whenBehind: "wait" })
-        yield* topics.subscribe(fast.connection, "x", { whenBehind: "wait" })
-        const done: Array<Topics.Delivery> = []
+        yield* topics.subscribe(slow.connection, "x", { onSlowSubscriber: "wait" })
+        yield* topics.subscribe(fast.connection, "x", { onSlowSubscriber: "wait" })
+        const done: Array<Topics.PublishResult> = []
         const publishing = yield* Effect.forkScoped(
           Effect.forEach(numbers(0, 20), (text) =>
             Effect.map(topics.publish("x", text), (account) => done.push(account))
@@ -302,8 +302,8 @@ for (const variant of handled) {
       Effect.gen(function* () {
         const { sluggard, topics } = yield* start()
         const [slow, slower] = [yield* sluggard, yield* sluggard]
-        yield* topics.subscribe(slow.connection, "x", { whenBehind: "wait", waitTimeout: "3 seconds" })
-        yield* topics.subscribe(slower.connection, "x", { whenBehind: "wait", waitTimeout: "5 seconds" })
+        yield* topics.subscribe(slow.connection, "x", { onSlowSubscriber: "wait", backpressureTimeout: "3 seconds" })
+        yield* topics.subscribe(slower.connection, "x", { onSlowSubscriber: "wait", backpressureTimeout: "5 seconds" })
         const publishing = yield* Effect.forkScoped(
           Effect.gen(function* () {
             for (;;) {
@@ -322,9 +322,9 @@ for (const variant of handled) {
         yield* TestClock.adjust("2 seconds")
         assert.deepStrictEqual(yield* Fiber.join(publishing), everyone(2, { delivered: 0, disconnected: 2 }))
         yield* TestClock.adjust("20 seconds")
-        const closure = yield* slow.connection.closed
-        assert.deepStrictEqual(closure.sent, { code: 1013, reason: "the peer does not read what it is sent" })
-        assert.strictEqual(closure.error._tag, "TryAgainLater")
+        const closeInfo = yield* slow.connection.closed
+        assert.deepStrictEqual(closeInfo.sent, { code: 1013, reason: "the peer does not read what it is sent" })
+        assert.strictEqual(closeInfo.error._tag, "TryAgainLater")
         assert.match((yield* Fiber.join(reading)).frames.at(-1)!, /^close 1013/)
         assert.deepStrictEqual(yield* topics.names, [])
       })
@@ -335,7 +335,7 @@ for (const variant of handled) {
       Effect.gen(function* () {
         const { reader, sluggard, topics } = yield* start()
         const [fast, slow] = [yield* reader, yield* sluggard]
-        const subscription = yield* topics.subscribe(slow.connection, "x", { whenBehind: "wait" })
+        const subscription = yield* topics.subscribe(slow.connection, "x", { onSlowSubscriber: "wait" })
         let sent = 0
         for (;;) {
           const exit = yield* Effect.forkScoped(topics.publish("x", numbers(sent, sent + 1)[0]!))
@@ -364,8 +364,8 @@ for (const variant of handled) {
         const { reader, sluggard, topics } = yield* start()
         const [fast, slow] = [yield* reader, yield* sluggard]
         yield* topics.subscribe(fast.connection, "x")
-        yield* topics.subscribe(slow.connection, "x", { whenBehind: "disconnect", maxQueuedMessages: 2 })
-        const accounts: Array<Topics.Delivery> = []
+        yield* topics.subscribe(slow.connection, "x", { onSlowSubscriber: "disconnect", maxQueuedMessages: 2 })
+        const accounts: Array<Topics.PublishResult> = []
         for (const text of numbers(0, 11)) {
           accounts.push(yield* topics.publish("x", text))
           assert.strictEqual(yield* receiveText(fast.client), text)
@@ -406,7 +406,7 @@ for (const variant of handled) {
     test(
       "send large messages by reference, and leave them as they are",
       Effect.gen(function* () {
-        const { reader, topics } = yield* start({ outboundBuffer: 1 << 20 })
+        const { reader, topics } = yield* start({ writeHighWaterMark: 1 << 20 })
         const readers = yield* Effect.forEach(Array.from({ length: 3 }), () => reader)
         for (const { connection } of readers) yield* topics.subscribe(connection, "x")
         const bytes = patterned(200_000)
@@ -439,7 +439,7 @@ for (const variant of handled) {
         yield* topics.subscribe(connection, "b")
         const error = yield* Effect.flip(topics.subscribe(connection, "c"))
         assert.strictEqual(error.message, 'no subscription to "c": the connection has 2, the most it may have')
-        assert.strictEqual(yield* topics.subscribe(connection, "a", { whenBehind: "wait" }), first)
+        assert.strictEqual(yield* topics.subscribe(connection, "a", { onSlowSubscriber: "wait" }), first)
         assert.strictEqual(yield* topics.subscribers("c"), 0)
       })
     )
@@ -447,7 +447,7 @@ for (const variant of handled) {
     test(
       "broadcast to all connections but one, with a policy for those that are behind",
       Effect.gen(function* () {
-        const { reader, server, sluggard } = yield* start({ broadcastSlice: 2 })
+        const { reader, server, sluggard } = yield* start({ broadcastBatchSize: 2 })
         const readers = yield* Effect.forEach(Array.from({ length: 5 }), () => reader)
         const slow = yield* sluggard
         assert.deepStrictEqual(yield* server.broadcast("hello", { except: readers[0]!.connection }), everyone(5))
@@ -465,7 +465,7 @@ for (const variant of handled) {
         assert.strictEqual(total.queued - total.dropped, 3)
         const got = yield* readTexts(slow.peer, 1 + 20 - total.dropped)
         assert.deepStrictEqual(got, ["hello", ...numbers(0, 20 - total.queued), ...numbers(17, 20)])
-        assert.deepStrictEqual(yield* server.broadcast("bye", { whenBehind: "wait" }), everyone(6))
+        assert.deepStrictEqual(yield* server.broadcast("bye", { onSlowSubscriber: "wait" }), everyone(6))
         assert.deepStrictEqual(yield* readTexts(slow.peer, 1), ["bye"])
       })
     )
@@ -476,11 +476,11 @@ describe("Topics", () => {
   it.effect("let publishers go on when the service ends", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const topics = yield* Scope.provide(Topics.make({ slice: 1 }), scope)
+      const topics = yield* Scope.provide(Topics.make({ batchSize: 1 }), scope)
       const server = Context.get(
         yield* Layer.build(
           WebSocketServer.layer((connection) =>
-            Effect.andThen(topics.subscribe(connection, "x", { whenBehind: "wait" }), connection.closed)
+            Effect.andThen(topics.subscribe(connection, "x", { onSlowSubscriber: "wait" }), connection.closed)
           )
         ),
         WebSocketServer.WebSocketServer

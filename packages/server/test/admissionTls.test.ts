@@ -104,7 +104,7 @@ describe("TLS handshakes", { timeout: 20_000 }, () => {
       yield* Effect.forEach(sockets, closed, { discard: true })
       // There is no room, and nobody silent: the answer comes over TLS.
       const error = yield* Effect.flip(connect(server))
-      assert.isTrue(error._tag === "HandshakeFailure" && error.status === 503)
+      assert.isTrue(error._tag === "HandshakeError" && error.status === 503)
       yield* last.close()
       yield* Effect.repeat(Effect.delay(server.connections, "5 millis"), { until: ({ length }) => length < 2 })
       yield* works(server)

@@ -53,7 +53,7 @@ const statuses = (
   }).pipe(
     Effect.provide(
       WebSocketServer.layer(() => Effect.void, {
-        decide: Auth.required(policy, Accept.policy({ locations: ["/chat"] })),
+        decide: Auth.required(policy, Accept.policy({ paths: ["/chat"] })),
         // curl never answers a close frame
         closeTimeout: "50 millis"
       }).pipe(Layer.provide([Tcp.layerServer({ port: 0 }), AuthNonces.layer()]))

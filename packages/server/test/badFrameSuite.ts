@@ -106,11 +106,11 @@ export const badFrameSuite = (way: Way, kind: keyof Programs): void => {
             assert.deepStrictEqual(frames.slice(0, -1).toSorted(), ["pong two", "text one", "text three"])
             assert.match(frames.at(-1)!, new RegExp(`^close ${code} .{10,123}$`))
             assert.strictEqual(ending, "end")
-            const closure = yield* server.closed
-            assert.strictEqual(closure.violation?.rule, rule)
-            assert.strictEqual(closure.initiator, "local")
-            assert.strictEqual(closure.sent?.code, code)
-            assert.isFalse(closure.clean)
+            const closeInfo = yield* server.closed
+            assert.strictEqual(closeInfo.violation?.rule, rule)
+            assert.strictEqual(closeInfo.initiator, "local")
+            assert.strictEqual(closeInfo.sent?.code, code)
+            assert.isFalse(closeInfo.clean)
             yield* stillServes(server)
           })
         )
@@ -257,9 +257,9 @@ export const badFrameSuite = (way: Way, kind: keyof Programs): void => {
             yield* peer.send(text("one"), bytes)
             // The server ends the stream; this peer does nothing for it.
             assert.deepStrictEqual(yield* peer.rest, { frames: ["text one", answer], ending: "end" })
-            const closure = yield* server.closed
-            assert.isTrue(closure.clean)
-            assert.strictEqual(closure.initiator, "remote")
+            const closeInfo = yield* server.closed
+            assert.isTrue(closeInfo.clean)
+            assert.strictEqual(closeInfo.initiator, "remote")
           })
         )
       }
@@ -273,9 +273,9 @@ export const badFrameSuite = (way: Way, kind: keyof Programs): void => {
           yield* peer.frame
           yield* peer.shutdown
           assert.deepStrictEqual(yield* peer.rest, { frames: [], ending: "end" })
-          const closure = yield* server.closed
+          const closeInfo = yield* server.closed
           assert.deepStrictEqual(
-            [closure.error._tag, closure.initiator, closure.clean],
+            [closeInfo.error._tag, closeInfo.initiator, closeInfo.clean],
             ["AbnormalClosure", "transport", false]
           )
         })

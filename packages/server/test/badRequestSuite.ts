@@ -117,7 +117,7 @@ export const badRequestSuite = (way: Way, kind: keyof Programs): void => {
           name: "for an unknown path where the program decides",
           request: requestHead(),
           status: 404,
-          options: { locations: ["/other"], decide: () => Effect.succeed({}) }
+          options: { paths: ["/other"], decide: () => Effect.succeed({}) }
         },
         {
           name: "without credentials where they are asked for",
@@ -142,7 +142,7 @@ export const badRequestSuite = (way: Way, kind: keyof Programs): void => {
           name: "for an unknown path",
           request: requestHead(),
           status: 404,
-          options: { locations: ["/other"] }
+          options: { paths: ["/other"] }
         },
         {
           name: "with a subprotocol that is no token",

@@ -5,7 +5,7 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Extension from "@effect-ws/extensions/Extension"
 import * as Extensions from "@effect-ws/extensions/Extensions"
-import type { Part, Pending } from "@effect-ws/protocol/Extension"
+import type { MessagePart, AsyncTransform } from "@effect-ws/protocol/Extension"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Schema, Stream } from "effect"
 import { network, quiet } from "./support/inMemory.ts"
@@ -34,7 +34,7 @@ const extension = (where: Where) =>
     open: ({ role }) => {
       const act =
         (here: string) =>
-        (part: Part): Pending | undefined => {
+        (part: MessagePart): AsyncTransform | undefined => {
           if (role !== "server" || Buffer.from(part.payload).toString() !== "break") return undefined
           if (where === here) bug()
           return where === `${here} later` ? { _tag: "Pending", start: bug } : undefined

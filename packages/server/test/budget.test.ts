@@ -39,7 +39,7 @@ describe("a budget", () => {
   it("says what is wrong with its options", () => {
     assert.throws(() => new Budget({ limit: -1 }), "limit: expected an integer of at least 0, or Infinity, found -1")
     assert.throws(
-      () => new Budget({ floor: Number.NaN }),
+      () => new Budget({ minPerConnection: Number.NaN }),
       "floor: expected an integer of at least 0, or Infinity, found NaN"
     )
   })
@@ -52,7 +52,7 @@ describe("a budget", () => {
 
     it.effect(`closes the connection without progress, not the one that needs memory (${name})`, () =>
       Effect.gen(function* () {
-        const budget = new Budget({ limit: 1024 * KiB, floor: 64 * KiB })
+        const budget = new Budget({ limit: 1024 * KiB, minPerConnection: 64 * KiB })
         const server = yield* build(budget)
         const small = yield* connect(server)
         const halves = yield* Effect.forEach(Array.from({ length: 4 }), () => RawPeer.upgrade(server.address))
@@ -111,7 +111,7 @@ describe("a budget", () => {
     it.effect(`closes a connection that does not read what it is sent, too (${name})`, () =>
       Effect.gen(function* () {
         const connections = yield* Queue.unbounded<Connection>()
-        const budget = new Budget({ limit: 1024 * KiB, floor: 64 * KiB })
+        const budget = new Budget({ limit: 1024 * KiB, minPerConnection: 64 * KiB })
         const server = yield* build(budget, { onOpen: (connection) => Queue.offer(connections, connection) })
         yield* RawPeer.upgrade(server.address)
         const deaf = yield* Queue.take(connections)
@@ -122,8 +122,8 @@ describe("a budget", () => {
         assert.isAbove(held, 64 * KiB)
         const peer = yield* RawPeer.upgrade(server.address)
         yield* peer.send(half(2 * (1025 * KiB - held)))
-        const closure = yield* deaf.closed
-        assert.strictEqual(closure.error._tag, "TryAgainLater")
+        const closeInfo = yield* deaf.closed
+        assert.strictEqual(closeInfo.error._tag, "TryAgainLater")
         yield* quiet
         assert.isAtMost(budget.used, 1025 * KiB - held)
       }).pipe(Effect.provide(network))
@@ -131,7 +131,7 @@ describe("a budget", () => {
 
     it.effect(`refuses new handshakes while it is exceeded, with 503 (${name})`, () =>
       Effect.gen(function* () {
-        const budget = new Budget({ limit: 100, floor: 64 * KiB })
+        const budget = new Budget({ limit: 100, minPerConnection: 64 * KiB })
         const server = yield* build(budget)
         const peer = yield* RawPeer.upgrade(server.address)
         yield* peer.send(half(1000))
@@ -188,7 +188,7 @@ describe("a budget", () => {
       [Schema.Array(Step).check(Schema.isMaxLength(30))],
       ([steps]) =>
         Effect.gen(function* () {
-          const budget = new Budget({ limit: 500 * KiB, floor: 8 * KiB })
+          const budget = new Budget({ limit: 500 * KiB, minPerConnection: 8 * KiB })
           yield* Effect.scoped(
             Effect.gen(function* () {
               const context = yield* Effect.context<Layer.Success<typeof network>>()

@@ -36,12 +36,12 @@ const messages = Array.from({ length: 30 }, (_, at) => new Uint8Array(100_000).f
 
 describe.each(networks)("a burst over $name", ({ layer }) => {
   it.live.each([
-    { whenBehind: "dropOldest", how: "topic" },
-    { whenBehind: "disconnect", how: "topic" },
-    { whenBehind: "dropOldest", how: "broadcast" }
+    { onSlowSubscriber: "dropOldest", how: "topic" },
+    { onSlowSubscriber: "disconnect", how: "topic" },
+    { onSlowSubscriber: "dropOldest", how: "broadcast" }
   ] as const)(
-    "reaches a peer that reads at full speed: $how, $whenBehind",
-    ({ how, whenBehind }) =>
+    "reaches a peer that reads at full speed: $how, $onSlowSubscriber",
+    ({ how, onSlowSubscriber }) =>
       Effect.gen(function* () {
         const joined = yield* Deferred.make<void>()
         const topics = yield* Topics.make()
@@ -49,7 +49,7 @@ describe.each(networks)("a burst over $name", ({ layer }) => {
           WebSocketServer.layer(
             (connection) =>
               Effect.andThen(
-                topics.subscribe(connection, "news", { whenBehind }),
+                topics.subscribe(connection, "news", { onSlowSubscriber }),
                 Effect.andThen(Deferred.succeed(joined, undefined), Effect.never)
               ),
             { drainTimeout: 0 }
@@ -58,7 +58,7 @@ describe.each(networks)("a burst over $name", ({ layer }) => {
         const client = yield* connect(server)
         yield* Deferred.await(joined)
         const deliveries = yield* Effect.forEach(messages, (message) =>
-          how === "topic" ? topics.publish("news", message) : server.broadcast(message, { whenBehind })
+          how === "topic" ? topics.publish("news", message) : server.broadcast(message, { onSlowSubscriber })
         )
         assert.deepStrictEqual(
           deliveries.map(({ delivered }) => delivered),

@@ -6,7 +6,7 @@ import { Budget, CurrentBudget } from "@effect-ws/connection/Budget"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import { network, quiet } from "./support/inMemory.ts"
 import { connect } from "./support/programs.ts"
 import { handled, start } from "./support/variants.ts"
@@ -28,13 +28,13 @@ describe("compressed replies above the outbound buffer", () => {
     it.effect(`leave the connection reading, and nothing in the budget (${name})`, () =>
       Effect.gen(function* () {
         const budget = new Budget()
-        const closed = yield* Deferred.make<Closure>()
+        const closed = yield* Deferred.make<CloseInfo>()
         const server = yield* start(
           layer(
             {
               onMessage: (connection) =>
                 Effect.forEach([1, 2, 3, 4], () => connection.send(noise(40 * KiB)), { discard: true }),
-              onClose: (_, closure) => Deferred.succeed(closed, closure)
+              onClose: (_, closeInfo) => Deferred.succeed(closed, closeInfo)
             },
             { keepalive: false }
           ).pipe(Layer.provide(PermessageDeflate.layer()), Layer.provide(Layer.succeed(CurrentBudget, budget)))

@@ -82,7 +82,7 @@ for (const { layer, name } of servers) {
         const second = yield* connect(server)
         yield* quiet
         assert.strictEqual((yield* server.connections).length, 2)
-        assert.isUndefined(second.closure)
+        assert.isUndefined(second.closeInfo)
       }).pipe(Effect.scoped, Effect.provide(network))
     )
   })

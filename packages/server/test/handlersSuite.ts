@@ -60,10 +60,10 @@ export const handlersSuite = (transport: Transport, variant: Variant<Handlers<un
       onPong: note((data) => `pong ${data.length}`, handlers.onPong),
       onSent: note((message) => `sent ${message.data.length}`, handlers.onSent),
       onError: note((cause) => `error ${String((Cause.squash(cause) as Error).message)}`, handlers.onError),
-      onClose: (connection, closure) =>
+      onClose: (connection, closeInfo) =>
         Effect.suspend(() => {
-          heard.push(`close ${closure.error.code}`)
-          return handlers.onClose?.(connection, closure) ?? Effect.void
+          heard.push(`close ${closeInfo.error.code}`)
+          return handlers.onClose?.(connection, closeInfo) ?? Effect.void
         }).pipe(Effect.ensuring(Deferred.succeed(over, undefined)))
     })
     return { server, heard, over: Deferred.await(over) }
@@ -278,7 +278,7 @@ export const handlersSuite = (transport: Transport, variant: Variant<Handlers<un
         yield* Deferred.await(working)
         const draining = yield* Effect.forkChild(server.drain({ timeout: "8 seconds" }), { startImmediately: true })
         const error = yield* Effect.flip(connect(server))
-        assert.isTrue(error._tag === "HandshakeFailure" && error.status === 503)
+        assert.isTrue(error._tag === "HandshakeError" && error.status === 503)
         yield* go.open
         assert.deepStrictEqual(yield* Stream.runCollect(client.messages), [
           Message.text("one"),
@@ -296,7 +296,7 @@ export const handlersSuite = (transport: Transport, variant: Variant<Handlers<un
         const server = yield* serve(echoHandlers, { maxConnections: 1, maxMessageSize: 10 })
         const client = yield* connect(server)
         const error = yield* Effect.flip(connect(server))
-        assert.isTrue(error._tag === "HandshakeFailure" && error.status === 503)
+        assert.isTrue(error._tag === "HandshakeError" && error.status === 503)
         yield* client.send("x".repeat(11))
         assert.strictEqual((yield* client.closed).received?.code, 1009)
       }))

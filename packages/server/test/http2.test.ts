@@ -110,7 +110,7 @@ describe("WebSockets over HTTP/2", () => {
   it.live("refuses with a complete response what the policies and the decision refuse", () =>
     Effect.gen(function* () {
       const decide = () => Effect.fail(new HandshakeRejection({ status: 402, reason: "pay first" }))
-      const { port } = yield* serve(echo, { locations: ["/a"], decide })
+      const { port } = yield* serve(echo, { paths: ["/a"], decide })
       const session = yield* Http2Peer.session(`http://127.0.0.1:${port}`)
       const missing = Http2Peer.connect(session, { ":path": "/b" })
       assert.strictEqual(yield* Effect.promise(() => missing.status), 404)

@@ -25,7 +25,7 @@ for (const { layer, name } of handled) {
   describe(`the ${name} server, draining for a successor`, () => {
     it.effect("stops listening, finishes handshakes that are under way, and tells everybody to come back", () =>
       Effect.gen(function* () {
-        const server = yield* serve(echoHandlers, { drainNewcomers: "leave" })
+        const server = yield* serve(echoHandlers, { newConnectionsWhileDraining: "stopListening" })
         const client = yield* connect(server, { keepalive: false })
         yield* client.send("before")
         assert.strictEqual(yield* receiveText(client), "before")
@@ -68,9 +68,12 @@ for (const { layer, name } of handled) {
         const late = yield* RawPeer.dial(server.address)
         yield* late.send("GET / HTTP/1.1\r\n")
         yield* quiet
-        const draining = yield* Effect.forkChild(server.drain({ newcomers: "leave", timeout: "4 seconds" }), {
-          startImmediately: true
-        })
+        const draining = yield* Effect.forkChild(
+          server.drain({ newConnections: "stopListening", timeout: "4 seconds" }),
+          {
+            startImmediately: true
+          }
+        )
         yield* pass(3000)
         yield* pass(999)
         assert.isUndefined(draining.pollUnsafe())
@@ -109,13 +112,13 @@ for (const { layer, name } of handled) {
       return { server, late, finish }
     })
 
-    for (const newcomers of ["refuse", "leave"] as const) {
-      it.effect(`drops a connection of it when the time is over, newcomers: ${newcomers}`, () =>
+    for (const newConnections of ["reject", "stopListening"] as const) {
+      it.effect(`drops a connection of it when the time is over, new connections: ${newConnections}`, () =>
         Effect.gen(function* () {
           const { finish, late, server } = yield* midway()
           // Somebody who keeps the drain waiting.
           const other = yield* RawPeer.upgrade(server.address)
-          const draining = yield* Effect.forkChild(server.drain({ newcomers }), { startImmediately: true })
+          const draining = yield* Effect.forkChild(server.drain({ newConnections }), { startImmediately: true })
           // After the first step of the drain, which asks, and before the second, which insists.
           yield* pass(2900)
           yield* finish
@@ -149,7 +152,7 @@ for (const { layer, name } of handled) {
         const closed = yield* Deferred.make<number>()
         const server = yield* serve(
           { ...echoHandlers, onClose: (_, { error }) => Deferred.succeed(closed, error.code) },
-          { keepalive: { idle: "20 seconds", timeout: "20 seconds" } }
+          { keepalive: { interval: "20 seconds", timeout: "20 seconds" } }
         )
         const peer = yield* RawPeer.upgrade(server.address)
         yield* pass(20_000)

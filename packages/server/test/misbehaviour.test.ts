@@ -69,13 +69,14 @@ const servers: ReadonlyArray<{
   { name: "queue", layer: (program, options) => WebSocketServer.layerQueue(program as Scoped, options) },
   {
     name: "queue with two workers and slices of one",
-    layer: (program, options) => WebSocketServer.layerQueue(program as Scoped, { ...options, workers: 2, slice: 1 })
+    layer: (program, options) =>
+      WebSocketServer.layerQueue(program as Scoped, { ...options, workers: 2, maxEventsPerTurn: 1 })
   }
 ]
 
 const options: WebSocketServer.ServerOptions = {
   keepalive: false,
-  handlerGrace: "30 seconds",
+  handlerTimeoutAfterClose: "30 seconds",
   drainTimeout: "2 seconds"
 }
 
@@ -234,7 +235,7 @@ for (const server of servers) {
           const messages = scene.noted("Error").map(({ message }) => message)
           if (deed === "hangs") {
             assert.deepStrictEqual(messages, [
-              "The handler onError was interrupted, for it took longer than handlerGrace"
+              "The handler onError was interrupted, for it took longer than handlerTimeoutAfterClose"
             ])
           } else assert.deepStrictEqual(messages, ["The handler onError failed"])
         }).pipe(Effect.provide(network))

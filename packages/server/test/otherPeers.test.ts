@@ -209,7 +209,7 @@ for (const [name, open] of [
     test(
       "do not meet where the origin is refused, or the path unknown",
       Effect.gen(function* () {
-        const url = yield* serve(echo, { locations: ["/elsewhere"] })
+        const url = yield* serve(echo, { paths: ["/elsewhere"] })
         const error = yield* Effect.flip(open(url))
         assert.isTrue(error === "it did not open" || error.includes("404"), error)
       })
@@ -319,8 +319,8 @@ describe("our client and the server of ws", () => {
         socket.on("message", () => socket.close(4002, "theirs"))
       })
       const first = yield* connect(server)
-      const closure = yield* first.close(4001, "ours")
-      assert.deepStrictEqual([closure.clean, closure.received?.code], [true, 4001])
+      const closeInfo = yield* first.close(4001, "ours")
+      assert.deepStrictEqual([closeInfo.clean, closeInfo.received?.code], [true, 4001])
       assert.strictEqual(yield* Queue.take(seen), "4001 ours")
       const second = yield* connect(server)
       yield* second.send("close, please")

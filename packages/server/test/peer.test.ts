@@ -213,7 +213,7 @@ describe("a decision and a handler", () => {
       const asked: Array<string> = []
       const server = yield* start(
         WebSocketServer.layer(echo, {
-          locations: ["/chat"],
+          paths: ["/chat"],
           decide: Auth.required(
             ({ path }) => Effect.sync(() => void asked.push(`authenticate ${path}`)),
             ({ path }) => Effect.sync(() => (asked.push(`decide ${path}`), {}))

@@ -6,7 +6,7 @@ import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Tls from "@effect-ws/transport/Tls"
 import { assert, describe, it } from "@effect/vitest"
 import type { Connection } from "@effect-ws/connection/Connection"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import { Deferred, Effect, Fiber, Layer, Redacted, References, Stream } from "effect"
 import type { Scope } from "effect"
 import * as Net from "node:net"
@@ -93,13 +93,13 @@ const serve = Effect.fnUntraced(function* (
   handler: (connection: Connection) => Effect.Effect<unknown, unknown>,
   options: WebSocketServer.ServerOptions
 ) {
-  const closed = yield* Deferred.make<Closure>()
+  const closed = yield* Deferred.make<CloseInfo>()
   const sockets = yield* Layer.build(network.layer)
   const server = yield* start(
     WebSocketServer.layer(
       (connection) =>
         Effect.andThen(
-          Effect.forkDetach(Effect.flatMap(connection.closed, (closure) => Deferred.succeed(closed, closure))),
+          Effect.forkDetach(Effect.flatMap(connection.closed, (closeInfo) => Deferred.succeed(closed, closeInfo))),
           handler(connection)
         ),
       { drainTimeout: 0, ...options }
@@ -132,15 +132,15 @@ describe.each(networks)("over $name", (network) => {
     () =>
       Effect.gen(function* () {
         const { closed, port } = yield* serve(network, (connection) => send(connection, 24 * MB), {
-          keepalive: { idle: "2 seconds", timeout: "2 seconds" },
+          keepalive: { interval: "2 seconds", timeout: "2 seconds" },
           closeTimeout: "2 seconds"
         })
         // The system takes some 4 MB of it at once.
         const peer = yield* slowReader(port, isSecure, 1.9 * MB)
         yield* until(() => peer.received > 24 * MB && peer.endsWithClose(1000), 40_000)
         peer.socket.write(frame({ opcode: 8, payload: new Uint8Array([3, 232]) }))
-        const closure = yield* Deferred.await(closed)
-        assert.deepStrictEqual([closure.error.code, closure.clean], [1000, true])
+        const closeInfo = yield* Deferred.await(closed)
+        assert.deepStrictEqual([closeInfo.error.code, closeInfo.clean], [1000, true])
       }),
     60_000
   )
@@ -152,12 +152,12 @@ describe.each(networks)("over $name", (network) => {
         const { closed, port } = yield* serve(
           network,
           (connection) => Effect.forever(Effect.andThen(connection.send(new Uint8Array(10)), Effect.sleep(100))),
-          { keepalive: { idle: "1 second", timeout: "1 second" } }
+          { keepalive: { interval: "1 second", timeout: "1 second" } }
         )
         yield* slowReader(port, isSecure, 0)
         const begun = performance.now()
-        const closure = yield* Deferred.await(closed)
-        assert.strictEqual(closure.error.reason, "keepalive timeout")
+        const closeInfo = yield* Deferred.await(closed)
+        assert.strictEqual(closeInfo.error.reason, "keepalive timeout")
         assert.isBelow(performance.now() - begun, 6000)
       }),
     20_000
@@ -168,12 +168,12 @@ describe.each(networks)("over $name", (network) => {
     () =>
       Effect.gen(function* () {
         const { closed, port } = yield* serve(network, (connection) => send(connection, 24 * MB), {
-          keepalive: { idle: "1 second", timeout: "1 second" }
+          keepalive: { interval: "1 second", timeout: "1 second" }
         })
         yield* slowReader(port, isSecure, 0)
         const begun = performance.now()
-        const closure = yield* Deferred.await(closed)
-        assert.strictEqual(closure.error.reason, "keepalive timeout")
+        const closeInfo = yield* Deferred.await(closed)
+        assert.strictEqual(closeInfo.error.reason, "keepalive timeout")
         assert.isBelow(performance.now() - begun, 6000)
       }),
     20_000
@@ -184,8 +184,8 @@ describe.each(networks)("over $name", (network) => {
     () =>
       Effect.gen(function* () {
         const { closed, port } = yield* serve(network, () => Effect.never, {
-          keepalive: { idle: "300 millis", timeout: "10 seconds" },
-          inboundBuffer: 10
+          keepalive: { interval: "300 millis", timeout: "10 seconds" },
+          receiveBufferSize: 10
         })
         const peer = yield* slowReader(port, isSecure, Infinity)
         yield* until(() => peer.received > 0, 5000)
@@ -209,8 +209,8 @@ describe.each(networks)("over $name", (network) => {
         })
         const peer = yield* slowReader(port, isSecure, 2 * MB)
         // It never answers: the end is ours, and a FIN.
-        const closure = yield* Deferred.await(closed)
-        assert.strictEqual(closure.error.code, 1006)
+        const closeInfo = yield* Deferred.await(closed)
+        assert.strictEqual(closeInfo.error.code, 1006)
         yield* until(() => peer.isEnded, 20_000)
         assert.isUndefined(peer.error)
         assert.isAbove(peer.received, 8 * MB)
@@ -226,13 +226,13 @@ describe.each(networks)("over $name", (network) => {
         const { closed, port } = yield* serve(network, (connection) => send(connection, 8 * MB), {
           closeTimeout: "100 millis",
           maxCloseTime: "1 second",
-          outboundBuffer: 16 * MB,
+          writeHighWaterMark: 16 * MB,
           keepalive: false
         })
         yield* slowReader(port, isSecure, 0)
         const begun = performance.now()
-        const closure = yield* Deferred.await(closed)
-        assert.match(closure.error.reason, /in time/)
+        const closeInfo = yield* Deferred.await(closed)
+        assert.match(closeInfo.error.reason, /in time/)
         assert.isBelow(performance.now() - begun, 8000)
       }),
     20_000
@@ -277,7 +277,7 @@ describe.each(networks)("a ping over $name", ({ isSecure, layer }) => {
             Deferred.succeed(going, undefined),
             Effect.forEach(Array.from({ length: 25 }), () => connection.send(new Uint8Array(MB)), { discard: true })
           )
-        const options = { drainTimeout: 0, outboundLimit: 50 * MB }
+        const options = { drainTimeout: 0, maxBufferedBytes: 50 * MB }
         const server = yield* start(
           name === "fiber"
             ? WebSocketServer.layer((connection) => Effect.andThen(flood(connection), Effect.never), options)
@@ -299,7 +299,7 @@ describe.each(networks)("a ping over $name", ({ isSecure, layer }) => {
   )
 
   it.live(
-    "and all else: no more than outboundBuffer and a message wait here",
+    "and all else: no more than writeHighWaterMark and a message wait here",
     () =>
       Effect.gen(function* () {
         const open = yield* Deferred.make<Connection>()
@@ -347,13 +347,13 @@ describe("a client of ours", () => {
         )
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const connection = yield* connect(server, { keepalive: { idle: "1 second", timeout: "1 second" } })
+            const connection = yield* connect(server, { keepalive: { interval: "1 second", timeout: "1 second" } })
             yield* send(connection, 16 * MB)
             return yield* connection.close(1000)
           })
         ).pipe(Effect.provide(Tcp.layerDialer()))
-        const closure = yield* Deferred.await(closed)
-        assert.deepStrictEqual([taken, closure.error.code, closure.initiator], [16 * MB, 1000, "remote"])
+        const closeInfo = yield* Deferred.await(closed)
+        assert.deepStrictEqual([taken, closeInfo.error.code, closeInfo.initiator], [16 * MB, 1000, "remote"])
       }),
     40_000
   )
@@ -375,7 +375,7 @@ describe("a client of ours", () => {
             ),
           {}
         )
-        const closure = yield* Effect.scoped(
+        const closeInfo = yield* Effect.scoped(
           Effect.gen(function* () {
             const connection = yield* connect(server, { closeTimeout: "500 millis" })
             for (let at = 0; at < 200; at++) yield* connection.send(new Uint8Array(10_000))
@@ -383,7 +383,7 @@ describe("a client of ours", () => {
             return yield* connection.close(1000)
           })
         ).pipe(Effect.provide(Tcp.layerDialer()))
-        assert.strictEqual(closure.clean, false)
+        assert.strictEqual(closeInfo.clean, false)
         yield* Deferred.await(done)
         assert.strictEqual(taken, 200)
       }),

@@ -6,12 +6,12 @@
  */
 import type * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
-import type { Handler } from "@effect-ws/connection/Conversation"
+import type { Handler } from "@effect-ws/connection/ConnectionHandler"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Frame from "@effect-ws/protocol/Frame"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import * as Message from "@effect-ws/protocol/Message"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import { Dialer } from "@effect-ws/transport/Dialer"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Latch, Layer, Queue, Scope, Stream } from "effect"
@@ -32,7 +32,7 @@ const errorOf = <A, E>(exit: Exit.Exit<A, E>): E | undefined => {
 }
 
 /** What is worth comparing of a record of a close. */
-const record = ({ clean, error, initiator, received, sent, violation }: Closure) => ({
+const record = ({ clean, error, initiator, received, sent, violation }: CloseInfo) => ({
   initiator,
   sent: sent === undefined ? undefined : `${sent.code ?? "none"} ${sent.reason}`.trimEnd(),
   received: received === undefined ? undefined : `${received.code ?? "none"} ${received.reason}`.trimEnd(),
@@ -290,7 +290,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           const maskingKey = new Uint8Array([1, 2, 3, 4])
           yield* near.sendFrame(Frame.text("a", { fin: false, maskingKey }))
           const inside = yield* Effect.flip(near.send("no"))
-          assert.isTrue(inside._tag === "Misuse" && inside.rule === "MessageInProgress")
+          assert.isTrue(inside._tag === "SendError" && inside.rule === "MessageInProgress")
           yield* near.sendFrame(Frame.continuation("b", { fin: false }))
           yield* near.sendFrame(Frame.continuation("c"))
           assert.strictEqual(yield* receiveText(far), "abc")
@@ -303,7 +303,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
             [Frame.close(new Uint8Array([0x03, 0xed])), "UnsendableCloseCode"]
           ] as const) {
             const misuse = yield* Effect.flip(far.sendFrame(frame))
-            assert.isTrue(misuse._tag === "Misuse" && misuse.rule === rule, `${rule}: ${misuse.message}`)
+            assert.isTrue(misuse._tag === "SendError" && misuse.rule === rule, `${rule}: ${misuse.message}`)
           }
           yield* far.send("still open")
           assert.strictEqual(yield* receiveText(near), "still open")
@@ -340,7 +340,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
             yield* Effect.all([end.ping(), end.ping(), end.ping()], { concurrency: "unbounded" })
           }
           const misuse = yield* Effect.flip(near.ping(new Uint8Array(126)))
-          assert.strictEqual(misuse._tag, "Misuse")
+          assert.strictEqual(misuse._tag, "SendError")
         })
       )
 
@@ -603,7 +603,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
     describe("the handshake", () => {
       const refusal = (server: WebSocketServer.WebSocketServer["Service"], options?: Parameters<typeof connect>[1]) =>
         Effect.flatMap(Effect.flip(connect(server, options)), (error) =>
-          error._tag === "HandshakeFailure"
+          error._tag === "HandshakeError"
             ? Effect.succeed({ rule: error.rule, status: error.status, headers: error.headers })
             : Effect.die(error)
         )
@@ -630,7 +630,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
       test(
         "refuses unknown paths",
         Effect.gen(function* () {
-          const server = yield* serve(echo, { locations: ["/chat"] })
+          const server = yield* serve(echo, { paths: ["/chat"] })
           assert.strictEqual((yield* refusal(server, { target: "/other" })).status, 404)
           const client = yield* connect(server, { target: "/chat?room=1" })
           assert.deepStrictEqual([client.request.path, client.request.query], ["/chat", "room=1"])
@@ -658,7 +658,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
       )
 
       for (const [name, options, refused, accepted] of [
-        ["the path", { locations: ["/chat"] }, { target: "/other" }, { target: "/chat" }],
+        ["the path", { paths: ["/chat"] }, { target: "/other" }, { target: "/chat" }],
         ["the origin", {}, { origin: "https://evil.example" }, {}],
         [
           "the listed origins",
@@ -756,7 +756,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
         Effect.gen(function* () {
           const server = yield* serve(echo)
           const error = yield* Effect.flip(connect(server, { subprotocols: ["not a token"] }))
-          assert.strictEqual(error._tag, "HandshakeMisuse")
+          assert.strictEqual(error._tag, "HandshakeConfigError")
         })
       )
     })
@@ -824,7 +824,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           const first = yield* connect(server)
           yield* connect(server)
           const error = yield* Effect.flip(connect(server))
-          assert.isTrue(error._tag === "HandshakeFailure" && error.status === 503)
+          assert.isTrue(error._tag === "HandshakeError" && error.status === 503)
           yield* first.close()
           const gone = Effect.repeat(server.connections, { until: (connections) => connections.length < 2 })
           yield* gone
@@ -846,7 +846,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           const first = yield* Effect.forkChild(connect(server), { startImmediately: true })
           yield* Deferred.await(asked)
           const error = yield* Effect.flip(connect(server))
-          assert.isTrue(error._tag === "HandshakeFailure" && error.status === 503)
+          assert.isTrue(error._tag === "HandshakeError" && error.status === 503)
           yield* decided.open
           yield* Fiber.join(first)
           yield* connect(server)
@@ -889,7 +889,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           const draining = yield* Effect.forkChild(server.drain({ timeout: "10 seconds" }), { startImmediately: true })
           assert.strictEqual((yield* idle.closed).received?.code, 1001)
           const error = yield* Effect.flip(connect(server))
-          assert.isTrue(error._tag === "HandshakeFailure" && error.status === 503)
+          assert.isTrue(error._tag === "HandshakeError" && error.status === 503)
           yield* finish.open
           assert.deepStrictEqual(
             (yield* Stream.runCollect(client.messages)).map(({ data }) => data),

@@ -4,10 +4,10 @@
  */
 import * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import type { Push } from "@effect-ws/transport"
 import { Dialer } from "@effect-ws/transport/Dialer"
-import * as Faulty from "@effect-ws/transport/Faulty"
+import * as FaultInjection from "@effect-ws/transport/FaultInjection"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
@@ -54,11 +54,11 @@ const serveRecorded = Effect.fnUntraced(function* (
   handler: (connection: Connection) => Effect.Effect<unknown, unknown>,
   options?: WebSocketServer.ServerOptions
 ) {
-  const closures = yield* Queue.unbounded<Closure>()
+  const closures = yield* Queue.unbounded<CloseInfo>()
   const server = yield* serve(
     (connection) =>
       Effect.andThen(
-        Effect.forkDetach(Effect.flatMap(connection.closed, (closure) => Queue.offer(closures, closure))),
+        Effect.forkDetach(Effect.flatMap(connection.closed, (closeInfo) => Queue.offer(closures, closeInfo))),
         handler(connection)
       ),
     options
@@ -322,7 +322,7 @@ describe("latency", () => {
       assert.strictEqual(Duration.toMillis(roundTrip), 300)
     }).pipe(
       Effect.provide(
-        Faulty.layerDialer({ inbound: { latency: "100 millis" }, outbound: { latency: "200 millis" } }).pipe(
+        FaultInjection.layerDialer({ inbound: { latency: "100 millis" }, outbound: { latency: "200 millis" } }).pipe(
           Layer.provideMerge(network)
         )
       )

@@ -28,7 +28,7 @@ const counting = (counts: { takeover: number; alone: number }): Zlib.Service => 
       return {
         close: () => deflater.close(),
         deflate: (input, last) => {
-          counts[options.takeover ? "takeover" : "alone"]++
+          counts[options.contextTakeover ? "takeover" : "alone"]++
           return deflater.deflate(input, last)
         }
       }
@@ -45,15 +45,18 @@ const prose = (length: number): string => {
 
 for (const variant of handled) {
   const start = Effect.fnUntraced(function* (zlib: Zlib.Service) {
-    const topics = yield* Topics.make({ slice: 4 })
+    const topics = yield* Topics.make({ batchSize: 4 })
     const accepted = yield* Queue.unbounded<Connection>()
     const handlers: Handlers<unknown> = {
       onOpen: (connection) =>
-        Effect.andThen(topics.subscribe(connection, "x", { whenBehind: "wait" }), Queue.offer(accepted, connection))
+        Effect.andThen(
+          topics.subscribe(connection, "x", { onSlowSubscriber: "wait" }),
+          Queue.offer(accepted, connection)
+        )
     }
     const server = yield* Layer.build(
       variant
-        .layer(handlers, { outboundBuffer: 1 << 20 })
+        .layer(handlers, { writeHighWaterMark: 1 << 20 })
         .pipe(Layer.provide(PermessageDeflate.layer()), Layer.provide(Layer.succeed(Zlib.Zlib, zlib)))
     )
     return { topics, accepted, server: Context.get(server, WebSocketServer.WebSocketServer) }
@@ -70,11 +73,11 @@ for (const variant of handled) {
             return options === undefined ? client : Effect.provide(client, PermessageDeflate.layer(options))
           })
         const clients = [
-          ...(yield* clientsWith(5, { serverTakeover: false })),
+          ...(yield* clientsWith(5, { serverContextTakeover: false })),
           ...(yield* clientsWith(3)),
           ...(yield* clientsWith(2, {})),
-          ...(yield* clientsWith(4, { serverTakeover: false, serverMaxWindowBits: 10 })),
-          ...(yield* clientsWith(5, { serverTakeover: false }))
+          ...(yield* clientsWith(4, { serverContextTakeover: false, serverMaxWindowBits: 10 })),
+          ...(yield* clientsWith(5, { serverContextTakeover: false }))
         ]
         yield* Effect.forEach(clients, () => Queue.take(accepted))
         // The first is compressed at once, the second on another thread; the third is too short.

@@ -119,19 +119,19 @@ for (const variant of handled) {
     for (const options of [
       { maxMessageSize: Number.NaN },
       { maxFragments: 0 },
-      { inboundBuffer: -1 },
-      { outboundBuffer: Number.NaN },
-      { outboundLimit: "1" as never },
+      { receiveBufferSize: -1 },
+      { writeHighWaterMark: Number.NaN },
+      { maxBufferedBytes: "1" as never },
       { maxConnections: Number.NaN },
       { maxHandshakes: -1 },
-      { broadcastSlice: 0 },
+      { broadcastBatchSize: 0 },
       { drainTimeout: -1 },
-      { handlerGrace: Number.NaN },
+      { handlerTimeoutAfterClose: Number.NaN },
       { handshakeTimeout: "soon" as never },
       { closeTimeout: -1 },
       { writeTimeout: Number.NaN },
-      { replyGrace: "-1 seconds" as const },
-      { keepalive: { idle: -1 } },
+      { closeReplyTimeout: "-1 seconds" as const },
+      { keepalive: { interval: -1 } },
       { keepalive: { timeout: Number.NaN } }
     ] satisfies ReadonlyArray<WebSocketServer.ServerOptions>) {
       const [name] = Object.keys(options)

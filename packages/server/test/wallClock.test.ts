@@ -4,7 +4,7 @@
  */
 import * as Telemetry from "@effect-ws/connection/Telemetry"
 import { Dialer } from "@effect-ws/transport/Dialer"
-import * as Faulty from "@effect-ws/transport/Faulty"
+import * as FaultInjection from "@effect-ws/transport/FaultInjection"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, Layer, Metric } from "effect"
 import { SecureRandom } from "effect/crypto"
@@ -89,7 +89,7 @@ for (const [name, offset] of [
           const dialer = yield* Dialer
           const server = yield* start(handled[0]!.layer(echoHandlers, { keepalive: false }))
           const faulty = Layer.provide(
-            Faulty.layerDialer({ both: { latency: "500 millis" } }),
+            FaultInjection.layerDialer({ both: { latency: "500 millis" } }),
             Layer.succeed(Dialer, dialer)
           )
           const connecting = yield* Effect.forkChild(Effect.provide(connect(server, { keepalive: false }), faulty))

@@ -48,7 +48,7 @@ export type PublishError = Denied | RequestFailed | LogUnavailable | OutcomeUnkn
  */
 export interface TopicClientOptions<E = never, R = never, ES = never, RS = never> extends Omit<
   Reconnect.ReconnectOptions<E, R, ES, RS>,
-  "whileDown" | "maxPendingMessages" | "maxPendingBytes"
+  "whenDisconnected" | "maxPendingMessages" | "maxPendingBytes"
 > {
   /** How many items of a subscription may wait here for the program. Default: 256. */
   readonly window?: number | undefined

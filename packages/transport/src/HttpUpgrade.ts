@@ -25,7 +25,7 @@ import { listenError } from "./internal/errors.ts"
 import { boundAddress } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
 import { requestHead, UpgradedDuplex } from "./internal/UpgradedDuplex.ts"
-import * as Upgrades from "./internal/upgrades.ts"
+import * as Upgrades from "./internal/UpgradeDispatcher.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
 import type { PushSocket, RequestHead } from "./Push.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
@@ -107,12 +107,12 @@ export const layerServer = (
         const runFork = Effect.runForkWith(context)
         const acceptor = makeAcceptor(options.maxPending)
         const { filter, paths } = options
-        const unclaim = Upgrades.claim(server, {
-          wants: (request) =>
+        const unclaim = Upgrades.register(server, {
+          accepts: (request) =>
             isWebSocketUpgrade(request) &&
             (paths === undefined || paths.includes(pathOf(request))) &&
             (filter === undefined || filter(request)),
-          take: (request, stream, early) => {
+          handle: (request, stream, early) => {
             if (isCut(request, server)) return Upgrades.answer(stream, 431, "too many header fields")
             acceptor.offer(fromUpgrade(request, stream, { ...options, early, localAddress: unixAddressOf(server) }))
           },
@@ -190,7 +190,7 @@ export const giveBack = (socket: PushSocket): void => {
  * @category constructors
  * @since 0.1.0
  */
-export const makeOffered = (
+export const makeFromSockets = (
   address: NetAddress.SocketAddress,
   options?: { readonly maxPending?: number | undefined }
 ): Effect.Effect<
@@ -246,7 +246,7 @@ const kept = new WeakMap<Http.IncomingMessage, Uint8Array>()
  * @category combinators
  * @since 0.1.0
  */
-export const keepEarly = <Server extends Net.Server>(server: Server): Server => {
+export const keepUpgradeHead = <Server extends Net.Server>(server: Server): Server => {
   const events: Net.Server = server
   events.prependListener("upgrade", (request: Http.IncomingMessage, _: Duplex, early: Buffer) => {
     if (early.length > 0) kept.set(request, early)
@@ -255,12 +255,12 @@ export const keepEarly = <Server extends Net.Server>(server: Server): Server => 
 }
 
 /**
- * Gives what a client sent behind a request, where {@link keepEarly} was told to keep it.
+ * Gives what a client sent behind a request, where {@link keepUpgradeHead} was told to keep it.
  *
  * @category accessors
  * @since 0.1.0
  */
-export const earlyOf = (request: Http.IncomingMessage): Uint8Array | undefined => kept.get(request)
+export const upgradeHeadOf = (request: Http.IncomingMessage): Uint8Array | undefined => kept.get(request)
 
 const makeAcceptor = (maxPending = defaultMaxPending): Acceptor => new Acceptor(maxPending, refuse)
 

@@ -20,7 +20,7 @@ import type { DialAddress } from "./Dialer.ts"
 import { Acceptor, defaultMaxPending, makeServices } from "./internal/Acceptor.ts"
 import { makeDialed } from "./internal/dial.ts"
 import { listenError, openError, systemError } from "./internal/errors.ts"
-import { makePair, Turns } from "./internal/MemoryDuplex.ts"
+import { makePair, MicrotaskScheduler } from "./internal/MemoryDuplex.ts"
 import type { PushSocket } from "./Push.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import { limit } from "./internal/options.ts"
@@ -94,11 +94,11 @@ export class MemoryNetwork extends Context.Service<
  */
 export const makeNetwork = (options?: NetworkOptions): MemoryNetwork["Service"] => {
   const listeners = new Map<string, Listener>()
-  const turns = new Turns()
+  const scheduler = new MicrotaskScheduler()
   const settings = {
     pipeSize: limit("pipeSize", options?.pipeSize ?? 65536, 1),
     readAhead: limit("readAhead", options?.readAhead ?? 65536),
-    turns
+    scheduler
   }
   let nextPort = 49152
 
@@ -146,7 +146,7 @@ export const makeNetwork = (options?: NetworkOptions): MemoryNetwork["Service"] 
         }
         const [near, far] = makePair(settings, loopback(freePort()), listener.address)
         // Not from within the dial: the taker may run a handler there and then.
-        turns.later(() => listener.acceptor.offer(far))
+        scheduler.later(() => listener.acceptor.offer(far))
         return Effect.succeed(near)
       }),
       (socket) => Effect.sync(() => socket.close())

@@ -32,12 +32,12 @@ export const PushTypeId = "~@effect-ws/transport/Push"
 export const PeerTypeId = "~@effect-ws/transport/Push/Peer"
 
 /**
- * Marks sockets on which somebody else has read a request already, see {@link handover}.
+ * Marks sockets on which somebody else has read a request already, see {@link parsedUpgrade}.
  *
  * @category type IDs
  * @since 0.1.0
  */
-export const HandoverTypeId = "~@effect-ws/transport/Push/Handover"
+export const ParsedUpgradeTypeId = "~@effect-ws/transport/Push/Handover"
 
 /**
  * Receives what happens on a subscribed reader, synchronously and in order.
@@ -237,7 +237,7 @@ export type Respond = (status: number, headers: HeaderList, body: Uint8Array | u
  * @category models
  * @since 0.1.0
  */
-export interface Handover {
+export interface ParsedUpgrade {
   readonly head: RequestHead
   /** What the decision over the request and the program that follows find in their context. */
   readonly services: Context.Context<never>
@@ -309,8 +309,10 @@ export const boundWriter = (reader: Socket.Reader, writer: Socket.Writer): Socke
  * @category accessors
  * @since 0.1.0
  */
-export const handover = (socket: Socket.Socket): Handover | undefined =>
-  Predicate.hasProperty(socket, HandoverTypeId) ? (socket[HandoverTypeId] as Handover | undefined) : undefined
+export const parsedUpgrade = (socket: Socket.Socket): ParsedUpgrade | undefined =>
+  Predicate.hasProperty(socket, ParsedUpgradeTypeId)
+    ? (socket[ParsedUpgradeTypeId] as ParsedUpgrade | undefined)
+    : undefined
 
 /**
  * Gives the memory of a chunk that came of a reader back at once, where the reader allows it and nothing else lies in it.

@@ -60,7 +60,7 @@ export interface SecureOptions extends Identity {
    * Identities by server name, for clients that ask for one (SNI); a name may begin with `*.`. Others see `cert`.
    * Default: none.
    */
-  readonly names?: Readonly<Record<string, Identity>> | undefined
+  readonly sniIdentities?: Readonly<Record<string, Identity>> | undefined
   /**
    * The authorities whose certificates clients must show; a client without one is dropped in the handshake. Default:
    * clients need none.
@@ -199,7 +199,7 @@ const secureServer = (options: SecureOptions): Tls.Server => {
     handshakeTimeout: handshakeTimeout(options),
     pauseOnConnect: true
   })
-  for (const [name, identity] of Object.entries(options.names ?? {})) {
+  for (const [name, identity] of Object.entries(options.sniIdentities ?? {})) {
     server.addContext(name, Tls.createSecureContext({ ...secrets(identity), ...clientCa, minVersion }))
   }
   return server

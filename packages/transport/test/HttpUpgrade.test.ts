@@ -12,7 +12,7 @@ import * as NodeTls from "node:tls"
 import { hostPort } from "../src/Dialer.ts"
 import * as HttpUpgrade from "../src/HttpUpgrade.ts"
 import type { PushSocket } from "../src/Push.ts"
-import { handover, peerInfo } from "../src/Push.ts"
+import { parsedUpgrade, peerInfo } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
 import { ca, server as identity } from "./certificates.ts"
 
@@ -93,7 +93,7 @@ describe("HttpUpgrade", { timeout: 10_000 }, () => {
       const client = yield* dial(portOf(server))
       client.write(Buffer.from(`${upgradeTo("/a?b=c", "X-Twice: 1", "x-twice: 2", "X-Bytes: \xff")}early`, "latin1"))
       const socket = yield* Queue.take(accepted)
-      const { head } = handover(socket)!
+      const { head } = parsedUpgrade(socket)!
       assert.deepStrictEqual([head.method, head.target, head.version], ["GET", "/a?b=c", "HTTP/1.1"])
       assert.deepStrictEqual(head.headers.slice(-3), [
         { name: "X-Twice", value: "1" },
@@ -107,7 +107,7 @@ describe("HttpUpgrade", { timeout: 10_000 }, () => {
 
       // It is answered, once, and then forgotten.
       socket.writerUnsafe.writeUnsafe(Buffer.from("HTTP/1.1 101 Switching Protocols\r\n\r\n"))
-      assert.isUndefined(handover(socket))
+      assert.isUndefined(parsedUpgrade(socket))
       const remote = hostPort(peerInfo(socket)!.remoteAddress as NetAddress.InetAddress)
       assert.strictEqual(remote.port, client.localPort)
       assert.isFalse(peerInfo(socket)!.secure)
@@ -201,7 +201,7 @@ describe("HttpUpgrade", { timeout: 10_000 }, () => {
         Context.get(services, PushSocketServer).accept((socket) => Queue.offerUnsafe(accepted, socket))
       )
       const first = yield* Queue.take(accepted)
-      assert.strictEqual(handover(first)!.head.target, "/1")
+      assert.strictEqual(parsedUpgrade(first)!.head.target, "/1")
       yield* Fiber.interrupt(fiber)
 
       // Closing the Scope takes the listener away: an upgrade is an ordinary request again.

@@ -102,7 +102,7 @@ describe("Tls, in particular", () => {
       assert.strictEqual(near.peerCertificate?.subject.CN, "other")
       assert.strictEqual(far.serverName, "other.example")
       assert.strictEqual((yield* connect({})).near.peerCertificate?.subject.CN, "server")
-    }).pipe(Effect.provide(listen({ names: { "other.example": other } })))
+    }).pipe(Effect.provide(listen({ sniIdentities: { "other.example": other } })))
   )
 
   it.live("refuses a server that does not verify, and says why", () =>

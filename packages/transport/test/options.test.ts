@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Redacted } from "effect"
 import { PassThrough } from "node:stream"
 import { Dialer } from "../src/Dialer.ts"
-import * as Faulty from "../src/Faulty.ts"
+import * as FaultInjection from "../src/FaultInjection.ts"
 import * as Memory from "../src/Memory.ts"
 import * as NodeDuplex from "../src/NodeDuplex.ts"
 import * as Tcp from "../src/Tcp.ts"
@@ -19,8 +19,8 @@ const dial = (layer: Layer.Layer<Dialer>): Effect.Effect<unknown, unknown> =>
 const build = <A, E>(layer: () => Layer.Layer<A, E>): Effect.Effect<unknown, unknown> =>
   Effect.scoped(Effect.suspend(() => Layer.build(layer())))
 
-const faulty = (options: Faulty.Options): Effect.Effect<unknown, unknown> =>
-  Effect.scoped(Effect.suspend(() => Faulty.make(NodeDuplex.fromDuplex(new PassThrough()), options).reader))
+const faulty = (options: FaultInjection.Options): Effect.Effect<unknown, unknown> =>
+  Effect.scoped(Effect.suspend(() => FaultInjection.make(NodeDuplex.fromDuplex(new PassThrough()), options).reader))
 
 const impossible: Readonly<Record<string, readonly [Effect.Effect<unknown, unknown>, string]>> = {
   "a TCP server's backlog": [build(() => Tcp.layerServer({ port: 0, backlog: -1 })), "backlog"],

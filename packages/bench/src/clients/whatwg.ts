@@ -1,5 +1,5 @@
 /** Ours, as the WHATWG class. */
-import { WebSocket } from "@effect-ws/client/WebSocket"
+import { WebSocket } from "@effect-ws/client/WebSocketClass"
 import { run } from "./Control.ts"
 import { usesOf } from "./events.ts"
 

@@ -27,7 +27,7 @@ const handlers: Handlers<unknown> = {
 }
 
 // Short, so that those that hang are few at any time: of the queue-driven server each holds a worker.
-const options = { handlerGrace: "100 millis" } as const
+const options = { handlerTimeoutAfterClose: "100 millis" } as const
 
 launch(
   process.env["VARIANT"] === "queue"

@@ -5,7 +5,7 @@ import { launch } from "./Launch.ts"
 
 const Echo = WebSocketServer.layer(
   (connection) => Stream.runForEach(connection.messages, (message) => connection.send(message)),
-  { recycle: process.env["RECYCLE"] !== undefined }
+  { reuseReceiveBuffers: process.env["RECYCLE"] !== undefined }
 )
 
 launch(Echo)

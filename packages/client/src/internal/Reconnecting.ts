@@ -8,8 +8,8 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import * as OneByOne from "@effect-ws/connection/OneByOne"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
-import type { Misuse } from "@effect-ws/protocol/Misuse"
-import type { Closure, SendOptions } from "@effect-ws/protocol/Session"
+import type { SendError } from "@effect-ws/protocol/SendError"
+import type { CloseInfo, SendOptions } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Monotonic from "@effect-ws/transport/Monotonic"
@@ -30,7 +30,7 @@ import * as Client from "../Client.ts"
 import type { ConnectError } from "../ConnectError.ts"
 import type { Event, Failure, ReconnectingClient, ReconnectOptions } from "../Reconnect.ts"
 import * as FailureKind from "../FailureKind.ts"
-import { NotSent } from "../NotSent.ts"
+import { SendRejected } from "../SendRejected.ts"
 import { Incoming } from "./Incoming.ts"
 import { Pending } from "./Pending.ts"
 import { retryAfterOf } from "./retryAfter.ts"
@@ -54,11 +54,11 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   // What takes the messages of the current connection, or took those of the last one.
   private passing: Fiber.Fiber<void> | undefined = undefined
   // What closes the connection, as long as it does.
-  private closing: Fiber.Fiber<void, Misuse> | undefined = undefined
+  private closing: Fiber.Fiber<void, SendError> | undefined = undefined
   private over = false
 
   private constructor(
-    options: Pick<ReconnectOptions, "maxPendingBytes" | "maxPendingMessages" | "whileDown">,
+    options: Pick<ReconnectOptions, "maxPendingBytes" | "maxPendingMessages" | "whenDisconnected">,
     incoming: Incoming<Failure<E>>,
     told: Queue.Queue<Event<E>, Cause.Done>
   ) {
@@ -66,7 +66,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       Argument.limit("maxPendingMessages", options.maxPendingMessages ?? 1024),
       Argument.limit("maxPendingBytes", options.maxPendingBytes ?? 1 << 20)
     )
-    this.mayWait = options.whileDown !== "fail"
+    this.mayWait = options.whenDisconnected !== "fail"
     this.incoming = incoming
     this.told = told
   }
@@ -78,7 +78,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return Effect.gen(function* () {
       const client = new Reconnecting<E | ES>(
         options,
-        yield* Incoming.make<Failure<E | ES>>(Argument.limit("inbox", options.inbox ?? 16, 1)),
+        yield* Incoming.make<Failure<E | ES>>(Argument.limit("inbox", options.receiveQueueSize ?? 16, 1)),
         yield* Queue.sliding<Event<E | ES>, Cause.Done>(Argument.limit("eventBuffer", options.eventBuffer ?? 256, 1))
       )
       const schedule: Schedule.Schedule<unknown, Failure<E>, ES, RS> = options.schedule ?? defaultSchedule
@@ -108,10 +108,10 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return Effect.sync(() => this.waiting.size)
   }
 
-  get connection(): Effect.Effect<Connection, NotSent> {
-    const whenSettled: Effect.Effect<Connection, NotSent> = this.settled.whenOpen(
+  get connection(): Effect.Effect<Connection, SendRejected> {
+    const whenSettled: Effect.Effect<Connection, SendRejected> = this.settled.whenOpen(
       Effect.suspend(() => {
-        if (this.over) return Effect.fail(new NotSent({ reason: "Over" }))
+        if (this.over) return Effect.fail(new SendRejected({ reason: "Closed" }))
         // It may have been lost again since the latch opened.
         return this.current === undefined ? whenSettled : Effect.succeed(this.current)
       })
@@ -122,7 +122,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   send(
     data: string | Uint8Array,
     options?: SendOptions
-  ): Effect.Effect<"sent" | "queued", NotSent | CloseError.CloseError | Misuse> {
+  ): Effect.Effect<"sent" | "queued", SendRejected | CloseError.CloseError | SendError> {
     return Effect.suspend(() => {
       // A connection checks this too, but there may be none now.
       if (typeof data !== "string" && !Argument.isBytes(data)) refuse(data)
@@ -136,17 +136,17 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     })
   }
 
-  private queue(data: string | Uint8Array, options: SendOptions | undefined): Effect.Effect<"queued", NotSent> {
+  private queue(data: string | Uint8Array, options: SendOptions | undefined): Effect.Effect<"queued", SendRejected> {
     return Effect.suspend(() => {
-      if (this.over || this.stopping) return Effect.fail(new NotSent({ reason: "Over" }))
-      if (!this.mayWait) return Effect.fail(new NotSent({ reason: "Down" }))
-      if (!this.waiting.offer(data, options)) return Effect.fail(new NotSent({ reason: "Full" }))
+      if (this.over || this.stopping) return Effect.fail(new SendRejected({ reason: "Closed" }))
+      if (!this.mayWait) return Effect.fail(new SendRejected({ reason: "Disconnected" }))
+      if (!this.waiting.offer(data, options)) return Effect.fail(new SendRejected({ reason: "QueueFull" }))
       this.wanted.openUnsafe()
       return Effect.succeed("queued")
     })
   }
 
-  close(code?: number, reason?: string): Effect.Effect<void, Misuse> {
+  close(code?: number, reason?: string): Effect.Effect<void, SendError> {
     return Effect.suspend(() => {
       const { current } = this
       if (this.closing !== undefined) return Effect.asVoid(Fiber.await(this.closing))
@@ -154,7 +154,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       this.stopping = true
       if (current === undefined) return this.ended
       const close = current.close(code, reason).pipe(
-        Effect.tap((closure) => Effect.sync(() => this.tell({ _tag: "Closed", closure, retryIn: undefined }))),
+        Effect.tap((closeInfo) => Effect.sync(() => this.tell({ _tag: "Closed", closeInfo, retryIn: undefined }))),
         // A code that cannot be sent closes nothing.
         Effect.tapError(() =>
           Effect.sync(() => {
@@ -207,7 +207,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
         // Whoever stops tells the rest, and interrupts.
         if (this.stopping) return yield* Effect.never
         const wasOpen = Result.isSuccess(conversation)
-        const failure: Failure<E1> = wasOpen ? conversation.success.closure.error : conversation.failure
+        const failure: Failure<E1> = wasOpen ? conversation.success.closeInfo.error : conversation.failure
         if (wasOpen) {
           attempt = 0
           if (conversation.success.lasted >= stableAfter) step = yield* Schedule.toStep(schedule)
@@ -224,7 +224,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           : undefined
         this.tell(
           Result.isSuccess(conversation)
-            ? { _tag: "Closed", closure: conversation.success.closure, retryIn }
+            ? { _tag: "Closed", closeInfo: conversation.success.closeInfo, retryIn }
             : { _tag: "Failed", attempt, error: conversation.failure, retryIn }
         )
         if (retryIn === undefined) return failure
@@ -237,7 +237,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   private converse<E1, R>(
     attempt: number,
     options: Pick<ReconnectOptions<E1, R>, "options" | "url">
-  ): Effect.Effect<{ readonly closure: Closure; readonly lasted: number }, ConnectError | E1, Dialer | R> {
+  ): Effect.Effect<{ readonly closeInfo: CloseInfo; readonly lasted: number }, ConnectError | E1, Dialer | R> {
     return Effect.gen({ self: this }, function* () {
       const url = Effect.isEffect(options.url) ? yield* options.url : options.url
       const clientOptions = Effect.isEffect(options.options) ? yield* options.options : options.options
@@ -254,8 +254,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           this.lost()
           // The next connection's messages come after these.
           yield* Fiber.await(passing)
-          const closure = yield* connection.closed
-          return { closure, lasted: (yield* Monotonic.millis) - openedAt }
+          const closeInfo = yield* connection.closed
+          return { closeInfo, lasted: (yield* Monotonic.millis) - openedAt }
         })
       ).pipe(
         Effect.ensuring(
@@ -282,7 +282,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
 
   private tellLost(): void {
     const messages = this.settle(this.unproven.length)
-    if (messages.length > 0) this.tell({ _tag: "Dropped", messages, why: "Lost" })
+    if (messages.length > 0) this.tell({ _tag: "Dropped", messages, reason: "Lost" })
   }
 
   private passOn(connection: Connection): Effect.Effect<void> {
@@ -308,13 +308,13 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
         this.unproven.push(next.data)
         const outcome = yield* Effect.result(hand(connection, next.data, next.options))
         if (Result.isSuccess(outcome) && outcome.success) continue
-        if (Result.isFailure(outcome) && outcome.failure._tag !== "Misuse") return false
+        if (Result.isFailure(outcome) && outcome.failure._tag !== "SendError") return false
         this.unproven.pop()
         if (Result.isSuccess(outcome)) {
           this.waiting.unshift(next)
           return false
         }
-        this.tell({ _tag: "Dropped", messages: [next.data], why: "Refused" })
+        this.tell({ _tag: "Dropped", messages: [next.data], reason: "Refused" })
       }
       if (this.unproven.length > 0) yield* Effect.forkScoped(this.prove(connection))
       return true
@@ -345,12 +345,12 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       this.current = undefined
       this.settled.openUnsafe()
       const messages = this.waiting.clear()
-      if (messages.length > 0) this.tell({ _tag: "Dropped", messages, why: "Over" })
+      if (messages.length > 0) this.tell({ _tag: "Dropped", messages, reason: "Closed" })
       const failure: Result.Result<Failure<E>, unknown> = Exit.isSuccess(exit)
         ? Result.succeed(exit.value)
         : Cause.findError(exit.cause)
       if (Result.isSuccess(failure)) {
-        this.tell({ _tag: "GaveUp", failure: failure.success })
+        this.tell({ _tag: "RetriesExhausted", failure: failure.success })
         this.incoming.fail(Cause.fail(failure.success))
       } else if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
         // A defect of the program's effects is for the program to see, at both places where it may look.
@@ -379,7 +379,7 @@ const hand = (
   connection: Connection,
   data: string | Uint8Array,
   options: SendOptions | undefined
-): Effect.Effect<boolean, CloseError.CloseError | Misuse> =>
+): Effect.Effect<boolean, CloseError.CloseError | SendError> =>
   // A connection refuses there and then. What does not come back at once is waiting for the peer to read.
   Effect.flatMap(Effect.forkChild(connection.send(data, options), { startImmediately: true }), (fiber) => {
     const exit = fiber.pollUnsafe()

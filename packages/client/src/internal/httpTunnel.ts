@@ -10,10 +10,10 @@ import { formatAddress } from "@effect-ws/transport/Dialer"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Socket from "effect/socket/Socket"
-import type { Proxy } from "../Proxy.ts"
+import type { Proxy } from "../HttpProxy.ts"
 import { ProxyError } from "../ProxyError.ts"
-import type { Answers } from "./Answers.ts"
-import type { OpenSocket } from "./LateSocket.ts"
+import type { AuthSession } from "./AuthSession.ts"
+import type { OpenSocket } from "./LazySocket.ts"
 import { toBytes } from "./bytes.ts"
 
 /** What the proxy made of the request: a tunnel, or a question that there is an answer to. */
@@ -26,7 +26,7 @@ export const httpTunnel = Effect.fnUntraced(function* (
   socket: OpenSocket,
   proxy: Proxy,
   destination: { readonly host: string; readonly port: number },
-  answers: Answers
+  answers: AuthSession
 ): Effect.fn.Return<Outcome, Socket.SocketError | ProxyError> {
   const target = formatAddress(destination)
   const error = (
@@ -93,7 +93,7 @@ const readAnswer = Effect.fnUntraced(function* (
       while (chunk.length > 0) {
         const parsed = parser.push(chunk)
         if (parsed === undefined) break
-        if (parsed._tag === "HeadError") {
+        if (parsed._tag === "HttpHeadError") {
           const status = parsed.responseStatus
           const head = status === undefined ? undefined : { status, headers: HeaderFields.empty }
           return yield* error("Malformed", parsed.message, head)

@@ -8,10 +8,10 @@ import * as NetAddress from "effect/net/NetAddress"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Socket from "effect/socket/Socket"
-import type { Proxy } from "../Proxy.ts"
+import type { Proxy } from "../HttpProxy.ts"
 import { ProxyError } from "../ProxyError.ts"
 import { ByteReader } from "./ByteReader.ts"
-import type { OpenSocket } from "./LateSocket.ts"
+import type { OpenSocket } from "./LazySocket.ts"
 
 const NO_AUTHENTICATION = 0x00
 const USERNAME_PASSWORD = 0x02

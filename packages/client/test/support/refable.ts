@@ -1,5 +1,5 @@
 /** A program for the test of `process.unref`: opens a socket, does as it is told, and ends when it may. */
-import { WebSocket } from "../../src/WebSocket.ts"
+import { WebSocket } from "../../src/WebSocketClass.ts"
 
 const [url = "", when = "", ...calls] = process.argv.slice(2)
 const socket = new WebSocket(url)

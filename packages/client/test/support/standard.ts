@@ -3,13 +3,13 @@ import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
 import type { MemoryNetwork } from "@effect-ws/transport/Memory"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Queue, Stream } from "effect"
 import type { Scope } from "effect"
 import type { SocketServer } from "effect/socket"
-import { makeWebSocketClass } from "../../src/WebSocket.ts"
-import type { Options, WebSocket, WebSocketClass } from "../../src/WebSocket.ts"
+import { makeWebSocketClass } from "../../src/WebSocketClass.ts"
+import type { Options, WebSocket, WebSocketClass } from "../../src/WebSocketClass.ts"
 import { acceptance } from "./web.ts"
 import type { Respond } from "./web.ts"
 
@@ -101,15 +101,15 @@ export const echo = (connection: Connection): Effect.Effect<void, unknown> =>
 /** A server that keeps what it gets: the messages, and how the connection ended. */
 export const keeping = Effect.fnUntraced(function* () {
   const messages = yield* Queue.unbounded<string | Uint8Array>()
-  const closure = yield* Deferred.make<Closure>()
+  const closeInfo = yield* Deferred.make<CloseInfo>()
   const WebSocketClass = yield* served((connection) =>
     Stream.runForEach(connection.messages, ({ data }) => Queue.offer(messages, data)).pipe(
       Effect.ignore,
       Effect.andThen(connection.closed),
-      Effect.flatMap((closed) => Deferred.succeed(closure, closed))
+      Effect.flatMap((closed) => Deferred.succeed(closeInfo, closed))
     )
   )
-  return { WebSocketClass, messages, closure: Deferred.await(closure) }
+  return { WebSocketClass, messages, closeInfo: Deferred.await(closeInfo) }
 })
 
 /** A server of bytes: what it sends behind its acceptance, before it ends the stream or waits for the client to. */

@@ -2,19 +2,19 @@
  * The time of one handshake that begins before there is a socket to do the handshake on: while TLS is set up. One deadline
  * covers both, so that their times do not add up.
  */
-import type { Deadlines, Expiring } from "@effect-ws/transport/Deadlines"
+import type { SharedTimeouts, TimeoutTarget } from "@effect-ws/transport/SharedTimeouts"
 import type * as Context from "effect/Context"
 
-export class HandshakeTime implements Expiring {
+export class HandshakeTime implements TimeoutTarget {
   /** The handshake, once there is a socket. */
-  handshake: Expiring | undefined = undefined
+  handshake: TimeoutTarget | undefined = undefined
   /** Whether the client has sent anything before the handshake began. */
   hasSent = false
-  private readonly deadlines: Deadlines
+  private readonly deadlines: SharedTimeouts
   private readonly onExpire: () => void
 
   /** `onExpire` runs where the time is over before there is a socket. */
-  constructor(deadlines: Deadlines, context: Context.Context<never>, onExpire: () => void) {
+  constructor(deadlines: SharedTimeouts, context: Context.Context<never>, onExpire: () => void) {
     this.deadlines = deadlines
     this.onExpire = onExpire
     deadlines.add(this, context)

@@ -1,9 +1,9 @@
 /**
  * Keepalive: whether the peer still lives, and whether our own program does.
  *
- * Progress is life. After `idle` without a byte from the peer a ping asks it for a sign; no byte within `timeout` ends the
+ * Progress is life. After `interval` without a byte from the peer a ping asks it for a sign; no byte within `timeout` ends the
  * connection. That time starts when the system has taken the ping, starts again when blocked output moves, and after
- * blocked output allows for what the system still holds. Output that is blocked and does not move for `idle` and `timeout`
+ * blocked output allows for what the system still holds. Output that is blocked and does not move for `interval` and `timeout`
  * ends the connection, too. Silence while we do not read does not count; the pings go on, so that a reset is noticed.
  *
  * One fiber ticks for many connections: a timer for each would cost an idle one more than all the rest of it.
@@ -18,7 +18,7 @@ import type { ObservedOutput } from "./OutputProgress.ts"
 
 /** The times of the keepalive in ticks; `Infinity` where one is switched off. */
 export interface KeepaliveTicks {
-  readonly idle: number
+  readonly interval: number
   readonly timeout: number
   /** How long a program may take nothing of what waits for it. */
   readonly stall: number
@@ -34,7 +34,7 @@ export interface Watched {
 
 /** What is to be kept alive, and how. */
 export interface KeepaliveTimes {
-  readonly idle: Duration.Duration
+  readonly interval: Duration.Duration
   readonly timeout: Duration.Duration
   readonly stall: Duration.Duration
 }
@@ -64,19 +64,19 @@ export class KeepaliveTimer {
   constructor(times: KeepaliveTimes, context?: Context.Context<never>) {
     this.times = times
     this.context = context
-    const [idle, timeout, stall] = [times.idle, times.timeout, times.stall].map(Duration.toMillis) as [
+    const [interval, timeout, stall] = [times.interval, times.timeout, times.stall].map(Duration.toMillis) as [
       number,
       number,
       number
     ]
-    const millis = Math.max(1, Math.min(idle, timeout, stall) / TICKS)
+    const millis = Math.max(1, Math.min(interval, timeout, stall) / TICKS)
     const count = (time: number): number => Math.max(1, Math.round(time / millis))
-    this.ticks = { idle: count(idle), timeout: count(timeout), stall: count(stall), millis }
+    this.ticks = { interval: count(interval), timeout: count(timeout), stall: count(stall), millis }
   }
 
   private hasTimes(times: KeepaliveTimes): boolean {
     return (
-      Duration.equals(this.times.idle, times.idle) &&
+      Duration.equals(this.times.interval, times.interval) &&
       Duration.equals(this.times.timeout, times.timeout) &&
       Duration.equals(this.times.stall, times.stall)
     )
@@ -134,21 +134,21 @@ export class PeerWatch {
     quiet: number,
     isReading: boolean,
     output: ObservedOutput & { readonly isBlocked: boolean },
-    { idle, millis, timeout }: KeepaliveTicks
+    { interval, millis, timeout }: KeepaliveTicks
   ): Verdict {
     this.now += millis
     const moved = this.progress.look(output, this.now)
-    if (this.progress.stalledFor(this.now) >= (idle + timeout) * millis) return "stalled"
+    if (this.progress.stalledFor(this.now) >= (interval + timeout) * millis) return "stalled"
     if (!isReading) {
       this.waited = 0
-      if (++this.unread < idle) return undefined
+      if (++this.unread < interval) return undefined
       this.unread = 0
       return "ask"
     }
     this.unread = 0
     // A byte came since the last tick.
     if (quiet <= 1) this.ping = 0
-    if (this.ping === 0) return quiet >= idle ? "ask" : undefined
+    if (this.ping === 0) return quiet >= interval ? "ask" : undefined
     this.waited = moved || output.isBlocked || this.progress.isBlocked ? 0 : this.waited + 1
     const backlog = Math.min(this.progress.backlogMillis / millis, MOST_BACKLOG * timeout)
     return this.waited >= timeout + backlog ? "silent" : undefined

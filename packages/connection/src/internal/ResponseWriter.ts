@@ -3,7 +3,7 @@
  * others; over HTTP/2 the stream takes them as they are.
  */
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
-import type { HandshakeMisuse } from "@effect-ws/protocol/HandshakeMisuse"
+import type { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import { withoutConnectionFields } from "@effect-ws/protocol/Http2Head"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
@@ -18,7 +18,7 @@ type AgreedOptions = Omit<ServerHandshake.AcceptOptions, "sha1">
 
 export interface ResponseWriter {
   /** Opens the WebSocket; fails where the program asked for what cannot be answered, and then has written nothing. */
-  accept(request: ServerHandshake.UpgradeRequest, options: AgreedOptions): Result.Result<void, HandshakeMisuse>
+  accept(request: ServerHandshake.UpgradeRequest, options: AgreedOptions): Result.Result<void, HandshakeConfigError>
   /** Sends the complete response of a rejection. */
   reject(rejection: HandshakeRejection.HandshakeRejection): void
   /** Sends a page or the like. */
@@ -32,7 +32,7 @@ export class Http1ResponseWriter implements ResponseWriter {
     this.writer = writer
   }
 
-  accept(request: ServerHandshake.UpgradeRequest, options: AgreedOptions): Result.Result<void, HandshakeMisuse> {
+  accept(request: ServerHandshake.UpgradeRequest, options: AgreedOptions): Result.Result<void, HandshakeConfigError> {
     return Result.map(ServerHandshake.acceptResponse(request, { ...options, sha1 }), (head) => {
       this.writer.writeUnsafe(Result.getOrThrow(HttpHead.encodeResponse(head)))
     })
@@ -54,7 +54,7 @@ export class Http2ResponseWriter implements ResponseWriter {
     this.respond = respond
   }
 
-  accept(request: ServerHandshake.UpgradeRequest, options: AgreedOptions): Result.Result<void, HandshakeMisuse> {
+  accept(request: ServerHandshake.UpgradeRequest, options: AgreedOptions): Result.Result<void, HandshakeConfigError> {
     return Result.map(ServerHandshake.connectResponse(request, options), ({ headers, status }) =>
       this.respond(status, headers, undefined)
     )

@@ -10,15 +10,15 @@ import type * as Message from "@effect-ws/protocol/Message"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import type { Session } from "@effect-ws/protocol/Session"
 import type { PushWriter } from "@effect-ws/transport/Push"
-import type { Meter } from "./Meter.ts"
-import { Unwritten } from "./Unwritten.ts"
+import type { ConnectionMetrics } from "./ConnectionMetrics.ts"
+import { FlushTracker } from "./FlushTracker.ts"
 
 /** The bytes that a transport may hold beyond what the system takes at once: Node's own mark for sockets. */
 const HIGH_WATER_MARK = 64 * 1024
 
 export class WriteQueue {
   /** What is measured of the connection, if anything is: here, where it is needed for each write. */
-  readonly meter: Meter | undefined
+  readonly meter: ConnectionMetrics | undefined
   private readonly session: Session
   private readonly writer: PushWriter
   /** The bytes that may wait before senders do. */
@@ -31,9 +31,9 @@ export class WriteQueue {
   // How many bytes the transport was given, except for pings and pongs that overtook data.
   private handedBytes = 0
   private waiters: Array<() => void> | undefined = undefined
-  private unwritten: Unwritten | undefined = undefined
+  private unwritten: FlushTracker | undefined = undefined
 
-  constructor(session: Session, writer: PushWriter, limit: number, meter: Meter | undefined) {
+  constructor(session: Session, writer: PushWriter, limit: number, meter: ConnectionMetrics | undefined) {
     this.meter = meter
     this.session = session
     this.writer = writer
@@ -199,7 +199,7 @@ export class WriteQueue {
 
   /** From now on {@link takeSent} tells of messages that were written. */
   observe(): void {
-    this.unwritten ??= new Unwritten()
+    this.unwritten ??= new FlushTracker()
   }
 
   /** A message was handed to the session. */

@@ -3,7 +3,7 @@
  * read again.
  */
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
-import { HeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
+import { HttpHeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
 import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { RequestHead } from "@effect-ws/transport/Push"
@@ -19,7 +19,7 @@ export const checkHead = (
   if (Result.isFailure(bytes)) return Result.fail(invalid(bytes.failure.detail))
   const parsed = new HeadParser("request", limits).push(bytes.success)
   if (parsed === undefined) return Result.fail(invalid("the head has no end"))
-  return parsed instanceof HeadError
+  return parsed instanceof HttpHeadError
     ? Result.fail(HandshakeRejection.fromHeadError(parsed))
     : Result.succeed(parsed.head)
 }

@@ -1,14 +1,14 @@
 /**
  * Events as one line for the log.
  */
-import type * as Event from "@effect-ws/protocol/Event"
+import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import * as Frame from "@effect-ws/protocol/Frame"
 import * as Message from "@effect-ws/protocol/Message"
 
 export const dataEvent = (data: string | Uint8Array): Message.Message =>
   typeof data === "string" ? Message.text(data) : Message.binary(data)
 
-export const renderEvent = (event: Event.Event): string => {
+export const renderEvent = (event: SessionEvent.SessionEvent): string => {
   switch (event._tag) {
     case "Text":
       return Frame.render(Frame.text(event.data))
@@ -22,7 +22,7 @@ export const renderEvent = (event: Event.Event): string => {
       return Frame.render(event.frame)
     case "Fragment":
       return `a piece of a message, ${event.data.length} long`
-    case "PeerClose":
+    case "CloseReceived":
       return `CLOSE ${event.code ?? "without a code"} ${JSON.stringify(event.reason)}`
     case "Failed":
       return `what it must refuse: ${event.error.message}`

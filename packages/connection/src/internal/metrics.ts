@@ -3,20 +3,20 @@
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import type { Measure } from "../Measures.ts"
+import type { MetricDefinition } from "../Metrics.ts"
 
 export type Attributes = Readonly<Record<string, string>>
 
 /** What a metric of a measure is made with. */
 export const describe = (
-  { description, unit }: Measure,
+  { description, unit }: MetricDefinition,
   attributes: Attributes
 ): { readonly description: string; readonly attributes: Attributes } => ({
   description,
   attributes: { ...attributes, unit }
 })
 
-export const histogram = (measure: Measure, attributes: Attributes): Metric.Histogram<number> =>
+export const histogram = (measure: MetricDefinition, attributes: Attributes): Metric.Histogram<number> =>
   Metric.histogram(measure.name, { ...describe(measure, attributes), boundaries: measure.boundaries ?? [] })
 
 const readOnly = { update: () => {}, modify: () => {} }
@@ -24,7 +24,7 @@ const readOnly = { update: () => {}, modify: () => {} }
 /** Registers a counter that is read from elsewhere. */
 export const registerCounter = (
   context: Context.Context<never>,
-  measure: Measure,
+  measure: MetricDefinition,
   attributes: Attributes,
   read: () => number
 ): void => {
@@ -35,7 +35,7 @@ export const registerCounter = (
 /** Registers a gauge that is read from elsewhere. */
 export const registerGauge = (
   context: Context.Context<never>,
-  measure: Measure,
+  measure: MetricDefinition,
   attributes: Attributes,
   read: () => number
 ): void => {

@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import { Socket } from "effect/socket"
 import { Budget } from "../../src/Budget.ts"
 import * as ConnectionOptions from "../../src/ConnectionOptions.ts"
-import { SocketConnection } from "../../src/internal/SocketConnection.ts"
+import { ConnectionImpl } from "../../src/internal/ConnectionImpl.ts"
 
 /** A socket whose every move the test makes: what arrives, how much is taken, when it drains. */
 export class StubSocket implements PushReader, PushWriter {
@@ -113,10 +113,10 @@ const request: UpgradeRequest = {
 export const open = Effect.fnUntraced(function* (
   options: ConnectionOptions.ConnectionOptions & Partial<Pick<SessionOptions, "extensions" | "role">> = {},
   early: ReadonlyArray<Uint8Array> = []
-): Effect.fn.Return<{ readonly connection: SocketConnection; readonly socket: StubSocket }, never, Scope.Scope> {
+): Effect.fn.Return<{ readonly connection: ConnectionImpl; readonly socket: StubSocket }, never, Scope.Scope> {
   const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const socket = new StubSocket()
-  const connection = new SocketConnection({
+  const connection = new ConnectionImpl({
     environment: { settings: ConnectionOptions.settings(options), context, logsDebug: false, budget: new Budget() },
     session: new Session({
       role: options.role ?? "server",

@@ -12,8 +12,8 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import type { CloseError } from "@effect-ws/protocol/CloseError"
-import type { Misuse } from "@effect-ws/protocol/Misuse"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { SendError } from "@effect-ws/protocol/SendError"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import * as Command from "effect/cli/Command"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -35,13 +35,13 @@ const run = Effect.fnUntraced(function* (input: ConnectFlags.Input) {
       const connection = yield* Effect.mapError(Client.connect(settings.url, options), ConnectFailure.ofConnect)
       const screen = yield* ConnectScreen.make
       const conversation = new Conversation(connection, screen, settings)
-      const closure = yield* conversation.run
-      const failure = ConnectFailure.ofClosure(closure, conversation.isCut)
+      const closeInfo = yield* conversation.run
+      const failure = ConnectFailure.ofCloseInfo(closeInfo, conversation.isCut)
       if (failure !== undefined) return yield* failure
-      yield* screen.note(farewell(closure))
+      yield* screen.note(farewell(closeInfo))
     })
   ).pipe(
-    Effect.provide(Client.layer()),
+    Effect.provide(Client.layerDialer()),
     Effect.provide(Extensions.layer(settings.deflate ? [PermessageDeflate.make()] : [])),
     Effect.catchTag("ConfigError", (error) => Effect.fail(ConnectFailure.ofInput(error.message)))
   )
@@ -69,13 +69,13 @@ const optionsOf = Effect.fnUntraced(function* (settings: ConnectFlags.Settings) 
   }
   const ca = caFile === undefined ? undefined : yield* PemFile.read("--ca", caFile)
   const proxy = yield* proxyOf(settings)
-  return { ...settings.options, proxy, tls: { ca, identity, dangerouslyIgnoreCertificate: settings.insecure } }
+  return { ...settings.options, proxy, tls: { ca, identity, rejectUnauthorized: !settings.insecure } }
 })
 
 const proxyOf = Effect.fnUntraced(function* ({ options: { proxy }, proxyTls }: ConnectFlags.Settings) {
   if (proxy === undefined || proxy === "none" || proxyTls === undefined) return proxy
   const ca = proxyTls.caFile === undefined ? undefined : yield* PemFile.read("--proxy-ca", proxyTls.caFile)
-  return { ...proxy, tls: { ca, dangerouslyIgnoreCertificate: proxyTls.insecure } }
+  return { ...proxy, tls: { ca, rejectUnauthorized: !proxyTls.insecure } }
 })
 
 const longestPing = Duration.seconds(10)
@@ -101,7 +101,7 @@ class Conversation {
   }
 
   /** Talks until the connection is closed. */
-  get run(): Effect.Effect<Closure, ConnectFailure.ConnectFailure> {
+  get run(): Effect.Effect<CloseInfo, ConnectFailure.ConnectFailure> {
     return this.greet.pipe(
       Effect.andThen(Effect.raceFirst(this.listen, Effect.andThen(this.talk, Effect.never))),
       Effect.andThen(this.connection.closed)
@@ -178,7 +178,7 @@ class Conversation {
     return this.sending(this.connection.send(data))
   }
 
-  private sending(effect: Effect.Effect<void, CloseError | Misuse>): Effect.Effect<void> {
+  private sending(effect: Effect.Effect<void, CloseError | SendError>): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isSending = true
       return Effect.map(this.attempt(effect), () => {
@@ -203,9 +203,9 @@ class Conversation {
   }
 
   // Whatever is done on a connection that is closed comes too late, and `listen` knows.
-  private readonly attempt = <A>(effect: Effect.Effect<A, CloseError | Misuse>): Effect.Effect<void> =>
+  private readonly attempt = <A>(effect: Effect.Effect<A, CloseError | SendError>): Effect.Effect<void> =>
     Effect.catch(Effect.asVoid(effect), (error) =>
-      error._tag === "Misuse" ? this.screen.complaint(error.message) : Effect.never
+      error._tag === "SendError" ? this.screen.complaint(error.message) : Effect.never
     )
 
   /**
@@ -236,7 +236,7 @@ class Conversation {
   }
 }
 
-const farewell = (closure: Closure): string => {
-  const closed = closure.initiator === "remote" ? `the server closed with ${closure.error.message}` : "closed"
-  return closure.clean ? closed : `${closed}, and the server did not answer`
+const farewell = (closeInfo: CloseInfo): string => {
+  const closed = closeInfo.initiator === "remote" ? `the server closed with ${closeInfo.error.message}` : "closed"
+  return closeInfo.clean ? closed : `${closed}, and the server did not answer`
 }

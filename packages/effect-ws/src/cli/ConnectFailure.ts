@@ -4,7 +4,7 @@
  */
 import type { ConnectError } from "@effect-ws/client/ConnectError"
 import type { UnexpectedResponse } from "@effect-ws/client/UnexpectedResponse"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import * as SocketFailure from "@effect-ws/transport/SocketFailure"
 import * as CliError from "effect/cli/CliError"
 import * as Duration from "effect/Duration"
@@ -62,7 +62,7 @@ export const ofInput = (message: string): ConnectFailure => failure("usage", mes
 /** Says why there is no connection. */
 export const ofConnect = (error: ConnectError): ConnectFailure => {
   switch (error._tag) {
-    case "HandshakeMisuse":
+    case "HandshakeConfigError":
       return error.rule === "InvalidUrl" ? failure("url", error.detail) : failure("usage", error.message)
     case "SocketError":
       return ofSocket(error)
@@ -83,7 +83,7 @@ export const ofConnect = (error: ConnectError): ConnectFailure => {
           ? `${error.message}${tlsAdvice(error.cause, "--proxy-ca FILE", "--proxy-insecure")}`
           : error.message
       )
-    case "HeadError":
+    case "HttpHeadError":
       return failure("answer", `the server does not speak HTTP as it should: ${error.message}`)
     case "UnexpectedResponse":
       return ofResponse(error)
@@ -142,8 +142,8 @@ export const ofUnread = (after: Duration.Duration): ConnectFailure =>
   )
 
 /** Says that the conversation ended badly, or `undefined` where it did not. */
-export const ofClosure = (closure: Closure, isCut: boolean): ConnectFailure | undefined => {
-  const { error, failed, initiator } = closure
+export const ofCloseInfo = (closeInfo: CloseInfo, isCut: boolean): ConnectFailure | undefined => {
+  const { error, failed, initiator } = closeInfo
   if (initiator === "transport") return failure("broken", `the connection broke off: ${error.message}`)
   if (initiator === "local") {
     return failed ? failure("closed", `closed, because of what the server did: ${error.message}`) : undefined

@@ -2,8 +2,8 @@
  * The flags of `connect`: what each may be, what it is when it is left out, and which of them exclude each other.
  */
 import type * as Client from "@effect-ws/client/Client"
-import * as Proxy from "@effect-ws/client/Proxy"
-import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import * as HttpProxy from "@effect-ws/client/HttpProxy"
+import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import * as Authority from "@effect-ws/protocol/Authority"
 import * as HeaderGrammar from "@effect-ws/protocol/HeaderGrammar"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
@@ -85,7 +85,7 @@ export const flags = {
     ),
     Flag.optional
   ),
-  insecure: on("insecure", "Talk TLS to whoever answers, whatever certificate it shows"),
+  insecure: on("insecure", "Skip verification of the server's certificate; insecure, for tests only"),
   ca: file("ca", "Trust the authorities in this PEM file, and no others, to vouch for the server"),
   cert: file("cert", "Show the certificate in this PEM file to a server that demands one; needs --key"),
   key: file("key", "The PEM file with the certificate's private key"),
@@ -98,7 +98,7 @@ export const flags = {
     Flag.optional
   ),
   proxyCa: file("proxy-ca", "Trust the authorities in this PEM file, and no others, to vouch for an https proxy"),
-  proxyInsecure: on("proxy-insecure", "Talk TLS to whoever answers as the https proxy, whatever certificate it shows"),
+  proxyInsecure: on("proxy-insecure", "Skip verification of the https proxy's certificate; insecure, for tests only"),
   noDeflate: on("no-deflate", "Do not offer permessage-deflate, which is offered otherwise"),
   commands: on("commands", "Take lines of a pipe that begin with / for commands too, as those that are typed"),
   connectTimeout: seconds("connect-timeout", 0.001, "How long dialling, a proxy and TLS may take (default: 10)"),
@@ -123,14 +123,14 @@ function parseHeader(line: string): Option.Option<HeaderFields[number]> {
     : Option.none()
 }
 
-function parseUser(text: Redacted.Redacted<string>): Option.Option<AuthAnswer.Proof> {
+function parseUser(text: Redacted.Redacted<string>): Option.Option<ClientAuth.ClientCredentials> {
   const value = Redacted.value(text)
   const colon = value.indexOf(":")
-  return colon < 1 ? Option.none() : Option.some(AuthAnswer.password(value.slice(0, colon), value.slice(colon + 1)))
+  return colon < 1 ? Option.none() : Option.some(ClientAuth.password(value.slice(0, colon), value.slice(colon + 1)))
 }
 
-function parseProxy(text: Redacted.Redacted<string>): Option.Option<Proxy.Proxy | "none"> {
-  return Redacted.value(text) === "none" ? Option.some("none") : Result.getSuccess(Proxy.parse(text, "--proxy"))
+function parseProxy(text: Redacted.Redacted<string>): Option.Option<HttpProxy.Proxy | "none"> {
+  return Redacted.value(text) === "none" ? Option.some("none") : Result.getSuccess(HttpProxy.parse(text, "--proxy"))
 }
 
 /** The argument and the flags as they were read. */
@@ -139,13 +139,13 @@ export interface Input {
   readonly headers: HeaderFields
   readonly subprotocols: ReadonlyArray<string>
   readonly origin: Option.Option<string>
-  readonly user: Option.Option<AuthAnswer.Proof>
+  readonly user: Option.Option<ClientAuth.ClientCredentials>
   readonly bearer: Option.Option<Redacted.Redacted<string>>
   readonly insecure: boolean
   readonly ca: Option.Option<string>
   readonly cert: Option.Option<string>
   readonly key: Option.Option<string>
-  readonly proxy: Option.Option<Proxy.Proxy | "none">
+  readonly proxy: Option.Option<HttpProxy.Proxy | "none">
   readonly proxyCa: Option.Option<string>
   readonly proxyInsecure: boolean
   readonly noDeflate: boolean
@@ -206,12 +206,12 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
       headers: input.headers,
       subprotocols: input.subprotocols,
       origin: Option.getOrUndefined(input.origin),
-      credentials: Option.getOrUndefined(Option.orElse(input.user, () => Option.map(input.bearer, AuthAnswer.token))),
+      credentials: Option.getOrUndefined(Option.orElse(input.user, () => Option.map(input.bearer, ClientAuth.token))),
       proxy: Option.getOrUndefined(input.proxy),
       connectTimeout: wait(input.connectTimeout, 10),
       handshakeTimeout: wait(input.handshakeTimeout, 10),
       closeTimeout: wait(input.closeTimeout, 2),
-      keepalive: { idle: "20 seconds", timeout: pongTimeout }
+      keepalive: { interval: "20 seconds", timeout: pongTimeout }
     },
     insecure,
     caFile: Option.getOrUndefined(ca),

@@ -34,9 +34,13 @@ const presenter = CliOutput.layerPresenter({
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
     const command = event.commandPath.join(" ")
     const errors = event.errors.map(({ message }) => message.replaceAll(/\s+/g, " ").trim())
-    const isUnknown = event.errors.some(({ _tag }) => _tag === "UnrecognizedOption")
-    const known = isUnknown ? [`known are ${event.helpDoc.flags.map(({ name }) => `--${name}`).join(", ")}`] : []
-    return Console.error(`${command}: ${[...errors, ...known].join("; ")} (${command} --help tells more)`)
+    const isUnknown = (tag: CliError.CliError["_tag"]): boolean => event.errors.some(({ _tag }) => _tag === tag)
+    const known = [
+      ...(isUnknown("UnrecognizedOption") ? event.helpDoc.flags.map(({ name }) => `--${name}`) : []),
+      ...(isUnknown("UnknownSubcommand") ? [serve.name, connect.name] : [])
+    ]
+    const allowed = known.length === 0 ? [] : [`known are ${known.join(", ")}`]
+    return Console.error(`${command}: ${[...errors, ...allowed].join("; ")} (${command} --help tells more)`)
   }
 })
 

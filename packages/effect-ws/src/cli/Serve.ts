@@ -43,13 +43,13 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
     maxFragments: Math.max(Limits.make().maxFragments, Math.ceil(settings.maxMessageSize / 64)),
     subprotocols: settings.subprotocols,
     origins: settings.origins,
-    locations: settings.locations,
+    paths: settings.paths,
     decide: policy && Auth.required(policy),
     keepalive: settings.keepaliveSeconds > 0 && {
-      idle: Duration.seconds(settings.keepaliveSeconds),
+      interval: Duration.seconds(settings.keepaliveSeconds),
       timeout: Duration.seconds(settings.keepaliveSeconds)
     },
-    respond: Site.make(settings.locations ?? [], policy && guard(policy, nonces)),
+    respond: Site.make(settings.paths ?? [], policy && guard(policy, nonces)),
     drainTimeout: Duration.seconds(settings.drainSeconds)
   }
   const server =
@@ -78,12 +78,12 @@ export const serve = Command.make("serve", ServeFlags.flags, run).pipe(
     { command: "effect-ws serve --unix /tmp/echo.sock", description: "Listen on a Unix socket" },
     { command: "effect-ws serve --tls-cert cert.pem --tls-key key.pem", description: "Speak TLS" },
     { command: "effect-ws serve --auth alice:secret --auth-scheme digest", description: "Ask for a password" },
-    { command: "effect-ws serve --origin https://example.com --location /chat", description: "Let few in" }
+    { command: "effect-ws serve --origin https://example.com --path /chat", description: "Let few in" }
   ])
 )
 
 // What is echoed is compressed whatever its length and whatever it gains, as whoever tries compression out expects.
-const always = { threshold: 0, plainWhenSmaller: false }
+const always = { threshold: 0, skipIfLarger: false }
 
 const extensions = {
   "permessage-deflate": PermessageDeflate.make(always),
@@ -111,13 +111,13 @@ const guard =
       )
     )
 
-const announce = Effect.fnUntraced(function* ({ listen, locations }: ServeFlags.Settings) {
+const announce = Effect.fnUntraced(function* ({ listen, paths }: ServeFlags.Settings) {
   const { address } = yield* WebSocketServer.WebSocketServer
   if (listen._tag === "Unix") return yield* Console.log(`listening on unix:${listen.path}`)
   const authority = formatAddress(address)
   const [socket, page] = listen._tag === "Tls" ? ["wss", "https"] : ["ws", "http"]
   yield* Console.log(`listening on ${socket}://${authority}`)
-  yield* Effect.logInfo(`Open ${page}://${authority}${locations?.[0] ?? "/"} in a browser to talk to it`)
+  yield* Effect.logInfo(`Open ${page}://${authority}${paths?.[0] ?? "/"} in a browser to talk to it`)
 })
 
 const transportOf = (

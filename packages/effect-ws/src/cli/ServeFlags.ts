@@ -125,7 +125,7 @@ export const flags = {
       () => "Expected either any, or origins without it"
     )
   ),
-  locations: each("location", (path) => /^\/[^?#\s]*$/.test(path), "a path that begins with / and has no query").pipe(
+  paths: each("path", (path) => /^\/[^?#\s]*$/.test(path), "a path that begins with / and has no query").pipe(
     Flag.withDescription("A path where a WebSocket can be opened; repeat it for several (default: every path)")
   ),
   auth: Flag.Redacted("auth").pipe(
@@ -183,7 +183,7 @@ export interface Input {
   readonly maxMessageSize: Option.Option<number>
   readonly subprotocols: ReadonlyArray<string>
   readonly origins: ReadonlyArray<string>
-  readonly locations: ReadonlyArray<string>
+  readonly paths: ReadonlyArray<string>
   readonly auth: Auth["users"]
   readonly authScheme: Option.Option<"basic" | "digest">
   readonly keepalive: Option.Option<number>
@@ -203,7 +203,7 @@ export interface Settings {
   readonly subprotocols: ReadonlyArray<string>
   readonly origins: Origins
   /** Undefined: every path. */
-  readonly locations: ReadonlyArray<string> | undefined
+  readonly paths: ReadonlyArray<string> | undefined
   /** Undefined: everybody is let in. */
   readonly auth: Auth | undefined
   /** 0: clients are never asked whether they are there. */
@@ -237,7 +237,7 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
       maxMessageSize: yield* maxMessageSizeOf(input),
       subprotocols: input.subprotocols,
       origins: input.origins.length === 0 || input.origins[0] === "any" ? "any" : input.origins,
-      locations: input.locations.length === 0 ? undefined : input.locations,
+      paths: input.paths.length === 0 ? undefined : input.paths,
       auth: yield* authOf(input),
       keepaliveSeconds: Option.getOrElse(input.keepalive, () => 20),
       drainSeconds: Option.getOrElse(input.drain, () => 2)

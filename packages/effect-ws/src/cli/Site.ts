@@ -13,13 +13,13 @@ import * as DemoPage from "../page/DemoPage.ts"
 export type Guard = (request: UpgradeRequest) => HandshakeRejection | undefined
 
 /**
- * Answers GET and HEAD. The page connects to the path it was loaded from, so it is at every location, and at `/` always.
+ * Answers GET and HEAD. The page connects to the path it was loaded from, so it is at every path that is served, and at `/` always.
  *
  * With a guard it asks for a password. A page cannot give one to a WebSocket; the browser does so by itself, but only
  * where it was asked for one before, by a page of the same origin and realm.
  */
-export const make = (locations: ReadonlyArray<string>, guard?: Guard): ((request: RequestHead) => HttpAnswer) => {
-  const paths = new Set(["/", ...locations])
+export const make = (served: ReadonlyArray<string>, guard?: Guard): ((request: RequestHead) => HttpAnswer) => {
+  const paths = new Set(["/", ...served])
   const open = (request: RequestHead): HttpAnswer => (paths.has(pathOf(request.target)) ? page : missing)
   if (guard === undefined) return open
   return (request) => {

@@ -79,7 +79,7 @@ describe("serve", { timeout: 30_000 }, () => {
 
   it.live("lets in whom its flags name", () =>
     Effect.gen(function* () {
-      const flags = "--location /chat --location /news --subprotocol v2 --subprotocol v1"
+      const flags = "--path /chat --path /news --subprotocol v2 --subprotocol v1"
       const origins = "--origin https://example.com --origin http://localhost:3000"
       const { port } = yield* ServeProcess.serve("--port", "0", ...`${flags} ${origins}`.split(" "))
       const accepted = yield* shake(port, "/chat", "Sec-WebSocket-Protocol: v1, v2")

@@ -52,7 +52,7 @@ describe.skipIf(isMissing)("serve --auth, with curl (left out where curl is miss
 
   it.live("refuses other paths before it asks for a password", () =>
     Effect.gen(function* () {
-      const { address } = yield* ServeProcess.serve("--port", "0", "--auth", "alice:a", "--location", "/chat")
+      const { address } = yield* ServeProcess.serve("--port", "0", "--auth", "alice:a", "--path", "/chat")
       const url = address.replace("ws:", "http:")
       assert.deepStrictEqual(yield* curl(...upgrade, `${url}/other`), [404])
       assert.deepStrictEqual(yield* curl(...upgrade, `${url}/chat`), [401])

@@ -1,7 +1,7 @@
 /** Tests of what the pages show on what both ends agree on: who a client is, and extensions. */
 import * as Client from "@effect-ws/client/Client"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
-import * as AuthAnswer from "@effect-ws/protocol/AuthAnswer"
+import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import type { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Auth from "@effect-ws/server/Auth"
@@ -70,7 +70,7 @@ export const covers: Pages.Covers = {
           () => Effect.succeed({})
         )
       })
-      const credentials = AuthAnswer.password("alice", "wonderland")
+      const credentials = ClientAuth.password("alice", "wonderland")
       yield* Effect.gen(function* () {
         const connection = yield* Client.connect("ws://server.test/", { credentials })
         assert.strictEqual((yield* connection.receive).data, "welcome")

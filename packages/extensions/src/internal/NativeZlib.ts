@@ -4,9 +4,9 @@
  * @internal
  */
 import type * as Zlib from "../Zlib.ts"
-import { Arena, join } from "./Arena.ts"
-import { Contexts } from "./Contexts.ts"
-import { Jobs } from "./Jobs.ts"
+import { OutputBuffer, join } from "./OutputBuffer.ts"
+import { ContextPool } from "./ContextPool.ts"
+import { ThreadPoolLimiter } from "./ThreadPoolLimiter.ts"
 import type { Kind } from "./NativeHandle.ts"
 import { deflateKind, inflateKind, NativeHandle } from "./NativeHandle.ts"
 import { shortStreams } from "./ShortStreams.ts"
@@ -23,26 +23,26 @@ export interface Settings {
 /** What all compressors and decompressors of a service share. */
 interface Shared {
   readonly settings: Settings
-  readonly contexts: Contexts
-  readonly jobs: Jobs
+  readonly contexts: ContextPool
+  readonly jobs: ThreadPoolLimiter
 }
 
 /** @internal */
-export const make = (settings: Settings): Zlib.Service & { readonly contexts: Contexts } => {
-  const contexts = new Contexts(settings.memoryBudget)
-  const shared: Shared = { settings, contexts, jobs: new Jobs(settings.concurrency) }
+export const make = (settings: Settings): Zlib.Service & { readonly contexts: ContextPool } => {
+  const contexts = new ContextPool(settings.memoryBudget)
+  const shared: Shared = { settings, contexts, jobs: new ThreadPoolLimiter(settings.concurrency) }
   return {
     contexts,
-    deflater: ({ level, memLevel, takeover, windowBits }) =>
+    deflater: ({ level, memLevel, contextTakeover, windowBits }) =>
       windowBits === 8 && !shortWindowHolds()
         ? incapable
-        : new NativeDeflater(shared, deflateKind(windowBits, level, memLevel), takeover),
-    inflater: ({ takeover, windowBits }) => new NativeInflater(shared, inflateKind(windowBits), takeover)
+        : new NativeDeflater(shared, deflateKind(windowBits, level, memLevel), contextTakeover),
+    inflater: ({ contextTakeover, windowBits }) => new NativeInflater(shared, inflateKind(windowBits), contextTakeover)
   }
 }
 
 // All outputs of the calling turn, of every connection: one is complete before the next begins.
-const arena = new Arena()
+const arena = new OutputBuffer()
 
 const emptyBlock = Uint8Array.of(0x00, 0x00, 0x00, 0xff, 0xff)
 
@@ -78,16 +78,16 @@ const shortWindowHolds = (): boolean => {
 /** What the two directions have in common: a context that is borrowed, and may be busy on another thread. */
 abstract class Borrower {
   protected readonly shared: Shared
-  protected readonly takeover: boolean
+  protected readonly contextTakeover: boolean
   protected handle: NativeHandle | undefined = undefined
   protected closed = false
   private readonly kind: Kind
   private busy = false
 
-  constructor(shared: Shared, kind: Kind, takeover: boolean) {
+  constructor(shared: Shared, kind: Kind, contextTakeover: boolean) {
     this.shared = shared
     this.kind = kind
-    this.takeover = takeover
+    this.contextTakeover = contextTakeover
   }
 
   protected borrow(): NativeHandle | undefined {
@@ -133,7 +133,7 @@ abstract class Borrower {
 
 class NativeDeflater extends Borrower implements Zlib.Deflater {
   deflate(input: Uint8Array, last: boolean): Uint8Array | "OutOfMemory" | Zlib.Deferred<Uint8Array | "OutOfMemory"> {
-    if (this.handle !== undefined && this.takeover) this.shared.contexts.withdraw(this)
+    if (this.handle !== undefined && this.contextTakeover) this.shared.contexts.withdraw(this)
     const handle = this.borrow()
     if (handle === undefined) return "OutOfMemory"
     if (input.length > this.shared.settings.inlineBytes) {
@@ -186,12 +186,12 @@ class NativeDeflater extends Borrower implements Zlib.Deflater {
 
   private finish(output: Uint8Array, last: boolean): Uint8Array {
     if (!last) return output
-    if (!this.takeover) this.giveBack()
+    if (!this.contextTakeover) this.giveBack()
     else if (!this.closed) this.shared.contexts.offer(this)
     return output.subarray(0, output.length - 4)
   }
 
-  surrender(): NativeHandle {
+  evict(): NativeHandle {
     const handle = this.handle!
     this.handle = undefined
     return handle
@@ -232,7 +232,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
     for (;;) {
       const room = Math.min(arena.reserve(), limit - this.length + 1)
       handle.writeSync(this.input, this.at, arena.slab, arena.offset, room)
-      if (handle.isSpent) return this.finish("Garbage")
+      if (handle.isSpent) return this.finish("InvalidData")
       const made = room - handle.roomLeft
       if (made > 0) this.keep(arena.take(made))
       if (this.length > limit) return this.finish("TooBig")
@@ -273,7 +273,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
           },
           (outcome) => {
             if (this.length > this.limit) return end(this.finish("TooBig"))
-            if (outcome === "Failed") return end(this.finish("Garbage"))
+            if (outcome === "Failed") return end(this.finish("InvalidData"))
             if (outcome === "Written") return end(this.finish(this.complete(handle)))
             this.at = this.input.length - handle.inputLeft
             // The stream of Node ends with the deflate stream, so another takes its place.
@@ -307,11 +307,11 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
 
   // A message has to end behind a block, whose end the tail is, or with a final block (RFC 7692 7.2.3.4 has another block
   // behind that for the tail to complete; where there is none, the tail is not needed either).
-  private complete(handle: NativeHandle): "Done" | "Garbage" {
+  private complete(handle: NativeHandle): "Done" | "InvalidData" {
     if (!this.last || this.isBehindFinal) return "Done"
     const position = handle.writeTail()
     if (position === "Ended") handle.reset()
-    return position === "Inside" ? "Garbage" : "Done"
+    return position === "Inside" ? "InvalidData" : "Done"
   }
 
   private finishBehindFinal(): Uint8Array | Zlib.InflateFailure {
@@ -324,7 +324,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
     this.pieces = undefined
     this.input = noBytes
     if (this.last) this.isBehindFinal = false
-    if (outcome !== "Done" || (this.last && !this.takeover)) this.giveBack()
+    if (outcome !== "Done" || (this.last && !this.contextTakeover)) this.giveBack()
     if (outcome !== "Done") return outcome
     return pieces === undefined ? noBytes : join(pieces, this.length)
   }

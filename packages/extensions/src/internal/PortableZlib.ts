@@ -7,8 +7,8 @@
 import { randomBytes } from "node:crypto"
 import * as NodeZlib from "node:zlib"
 import type * as Zlib from "../Zlib.ts"
-import { join } from "./Arena.ts"
-import { Jobs } from "./Jobs.ts"
+import { join } from "./OutputBuffer.ts"
+import { ThreadPoolLimiter } from "./ThreadPoolLimiter.ts"
 import type { Settings } from "./NativeZlib.ts"
 import { shortStreams } from "./ShortStreams.ts"
 
@@ -30,7 +30,7 @@ const mostOfShortStreams = 64 * 1024
 
 /** @internal */
 export const make = (settings: Settings): Zlib.Service => {
-  const jobs = new Jobs(settings.concurrency)
+  const jobs = new ThreadPoolLimiter(settings.concurrency)
   return {
     deflater: (options) => new PortableDeflater(settings, jobs, options),
     inflater: (options) => new PortableInflater(settings, jobs, options)
@@ -39,11 +39,11 @@ export const make = (settings: Settings): Zlib.Service => {
 
 class PortableDeflater implements Zlib.Deflater {
   private readonly settings: Settings
-  private readonly jobs: Jobs
+  private readonly jobs: ThreadPoolLimiter
   private readonly options: NodeZlib.ZlibOptions
   private closed = false
 
-  constructor(settings: Settings, jobs: Jobs, options: Zlib.DeflaterOptions) {
+  constructor(settings: Settings, jobs: ThreadPoolLimiter, options: Zlib.DeflaterOptions) {
     this.settings = settings
     this.jobs = jobs
     // A window of 2^9 stands in for 2^8: see NativeHandle.
@@ -69,20 +69,20 @@ class PortableDeflater implements Zlib.Deflater {
 
 class PortableInflater implements Zlib.Inflater {
   private readonly settings: Settings
-  private readonly jobs: Jobs
+  private readonly jobs: ThreadPoolLimiter
   private readonly windowSize: number
-  private readonly takeover: boolean
+  private readonly contextTakeover: boolean
   private closed = false
   private window: Uint8Array = noBytes
   // The compressed message so far: the first `length` bytes.
   private gathered: Uint8Array = noBytes
   private length = 0
 
-  constructor(settings: Settings, jobs: Jobs, options: Zlib.InflaterOptions) {
+  constructor(settings: Settings, jobs: ThreadPoolLimiter, options: Zlib.InflaterOptions) {
     this.settings = settings
     this.jobs = jobs
     this.windowSize = 2 ** options.windowBits
-    this.takeover = options.takeover
+    this.contextTakeover = options.contextTakeover
   }
 
   inflate(
@@ -136,11 +136,11 @@ class PortableInflater implements Zlib.Inflater {
         ...(this.window.length > 0 ? { dictionary: this.window } : {})
       }
       const { buffer, engine } = yield { input: input.subarray(from), options }
-      if (engine.bytesWritten === 0) return "Garbage"
+      if (engine.bytesWritten === 0) return "InvalidData"
       at += engine.bytesWritten
       if (at > end) {
         // The block that we completed may be final itself.
-        if ((at !== input.length && at !== end + marked) || !endsWith(buffer, mark)) return "Garbage"
+        if ((at !== input.length && at !== end + marked) || !endsWith(buffer, mark)) return "InvalidData"
         const whole = buffer.subarray(0, buffer.length - mark.length)
         // Unless the message ends inside a stored block, which took all that for its data: then there is more output.
         if (endsWith(whole, markLength)) {
@@ -148,7 +148,7 @@ class PortableInflater implements Zlib.Inflater {
             input: input.subarray(from, end),
             options: { ...options, finishFlush: NodeZlib.constants.Z_SYNC_FLUSH }
           }
-          if (alone.buffer.length < whole.length) return "Garbage"
+          if (alone.buffer.length < whole.length) return "InvalidData"
         }
         pieces.push(bytes(whole))
         length += whole.length
@@ -179,7 +179,7 @@ class PortableInflater implements Zlib.Inflater {
   }
 
   private keep(output: Uint8Array): void {
-    if (!this.takeover) return
+    if (!this.contextTakeover) return
     const kept = Math.max(0, this.windowSize - output.length)
     const window = this.window.subarray(Math.max(0, this.window.length - kept))
     const latest = output.subarray(Math.max(0, output.length - this.windowSize))
@@ -207,7 +207,7 @@ type Streams = Generator<
 >
 
 const failureOf = (error: unknown): Zlib.InflateFailure =>
-  (error as { readonly code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? "TooBig" : "Garbage"
+  (error as { readonly code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? "TooBig" : "InvalidData"
 
 const inflateInline = (streams: Streams): Uint8Array | Zlib.InflateFailure => {
   let inflated = nothing
@@ -243,7 +243,11 @@ const nothing: Inflated = { buffer: noBytes, engine: { bytesWritten: 0 } }
 
 const bytes = (buffer: Uint8Array): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 
-const defer = <A>(jobs: Jobs, isClosed: () => boolean, work: (end: (result: A) => void) => void): Zlib.Deferred<A> => ({
+const defer = <A>(
+  jobs: ThreadPoolLimiter,
+  isClosed: () => boolean,
+  work: (end: (result: A) => void) => void
+): Zlib.Deferred<A> => ({
   _tag: "Deferred",
   start: (done) =>
     jobs.add((release) => {

@@ -20,8 +20,8 @@ const other = (role: Role): Role => (role === "server" ? "client" : "server")
 // Whether it can send, can receive, owes a close frame, waits for one, and is closed: the states of `SessionState`.
 const states = ["11000", "01010", "10100", "00001"]
 
-const stateOf = ({ canReceive, canSend, isClosed, isClosing, owesClose }: Session): string =>
-  [canSend, canReceive, owesClose, isClosing, isClosed].map(Number).join("")
+const stateOf = ({ canReceive, canSend, isClosed, isClosing, mustAnswerClose }: Session): string =>
+  [canSend, canReceive, mustAnswerClose, isClosing, isClosed].map(Number).join("")
 
 /** Does one thing that a program may do, and returns why that was not possible, if it was not. */
 const act = (session: Session, random: Random): { readonly _tag: string } | undefined => {
@@ -44,7 +44,7 @@ const act = (session: Session, random: Random): { readonly _tag: string } | unde
       session.setBackedUp(random.chance(0.5))
       return undefined
     case 7:
-      session.setDelivery(random.pick(["message", "fragment", "frame"]))
+      session.setReadMode(random.pick(["message", "fragment", "frame"]))
       return undefined
     case 8:
       return session.close(random.chance(0.5) ? 4000 : undefined)

@@ -5,7 +5,7 @@ import { PermessageDeflate, DeflateFrame, Negotiation } from "@effect-ws/extensi
 import * as ClientHandshake from "@effect-ws/protocol/ClientHandshake"
 import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
-import { defaultLimits, HeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
+import { defaultLimits, HttpHeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
 import type { ParsedHead } from "@effect-ws/protocol/HeadParser"
 import { encodeRequest, encodeResponse } from "@effect-ws/protocol/HttpHead"
 import type { RequestHead, ResponseHead } from "@effect-ws/protocol/HttpHead"
@@ -73,9 +73,9 @@ interface Read {
 const read = (kind: Kind, chunks: ReadonlyArray<Uint8Array>): Read => {
   const parser = new HeadParser(kind)
   for (const [at, chunk] of chunks.entries()) {
-    const step: ParsedHead<RequestHead | ResponseHead> | HeadError | undefined = parser.push(chunk)
+    const step: ParsedHead<RequestHead | ResponseHead> | HttpHeadError | undefined = parser.push(chunk)
     if (step === undefined) continue
-    if (step instanceof HeadError) return { outcome: `${step.rule} ${step.status} ${step.offset}`, head: undefined }
+    if (step instanceof HttpHeadError) return { outcome: `${step.rule} ${step.status} ${step.offset}`, head: undefined }
     const rest = Buffer.concat([step.rest, ...chunks.slice(at + 1)])
     return { outcome: `${JSON.stringify(step.head)} ${rest.toString("latin1")}`, head: step.head }
   }

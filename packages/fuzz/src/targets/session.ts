@@ -40,11 +40,11 @@ interface Outcome {
 }
 
 const wrongState = (session: Session, isOver: boolean): string | undefined => {
-  const { canReceive, canSend, closure, isClosed, isClosing, owesClose } = session
-  const flags = JSON.stringify({ canReceive, canSend, isClosed, isClosing, owesClose, isOver })
+  const { canReceive, canSend, closeInfo, isClosed, isClosing, mustAnswerClose } = session
+  const flags = JSON.stringify({ canReceive, canSend, isClosed, isClosing, mustAnswerClose, isOver })
   if (isOver === canReceive) return `state: whether it can receive, ${flags}`
-  if (isOver !== (closure !== undefined)) return `state: whether there is a closure, ${flags}`
-  if (owesClose && (isClosed || isClosing || !canSend)) return `state: whether it owes a close frame, ${flags}`
+  if (isOver !== (closeInfo !== undefined)) return `state: whether there is a closure, ${flags}`
+  if (mustAnswerClose && (isClosed || isClosing || !canSend)) return `state: whether it owes a close frame, ${flags}`
   if (session.bufferedBytes > limits.maxMessageSize + 125) return `memory: ${session.bufferedBytes} bytes are buffered`
   return undefined
 }
@@ -58,7 +58,7 @@ const feed = async (session: Session, chunks: ReadonlyArray<Uint8Array>): Promis
     for (;;) {
       for (const event of batch) {
         if (isOver) problem ??= `state: ${event._tag} after the end`
-        isOver ||= event._tag === "Failed" || event._tag === "PeerClose"
+        isOver ||= event._tag === "Failed" || event._tag === "CloseReceived"
         events.push(Rendering.event(event))
       }
       problem ??= wrongState(session, isOver)
@@ -73,8 +73,9 @@ const feed = async (session: Session, chunks: ReadonlyArray<Uint8Array>): Promis
 // However it stands, the session comes to its end, and sends a close frame and nothing behind it.
 const end = (session: Session, isOver: boolean): string | undefined => {
   session.receiveEnd()
-  if (session.owesClose) session.answerClose()
-  if (!session.isClosed || session.canSend || session.closure === undefined) return "state: it is not closed at the end"
+  if (session.mustAnswerClose) session.answerClose()
+  if (!session.isClosed || session.canSend || session.closeInfo === undefined)
+    return "state: it is not closed at the end"
   if (session.send("late") === undefined) return "state: it sends after its end"
   const output = taken(session)
   const isRight = isOver ? (output[0]! & 0x0f) === 8 : output.length === 0
@@ -88,7 +89,7 @@ const run = async (
 ): Promise<Outcome> => {
   const { delivery, extension, role } = setupOf(input.setup)
   const peer = makePeer(role, extension, make)
-  peer.session.setDelivery(delivery)
+  peer.session.setReadMode(delivery)
   try {
     return await feed(peer.session, chunks)
   } finally {

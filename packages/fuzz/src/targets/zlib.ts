@@ -26,9 +26,9 @@ const ours: Services = {
 const inflate = async (
   service: Zlib.Service,
   pieces: ReadonlyArray<Uint8Array>,
-  takeover: boolean
+  contextTakeover: boolean
 ): Promise<Result> => {
-  const inflater = service.inflater({ windowBits: 15, takeover })
+  const inflater = service.inflater({ windowBits: 15, contextTakeover })
   const outputs: Array<Uint8Array> = []
   let length = 0
   try {
@@ -54,11 +54,11 @@ const isSame = (a: Result, b: Result): boolean =>
 
 const check = async (services: Services, { bytes, setup }: Input): Promise<string | undefined> => {
   const random = new Random(seedOf(bytes))
-  const takeover = setup === "takeover"
-  const expected = await inflate(ours["native"]!, [bytes], takeover)
+  const contextTakeover = setup === "contextTakeover"
+  const expected = await inflate(ours["native"]!, [bytes], contextTakeover)
   for (const [name, service] of Object.entries(services)) {
     for (const pieces of [[bytes], [...cut(bytes, random, Math.max(1, bytes.length)), new Uint8Array(0)]]) {
-      const actual = await inflate(service, pieces, takeover)
+      const actual = await inflate(service, pieces, contextTakeover)
       if (isSame(actual, expected)) continue
       return `inflate: ${render(actual)} with ${name} in ${pieces.length}, ${render(expected)} with native in 1`
     }
@@ -95,7 +95,7 @@ const stream = (random: Random): Uint8Array => {
 /** Makes the target; a test gives services of its own. */
 export const make = (services: Services = ours): Target => ({
   name: "zlib",
-  setups: ["takeover", "reset"],
+  setups: ["contextTakeover", "reset"],
   generate: (random) => {
     const streams = Array.from({ length: 1 + random.length(8) }, () => stream(random))
     const bytes = new Uint8Array(Buffer.concat(streams).subarray(0, mostBytes))
@@ -105,7 +105,7 @@ export const make = (services: Services = ours): Target => ({
   work: async ({ bytes, setup }) => {
     let produced = 0
     for (const service of Object.values(services)) {
-      const result = await inflate(service, [bytes], setup === "takeover")
+      const result = await inflate(service, [bytes], setup === "contextTakeover")
       // What came out before a failure is not known.
       produced += result === "TooBig" ? limit : typeof result === "string" ? bytes.length : result.length
     }

@@ -4,25 +4,25 @@
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Fanout from "@effect-ws/connection/Fanout"
-import type { Recipient, Tally } from "@effect-ws/connection/Fanout"
+import type { Recipient, FanoutCounters } from "@effect-ws/connection/Fanout"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type * as Effect from "effect/Effect"
-import type { BehindOptions, Delivery, PublishOptions } from "../Topics.ts"
-import { Channel } from "./Channel.ts"
-import { Member, Place, placeOptions } from "./Place.ts"
-import { Publication } from "./Publication.ts"
-import { Turns } from "./Turns.ts"
+import type { SlowSubscriberOptions, PublishResult, PublishOptions } from "../Topics.ts"
+import { Dispatcher } from "./Dispatcher.ts"
+import { Subscriber, SubscriberQueue, subscriberQueueOptions } from "./SubscriberQueue.ts"
+import { PublishJob } from "./PublishJob.ts"
+import { SliceScheduler } from "./SliceScheduler.ts"
 
 export class Broadcaster {
-  private readonly channel: Channel<Recipient>
-  private readonly behind = new Map<Recipient, Place>()
-  private readonly tally: Tally | undefined
+  private readonly channel: Dispatcher<Recipient>
+  private readonly behind = new Map<Recipient, SubscriberQueue>()
+  private readonly tally: FanoutCounters | undefined
   private sent = 0
 
   /** `connections` gives those that are open now. */
-  constructor(connections: () => ReadonlyArray<Connection>, slice: number, tally: Tally | undefined) {
+  constructor(connections: () => ReadonlyArray<Connection>, slice: number, tally: FanoutCounters | undefined) {
     this.tally = tally
-    this.channel = new Channel<Recipient>(
+    this.channel = new Dispatcher<Recipient>(
       {
         recipient: (recipient) => recipient,
         member: (recipient) => (this.behind.size === 0 ? undefined : this.behind.get(recipient)?.member),
@@ -30,22 +30,25 @@ export class Broadcaster {
         place: (recipient, publication) => this.place(recipient, publication)
       },
       () => connections().map(Fanout.recipient).values(),
-      new Turns(slice)
+      new SliceScheduler(slice)
     )
   }
 
-  private place(recipient: Recipient, { behind }: Publication): Place {
+  private place(recipient: Recipient, { behind }: PublishJob): SubscriberQueue {
     let place = this.behind.get(recipient)
     if (place === undefined) {
-      const member = new Member(recipient, () => this.behind.delete(recipient))
-      place = new Place(member, behind, 0)
+      const member = new Subscriber(recipient, () => this.behind.delete(recipient))
+      place = new SubscriberQueue(member, behind, 0)
       this.behind.set(recipient, place)
     }
     place.options = behind
     return place
   }
 
-  broadcast(message: PreparedMessage, options: PublishOptions & BehindOptions = {}): Effect.Effect<Delivery> {
-    return new Publication(message, options, placeOptions(options), ++this.sent, this.tally).run(this.channel)
+  broadcast(
+    message: PreparedMessage,
+    options: PublishOptions & SlowSubscriberOptions = {}
+  ): Effect.Effect<PublishResult> {
+    return new PublishJob(message, options, subscriberQueueOptions(options), ++this.sent, this.tally).run(this.channel)
   }
 }

@@ -3,7 +3,7 @@
  * its handler does. It answers each message of the parent with its figures.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import { hostPort } from "@effect-ws/transport/Dialer"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -63,7 +63,7 @@ const options: WebSocketServer.ServerOptions = {
   handshakeTimeout: "1 minute"
 }
 
-const noteClose = ({ error, violation }: Closure): void => {
+const noteClose = ({ error, violation }: CloseInfo): void => {
   figures.closes.push(`${error.code} ${violation?.rule ?? ""}`.trimEnd())
 }
 
@@ -77,7 +77,7 @@ const server =
               ? connection.send(message)
               : Effect.andThen(go.await, connection.send(message))
           },
-          onClose: (_, closure) => Effect.sync(() => noteClose(closure))
+          onClose: (_, closeInfo) => Effect.sync(() => noteClose(closeInfo))
         },
         // Each busy connection holds a worker.
         { ...options, workers: 256 }

@@ -1,7 +1,7 @@
 /**
  * A server for the tests of bad input, on any way to serve: it echoes, and keeps the record of each close.
  */
-import type { Closure } from "@effect-ws/protocol/Session"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import { assert, it } from "@effect/vitest"
 import { Effect, Queue } from "effect"
@@ -14,7 +14,7 @@ import type { Programs, Way } from "./ways.ts"
 export interface Server {
   readonly address: NetAddress.SocketAddress
   /** The record of the next close. */
-  readonly closed: Effect.Effect<Closure>
+  readonly closed: Effect.Effect<CloseInfo>
   /** How many connections are open. */
   readonly open: () => number
 }
@@ -33,20 +33,20 @@ export const recording = (way: Way, kind: keyof Programs) => {
   const serve = Effect.fnUntraced(function* (
     options?: WebSocketServer.ServerOptions
   ): Effect.fn.Return<Server, unknown, Scope.Scope> {
-    const closures = yield* Queue.unbounded<Closure>()
+    const closures = yield* Queue.unbounded<CloseInfo>()
     let open = 0
     const begin = Effect.sync(() => void open++)
-    const end = (closure: Closure) =>
+    const end = (closeInfo: CloseInfo) =>
       Effect.sync(() => {
         open--
-        Queue.offerUnsafe(closures, closure)
+        Queue.offerUnsafe(closures, closeInfo)
       })
     const programs: Programs = {
       fiber: (connection) =>
         Effect.andThen(begin, echo(connection)).pipe(
           Effect.ensuring(Effect.forkDetach(Effect.flatMap(connection.closed, end)))
         ),
-      queue: { ...echoHandlers, onOpen: () => begin, onClose: (_, closure) => end(closure) }
+      queue: { ...echoHandlers, onOpen: () => begin, onClose: (_, closeInfo) => end(closeInfo) }
     }
     return { address: yield* way.serve(kind, programs, options), closed: Queue.take(closures), open: () => open }
   })

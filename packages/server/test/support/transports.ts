@@ -1,4 +1,4 @@
-import * as Faulty from "@effect-ws/transport/Faulty"
+import * as FaultInjection from "@effect-ws/transport/FaultInjection"
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import * as Memory from "@effect-ws/transport/Memory"
 import * as Tcp from "@effect-ws/transport/Tcp"
@@ -86,7 +86,7 @@ export const tls: Transport = {
 const faulty: Transport = {
   ...memory,
   name: "Faulty, byte by byte",
-  layer: Faulty.layer({ both: { chunkSize: 1 } }).pipe(Layer.provide(Memory.layer({ port: 0 }))),
+  layer: FaultInjection.layer({ both: { chunkSize: 1 } }).pipe(Layer.provide(Memory.layer({ port: 0 }))),
   large: 100_000
 }
 

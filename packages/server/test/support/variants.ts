@@ -1,4 +1,4 @@
-import type { Handler } from "@effect-ws/connection/Conversation"
+import type { Handler } from "@effect-ws/connection/ConnectionHandler"
 import { Context, Effect, Layer } from "effect"
 import type { Scope } from "effect"
 import type { SocketServer } from "effect/socket"
@@ -23,7 +23,7 @@ export const handled: ReadonlyArray<Variant<Handlers<unknown>>> = [
   { name: "queue", layer: WebSocketServer.layerQueue },
   {
     name: "queue with one worker and slices of one",
-    layer: (handlers, options) => WebSocketServer.layerQueue(handlers, { ...options, workers: 1, slice: 1 })
+    layer: (handlers, options) => WebSocketServer.layerQueue(handlers, { ...options, workers: 1, maxEventsPerTurn: 1 })
   }
 ]
 

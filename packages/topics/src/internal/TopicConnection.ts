@@ -109,7 +109,7 @@ export class TopicConnection<E> implements TopicClient<E> {
       const client = yield* Reconnect.make<E, R, ES, RS>({
         ...reconnect,
         options: Effect.isEffect(connect) ? Effect.map(connect, withSubprotocol) : withSubprotocol(connect),
-        whileDown: "fail"
+        whenDisconnected: "fail"
       })
       const topics = new TopicConnection<E | ES>(
         client,

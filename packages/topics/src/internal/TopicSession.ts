@@ -4,7 +4,7 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
-import type { Misuse } from "@effect-ws/protocol/Misuse"
+import type { SendError } from "@effect-ws/protocol/SendError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -253,9 +253,9 @@ const prepared = (entry: Entry): PreparedMessage.PreparedMessage => {
   return message
 }
 
-// Misuse is sending in the middle of a message that is sent frame by frame, which nobody does here.
-const sent = (send: Effect.Effect<void, CloseError.CloseError | Misuse>): Sent =>
-  Effect.catchTag(send, "Misuse", (misuse) => Effect.die(misuse))
+// SendError is sending in the middle of a message that is sent frame by frame, which nobody does here.
+const sent = (send: Effect.Effect<void, CloseError.CloseError | SendError>): Sent =>
+  Effect.catchTag(send, "SendError", (misuse) => Effect.die(misuse))
 
 /** The `ref` of a message that is no request, where it has one, so that the client knows which of its own it was. */
 const refOf = (text: string): number | undefined => {

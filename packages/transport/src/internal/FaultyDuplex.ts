@@ -11,7 +11,7 @@ import type { PeerCertificate } from "node:tls"
 import { peerInfo } from "../Push.ts"
 import type { PeerInfo } from "../Push.ts"
 import { closeError } from "./errors.ts"
-import type { FaultLine, Item } from "./FaultLine.ts"
+import type { FaultPipe, Item } from "./FaultPipe.ts"
 import { PushDuplex } from "./PushDuplex.ts"
 
 export interface Inner {
@@ -24,8 +24,8 @@ export interface Inner {
 }
 
 export interface FaultySettings {
-  readonly inbound: FaultLine
-  readonly outbound: FaultLine
+  readonly inbound: FaultPipe
+  readonly outbound: FaultPipe
   readonly pipeSize: number
   readonly lingerTimeout: Duration.Input
   readonly runFork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -56,12 +56,12 @@ export class FaultyDuplex extends PushDuplex {
 
   /** Starts the lines. */
   start(): void {
-    const inbound = Effect.flatMap(this._settings.inbound.carry(this._arriving, this._deliverIn), (error) => {
+    const inbound = Effect.flatMap(this._settings.inbound.run(this._arriving, this._deliverIn), (error) => {
       if (error !== undefined) return Effect.fail(error)
       this.ended()
       return Effect.void
     })
-    const outbound = Effect.flatMap(this._settings.outbound.carry(this._leaving, this._deliverOut), () =>
+    const outbound = Effect.flatMap(this._settings.outbound.run(this._leaving, this._deliverOut), () =>
       Effect.map(this._inner.end, () => {
         if (this.isClosing) this._leave(undefined, false)
       })

@@ -9,8 +9,8 @@ import type * as Http2 from "node:http2"
 import { constants } from "node:http2"
 import type { Duplex } from "node:stream"
 import type { PeerCertificate } from "node:tls"
-import { HandoverTypeId } from "../Push.ts"
-import type { Handover, HeaderList, PeerInfo, RequestHead } from "../Push.ts"
+import { ParsedUpgradeTypeId } from "../Push.ts"
+import type { ParsedUpgrade, HeaderList, PeerInfo, RequestHead } from "../Push.ts"
 import { readError, systemError } from "./errors.ts"
 import { NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
@@ -109,7 +109,7 @@ export class Http2Duplex extends NodeDuplex {
 
 /** The socket of a request: it carries the request until that is answered. */
 export class Http2RequestDuplex extends Http2Duplex {
-  private _handover: Handover | undefined
+  private _handover: ParsedUpgrade | undefined
 
   constructor(
     stream: Http2.ServerHttp2Stream,
@@ -126,7 +126,7 @@ export class Http2RequestDuplex extends Http2Duplex {
     }
   }
 
-  get [HandoverTypeId](): Handover | undefined {
+  get [ParsedUpgradeTypeId](): ParsedUpgrade | undefined {
     return this._handover
   }
 

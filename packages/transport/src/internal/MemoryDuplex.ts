@@ -11,7 +11,7 @@ import { PushDuplex } from "./PushDuplex.ts"
 export interface MemorySettings {
   readonly pipeSize: number
   readonly readAhead: number
-  readonly turns: Turns
+  readonly scheduler: MicrotaskScheduler
 }
 
 /**
@@ -19,7 +19,7 @@ export interface MemorySettings {
  * that answer each other in microtasks would never let it turn. Counts instead of asking a clock, so that it is the same
  * each time.
  */
-export class Turns {
+export class MicrotaskScheduler {
   private _inBurst = 0
 
   later(task: () => void): void {
@@ -53,7 +53,7 @@ export class MemoryDuplex extends PushDuplex {
   readonly remoteAddress: NetAddress.SocketAddress
   private _peer: MemoryDuplex | undefined = undefined
   private readonly _pipeSize: number
-  private readonly _turns: Turns
+  private readonly _turns: MicrotaskScheduler
   private _pipe: Array<Uint8Array> = []
   private _pipeBytes = 0
   private _finInPipe = false
@@ -67,7 +67,7 @@ export class MemoryDuplex extends PushDuplex {
   constructor(settings: MemorySettings, local: NetAddress.SocketAddress, remote: NetAddress.SocketAddress) {
     super(settings.readAhead)
     this._pipeSize = settings.pipeSize
-    this._turns = settings.turns
+    this._turns = settings.scheduler
     this.localAddress = local
     this.remoteAddress = remote
   }

@@ -187,7 +187,7 @@ export class NodeDuplex extends PushDuplex {
       const isServer = this._settings.tlsServer
       const obstacle = this._upgradeObstacle(options)
       if (obstacle !== undefined) return resume(Effect.fail(upgradeError(new Error(obstacle))))
-      const early = this.takeBack()
+      const early = this.takeUnread()
       for (let i = early.length - 1; i >= 0; i--) raw.unshift(early[i])
       this.release()
       let tls: Tls.TLSSocket

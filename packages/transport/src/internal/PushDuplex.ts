@@ -142,7 +142,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   }
 
   /** Stops the source and takes back what was read ahead, for a TLS layer that has to read it instead. */
-  protected takeBack(): Array<Uint8Array> {
+  protected takeUnread(): Array<Uint8Array> {
     this._stop()
     const queue = this._queue ?? []
     this._queue = undefined

@@ -4,8 +4,8 @@
 import type * as Context from "effect/Context"
 import type * as Http from "node:http"
 import type { Duplex } from "node:stream"
-import { HandoverTypeId } from "../Push.ts"
-import type { Handover, RequestHead } from "../Push.ts"
+import { ParsedUpgradeTypeId } from "../Push.ts"
+import type { ParsedUpgrade, RequestHead } from "../Push.ts"
 import { NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 
@@ -22,7 +22,7 @@ export interface Upgrade {
 }
 
 export class UpgradedDuplex extends NodeDuplex {
-  private _handover: Handover | undefined
+  private _handover: ParsedUpgrade | undefined
   private _onAnswering: (() => void) | undefined
   private _onAnswer: ((status: number | undefined) => void) | undefined
 
@@ -36,7 +36,7 @@ export class UpgradedDuplex extends NodeDuplex {
     if (early.length > 0) this.putBack(early)
   }
 
-  get [HandoverTypeId](): Handover | undefined {
+  get [ParsedUpgradeTypeId](): ParsedUpgrade | undefined {
     return this._handover
   }
 

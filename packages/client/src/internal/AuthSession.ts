@@ -1,0 +1,93 @@
+/**
+ * What is said to one who asks who we are, a server or a proxy: what goes with a request, and whether a refusal is
+ * answered with another.
+ */
+import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
+import type { Challenge } from "@effect-ws/protocol/Authorization"
+import type { Hashes } from "@effect-ws/protocol/DigestAuth"
+import * as Option from "effect/Option"
+import { createHash, randomBytes } from "node:crypto"
+
+export interface AuthSessionOptions {
+  readonly proof: ClientAuth.ClientCredentials | undefined
+  readonly schemes: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
+  /** Whether the first request says who we are already. */
+  readonly preemptive: boolean
+}
+
+/** The request that an answer is for. */
+export interface Asked {
+  readonly method: string
+  readonly uri: string
+}
+
+export class AuthSession {
+  private readonly options: AuthSessionOptions
+  private challenges: ReadonlyArray<Challenge> | undefined = undefined
+  // How often the nonce of the challenges was used, and whether they took the place of stale ones.
+  private nonceCount = 0
+  private cnonce = ""
+  private renewed = false
+  // What the last request said we are.
+  private lastSent: string | undefined = undefined
+
+  constructor(options: AuthSessionOptions) {
+    this.options = options
+  }
+
+  /** What the next request says we are, if anything. */
+  next(asked: Asked): string | undefined {
+    this.lastSent = Option.getOrUndefined(this.build(asked))
+    return this.lastSent
+  }
+
+  private build(asked: Asked): Option.Option<string> {
+    const { preemptive, proof, schemes } = this.options
+    if (proof === undefined) return Option.none()
+    if (this.challenges !== undefined) return this.answer(asked, proof, this.challenges, ++this.nonceCount)
+    const unasked = proof._tag === "Token" ? "Bearer" : "Basic"
+    return preemptive && (schemes === undefined || schemes.includes(unasked))
+      ? ClientAuth.preemptive(proof)
+      : Option.none()
+  }
+
+  private answer(
+    asked: Asked,
+    proof: ClientAuth.ClientCredentials,
+    challenges: ReadonlyArray<Challenge>,
+    nc: number
+  ): Option.Option<string> {
+    const { schemes } = this.options
+    return ClientAuth.respondToChallenge(challenges, proof, { ...asked, cnonce: this.cnonce, nc, hashes, schemes })
+  }
+
+  /** Takes the challenges of a refusal, and tells whether there is an answer to them that was not given yet. */
+  challenge(challenges: ReadonlyArray<Challenge>, asked: Asked): boolean {
+    const { proof } = this.options
+    if (proof === undefined) return false
+    if (this.challenges !== undefined) {
+      // A nonce may be too old, once; otherwise an answer that was refused is wrong.
+      if (this.renewed || !ClientAuth.isStale(challenges)) return false
+      this.renewed = true
+    }
+    // RFC 7616 3.4.2: a -sess session is made of its first cnonce, so it stays what it is as long as the nonce does.
+    this.cnonce = randomBytes(16).toString("hex")
+    const answer = this.answer(asked, proof, challenges, 1)
+    if (Option.isNone(answer) || answer.value === this.lastSent) return false
+    this.challenges = challenges
+    this.nonceCount = 0
+    return true
+  }
+
+  /** Goes on to another request of the same origin: its nonce may be stale again. */
+  moved(): void {
+    this.renewed = false
+  }
+}
+
+const hash =
+  (name: string) =>
+  (bytes: Uint8Array): Uint8Array =>
+    createHash(name).update(bytes).digest()
+
+const hashes: Hashes = { "SHA-512-256": hash("sha512-256"), "SHA-256": hash("sha256"), MD5: hash("md5") }

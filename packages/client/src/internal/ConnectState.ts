@@ -1,0 +1,78 @@
+/**
+ * The way of one `connect` through redirects and challenges: where it is, and what of the program's secrets it still
+ * carries. They are put down where the way leaves the origin they were given for, and not taken up again.
+ */
+import * as Argument from "@effect-ws/protocol/Argument"
+import type { Challenge } from "@effect-ws/protocol/Authorization"
+import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import { equalsIgnoreCase } from "@effect-ws/protocol/HeaderGrammar"
+import type * as Duration from "effect/Duration"
+import type { ClientOptions, TlsOptions } from "../Client.ts"
+import * as Target from "../Target.ts"
+import { AuthSession } from "./AuthSession.ts"
+import type { Asked } from "./AuthSession.ts"
+
+const none: HeaderFields = []
+
+export class ConnectState {
+  target: Target.Target
+  redirects = 0
+  readonly maxRedirects: number
+  readonly maxBodyBytes: number
+  readonly bodyTimeout: Duration.Duration
+  private readonly options: ClientOptions
+  private given: HeaderFields
+  private answers: AuthSession | undefined
+  private identified: TlsOptions | undefined
+
+  constructor(target: Target.Target, options: ClientOptions) {
+    const proof = options.credentials ?? target.userInfo
+    const mode = options.sendCredentials ?? (proof?._tag === "Token" ? "preemptive" : "on-challenge")
+    this.maxRedirects = Argument.limit("maxRedirects", options.maxRedirects ?? 10)
+    this.maxBodyBytes = Argument.limit("maxBodyBytes", options.maxBodyBytes ?? 64 * 1024)
+    this.bodyTimeout = Argument.duration("bodyTimeout", options.bodyTimeout ?? "2 seconds")
+    this.target = target
+    this.options = options
+    this.given = options.headers ?? none
+    this.answers = proof && new AuthSession({ proof, schemes: options.authSchemes, preemptive: mode === "preemptive" })
+    this.identified = options.tls
+  }
+
+  get tls(): TlsOptions | undefined {
+    return this.identified
+  }
+
+  /** The headers to send with the next request: the program's, and who we are. */
+  headers(): HeaderFields {
+    const value = this.answers?.next(this.asked)
+    if (value === undefined) return this.given
+    return [
+      ...this.given.filter(({ name }) => !equalsIgnoreCase(name, "Authorization")),
+      { name: "Authorization", value }
+    ]
+  }
+
+  private get asked(): Asked {
+    return { method: "GET", uri: this.target.url.pathname + this.target.url.search }
+  }
+
+  /** Takes the challenges of a 401, and tells whether there is an answer to them that was not given yet. */
+  challenge(challenges: ReadonlyArray<Challenge>): boolean {
+    return this.answers?.challenge(challenges, this.asked) ?? false
+  }
+
+  /** Goes where a redirect leads. */
+  followRedirect(target: Target.Target): void {
+    this.redirects++
+    if (Target.isSameOrigin(this.target, target)) {
+      this.answers?.moved()
+    } else {
+      // Any header may be a secret, not only Authorization and Cookie.
+      this.given = none
+      this.answers = undefined
+      const { tls } = this.options
+      this.identified = tls && { ca: tls.ca, rejectUnauthorized: tls.rejectUnauthorized }
+    }
+    this.target = target
+  }
+}

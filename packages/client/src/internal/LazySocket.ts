@@ -1,0 +1,55 @@
+/**
+ * A socket that is opened by an effect, as a `Dialer` hands it out: acquiring the reader opens it, each time anew.
+ */
+import type { PeerInfo } from "@effect-ws/transport/Push"
+import * as Push from "@effect-ws/transport/Push"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+
+/** Both ends of a socket, acquired. */
+export interface OpenSocket {
+  readonly reader: Socket.Reader
+  readonly writer: Socket.Writer
+}
+
+/** Acquires the ends of a socket, both of the same connection. */
+export const openSocket = (socket: Socket.Socket): Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope> =>
+  Effect.zipWith(socket.reader, socket.writer, (reader, writer) => ({
+    reader,
+    writer: Push.boundWriter(reader, writer)
+  }))
+
+/** Makes a socket of an effect that opens one; closing the effect's Scope must close it. */
+export const makeLazy = (open: Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope>): Socket.Socket => {
+  let current: OpenSocket | undefined
+  const opened = Latch.makeUnsafe(false)
+  const whenOpen = (
+    write: (writer: Socket.Writer) => Effect.Effect<void, Socket.SocketError>
+  ): Effect.Effect<void, Socket.SocketError> =>
+    Effect.suspend(() => (current === undefined ? opened.whenOpen(whenOpen(write)) : write(current.writer)))
+  const socket = Socket.make({
+    reader: Effect.flatMap(open, (ends) => {
+      current = ends
+      opened.openUnsafe()
+      return Effect.as(
+        Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            if (current !== ends) return
+            current = undefined
+            opened.closeUnsafe()
+          })
+        ),
+        ends.reader
+      )
+    }),
+    writer: Effect.succeed({
+      write: (chunk) => whenOpen((writer) => writer.write(chunk)),
+      writeAll: (chunks) => whenOpen((writer) => writer.writeAll(chunks))
+    })
+  })
+  return Object.defineProperty(socket, Push.PeerTypeId, {
+    get: (): PeerInfo | undefined => (current === undefined ? undefined : Push.peerInfo(current.reader))
+  })
+}

@@ -1,0 +1,127 @@
+/**
+ * One attempt to connect: a socket, a handshake, and what follows from an answer that opened no WebSocket.
+ */
+import * as Connect from "@effect-ws/connection/Connect"
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as Authorization from "@effect-ws/protocol/Authorization"
+import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
+import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as Push from "@effect-ws/transport/Push"
+import * as SocketFailure from "@effect-ws/transport/SocketFailure"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import type { ClientOptions } from "../Client.ts"
+import type { ConnectError } from "../ConnectError.ts"
+import * as Redirect from "../Redirect.ts"
+import * as Target from "../Target.ts"
+import { UnexpectedResponse } from "../UnexpectedResponse.ts"
+import { BodyReader } from "./BodyReader.ts"
+import type { ConnectState } from "./ConnectState.ts"
+import type { OpenSocket } from "./LazySocket.ts"
+import { openTransport, tlsError } from "./openTransport.ts"
+import { debug } from "./debug.ts"
+
+/** Connects to where the journey is, or makes it go on: then the attempt is to be made again. */
+export const connectOnce = Effect.fnUntraced(function* (
+  journey: ConnectState,
+  options: ClientOptions
+): Effect.fn.Return<Connection | "again", ConnectError, Dialer | Scope.Scope> {
+  const { target } = journey
+  const line = yield* openTransport(target, { ...options, tls: journey.tls })
+  const headers = journey.headers()
+  let refusal: Connect.Refusal | undefined
+  const connected = yield* Effect.result(
+    Connect.handshake(
+      toSocket(line),
+      target.url,
+      headers.length === 0 && options.headers === undefined ? options : { ...options, headers },
+      (refused) => (refusal = refused)
+    )
+  )
+  if (Result.isSuccess(connected)) return connected.success
+  const error = connected.failure
+  // In TLS 1.3 the server refuses a client's certificate when the client is done with its part of the handshake.
+  if (error._tag === "SocketError" && target.secure && SocketFailure.isTls(error)) {
+    return yield* tlsError(target, journey.tls, error)
+  }
+  if (error._tag !== "HandshakeError" && error._tag !== "NegotiationError") return yield* Effect.fail(error)
+  // Both come of a head that was read.
+  if (refusal === undefined) return yield* Effect.die(error)
+  const response = refusal
+  const onward = goOn(journey, response.head)
+  if (onward === "again") {
+    yield* debug(() => `${response.head.status} from ${Target.format(target)}; trying ${Target.format(journey.target)}`)
+    return onward
+  }
+  return yield* unexpected(journey, line, response, onward ?? error)
+})
+
+// What our transports open is a socket and both of its ends.
+const toSocket = ({ reader, writer }: OpenSocket): Socket.Socket =>
+  Socket.isSocket(reader) && Push.isPushSocket(reader)
+    ? reader
+    : Socket.make({ reader: Effect.succeed(reader), writer: Effect.succeed(writer) })
+
+const goOn = (journey: ConnectState, head: ResponseHead): "again" | Redirect.RedirectError | undefined => {
+  if (head.status === 401) {
+    return journey.challenge(Authorization.challengesOf(head.headers)) ? "again" : undefined
+  }
+  const { maxRedirects } = journey
+  if (!Redirect.isRedirect(head) || maxRedirects === 0) return undefined
+  if (journey.redirects >= maxRedirects) {
+    return { rule: "TooManyRedirects", detail: `${head.status} after ${maxRedirects} redirects` }
+  }
+  const next = Redirect.follow(journey.target, head)
+  if (Result.isFailure(next)) return next.failure
+  journey.followRedirect(next.success)
+  return "again"
+}
+
+const unexpected = Effect.fnUntraced(function* (
+  { bodyTimeout, maxBodyBytes, target }: ConnectState,
+  line: OpenSocket,
+  { early, head, reader }: Connect.Refusal,
+  { detail, rule }: Pick<UnexpectedResponse, "detail" | "rule">
+): Effect.fn.Return<never, UnexpectedResponse> {
+  const body = new BodyReader(head, maxBodyBytes)
+  for (const chunk of early) body.push(chunk)
+  yield* Effect.timeoutOption(readBody(reader, body), bodyTimeout)
+  // What is left of it is not worth an orderly end.
+  if (body.isTruncated && Push.isPushWriter(line.writer)) line.writer.destroy()
+  return yield* new UnexpectedResponse({
+    rule,
+    url: Target.format(target),
+    status: head.status,
+    headers: head.headers,
+    body: body.bytes,
+    truncated: body.isTruncated,
+    detail: !target.secure && head.status === 400 && speaksOfTls(body) ? `${detail}${tlsAdvice}` : detail
+  })
+})
+
+// What nginx, Apache, Go and our own server answer to plain HTTP on a port for TLS.
+const speaksOfTls = ({ bytes }: BodyReader): boolean => /\b(?:HTTPS|SSL|TLS)\b/i.test(new TextDecoder().decode(bytes))
+
+const tlsAdvice = "; the server seems to speak TLS on this port: use wss:// or https://"
+
+const readBody = (reader: Push.PushReader, body: BodyReader): Effect.Effect<void> =>
+  body.isDone
+    ? Effect.void
+    : Effect.callback((resume) => {
+        const done = (): void => resume(Effect.void)
+        reader.subscribe({
+          onChunk: (bytes) => {
+            body.push(bytes)
+            if (body.isDone) done()
+          },
+          onEnd: () => {
+            body.end()
+            done()
+          },
+          onClose: done,
+          onDrain: () => {}
+        })
+        return Effect.sync(() => reader.pause())
+      })

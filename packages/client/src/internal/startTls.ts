@@ -1,0 +1,23 @@
+/**
+ * Begins TLS on an open socket, be it with a server or with a proxy.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Socket from "effect/socket/Socket"
+import type { TlsOptions } from "../Client.ts"
+import type { OpenSocket } from "./LazySocket.ts"
+
+export const startTls = (
+  { reader }: OpenSocket,
+  servername: string,
+  tls: Omit<TlsOptions, "servername">
+): Effect.Effect<void, Socket.SocketError> =>
+  reader.upgrade({
+    servername,
+    ca: tls.ca,
+    cert: tls.identity?.cert,
+    key: tls.identity?.key,
+    passphrase: tls.identity?.passphrase,
+    // Without a word of HTTP/2, which a server may prefer where it has the choice.
+    alpnProtocols: ["http/1.1"],
+    rejectUnauthorized: tls.rejectUnauthorized !== false
+  })

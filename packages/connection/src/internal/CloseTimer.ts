@@ -1,0 +1,67 @@
+/**
+ * The time that the end of a connection may take, from our close frame or the peer's to the end of the stream.
+ *
+ * The peer cannot answer a close frame that it cannot have yet: `closeTimeout` starts when the system has taken all that
+ * was written. After blocked output it allows for what the system still holds, at the rate at which the peer read. A longest
+ * time bounds the whole. What the peer says in place of an answer gives it no more time.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type { WriteQueue } from "./WriteQueue.ts"
+
+export class CloseTimer {
+  private readonly closeTimeout: number
+  private readonly latest: number
+  private readonly clock: Clock.Clock
+  private readonly queue: WriteQueue
+  // The milliseconds that the peer may need for what the system holds.
+  private readonly backlog: () => number
+  private readonly fiber: Fiber.Fiber<void>
+  // When `closeTimeout` started last.
+  private startedAt: number
+
+  /** Calls `expire` when the time is over. */
+  constructor(
+    closeTimeout: Duration.Duration,
+    longest: Duration.Duration,
+    context: Context.Context<never>,
+    queue: WriteQueue,
+    backlog: () => number,
+    expire: () => void
+  ) {
+    this.closeTimeout = Duration.toMillis(closeTimeout)
+    this.clock = Context.get(context, Clock.Clock)
+    this.queue = queue
+    this.backlog = backlog
+    this.startedAt = this.now
+    this.latest = this.now + Math.max(this.closeTimeout, Duration.toMillis(longest))
+    this.fiber = Effect.runForkWith(context)(Effect.andThen(this.wait(), Effect.sync(expire)))
+  }
+
+  private get now(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1_000_000
+  }
+
+  /** Output may have moved. */
+  look(): void {
+    if (!this.queue.isFlushed) this.startedAt = this.now
+  }
+
+  stop(context: Context.Context<never>): void {
+    Effect.runForkWith(context)(Fiber.interrupt(this.fiber))
+  }
+
+  private wait(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.look()
+      const { now } = this
+      const due = Math.min(this.latest, this.startedAt + this.closeTimeout + this.backlog())
+      if (now >= due) return Effect.void
+      // What has moved in between is seen at least that often.
+      return Effect.andThen(Effect.sleep(Math.ceil(Math.min(due - now, this.closeTimeout))), this.wait())
+    })
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Connections that have something to write, flushed together at the end of the current turn: many sends of one turn
+ * leave in one write, and no connection needs a closure or a timer for it.
+ */
+
+export interface Flushable {
+  onTurnEnd(): void
+  /** `onTurnEnd` threw. Must not throw. */
+  turnFailed(defect: unknown): void
+}
+
+let waiting: Array<Flushable> = []
+let spare: Array<Flushable> = []
+
+const flushAll = (): void => {
+  const batch = waiting
+  waiting = spare
+  spare = batch
+  for (let i = 0; i < batch.length; i++) {
+    // What goes wrong on one connection is not the business of those behind it.
+    try {
+      batch[i]!.onTurnEnd()
+    } catch (defect) {
+      batch[i]!.turnFailed(defect)
+    }
+  }
+  batch.length = 0
+}
+
+/** Flushes in a microtask. The caller asks once until it is flushed. */
+export const scheduleFlush = (self: Flushable): void => {
+  if (waiting.push(self) === 1) queueMicrotask(flushAll)
+}

@@ -1,0 +1,202 @@
+/**
+ * One opening handshake that is watched: how long it takes, what becomes of it, and its span.
+ */
+import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
+import * as Fields from "@effect-ws/protocol/HeaderFields"
+import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import type { Role } from "@effect-ws/protocol/SessionState"
+import * as Dialer from "@effect-ws/transport/Dialer"
+import type * as Push from "@effect-ws/transport/Push"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Headers from "effect/http/Headers"
+import * as HttpTraceContext from "effect/http/HttpTraceContext"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Tracer from "effect/Tracer"
+import type { Peer } from "../Peer.ts"
+import type { ConnectionMetrics } from "./ConnectionMetrics.ts"
+import { toSeconds } from "./ConnectionMetrics.ts"
+import type { TelemetryConfig } from "./TelemetryConfig.ts"
+import type { AggregateMetrics } from "./AggregateMetrics.ts"
+
+/** What a span tells of a request. */
+export interface RequestAttributes {
+  readonly version: UpgradeRequest["version"]
+  readonly path: string
+  readonly scheme: "ws" | "wss"
+  readonly host: string
+  readonly headers: HeaderFields
+  readonly peer: Peer | undefined
+}
+
+export class HandshakeTelemetry {
+  private readonly observer: TelemetryConfig
+  private readonly role: Role
+  private readonly totals: AggregateMetrics | undefined
+  private readonly context: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly startedAt: bigint
+  private span: Tracer.Span | undefined = undefined
+  private attributes: Record<string, unknown> = {}
+  private status: number | undefined = undefined
+
+  constructor(observer: TelemetryConfig, role: Role, context: Context.Context<never>) {
+    this.observer = observer
+    this.role = role
+    this.context = context
+    this.totals = observer.totals(role)
+    this.clock = Context.get(context, Clock.Clock)
+    this.startedAt = this.clock.monotonicTimeNanosUnsafe()
+    if (this.totals !== undefined) this.totals.handshakes++
+  }
+
+  /** A server has read a request. */
+  received(request: UpgradeRequest, peer: Peer | undefined): void {
+    const { extractTraceContext } = this.observer.settings
+    this.asked(
+      { ...request, scheme: request.secure === true ? "wss" : "ws", peer },
+      extractTraceContext ? parentOf(request.headers) : undefined
+    )
+  }
+
+  /** A client is about to ask: the headers to send beside its own. */
+  sending(
+    version: UpgradeRequest["version"],
+    url: URL,
+    headers: HeaderFields,
+    peer: Push.PeerInfo | undefined
+  ): HeaderFields {
+    const scheme = url.protocol === "wss:" || url.protocol === "https:" ? "wss" : "ws"
+    this.asked({ version, path: url.pathname, scheme, host: url.host, headers, peer }, undefined)
+    const { span } = this
+    const isSent =
+      span !== undefined &&
+      this.observer.settings.injectTraceContext &&
+      !Fields.has(headers, "traceparent") &&
+      !Context.get(span.annotations, Tracer.DisablePropagation)
+    return isSent
+      ? [...headers, { name: "traceparent", value: HttpTraceContext.toHeaders(span)["traceparent"]! }]
+      : headers
+  }
+
+  private asked(request: RequestAttributes, parent: Tracer.AnySpan | undefined): void {
+    if (!this.observer.settings.spans) return
+    this.attributes = attributesOf(request)
+    this.span = makeSpan(this.context, "websocket.handshake", {
+      kind: this.role,
+      attributes: {
+        ...(request.version === "HTTP/2"
+          ? { "http.request.method": "CONNECT", "network.protocol.version": "2" }
+          : { "http.request.method": "GET" }),
+        ...this.attributes
+      },
+      ...(parent === undefined ? {} : { parent })
+    })
+  }
+
+  /** The status of the answer is known. */
+  answered(status: number): void {
+    this.status = status
+  }
+
+  /** Runs an effect whose spans are part of this handshake. */
+  within<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    const { span } = this
+    return span === undefined ? effect : Effect.provideService(effect, Tracer.ParentSpan, span)
+  }
+
+  /** The handshake has led to a connection. */
+  opened(subprotocol: string | undefined, extensions: ReadonlyArray<{ readonly name: string }>): ConnectionMetrics {
+    const parent = this.span
+    if (parent === undefined) return this.observer.meter(this.role, undefined, this.context)
+    const span = makeSpan(this.context, "websocket.connection", {
+      kind: this.role,
+      parent,
+      attributes: this.attributes
+    })
+    if (subprotocol !== undefined) span.attribute("websocket.subprotocol", subprotocol)
+    if (extensions.length > 0) {
+      span.attribute(
+        "websocket.extensions",
+        extensions.map(({ name }) => name)
+      )
+    }
+    return this.observer.meter(this.role, span, this.context)
+  }
+
+  end(exit: Exit.Exit<unknown, unknown>): void {
+    const failure = Exit.isSuccess(exit) ? undefined : describe(exit.cause)
+    const status = failure === undefined ? (this.status ?? 101) : (failure.status ?? this.status)
+    const outcome = failure === undefined ? "opened" : failure.error === "AnsweredAsHttp" ? "answered" : "failed"
+    const { span, totals } = this
+    if (totals !== undefined) {
+      totals.handshakes--
+      totals.handshakeTook(toSeconds(this.clock.monotonicTimeNanosUnsafe() - this.startedAt), outcome)
+      if (failure !== undefined && outcome === "failed") totals.handshakeFailed(status, failure.error)
+    }
+    if (span === undefined) return
+    if (status !== undefined) span.attribute("http.response.status_code", status)
+    if (failure !== undefined) span.attribute("error.type", failure.error)
+    span.end(this.clock.currentTimeNanosUnsafe(), exit)
+  }
+}
+
+/** Makes a span from outside of a fiber, as one inside would: where it is filtered out it records nothing. */
+export const makeSpan = (
+  context: Context.Context<never>,
+  name: string,
+  options: Tracer.SpanOptionsNoTrace
+): Tracer.Span => Effect.runSyncWith(context)(Effect.makeSpan(name, options))
+
+const parentOf = (headers: HeaderFields): Tracer.AnySpan | undefined =>
+  Option.getOrUndefined(
+    HttpTraceContext.fromHeaders(Headers.fromInput(headers.map(({ name, value }) => [name, value] as const)))
+  )
+
+// Names are those of OpenTelemetry's semantic conventions. The query is left out: browsers cannot send headers with a
+// WebSocket, so this is where they put their tokens.
+const attributesOf = ({ headers, host, path, peer, scheme }: RequestAttributes): Record<string, unknown> => {
+  const address = /^(.*?)(?::(\d+))?$/.exec(host)
+  const userAgent = Fields.get(headers, "User-Agent")
+  const remote = (peer?.proxy ?? peer)?.remoteAddress
+  const client = peer?.proxy === undefined ? undefined : peer.remoteAddress
+  return {
+    "url.scheme": scheme,
+    "url.path": path,
+    "server.address": address?.[1] ?? host,
+    ...(address?.[2] === undefined ? {} : { "server.port": Number(address[2]) }),
+    ...(userAgent === undefined ? {} : { "user_agent.original": userAgent }),
+    ...(remote === undefined ? {} : addressAttributes("network.peer", remote)),
+    ...(client === undefined ? {} : addressAttributes("client", client))
+  }
+}
+
+const addressAttributes = (
+  prefix: "network.peer" | "client",
+  address: NonNullable<Push.PeerInfo["remoteAddress"]>
+): Record<string, unknown> => {
+  if ("path" in address) return { [`${prefix}.address`]: address.path }
+  const { host, port } = Dialer.hostPort(address)
+  return { [`${prefix}.address`]: host, ...(port === 0 ? {} : { [`${prefix}.port`]: port }) }
+}
+
+interface Failure {
+  readonly error: string
+  readonly status: number | undefined
+}
+
+const describe = (cause: Cause.Cause<unknown>): Failure => {
+  const found = Cause.findError(cause)
+  if (Result.isFailure(found)) {
+    return { error: Cause.hasInterruptsOnly(cause) ? "Interrupted" : "Defect", status: undefined }
+  }
+  const error = found.success
+  if (error instanceof HandshakeRejection) return { error: error.rule, status: error.status }
+  const { _tag, rule, status } = error as { readonly _tag?: string; readonly rule?: string; readonly status?: number }
+  return { error: rule ?? _tag ?? "Unknown", status }
+}

@@ -1,0 +1,59 @@
+/**
+ * Who watches the connections of a server or client: what `Telemetry.layer` puts into the context.
+ */
+import type { FanoutKind } from "../Fanout.ts"
+import type { Role } from "@effect-ws/protocol/SessionState"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Tracer from "effect/Tracer"
+import * as HandshakeTelemetry from "./HandshakeTelemetry.ts"
+import { ConnectionMetrics } from "./ConnectionMetrics.ts"
+import { publishedOf } from "./FanoutMetrics.ts"
+import type { FanoutMetrics } from "./FanoutMetrics.ts"
+import { aggregateMetrics } from "./AggregateMetrics.ts"
+import type { AggregateMetrics } from "./AggregateMetrics.ts"
+
+/** What is watched; everything is decided here. */
+export interface TelemetrySettings {
+  readonly metrics: boolean
+  readonly spans: boolean
+  readonly messageSpans: boolean
+  readonly extractTraceContext: boolean
+  readonly injectTraceContext: boolean
+  readonly logAnnotations: boolean
+}
+
+export class TelemetryConfig {
+  readonly settings: TelemetrySettings
+  /** Where the metrics are. */
+  private readonly context: Context.Context<never>
+
+  constructor(watching: TelemetrySettings, context: Context.Context<never>) {
+    this.settings = watching
+    this.context = context
+  }
+
+  totals(role: Role): AggregateMetrics | undefined {
+    return this.settings.metrics ? aggregateMetrics(role, this.context) : undefined
+  }
+
+  published(source: FanoutKind): FanoutMetrics | undefined {
+    return this.settings.metrics ? publishedOf(source, this.context) : undefined
+  }
+
+  /** Does a handshake that is watched. */
+  handshake<A, E, R>(
+    role: Role,
+    run: (handshaking: HandshakeTelemetry.HandshakeTelemetry) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> {
+    return Effect.contextWith((context: Context.Context<R>) => {
+      const handshaking = new HandshakeTelemetry.HandshakeTelemetry(this, role, context as Context.Context<never>)
+      return Effect.onExit(run(handshaking), (exit) => Effect.sync(() => handshaking.end(exit)))
+    })
+  }
+
+  /** What a connection is measured with when its handshake is done. */
+  meter(role: Role, span: Tracer.Span | undefined, context: Context.Context<never>): ConnectionMetrics {
+    return new ConnectionMetrics(this.totals(role), span, this.settings, context)
+  }
+}

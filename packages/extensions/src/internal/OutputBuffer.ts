@@ -1,0 +1,44 @@
+/**
+ * Memory for outputs whose length is not known before they are written: each is written into what is left of a slab and
+ * keeps what it needs, so no output is copied and few ArrayBuffers are made.
+ *
+ * An output lives as long as somebody refers to it, and keeps its slab alive.
+ *
+ * @internal
+ */
+const slabSize = 64 * 1024
+const leastRoom = 8 * 1024
+
+export class OutputBuffer {
+  /** Where to write, from `offset` on. */
+  slab: Uint8Array = new Uint8Array(0)
+  offset = 0
+
+  /** The room there is: at least 8 KiB. */
+  reserve(): number {
+    if (this.slab.length - this.offset < leastRoom) {
+      this.slab = new Uint8Array(Buffer.allocUnsafeSlow(slabSize).buffer)
+      this.offset = 0
+    }
+    return this.slab.length - this.offset
+  }
+
+  /** Keeps the next `length` bytes, which have been written. */
+  take(length: number): Uint8Array {
+    const taken = this.slab.subarray(this.offset, this.offset + length)
+    this.offset += length
+    return taken
+  }
+}
+
+/** Joins pieces. @internal */
+export const join = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  if (pieces.length === 1) return pieces[0]!
+  const joined = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    joined.set(piece, at)
+    at += piece.length
+  }
+  return joined
+}

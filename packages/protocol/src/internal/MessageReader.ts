@@ -1,0 +1,446 @@
+/**
+ * The receiving half of a session: from chunks to messages, fragments or frames, and everything that a peer can get
+ * wrong on the way.
+ *
+ * It delivers data events itself and hands each complete control frame to the session, which owns the conversation.
+ *
+ * @internal
+ */
+import { PayloadBuffer } from "./PayloadBuffer.ts"
+import type * as CloseError from "../CloseError.ts"
+import type * as SessionEvent from "../SessionEvent.ts"
+import * as Extension from "../Extension.ts"
+import { FrameParser } from "../FrameParser.ts"
+import type * as Limits from "../Limits.ts"
+import * as Opcode from "../Opcode.ts"
+import * as SessionState from "../SessionState.ts"
+import * as Utf8 from "../Utf8.ts"
+import * as ProtocolViolation from "../ProtocolViolation.ts"
+
+/**
+ * How the data of the peer is delivered: whole messages; for one message, fragments as they arrive; or frames.
+ *
+ * Frames are delivered as they are on the wire, before message-level extensions.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReadMode = "message" | "fragment" | "frame"
+
+/** A step was made and another may follow. @internal */
+export const Continue = 0
+/** The chunk is used up. @internal */
+export const NeedData = 1
+/** A control frame is complete: `controlOpcode`, `controlPayload`. @internal */
+export const ControlFrame = 2
+
+/** An extension has work to be done first: `pending`. Go on with `resume`. @internal */
+export const Suspended = 3
+
+/** What a step of {@link MessageReader.next} can end in. @internal */
+export type Step =
+  | typeof Continue
+  | typeof NeedData
+  | typeof ControlFrame
+  | typeof Suspended
+  | ProtocolViolation.ProtocolViolation
+  | CloseError.SendableCloseError
+
+type Transforming = Generator<Extension.AsyncTransform, Step, CloseError.SendableCloseError | undefined>
+
+// As many connections as are likely to be in the middle of a chunk at once.
+const SPARE_PARSERS = 8
+const spareParsers: Array<FrameParser> = []
+
+const noBytes = new Uint8Array(0)
+const none: ReadonlyArray<never> = []
+
+/** @internal */
+export class MessageReader {
+  /** The RSV bits that extensions claim. */
+  readonly rsvAllowed: number
+  controlOpcode: Opcode.Opcode = 0
+  controlPayload: Uint8Array = noBytes
+
+  // None between chunks that end with a frame, which is where an idle connection stands.
+  private parser: FrameParser | undefined = undefined
+  private readonly expectsMask: boolean
+  private readonly limits: Limits.Limits
+  private readonly allocate: (size: number) => Uint8Array
+  private readonly opcodes: ReadonlyArray<Opcode.Opcode>
+  // Decoding undoes what the peer did last first, so the order of the handshake is reversed.
+  private readonly messageLevel: ReadonlyArray<Extension.Transform>
+  private readonly frameLevel: ReadonlyArray<Extension.Transform>
+  /** Those of them that stand on the first frame of a message only. */
+  readonly rsvFirstOnly: number
+
+  /** Counts the parts of messages that were received, and wraps around. */
+  parts = 0
+
+  private transforming: Transforming | undefined = undefined
+  // Where a transforming step delivers while it runs: one that was suspended goes on in another call, with other events.
+  private events: Array<SessionEvent.SessionEvent> | undefined = undefined
+  /** The work that an extension left to be done, while a step is suspended. */
+  pending: Extension.AsyncTransform | undefined = undefined
+
+  // A frame that must be whole before it is looked at and spans chunks: control frames, and some data frames.
+  private frame: PayloadBuffer | undefined = undefined
+
+  private readMode: ReadMode = "message"
+  // The message in progress; opcode 0 when there is none.
+  private opcode: Opcode.Opcode = 0
+  private rsv = 0
+  private fragments = 0
+  private wireSize = 0
+  private size = 0
+  private isFirst = false
+  private current: ReadMode = "message"
+  private collected: PayloadBuffer | undefined = undefined
+  private validator: Utf8.Validator | undefined = undefined
+  private text: TextDecoder | undefined = undefined
+
+  constructor(
+    role: SessionState.Role,
+    limits: Limits.Limits,
+    extensions: ReadonlyArray<Extension.ExtensionInstance>,
+    allocate: (size: number) => Uint8Array
+  ) {
+    this.expectsMask = !SessionState.roles[role].masks
+    this.limits = limits
+    this.allocate = allocate
+    this.rsvAllowed = extensions.reduce((bits, extension) => bits | extension.rsv, 0)
+    this.opcodes = extensions.length === 0 ? none : extensions.flatMap((extension) => extension.opcodes)
+    const isMessageLevel = (extension: Extension.ExtensionInstance): boolean => extension.level === "message"
+    const decoders = (level: ReadonlyArray<Extension.ExtensionInstance>): ReadonlyArray<Extension.Transform> =>
+      level.map((extension) => extension.decode).reverse()
+    this.messageLevel = extensions.length === 0 ? none : decoders(extensions.filter(isMessageLevel))
+    this.frameLevel =
+      extensions.length === 0 ? none : decoders(extensions.filter((extension) => !isMessageLevel(extension)))
+    this.rsvFirstOnly = extensions.filter(isMessageLevel).reduce((bits, extension) => bits | extension.rsv, 0)
+  }
+
+  get bufferedBytes(): number {
+    return (this.collected?.length ?? 0) + (this.frame?.length ?? 0)
+  }
+
+  get isInMessage(): boolean {
+    return this.opcode !== 0 || this.parser !== undefined
+  }
+
+  get retainsInput(): boolean {
+    return (
+      this.frame?.keepsInput === true ||
+      this.collected?.keepsInput === true ||
+      this.transforming !== undefined ||
+      (this.parser !== undefined && this.parser.hasInput)
+    )
+  }
+
+  claims(opcode: Opcode.Opcode): boolean {
+    return this.opcodes.includes(opcode)
+  }
+
+  feed(chunk: Uint8Array): void {
+    this.parser ??= spareParsers.pop() ?? new FrameParser()
+    this.parser.feed(chunk)
+  }
+
+  // The chunk is used up. What the parser stands in the middle of is all that it knows.
+  private needData(): typeof NeedData {
+    const parser = this.parser!
+    if (parser.isIdle) {
+      parser.discard()
+      this.parser = undefined
+      if (spareParsers.length < SPARE_PARSERS) spareParsers.push(parser)
+    }
+    return NeedData
+  }
+
+  discard(): void {
+    this.parser?.discard()
+    this.transforming = undefined
+    this.pending = undefined
+    this.frame = undefined
+    this.collected = undefined
+  }
+
+  setReadMode(delivery: ReadMode): Array<SessionEvent.SessionEvent> {
+    this.readMode = delivery
+    const events: Array<SessionEvent.SessionEvent> = []
+    if (delivery === "fragment" && this.current === "message" && this.opcode !== 0) {
+      this.current = "fragment"
+      const collected = this.collected
+      this.collected = undefined
+      // For whoever reads the fragments, what was collected is the first of them.
+      if (collected !== undefined) this.deliverFragment(collected.take(), true, false, events)
+    }
+    return events
+  }
+
+  next(events: Array<SessionEvent.SessionEvent>): Step {
+    const parser = this.parser
+    if (parser === undefined) return NeedData
+    if (!parser.isInPayload) {
+      const header = parser.readHeader()
+      if (header === false) return this.needData()
+      const violation = header === true ? this.checkHeader() : header
+      if (violation !== undefined) return violation
+    }
+    const part = parser.readPart()
+    if (part === undefined) return NeedData
+    if (Opcode.isReserved(parser.opcode)) {
+      const payload = this.assemblePayload(part)
+      return payload === undefined ? NeedData : this.run(this.onExtensionFrame(payload), events)
+    }
+    if (Opcode.isControl(parser.opcode)) {
+      const payload = this.assemblePayload(part)
+      if (payload === undefined) return NeedData
+      this.controlOpcode = parser.opcode
+      this.controlPayload = payload
+      return ControlFrame
+    }
+    this.parts = (this.parts + 1) | 0
+    if (this.current === "frame" || this.frameLevel.length > 0) {
+      const payload = this.assemblePayload(part)
+      return payload === undefined ? NeedData : this.run(this.onFrame(payload), events)
+    }
+    return this.messageLevel.length > 0
+      ? this.run(this.onPart(part, !parser.isInPayload), events)
+      : this.onData(part, !parser.isInPayload, events)
+  }
+
+  /** Goes on with a suspended step; `failure` is what the pending work came to. */
+  resume(failure: CloseError.SendableCloseError | undefined, events: Array<SessionEvent.SessionEvent>): Step {
+    return this.run(this.transforming!, events, failure)
+  }
+
+  private run(
+    transforming: Transforming,
+    events: Array<SessionEvent.SessionEvent>,
+    failure?: CloseError.SendableCloseError
+  ): Step {
+    this.events = events
+    const step = transforming.next(failure)
+    this.events = undefined
+    this.transforming = step.done === true ? undefined : transforming
+    this.pending = step.done === true ? undefined : step.value
+    return step.done === true ? step.value : Suspended
+  }
+
+  // Returns the payload when it is complete, and collects it until then.
+  private assemblePayload(part: Uint8Array): Uint8Array | undefined {
+    const parser = this.parser!
+    if (this.frame === undefined && !parser.isInPayload) return part
+    this.frame ??= new PayloadBuffer(this.allocate)
+    this.frame.append(part)
+    if (parser.isInPayload) return undefined
+    const payload = this.frame.take()
+    this.frame = undefined
+    return payload
+  }
+
+  private checkHeader(): ProtocolViolation.ProtocolViolation | undefined {
+    const { fin, length, masked, opcode, rsv } = this.parser!
+    if (masked !== this.expectsMask) {
+      // RFC 6455 5.1: "The server MUST close the connection upon receiving a frame that is not masked."
+      // RFC 6455 5.1: "A client MUST close a connection if it detects a masked frame."
+      return this.expectsMask
+        ? ProtocolViolation.make("UnmaskedClientFrame", "a frame without a mask")
+        : ProtocolViolation.make("MaskedServerFrame", "a masked frame")
+    }
+    if ((rsv & ~this.rsvAllowed) !== 0) {
+      return ProtocolViolation.make("UnnegotiatedRsvBit", `RSV bits ${(rsv >>> 4).toString(2).padStart(3, "0")}`)
+    }
+    if (Opcode.isReserved(opcode) && !this.claims(opcode)) {
+      return ProtocolViolation.make("ReservedOpcode", `opcode ${Opcode.name(opcode)}`)
+    }
+    if (Opcode.isControl(opcode)) {
+      // RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+      if (!fin) return ProtocolViolation.make("FragmentedControlFrame", `a ${Opcode.name(opcode)} frame without FIN`)
+      if (length > 125) return ProtocolViolation.make("ControlFrameTooLong", `a control frame of ${length} bytes`)
+      // An RSV bit on a control frame belongs to no extension of ours: they work on data frames.
+      return rsv !== 0 ? ProtocolViolation.make("UnnegotiatedRsvBit", "an RSV bit on a control frame") : undefined
+    }
+    // A frame of an extension's own kind is no part of a message: it may stand between messages and inside one.
+    if (Opcode.isReserved(opcode)) return this.checkFrameSize(length)
+    if (opcode === Opcode.Continuation) {
+      if (this.opcode === 0) return ProtocolViolation.make("UnexpectedContinuation", "a continuation frame")
+      if ((rsv & this.rsvFirstOnly) !== 0) {
+        return ProtocolViolation.make("UnnegotiatedRsvBit", "an RSV bit of a message on its continuation")
+      }
+      this.fragments++
+    } else {
+      if (this.opcode !== 0)
+        return ProtocolViolation.make("InterruptedMessage", `a ${Opcode.name(opcode)} frame in a message`)
+      this.beginMessage(opcode, rsv)
+    }
+    return this.checkSize(length)
+  }
+
+  private beginMessage(opcode: Opcode.Opcode, rsv: number): void {
+    this.opcode = opcode
+    this.rsv = rsv
+    this.fragments = 1
+    this.wireSize = 0
+    this.size = 0
+    this.isFirst = true
+    this.current = this.readMode
+  }
+
+  private checkSize(length: number): ProtocolViolation.ProtocolViolation | undefined {
+    const frameTooBig = this.checkFrameSize(length)
+    if (frameTooBig !== undefined) return frameTooBig
+    const { maxFragments, maxMessageSize } = this.limits
+    if (this.fragments > maxFragments) {
+      return ProtocolViolation.make("TooManyFragments", `more than ${maxFragments} fragments`)
+    }
+    this.wireSize += length
+    // What extensions make of the bytes is measured when they have done so.
+    return this.rsv === 0 && this.wireSize > maxMessageSize ? this.tooBig(this.wireSize) : undefined
+  }
+
+  private checkFrameSize(length: number): ProtocolViolation.ProtocolViolation | undefined {
+    const { maxFrameSize } = this.limits
+    return length > maxFrameSize
+      ? ProtocolViolation.make("FrameTooBig", `a frame of ${length} bytes, the limit is ${maxFrameSize}`)
+      : undefined
+  }
+
+  private tooBig(size: number): ProtocolViolation.ProtocolViolation {
+    return ProtocolViolation.make(
+      "MessageTooBig",
+      `a message of ${size} bytes or more, the limit is ${this.limits.maxMessageSize}`
+    )
+  }
+
+  private framePart(payload: Uint8Array, limit: number): Extension.MessagePart {
+    const { opcode, rsv } = this.parser!
+    return { opcode, payload, rsv, first: true, last: true, limit, compress: undefined }
+  }
+
+  // A whole frame with a reserved opcode that an extension claims.
+  private *onExtensionFrame(payload: Uint8Array): Transforming {
+    const part = this.framePart(payload, this.limits.maxMessageSize)
+    const failure = yield* Extension.transform(part, this.frameLevel)
+    if (failure !== undefined) return failure
+    this.events!.push({ _tag: "Frame", frame: this.parser!.frame(part.payload, part.rsv) })
+    return Continue
+  }
+
+  // A whole data frame, where frames are delivered or an extension works on frames.
+  private *onFrame(payload: Uint8Array): Transforming {
+    const parser = this.parser!
+    const part = this.framePart(payload, this.limits.maxMessageSize - this.size)
+    const failure = yield* Extension.transform(part, this.frameLevel)
+    if (failure !== undefined) return failure
+    if (this.isFirst) this.rsv = part.rsv
+    if (this.current !== "frame") return yield* this.onPart(part.payload, true)
+    // A compressed text is not text yet; any other is checked here too.
+    const violation = this.rsv === 0 ? this.checkText(part.payload, parser.fin) : undefined
+    if (violation !== undefined) return violation
+    this.events!.push({ _tag: "Frame", frame: parser.frame(part.payload, part.rsv) })
+    this.isFirst = false
+    if (parser.fin) this.opcode = 0
+    return Continue
+  }
+
+  // A piece of a message on its way through the extensions that work on messages.
+  private *onPart(payload: Uint8Array, frameDone: boolean): Transforming {
+    if (this.messageLevel.length === 0) return this.onData(payload, frameDone, this.events!)
+    const part: Extension.MessagePart = {
+      opcode: this.opcode,
+      payload,
+      rsv: this.rsv,
+      first: this.isFirst,
+      last: frameDone && this.parser!.fin,
+      limit: this.limits.maxMessageSize - this.size,
+      compress: undefined
+    }
+    const failure = yield* Extension.transform(part, this.messageLevel)
+    return failure ?? this.onData(part.payload, frameDone, this.events!)
+  }
+
+  private onData(payload: Uint8Array, frameDone: boolean, events: Array<SessionEvent.SessionEvent>): Step {
+    const last = frameDone && this.parser!.fin
+    const first = this.isFirst
+    this.isFirst = false
+    this.size += payload.length
+    if (this.size > this.limits.maxMessageSize) return this.tooBig(this.size)
+    if (this.current === "fragment") return this.checkAndDeliverFragment(payload, first, last, events)
+    // The common case: a message in one frame in one chunk.
+    if (first && last) return this.deliverMessage(payload, events)
+    return this.collect(payload, last, events)
+  }
+
+  private collect(payload: Uint8Array, last: boolean, events: Array<SessionEvent.SessionEvent>): Step {
+    const violation = this.checkText(payload, last)
+    if (violation !== undefined) return violation
+    this.collected ??= new PayloadBuffer(this.allocate)
+    this.collected.append(payload)
+    if (last) {
+      const whole = this.collected.take()
+      this.collected = undefined
+      return this.deliverMessage(whole, events)
+    }
+    return this.parser!.isInPayload ? NeedData : Continue
+  }
+
+  // RFC 6455 8.1: text that is not UTF-8 fails the connection; we do so at the first byte that makes it impossible.
+  private checkText(payload: Uint8Array, last: boolean): ProtocolViolation.ProtocolViolation | undefined {
+    if (this.opcode !== Opcode.Text) return undefined
+    this.validator ??= new Utf8.Validator()
+    const at = this.validator.push(payload)
+    if (at >= 0)
+      return ProtocolViolation.make("InvalidUtf8", `byte 0x${payload[at]!.toString(16).padStart(2, "0")} in a text`)
+    const isComplete = this.validator.isComplete
+    if (last) this.validator = undefined
+    return last && !isComplete
+      ? ProtocolViolation.make("InvalidUtf8", "a text that ends in the middle of a character")
+      : undefined
+  }
+
+  private deliverMessage(payload: Uint8Array, events: Array<SessionEvent.SessionEvent>): Step {
+    const opcode = this.opcode
+    this.opcode = 0
+    if (opcode === Opcode.Binary) {
+      events.push({ _tag: "Binary", data: payload })
+      return Continue
+    }
+    const data = Utf8.decode(payload)
+    if (data === undefined) return ProtocolViolation.make("InvalidUtf8", "a text with bytes that are not UTF-8")
+    events.push({ _tag: "Text", data })
+    return Continue
+  }
+
+  private checkAndDeliverFragment(
+    payload: Uint8Array,
+    first: boolean,
+    last: boolean,
+    events: Array<SessionEvent.SessionEvent>
+  ): Step {
+    const violation = this.checkText(payload, last)
+    if (violation !== undefined) return violation
+    this.deliverFragment(payload, first, last, events)
+    if (last) {
+      this.opcode = 0
+      // Fragments are asked for one message at a time.
+      if (this.readMode === "fragment") this.readMode = "message"
+    }
+    return this.parser!.isInPayload ? NeedData : Continue
+  }
+
+  private deliverFragment(
+    payload: Uint8Array,
+    first: boolean,
+    last: boolean,
+    events: Array<SessionEvent.SessionEvent>
+  ): void {
+    if (this.opcode === Opcode.Binary) {
+      events.push({ _tag: "Fragment", type: "Binary", data: payload, first, last })
+      return
+    }
+    // The decoder keeps the bytes of a character that the next piece completes.
+    this.text ??= new TextDecoder("utf-8", { ignoreBOM: true })
+    events.push({ _tag: "Fragment", type: "Text", data: this.text.decode(payload, { stream: !last }), first, last })
+  }
+}

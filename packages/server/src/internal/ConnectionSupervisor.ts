@@ -1,0 +1,258 @@
+/**
+ * From an accepted socket to the end of its conversation: first the handshake, then whatever runs the program. The two
+ * follow each other and do not nest, so that an idle connection holds nothing of the handshake.
+ */
+import type * as Accept from "@effect-ws/connection/Accept"
+import type { Connection } from "@effect-ws/connection/Connection"
+import type { Peer } from "@effect-ws/connection/Peer"
+import * as Telemetry from "@effect-ws/connection/Telemetry"
+import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
+import type { CloseInfo } from "@effect-ws/protocol/Session"
+import * as Dialer from "@effect-ws/transport/Dialer"
+import * as Push from "@effect-ws/transport/Push"
+import type { Arrival, ArrivalListener } from "@effect-ws/transport/PushSocketServer"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+import type { Candidate, Refusal } from "./Admission.ts"
+import { rejectBeforeRequest } from "./rejectBeforeRequest.ts"
+import type { ConnectionRegistry } from "./ConnectionRegistry.ts"
+import type { Runner, Task, RunContext } from "./Runner.ts"
+
+/** What all conversations of a server have in common. */
+export class ConnectionSupervisor<R> implements ArrivalListener {
+  readonly runner: Runner<R>
+  readonly acceptor: Accept.Acceptor<R>
+  readonly roster: ConnectionRegistry
+  readonly context: Context.Context<R>
+  /** The connections that are no sockets yet. */
+  readonly arriving = new Map<Arrival, Arriving<R>>()
+  readonly annotations: Readonly<Record<string, unknown>>
+  readonly logsDebug: boolean
+
+  constructor(
+    runner: Runner<R>,
+    acceptor: Accept.Acceptor<R>,
+    roster: ConnectionRegistry,
+    context: Context.Context<R>
+  ) {
+    this.runner = runner
+    this.acceptor = acceptor
+    this.roster = roster
+    this.context = context
+    this.annotations = Context.get(context, References.CurrentLogAnnotations)
+    this.logsDebug = LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
+  }
+
+  /**
+   * Starts with a socket that was accepted; `onEnd` hears when all about it is over. `arrival` is what was heard of the
+   * connection before it became a socket.
+   */
+  start(socket: Socket.Socket, onEnd: (() => void) | undefined, arrival?: Arrival): void {
+    const arriving = arrival && this.arriving.get(arrival)
+    if (arrival !== undefined) this.arriving.delete(arrival)
+    new ServerConnection(this, socket, onEnd).start(arriving)
+  }
+
+  readonly onArrival = (arrival: Arrival): void => {
+    const arriving = new Arriving(this, arrival)
+    if (this.roster.admission.isDropped(arriving.candidate)) arriving.evict()
+    else this.arriving.set(arrival, arriving)
+  }
+
+  readonly onIdentity = (arrival: Arrival): void => {
+    this.arriving.get(arrival)?.identify()
+  }
+
+  readonly onDeparture = (arrival: Arrival): void => {
+    this.arriving.get(arrival)?.end()
+  }
+}
+
+/** A connection that is counted and timed among the handshakes while its PROXY header or TLS handshake is under way. */
+class Arriving<R> implements Accept.HandshakeUnderWay {
+  readonly candidate: Candidate
+  readonly time: Accept.StartedTime
+  /** Why it is refused since its address is known. */
+  refusal: Refusal | undefined = undefined
+  private readonly server: ConnectionSupervisor<R>
+  private readonly arrival: Arrival
+
+  constructor(server: ConnectionSupervisor<R>, arrival: Arrival) {
+    this.server = server
+    this.arrival = arrival
+    this.candidate = server.roster.beginHandshake({ remoteAddress: arrival.remoteAddress, localAddress: undefined })
+    this.candidate.stage = this
+    this.time = server.acceptor.startTime(() => this.evict())
+  }
+
+  get progress(): Accept.HandshakeProgress {
+    return this.arrival.hasSent ? "partial" : "silent"
+  }
+
+  /** The PROXY header told the address of the peer. */
+  identify(): void {
+    const { remoteAddress } = this.arrival
+    this.refusal = this.server.roster.admission.identify(this.candidate, { remoteAddress, localAddress: undefined })
+  }
+
+  /** There is a socket, for the rest of the handshake or for a refusal. */
+  handOver(refusal: Refusal | undefined): void {
+    this.time.hasSent = this.arrival.hasSent
+    if (refusal !== undefined) this.time.stop()
+  }
+
+  interrupt(): void {
+    this.evict()
+  }
+
+  evict(): void {
+    this.arrival.drop()
+    this.end()
+  }
+
+  /** There will be no socket. */
+  end(): void {
+    const { arriving, roster } = this.server
+    arriving.delete(this.arrival)
+    this.time.stop()
+    roster.endHandshake(this.candidate)
+  }
+}
+
+class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
+  private readonly server: ConnectionSupervisor<R>
+  private readonly socket: Socket.Socket
+  private readonly onEnd: (() => void) | undefined
+  // What came with the request, such as the parameters of a route.
+  private readonly services: Context.Context<never> | undefined
+  private readonly scope = Scope.makeUnsafe()
+  // The handshake first, and the connection when that is done.
+  private candidate: Candidate | undefined = undefined
+  // What the connection counts for.
+  private address: string | undefined = undefined
+  private opened: Connection | undefined = undefined
+
+  constructor(server: ConnectionSupervisor<R>, socket: Socket.Socket, onEnd: (() => void) | undefined) {
+    this.server = server
+    this.socket = socket
+    this.onEnd = onEnd
+    this.services = Push.parsedUpgrade(socket)?.services
+  }
+
+  private get context(): Context.Context<R> {
+    const { context } = this.server
+    return this.services === undefined ? context : Context.merge(context, this.services)
+  }
+
+  get connection(): Connection {
+    return this.opened!
+  }
+
+  start(arriving: Arriving<R> | undefined): void {
+    const { acceptor, roster } = this.server
+    const candidate = arriving?.candidate ?? roster.beginHandshake(Push.peerInfo(this.socket))
+    this.candidate = candidate
+    const refusal = roster.refusal ?? candidate.refusal ?? arriving?.refusal
+    arriving?.handOver(refusal)
+    const handshake =
+      refusal === undefined
+        ? acceptor.begin(this.socket, this.context, this.scope, this, arriving?.time)
+        : this.refuse(refusal)
+    // It may be over already.
+    if (roster.admission.has(candidate)) candidate.stage = handshake
+  }
+
+  private refuse(refusal: Refusal): Accept.HandshakeUnderWay {
+    const { context } = this.server
+    const fiber = Effect.runForkWith(Context.add(context, Scope.Scope, this.scope))(
+      rejectBeforeRequest(this.socket, refusal)
+    )
+    fiber.addObserver((exit) => this.handshakeDone(exit))
+    const interrupt = (): void => void Effect.runFork(Fiber.interrupt(fiber))
+    return { progress: "complete", interrupt, evict: interrupt }
+  }
+
+  forwarded(peer: Peer): HandshakeRejection | undefined {
+    const refusal = this.server.roster.admission.forwarded(this.candidate!, peer)
+    return refusal && new HandshakeRejection({ rule: "Overloaded", ...refusal })
+  }
+
+  handshakeDone(exit: Exit.Exit<Connection, Accept.AcceptError>): void {
+    const { roster, runner } = this.server
+    const candidate = this.candidate!
+    this.candidate = undefined
+    if (Exit.isFailure(exit)) {
+      roster.endHandshake(candidate)
+      this.reportHandshake(exit.cause)
+      return this.end(exit)
+    }
+    const connection = exit.value
+    this.opened = connection
+    this.address = candidate.address
+    this.report(() => connectMessage(connection))
+    roster.add(connection, this.address)
+    // In this order, so that a drain does not miss it between the two.
+    roster.endHandshake(candidate)
+    runner.start(this)
+  }
+
+  track(task: Task): void {
+    this.server.roster.track(this.connection, task)
+  }
+
+  makeContext(): Context.Context<R> {
+    const own = Context.add(Context.add(this.context, Scope.Scope, this.scope), References.CurrentLogAnnotations, {
+      ...this.server.annotations,
+      connection: this.connection.id
+    })
+    return Telemetry.contextOf(this.connection, own)
+  }
+
+  onEnded(closeInfo: CloseInfo): void {
+    this.report(() => closeMessage(closeInfo))
+    this.end(Exit.void)
+  }
+
+  private end(exit: Exit.Exit<unknown, unknown>): void {
+    const { acceptor, context } = this.server
+    acceptor.release(this.socket, this.opened)
+    const closing = Scope.closeUnsafe(this.scope, exit)
+    if (closing === undefined) return this.onReleased()
+    const finalizers = Effect.runForkWith(context)(Effect.ignoreCause(closing, { log: "Error" }))
+    finalizers.addObserver(() => this.onReleased())
+  }
+
+  // What the program registered with the Scope is released: whoever waits for the end of the server may go on.
+  private onReleased(): void {
+    if (this.opened !== undefined) this.server.roster.remove(this.opened, this.address)
+    this.onEnd?.()
+  }
+
+  private reportHandshake(cause: Cause.Cause<Accept.AcceptError>): void {
+    const error = Cause.findError(cause)
+    if (Result.isSuccess(error)) this.report(() => `No connection: ${error.success.message}`)
+    else if (!Cause.hasInterruptsOnly(cause)) {
+      Effect.runForkWith(this.server.context)(Effect.logError("The handshake failed", cause))
+    }
+  }
+
+  // Names and addresses are looked up only where somebody reads them.
+  private report(message: () => string): void {
+    if (!this.server.logsDebug) return
+    const context = this.opened === undefined ? this.server.context : this.makeContext()
+    Effect.runForkWith(context)(Effect.logDebug(message()))
+  }
+}
+
+const connectMessage = ({ remoteAddress, request }: Connection): string =>
+  `Connected: ${request.path}${remoteAddress === undefined ? "" : ` from ${Dialer.formatAddress(remoteAddress)}`}`
+
+const closeMessage = (closeInfo: CloseInfo): string => `Closed by ${closeInfo.initiator}: ${closeInfo.error.message}`

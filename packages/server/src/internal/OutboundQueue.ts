@@ -1,0 +1,79 @@
+/**
+ * What waits for one connection that is behind: messages in the order in which they were published, whatever their
+ * topics, until the connection takes more.
+ *
+ * It exists only while the connection is behind. Each message in it belongs to a `Place`, which bounds how many there
+ * are and may take one back.
+ */
+import type { Recipient } from "@effect-ws/connection/Fanout"
+import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
+import type { SendOptions } from "@effect-ws/protocol/Session"
+
+/** A message that waits, linked to its neighbours so that any of them can leave at no cost. */
+export interface QueueEntry {
+  readonly message: PreparedMessage
+  readonly options: SendOptions | undefined
+  /** Tells how it left: it was sent, or the connection is closed. Not called where it was taken back. */
+  readonly left: (wasSent: boolean) => void
+  before: QueueEntry | undefined
+  after: QueueEntry | undefined
+}
+
+export class OutboundQueue {
+  private readonly recipient: Recipient
+  private readonly onEmpty: (self: OutboundQueue) => void
+  private oldest: QueueEntry | undefined = undefined
+  private newest: QueueEntry | undefined = undefined
+  private forget: (() => void) | undefined = undefined
+
+  constructor(recipient: Recipient, onEmpty: (self: OutboundQueue) => void) {
+    this.recipient = recipient
+    this.onEmpty = onEmpty
+  }
+
+  add(letter: QueueEntry): void {
+    letter.before = this.newest
+    if (this.newest === undefined) this.oldest = letter
+    else this.newest.after = letter
+    this.newest = letter
+    this.forget ??= this.recipient.onWritable(() => this.onReady())
+  }
+
+  /** Takes a message back. */
+  remove(letter: QueueEntry): void {
+    this.unlink(letter)
+    if (this.oldest === undefined) this.end()
+  }
+
+  private unlink(letter: QueueEntry): void {
+    const { after, before } = letter
+    if (before === undefined) this.oldest = after
+    else before.after = after
+    if (after === undefined) this.newest = before
+    else after.before = before
+    letter.before = letter.after = undefined
+  }
+
+  private onReady(): void {
+    this.forget = undefined
+    const { recipient } = this
+    let wrote = false
+    while (this.oldest !== undefined && (recipient.isWritable || !recipient.canSend)) {
+      const letter = this.oldest
+      this.unlink(letter)
+      const wasSent = recipient.sendUnsafe(letter.message, letter.options) === undefined
+      wrote = wrote || wasSent
+      letter.left(wasSent)
+    }
+    if (wrote) recipient.flushUnsafe()
+    // What was written may have brought messages in, or ended the connection.
+    if (this.oldest === undefined) this.end()
+    else this.forget ??= recipient.onWritable(() => this.onReady())
+  }
+
+  private end(): void {
+    this.forget?.()
+    this.forget = undefined
+    this.onEmpty(this)
+  }
+}

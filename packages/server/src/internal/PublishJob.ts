@@ -1,0 +1,194 @@
+/**
+ * One message on its way to all who are to get it, and the account of what became of it.
+ */
+import * as Fanout from "@effect-ws/connection/Fanout"
+import type { Recipient, FanoutCounters } from "@effect-ws/connection/Fanout"
+import * as CloseError from "@effect-ws/protocol/CloseError"
+import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
+import type { SendOptions } from "@effect-ws/protocol/Session"
+import * as Effect from "effect/Effect"
+import type { PublishResult, PublishOptions } from "../Topics.ts"
+import type { QueueEntry } from "./OutboundQueue.ts"
+import type { SubscriberQueue, SubscriberQueueOptions } from "./SubscriberQueue.ts"
+
+/** Where a message sets out from. */
+export interface PublishTarget {
+  readonly add: (publication: PublishJob) => void
+  /** Takes it back, if it has not set out. */
+  readonly remove: (publication: PublishJob) => void
+}
+
+export class PublishJob {
+  readonly message: PreparedMessage
+  readonly options: SendOptions | undefined
+  /** Who is left out. */
+  readonly except: Recipient | undefined
+  /** What it says of those that are behind, for who has not said anything. */
+  readonly behind: SubscriberQueueOptions
+  /** Its number: who joined later does not get it. */
+  readonly number: number
+
+  subscribers = 0
+  delivered = 0
+  queued = 0
+  dropped = 0
+  disconnected = 0
+  closed = 0
+
+  private waiting: Set<WaitingEntry> | undefined = undefined
+  private isServed = false
+  private isAbandoned = false
+  private onStep: (() => void) | undefined = undefined
+  private readonly tally: FanoutCounters | undefined
+
+  constructor(
+    message: PreparedMessage,
+    options: PublishOptions,
+    behind: SubscriberQueueOptions,
+    number: number,
+    tally: FanoutCounters | undefined
+  ) {
+    const { compress, except } = options
+    this.message = message
+    this.options = compress === undefined ? undefined : { compress }
+    this.except = except === undefined ? undefined : Fanout.recipient(except)
+    this.behind = behind
+    this.number = number
+    this.tally = tally
+  }
+
+  get account(): PublishResult {
+    const { closed, delivered, disconnected, dropped, queued, subscribers } = this
+    return { subscribers, delivered, queued, dropped, disconnected, closed }
+  }
+
+  /** The publisher waits for one that is behind, unless it has given up waiting. */
+  waitFor(place: SubscriberQueue): WaitingEntry | undefined {
+    if (this.isAbandoned) return undefined
+    const letter = new WaitingEntry(this, place)
+    this.waiting ??= new Set()
+    this.waiting.add(letter)
+    return letter
+  }
+
+  settle(letter: WaitingEntry, outcome: "delivered" | "closed" | "disconnected"): void {
+    if (this.waiting?.delete(letter) !== true) return
+    this[outcome]++
+    if (!this.isDone) return
+    this.tally?.add(this)
+    this.step()
+  }
+
+  /** Everyone was looked at. */
+  served(): void {
+    this.isServed = true
+    if (this.isDone) this.tally?.add(this)
+    this.step()
+  }
+
+  // Whether everyone was looked at, and nobody is waited for.
+  private get isDone(): boolean {
+    return this.isServed && (this.waiting === undefined || this.waiting.size === 0)
+  }
+
+  private step(): void {
+    const onStep = this.onStep
+    this.onStep = undefined
+    onStep?.()
+  }
+
+  /** Sends it, and waits until everyone was served, then for those that are waited for. */
+  run(channel: PublishTarget): Effect.Effect<PublishResult> {
+    const next = (begin: () => void): Effect.Effect<void> =>
+      Effect.callback((resume) => {
+        this.onStep = () => resume(Effect.void)
+        begin()
+      })
+    return Effect.flatMap(
+      next(() => channel.add(this)),
+      () =>
+        this.isDone
+          ? Effect.void
+          : Effect.raceFirst(
+              next(() => {}),
+              this.expiring
+            )
+    ).pipe(
+      Effect.onInterrupt(() =>
+        Effect.sync(() => {
+          channel.remove(this)
+          this.abandon()
+        })
+      ),
+      Effect.map(() => this.account)
+    )
+  }
+
+  // Disconnects those who are still behind when their time is over.
+  private get expiring(): Effect.Effect<never> {
+    const times = new Set(Array.from(this.waiting ?? [], ({ place }) => place.options.waitMillis))
+    const expire = (millis: number): Effect.Effect<void> =>
+      Effect.andThen(
+        Effect.sleep(millis),
+        Effect.sync(() => {
+          for (const letter of this.waiting ?? []) if (letter.place.options.waitMillis <= millis) letter.expire()
+        })
+      )
+    return Effect.andThen(Effect.forEach(times, expire, { concurrency: "unbounded", discard: true }), Effect.never)
+  }
+
+  // Without a publisher that waits nothing bounds what would gather, so it is taken back.
+  private abandon(): void {
+    this.isAbandoned = true
+    if (this.isServed && !this.isDone) this.tally?.add(this)
+    for (const letter of this.waiting ?? []) letter.takeBack()
+    this.waiting = undefined
+  }
+}
+
+/** A message that its publisher waits for. */
+export class WaitingEntry implements QueueEntry {
+  before: QueueEntry | undefined = undefined
+  after: QueueEntry | undefined = undefined
+  readonly place: SubscriberQueue
+  private readonly publication: PublishJob
+
+  constructor(publication: PublishJob, place: SubscriberQueue) {
+    this.publication = publication
+    this.place = place
+  }
+
+  get message(): PreparedMessage {
+    return this.publication.message
+  }
+
+  get options(): SendOptions | undefined {
+    return this.publication.options
+  }
+
+  left(wasSent: boolean): void {
+    this.place.awaited.delete(this)
+    this.publication.settle(this, wasSent ? "delivered" : "closed")
+  }
+
+  /** The place is given up. */
+  cancel(): void {
+    this.takeBack()
+    this.publication.settle(this, "closed")
+  }
+
+  takeBack(): void {
+    this.place.awaited.delete(this)
+    this.place.takeBack(this)
+  }
+
+  expire(): void {
+    this.takeBack()
+    this.publication.settle(this, "disconnected")
+    this.place.recipient.failUnsafe(tooSlow())
+  }
+}
+
+/** The close of one that does not read what it subscribed to. */
+export const tooSlow = (): CloseError.SendableCloseError =>
+  new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" })

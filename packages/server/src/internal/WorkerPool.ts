@@ -1,0 +1,185 @@
+/**
+ * No fiber for a connection: those that have work stand in one queue, each at most once, and a fixed number of workers
+ * takes them in turn.
+ *
+ * A worker runs the handlers of one connection on a slice of its events and puts it back when there is more. So the
+ * events of one connection stay in order, a busy connection cannot starve the rest, and a quiet one costs no memory but
+ * its own. The queue is bounded by the number of open connections.
+ */
+import type { ConnectionEvent } from "@effect-ws/connection/Connection"
+import * as Polling from "@effect-ws/connection/Polling"
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as MutableList from "effect/MutableList"
+import type * as Scope from "effect/Scope"
+import type { Dispatch } from "../Handlers.ts"
+import { interruptsWithin } from "./endsWithin.ts"
+import { concludeRun } from "./Runner.ts"
+import type { Runner, RunContext } from "./Runner.ts"
+
+export class WorkerPool<E, R> implements Runner<R> {
+  readonly dispatch: Dispatch<E, R>
+  readonly maxEventsPerTurn: number
+  private readonly queue = MutableList.make<ScheduledConnection<E, R>>()
+  private readonly idle: Array<(next: ScheduledConnection<E, R>) => void> = []
+  private readonly workers = new Set<Worker<E, R>>()
+  private isStopped = false
+
+  constructor(dispatch: Dispatch<E, R>, slice: number) {
+    this.dispatch = dispatch
+    this.maxEventsPerTurn = slice
+  }
+
+  start(visit: RunContext<R>): void {
+    const turns = new ScheduledConnection(this, visit)
+    visit.track(turns)
+    this.ready(turns)
+  }
+
+  /** Gives a connection to a worker: now, where one has nothing to do, or in its turn. */
+  ready(turns: ScheduledConnection<E, R>): void {
+    const worker = this.idle.pop()
+    if (worker === undefined) MutableList.append(this.queue, turns)
+    else worker(turns)
+  }
+
+  private get next(): Effect.Effect<ScheduledConnection<E, R>> {
+    return Effect.callback((resume) => {
+      const next = MutableList.take(this.queue)
+      if (next !== MutableList.Empty) return resume(Effect.succeed(next))
+      const worker = (next: ScheduledConnection<E, R>): void => resume(Effect.succeed(next))
+      this.idle.push(worker)
+      return Effect.sync(() => {
+        const at = this.idle.indexOf(worker)
+        if (at >= 0) this.idle.splice(at, 1)
+      })
+    })
+  }
+
+  /**
+   * Employs so many workers for as long as the Scope is open. Then a worker has `patience` to end; the handler of one that
+   * does not cannot be interrupted, which was reported before.
+   */
+  startWorkers(count: number, patience: Duration.Duration): Effect.Effect<void, never, Scope.Scope> {
+    const dismiss = Effect.suspend(() => {
+      this.isStopped = true
+      return interruptsWithin(Fiber.interruptAll(Array.from(this.workers, ({ fiber }) => fiber)), patience)
+    })
+    return Effect.flatMap(
+      Effect.addFinalizer(() => dismiss),
+      () =>
+        Effect.contextWith((context: Context.Context<never>) =>
+          Effect.sync(() => {
+            for (let worker = 0; worker < count; worker++) this.spawnWorker(context)
+          })
+        )
+    )
+  }
+
+  // A worker is gone for good when a handler that it runs is interrupted, so another one takes its place.
+  private spawnWorker(context: Context.Context<never>): void {
+    const worker = new Worker(this.next, context)
+    this.workers.add(worker)
+    worker.fiber.addObserver((exit) => {
+      this.workers.delete(worker)
+      if (!this.isStopped) this.spawnWorker(context)
+      worker.turns?.settle(exit)
+    })
+  }
+
+  /** Interrupts the handler of one connection, if one runs. */
+  stop(turns: ScheduledConnection<E, R>): Effect.Effect<void> {
+    for (const worker of this.workers) if (worker.turns === turns) return Fiber.interrupt(worker.fiber)
+    return Effect.void
+  }
+}
+
+class Worker<E, R> {
+  /** Whose turn it is. */
+  turns: ScheduledConnection<E, R> | undefined = undefined
+  readonly fiber: Fiber.Fiber<never>
+
+  constructor(next: Effect.Effect<ScheduledConnection<E, R>>, context: Context.Context<never>) {
+    this.fiber = Effect.runForkWith(context)(
+      Effect.forever(
+        Effect.flatMap(next, (turns) => {
+          this.turns = turns
+          return turns.take(this)
+        }),
+        { disableYield: true }
+      )
+    )
+  }
+}
+
+/** One connection, as the workers see it. */
+class ScheduledConnection<E, R> implements Polling.Poller {
+  private readonly runner: WorkerPool<E, R>
+  private readonly visit: RunContext<R>
+  private readonly poll: Polling.Poll
+  private isOpen = false
+  // Kept from the first event on: a connection that has never said anything holds none.
+  private context: Context.Context<R> | undefined = undefined
+
+  constructor(runner: WorkerPool<E, R>, visit: RunContext<R>) {
+    this.runner = runner
+    this.visit = visit
+    this.poll = Polling.poll(visit.connection, runner.dispatch.kinds, this)
+  }
+
+  onReady(): void {
+    this.runner.ready(this)
+  }
+
+  get stop(): Effect.Effect<void> {
+    return this.runner.stop(this)
+  }
+
+  /** One turn of this connection. */
+  take(worker: Worker<E, R>): Effect.Effect<void> {
+    if (this.isOpen) this.context ??= this.visit.makeContext()
+    const context = this.context ?? this.visit.makeContext()
+    return Effect.flatMap(Effect.exit(Effect.updateContext(this.work, () => context)), (exit) =>
+      Effect.sync(() => {
+        worker.turns = undefined
+        this.settle(exit)
+      })
+    )
+  }
+
+  private get work(): Effect.Effect<void, E, R> {
+    const { dispatch, maxEventsPerTurn } = this.runner
+    const { connection } = this.visit
+    return Effect.suspend(() => {
+      if (!this.isOpen) {
+        this.isOpen = true
+        return dispatch.open(connection)
+      }
+      const events: ReadonlyArray<ConnectionEvent> = this.poll.take(maxEventsPerTurn)
+      let at = 0
+      return Effect.whileLoop({
+        while: () => at < events.length,
+        body: () => dispatch.handle(connection, events[at++]!),
+        step: () => {}
+      })
+    })
+  }
+
+  /** Ends a turn: what is left to do, or closing, is for later. */
+  settle(exit: Exit.Exit<void, E>): void {
+    if (Exit.isSuccess(exit)) {
+      if (this.poll.done()) return
+      if (!this.poll.isEnded) return this.runner.ready(this)
+    }
+    const { closed, failed } = this.runner.dispatch
+    const { visit } = this
+    if (Exit.isSuccess(exit)) return concludeRun(visit, exit, closed)
+    // What is told to the program now may wait, and closing waits for the peer: no worker should.
+    const telling = Effect.runForkWith(visit.makeContext())(failed(visit.connection, exit))
+    visit.track(telling)
+    telling.addObserver(() => concludeRun(visit, exit, closed))
+  }
+}

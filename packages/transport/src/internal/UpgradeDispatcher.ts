@@ -1,0 +1,113 @@
+/**
+ * One `upgrade` listener for each HTTP server, whatever the number of those who take upgrades off it: only who sees all
+ * of them can tell that nobody wants a request.
+ */
+import { ServerResponse } from "node:http"
+import type * as Http from "node:http"
+import type * as Net from "node:net"
+import type { Duplex } from "node:stream"
+import { duplexSettings, endOnError, NodeDuplex } from "./NodeDuplex.ts"
+import type { NodeDuplexSettings } from "./NodeDuplex.ts"
+
+/** Somebody who takes upgrades. */
+export interface UpgradeHandler {
+  readonly accepts: (request: Http.IncomingMessage) => boolean
+  readonly handle: (request: Http.IncomingMessage, stream: Duplex, early: Uint8Array) => void
+  /** Hears of what `wants` threw. */
+  readonly failed: (defect: unknown) => void
+}
+
+const claimants = new WeakMap<Net.Server, { readonly all: Set<UpgradeHandler>; readonly listener: UpgradeListener }>()
+
+type UpgradeListener = (request: Http.IncomingMessage, stream: Duplex, early: Buffer) => void
+
+/** Takes upgrades off a server until the function that it gives is called. */
+export const register = (server: Net.Server, claimant: UpgradeHandler): (() => void) => {
+  let attached = claimants.get(server)
+  if (attached === undefined) {
+    const all = new Set<UpgradeHandler>()
+    attached = { all, listener: (request, stream, early) => dispatch(server, all, request, stream, early) }
+    claimants.set(server, attached)
+    server.on("upgrade", attached.listener)
+  }
+  const { all, listener } = attached
+  all.add(claimant)
+  return () => {
+    all.delete(claimant)
+    if (all.size > 0 || claimants.get(server)?.listener !== listener) return
+    // With no listener left, the server treats requests to upgrade as ordinary ones again.
+    claimants.delete(server)
+    server.off("upgrade", listener)
+  }
+}
+
+const dispatch = (
+  server: Net.Server,
+  all: ReadonlySet<UpgradeHandler>,
+  request: Http.IncomingMessage,
+  stream: Duplex,
+  early: Uint8Array
+): void => {
+  // The server has let go of the socket: until somebody takes it, a reset would end the process.
+  endOnError(stream)
+  for (const claimant of all) {
+    try {
+      if (!claimant.accepts(request)) continue
+    } catch (defect) {
+      claimant.failed(defect)
+      return answer(stream, 500, "the server failed to answer")
+    }
+    return claimant.handle(request, stream, early)
+  }
+  if (server.listenerCount("upgrade") > 1) return
+  if (isWebSocketUpgrade(request)) return answer(stream, 404, "nothing is served at this path")
+  // RFC 9110 7.8: "A server MAY ignore a received Upgrade header field". Node did, before there was a listener.
+  if (request.complete && server.listenerCount("request") > 0) return serveAsRequest(server, request, stream)
+  answer(stream, 426, "only upgrades to WebSocket are served", "Upgrade: websocket\r\n")
+}
+
+/** Gives a request to the listeners of ordinary ones. */
+const serveAsRequest = (server: Net.Server, request: Http.IncomingMessage, stream: Duplex): void => {
+  // RFC 9112 3.2. Node checks it, but not of requests to upgrade.
+  if (request.httpVersionMinor === 1 && request.headers.host === undefined) {
+    return answer(stream, 400, "expected one Host header, found none")
+  }
+  const response = new ServerResponse(request)
+  // The parser of the socket is gone: there is no next request.
+  response.shouldKeepAlive = false
+  response.assignSocket(stream as Net.Socket)
+  response.on("finish", () => {
+    response.detachSocket(stream as Net.Socket)
+    stream.end()
+    stream.resume()
+  })
+  server.emit("request", request, response)
+}
+
+/** Tests whether a request asks for a WebSocket. */
+export const isWebSocketUpgrade = (request: Http.IncomingMessage): boolean =>
+  (request.headers.upgrade ?? "").split(",").some((protocol) => protocol.trim().toLowerCase() === "websocket")
+
+const reasons = {
+  400: "Bad Request",
+  404: "Not Found",
+  426: "Upgrade Required",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error"
+}
+
+const lingering: NodeDuplexSettings = { ...duplexSettings(undefined, true), readAhead: 0 }
+
+/** Sends a complete response, and ends the stream within two seconds. */
+export const answer = (stream: Duplex, status: keyof typeof reasons, text: string, headers = ""): void =>
+  respond(new NodeDuplex(stream, lingering), `${status} ${reasons[status]}`, text, headers)
+
+/** The same on a socket that was made already. */
+export const respond = (socket: NodeDuplex, status: string, text: string, headers = ""): void => {
+  const connection = headers === "" ? "close" : "close, Upgrade"
+  const head =
+    `HTTP/1.1 ${status}\r\n${headers}Connection: ${connection}\r\n` +
+    `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length + 1}\r\n\r\n`
+  socket.writeUnsafe(Buffer.from(`${head}${text}\n`, "latin1"))
+  socket.close()
+}
