@@ -44,6 +44,7 @@ export class MemoryEngine {
   private swept = 0
   private isAvailable = true
   private loseAnswers = 0
+  private loseDeliveries = 0
 
   /** Makes the engine unreachable, or reachable again. */
   setAvailable(isAvailable: boolean): void {
@@ -53,6 +54,11 @@ export class MemoryEngine {
   /** Loses the answers to the next appends, whose entries are written: `OutcomeUnknown`. */
   loseNextAnswers(count: number): void {
     this.loseAnswers = count
+  }
+
+  /** Does not tell the nodes of the next appends, as where a connection breaks and nothing else is heard of it. */
+  loseNextDeliveries(count: number): void {
+    this.loseDeliveries = count
   }
 
   /** Comes back without the newest entries of each topic, as after a crash between two writes to disk. */
@@ -145,7 +151,8 @@ export class MemoryEngine {
     log.entries.push(entry)
     if (log.entries.length > limits.maxEntries) log.entries.splice(0, log.entries.length - limits.maxEntries)
     log.ids.set(key, { position, until: now + Duration.toMillis(limits.idWindow) })
-    for (const sink of this.sinks.get(topic) ?? []) sink.deliver(entry)
+    if (this.loseDeliveries > 0) this.loseDeliveries--
+    else for (const sink of this.sinks.get(topic) ?? []) sink.deliver(entry)
     return position
   }
 
