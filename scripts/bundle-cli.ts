@@ -2,12 +2,32 @@
  * Bundles the command line into `dist/bin.js` and one chunk, with all that it imports: a process that loads hundreds of
  * modules one by one takes three times as long to start. The library is not bundled: its users do that themselves.
  */
-import { readdirSync, rmSync } from "node:fs"
+import { readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { build } from "rolldown"
+import type { Plugin } from "rolldown"
 import { root } from "./Packages.ts"
 
 const directory = join(root, "packages/effect-ws")
+
+/** Puts the files of the page into the bundle as text: their module would look for them beside itself. */
+const page: Plugin = {
+  name: "page",
+  load: {
+    filter: { id: /\/src\/page\/files\.ts$/ },
+    handler: () => {
+      const read = (name: string): string => JSON.stringify(readFileSync(join(directory, "src/page", name), "utf8"))
+      return {
+        moduleType: "js",
+        code: [
+          `export const html = ${read("index.html")}`,
+          `export const style = ${read("style.css")}`,
+          `export const script = ${read("client.js")}`
+        ].join("\n")
+      }
+    }
+  }
+}
 
 /** Replaces what the compiler made of the command line by the bundle. */
 export const bundleCommandLine = async (): Promise<void> => {
@@ -19,6 +39,7 @@ export const bundleCommandLine = async (): Promise<void> => {
   }
   await build({
     input: join(directory, "src/bin.ts"),
+    plugins: [page],
     platform: "node",
     logLevel: "warn",
     output: {

@@ -1,8 +1,7 @@
 import * as Chromium from "@effect-ws/testing/Chromium"
 import { assert, describe, it } from "@effect/vitest"
 import * as DemoPage from "effect-ws/page/DemoPage"
-import * as PageScript from "effect-ws/page/PageScript"
-import * as PageStyle from "effect-ws/page/PageStyle"
+import * as files from "effect-ws/page/files"
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import * as http from "node:http"
@@ -13,14 +12,14 @@ import type { Page, WebSocketRoute } from "playwright-core"
 describe("DemoPage", () => {
   it("loads nothing from elsewhere", () => {
     const withoutIcon = DemoPage.html.replace(/href="data:[^"]*"/, "")
-    assert.notMatch(withoutIcon, /(?:src|href|action)=/)
-    assert.notMatch(PageStyle.style, /url\(|@import/)
-    assert.notMatch(PageScript.script, /\b(?:fetch|import|XMLHttpRequest|eval|innerHTML)\b/)
+    assert.notMatch(withoutIcon, /\b(?:src|href|action)=/)
+    assert.notMatch(files.style, /url\(|@import/)
+    assert.notMatch(files.script, /\b(?:fetch|import|XMLHttpRequest|eval|innerHTML)\b/)
   })
 
   it("allows exactly its own script and style", () => {
     const hash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`
-    const between = (tag: string): string => DemoPage.html.split(`<${tag}>`)[1]!.split(`</${tag}>`)[0]!
+    const between = (tag: string): string => new RegExp(`<${tag}[^>]*>([^]*?)</${tag}>`).exec(DemoPage.html)![1]!
     for (const policy of [
       DemoPage.headers["Content-Security-Policy"]!,
       /content="([^"]*sha256[^"]*)"/.exec(DemoPage.html)![1]!
@@ -33,15 +32,16 @@ describe("DemoPage", () => {
   })
 
   it("holds a script that parses, and cannot end its own tag", () => {
-    assert.doesNotThrow(() => new Script(PageScript.script))
+    assert.doesNotThrow(() => new Script(files.script))
     assert.strictEqual(DemoPage.html.split("</script").length, 2)
   })
 
   it("has each id once, and each label has its field", () => {
-    const ids = [...DemoPage.html.split("<script>")[0]!.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]!)
+    const ids = [...DemoPage.html.split("<script")[0]!.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]!)
     assert.deepStrictEqual(ids, [...new Set(ids)])
     for (const [, target] of DemoPage.html.matchAll(/ for="([^"]+)"/g)) assert.include(ids, target!)
-    for (const [, target] of PageScript.script.matchAll(/\$\("([^"]+)"\)/g)) assert.include(ids, target!)
+    for (const [, target] of files.script.matchAll(/(?:\$|input|button|form|find)\("([^"]+)"/g))
+      assert.include(ids, target!)
   })
 
   it("announces its length in bytes", () => {
@@ -130,6 +130,43 @@ describe.skipIf(Chromium.isLeftOut)("DemoPage in Chromium (left out where Chromi
           assert.strictEqual(await close.getAttribute("data-reason"), "enough")
           assert.strictEqual(await close.getAttribute("data-clean"), "true")
           assert.strictEqual(await page.textContent("#status"), "Disconnected")
+        })
+        assert.deepStrictEqual(problems, [])
+      }),
+    30_000
+  )
+
+  it.live(
+    "shows the log on a phone without scrolling, connected and after the end",
+    () =>
+      Effect.gen(function* () {
+        const { page, problems } = yield* open(echo)
+        yield* Effect.promise(async () => {
+          // A phone of usual size, less what its browser's bars take.
+          await page.setViewportSize({ width: 390, height: 664 })
+          await page.reload()
+          const room = async (): Promise<number> => {
+            const log = (await page.locator("#log").boundingBox())!
+            return Math.min(log.height, 664 - log.y)
+          }
+          assert.isFalse(await page.isVisible("#close-code"))
+          assert.isAtLeast(await room(), 200)
+          await connect(page)
+          await page.click("#send-text")
+          await last(page, '[data-direction="in"]').waitFor()
+          assert.isAtLeast(await room(), 200)
+          await page.click("#disconnect")
+          await page.waitForSelector('#status[data-state="closed"]')
+          assert.isAtLeast(await room(), 150)
+          assert.isTrue(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+          // A field that is wrong is shown, wherever it is.
+          await connect(page)
+          await page.click("summary")
+          await page.fill("#close-code", "1002")
+          await page.click("summary")
+          await page.click("#disconnect")
+          assert.isTrue(await page.isVisible("#close-code"))
         })
         assert.deepStrictEqual(problems, [])
       }),
