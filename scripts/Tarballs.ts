@@ -35,10 +35,14 @@ export const pack = (self: PublishedPackage, folder: string): string => {
   return tarball
 }
 
-/** Every module that the package's exports offer: the root, and where they have a pattern each file of dist it matches. */
+/** Every module that the package's exports offer: those that they name, and each file of dist that a pattern matches. */
 export const modulesOf = (self: PublishedPackage): ReadonlyArray<string> => {
   const exports = self.publishConfig.exports
-  if (!("./*" in exports)) return [self.name]
+  if (!("./*" in exports)) {
+    return Object.keys(exports)
+      .filter((path) => path !== "./package.json")
+      .map((path) => `${self.name}${path.slice(1)}`)
+  }
   return [
     self.name,
     ...readdirSync(join(self.directory, "dist"))

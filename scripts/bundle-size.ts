@@ -25,10 +25,17 @@ const entries = [
   {
     name: "Client.connect",
     package: "client",
-    import: `export { connect, layer } from "@effect-ws/client/Client"`,
+    import: `export { connect, layerDialer } from "@effect-ws/client/Client"`,
     budget: 58
   },
   { name: "all of client", package: "client", import: `export * from "@effect-ws/client"`, budget: 76 },
+  {
+    name: "BrowserClient.connect",
+    package: "browser",
+    import: `export { connect } from "@effect-ws/browser/BrowserClient"`,
+    budget: 7
+  },
+  { name: "effect-ws/browser", package: "effect-ws", import: `export * from "effect-ws/browser"`, budget: 10 },
   { name: "all of effect-ws", package: "effect-ws", import: `export * from "effect-ws"`, budget: 125 }
 ] as const
 

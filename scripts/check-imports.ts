@@ -4,10 +4,10 @@
  *
  * ```
  * protocol <- extensions <- connection <- server, client <- topics <- effect-ws
- *                           transport <- connection
+ *                           transport <- connection          client <- browser <- effect-ws
  * ```
  *
- * `protocol` imports nothing but `effect`; no published package imports anything but `effect`,
+ * `protocol` and `browser` import nothing of Node; `protocol` imports nothing but `effect`; no published package imports anything but `effect`,
  * `@effect/platform-node`, Node itself and the packages below it; and whatever workspace package a file imports is
  * declared in its package.json and its tsconfig references. Private packages may import any package they declare.
  */
@@ -24,8 +24,12 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   server: ["protocol", "extensions", "transport", "connection"],
   client: ["protocol", "extensions", "transport", "connection"],
   topics: ["protocol", "extensions", "transport", "connection", "server", "client"],
-  "effect-ws": ["protocol", "extensions", "transport", "connection", "server", "client", "topics"]
+  browser: ["protocol", "transport", "connection", "client"],
+  "effect-ws": ["protocol", "extensions", "transport", "connection", "server", "client", "topics", "browser"]
 }
+
+/** Those that run in a browser. */
+const withoutNode: ReadonlyArray<string> = ["protocol", "browser"]
 
 interface Workspace {
   readonly folder: string
@@ -94,14 +98,16 @@ const checkPackage = (
   const allowed = below[folder]
   const isPublishedSource = allowed !== undefined && isSource
   if (specifier.startsWith("node:") || builtinModules.includes(specifier)) {
-    return isPublishedSource && folder === "protocol" ? "protocol imports nothing but effect" : undefined
+    return isPublishedSource && withoutNode.includes(folder)
+      ? `${folder} imports nothing of Node, and from outside nothing but effect`
+      : undefined
   }
 
   const name = packageName(specifier)
   const target = folders.get(name)
   if (isPublishedSource) {
     if (target === undefined) {
-      const outside = folder === "protocol" ? ["effect"] : ["effect", "@effect/platform-node"]
+      const outside = withoutNode.includes(folder) ? ["effect"] : ["effect", "@effect/platform-node"]
       if (!outside.includes(name)) return `${folder} may import ${outside.join(" and ")} from outside, nothing else`
     } else if (!allowed.includes(target)) {
       return `${folder} may import ${allowed.length === 0 ? "no other package" : allowed.join(", ")}`

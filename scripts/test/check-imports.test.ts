@@ -89,6 +89,14 @@ describe("check-imports", () => {
     }
   })
 
+  it("refuses Node and what needs it in browser", () => {
+    write("browser/package.json", { name: "@effect-ws/browser", peerDependencies: { effect: "*" } })
+    write("browser/tsconfig.src.json", tsconfig())
+    for (const specifier of ["node:crypto", "crypto", "@effect/platform-node"]) {
+      assertProblem("browser/src/Bad.ts", `import * as x from "${specifier}"\n`, /effect/)
+    }
+  })
+
   it("refuses other packages and private packages in what is published", () => {
     assertProblem("server/src/Bad.ts", `import * as x from "ws"\n`, /effect and @effect\/platform-node/)
     assertProblem("server/src/Bad.ts", `import * as x from "@effect-ws/bench"\n`, /server may import protocol/)

@@ -1,0 +1,5 @@
+export * as BrowserClient from "./BrowserClient.ts"
+export * as BrowserCloseCode from "./BrowserCloseCode.ts"
+export * as BrowserConnectError from "./BrowserConnectError.ts"
+export * as BrowserConnection from "./BrowserConnection.ts"
+export * as BrowserWebSocket from "./BrowserWebSocket.ts"
