@@ -1,5 +1,6 @@
 export * as Accept from "./Accept.ts"
 export * as Budget from "./Budget.ts"
+export * as Conflation from "./Conflation.ts"
 export * as Connect from "./Connect.ts"
 export * as Connection from "./Connection.ts"
 export * as ConnectionOptions from "./ConnectionOptions.ts"
