@@ -60,7 +60,7 @@ const describeEvent = (event: Reconnect.Event<unknown>): string => {
     case "Dropped":
       return `Dropped ${event.reason} ${event.messages.join(" ")}`
     case "RetriesExhausted":
-      return `GaveUp ${tagOf(event.failure)}`
+      return `RetriesExhausted ${tagOf(event.failure)}`
     case "Stopped":
       return "Stopped"
   }
@@ -227,7 +227,7 @@ describe("Reconnect", () => {
           "1000: Connecting 2",
           "1000: Failed 2 SocketError",
           "1000: Dropped Closed first",
-          "1000: GaveUp SocketError"
+          "1000: RetriesExhausted SocketError"
         ])
         assert.strictEqual((yield* Fiber.join(waiting)).reason, "Closed")
         assert.propertyVal(yield* Effect.flip(client.send("second")), "reason", "Closed")
@@ -243,8 +243,8 @@ describe("Reconnect", () => {
         yield* site("full", 80, () => response("520 Web Server Returned an Unknown Error"))
         yield* site("broken", 80, () => "HTTP/1.1 502 Bad Gateway\nContent-Length: 0\n\n")
         for (const [url, end] of [
-          ["ws://forbidden/", "GaveUp UnexpectedResponse"],
-          ["ftp://host/", "GaveUp HandshakeMisuse"]
+          ["ws://forbidden/", "RetriesExhausted UnexpectedResponse"],
+          ["ftp://host/", "RetriesExhausted HandshakeConfigError"]
         ] as const) {
           const told = yield* watch(yield* Reconnect.make({ url }))
           yield* settle
@@ -264,8 +264,8 @@ describe("Reconnect", () => {
         const server = yield* serve({ drainTimeout: 0 })
         for (const [code, end] of [
           [1012, "again in"],
-          [1008, "GaveUp PolicyViolation"],
-          [4004, "GaveUp ApplicationClose"]
+          [1008, "RetriesExhausted PolicyViolation"],
+          [4004, "RetriesExhausted ApplicationClose"]
         ] as const) {
           const client = yield* Reconnect.make({ url: "ws://host/", schedule: exponential })
           const told = yield* watch(client)
@@ -289,7 +289,7 @@ describe("Reconnect", () => {
         yield* stubborn.close()
         const quitter = yield* watch(yield* Reconnect.make({ url: "ws://nobody/", while: () => false }))
         yield* settle
-        assert.strictEqual(quitter.at(-1)?.event, "GaveUp SocketError")
+        assert.strictEqual(quitter.at(-1)?.event, "RetriesExhausted SocketError")
       })
     )
 
@@ -302,7 +302,7 @@ describe("Reconnect", () => {
         ]) {
           const told = yield* watch(yield* Reconnect.make({ ...options, schedule: exponential }))
           yield* settle
-          assert.strictEqual(told.at(-1)?.event, "GaveUp no token")
+          assert.strictEqual(told.at(-1)?.event, "RetriesExhausted no token")
           const client = yield* Reconnect.make({
             ...options,
             schedule: exponential,
@@ -384,7 +384,7 @@ describe("Reconnect", () => {
         assert.deepStrictEqual((yield* Stream.runCollect(failed.events)).map(describeEvent), [
           "Connecting 1",
           "Failed 1 no token",
-          "GaveUp no token"
+          "RetriesExhausted no token"
         ])
         const broken = yield* Reconnect.make({ url: Effect.die(new Error("bug")) })
         const exit = yield* Effect.exit(Stream.runDrain(broken.messages))

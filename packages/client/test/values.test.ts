@@ -46,7 +46,7 @@ for (const options of [
 for (const options of [
   { maxPendingMessages: Number.NaN },
   { maxPendingBytes: -1 },
-  { inbox: 0 },
+  { receiveQueueSize: 0 },
   { eventBuffer: 0 },
   { stableAfter: -1 }
 ]) {

@@ -72,7 +72,7 @@ export class Budget {
 
   constructor(options?: BudgetOptions) {
     this.limit = Argument.limit("limit", options?.limit ?? 1024 ** 3)
-    this.minPerConnection = Argument.limit("floor", options?.minPerConnection ?? 128 * 1024)
+    this.minPerConnection = Argument.limit("minPerConnection", options?.minPerConnection ?? 128 * 1024)
   }
 
   /**

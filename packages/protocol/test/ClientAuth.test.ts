@@ -34,7 +34,7 @@ const summary = (
     : value
 }
 
-describe("AuthAnswer", () => {
+describe("ClientAuth", () => {
   it.each([
     ["Basic realm=x", "Basic dXNlcjpwYXNz"],
     [`Basic realm=x, ${digest("MD5")}`, "Digest MD5 r 00000001"],

@@ -192,7 +192,7 @@ export const makeQueue = Effect.fnUntraced(function* <E, R, RD = never>(
   handlers: Handlers.Handlers<E, R>,
   options: QueueOptions<RD> = {}
 ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
-  const slice = Argument.limit("slice", options.maxEventsPerTurn ?? 64, 1)
+  const slice = Argument.limit("maxEventsPerTurn", options.maxEventsPerTurn ?? 64, 1)
   const workers = Argument.integer("workers", options.workers ?? 64, 1)
   const runner = new WorkerPool(Handlers.toDispatch(handlers, options.handlerTimeoutAfterClose), slice)
   yield* runner.startWorkers(workers, leastPatience)

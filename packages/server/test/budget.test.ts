@@ -40,7 +40,7 @@ describe("a budget", () => {
     assert.throws(() => new Budget({ limit: -1 }), "limit: expected an integer of at least 0, or Infinity, found -1")
     assert.throws(
       () => new Budget({ minPerConnection: Number.NaN }),
-      "floor: expected an integer of at least 0, or Infinity, found NaN"
+      "minPerConnection: expected an integer of at least 0, or Infinity, found NaN"
     )
   })
 

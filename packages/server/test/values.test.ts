@@ -155,7 +155,12 @@ it.effect("a queue server does not start with an impossible number of workers, o
 
 it.effect("topics and nonces are not made of impossible options, and nothing but a message is published", () =>
   Effect.gen(function* () {
-    for (const options of [{ slice: 0 }, { maxSubscriptions: -1 }, { maxQueuedMessages: -1 }, { waitTimeout: -1 }]) {
+    for (const options of [
+      { batchSize: 0 },
+      { maxSubscriptions: -1 },
+      { maxQueuedMessages: -1 },
+      { backpressureTimeout: -1 }
+    ]) {
       assert.include(defectOf(yield* Effect.exit(Layer.build(Topics.layer(options)))), Object.keys(options)[0]!)
     }
     for (const options of [{ lifetime: -1 }, { capacity: Number.NaN }]) {

@@ -37,7 +37,7 @@ export const PeerTypeId = "~@effect-ws/transport/Push/Peer"
  * @category type IDs
  * @since 0.1.0
  */
-export const ParsedUpgradeTypeId = "~@effect-ws/transport/Push/Handover"
+export const ParsedUpgradeTypeId = "~@effect-ws/transport/Push/ParsedUpgrade"
 
 /**
  * Receives what happens on a subscribed reader, synchronously and in order.

@@ -78,7 +78,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return Effect.gen(function* () {
       const client = new Reconnecting<E | ES>(
         options,
-        yield* Incoming.make<Failure<E | ES>>(Argument.limit("inbox", options.receiveQueueSize ?? 16, 1)),
+        yield* Incoming.make<Failure<E | ES>>(Argument.limit("receiveQueueSize", options.receiveQueueSize ?? 16, 1)),
         yield* Queue.sliding<Event<E | ES>, Cause.Done>(Argument.limit("eventBuffer", options.eventBuffer ?? 256, 1))
       )
       const schedule: Schedule.Schedule<unknown, Failure<E>, ES, RS> = options.schedule ?? defaultSchedule

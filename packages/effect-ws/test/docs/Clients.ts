@@ -110,7 +110,7 @@ export const covers: Pages.Covers = {
       const told = yield* Stream.runCollect(events)
       assert.strictEqual(
         told.map(({ _tag }) => _tag).join(" "),
-        "Connecting Failed Connecting Open Closed Connecting Open Closed GaveUp"
+        "Connecting Failed Connecting Open Closed Connecting Open Closed RetriesExhausted"
       )
     })
   ),

@@ -31,7 +31,10 @@ export const subscriberQueueOptions = (
   maxMessages: Argument.limit("maxQueuedMessages", options.maxQueuedMessages ?? defaults.maxQueuedMessages ?? 256),
   maxBytes: Argument.limit("maxQueuedBytes", options.maxQueuedBytes ?? defaults.maxQueuedBytes ?? 1024 * 1024),
   waitMillis: Duration.toMillis(
-    Argument.duration("waitTimeout", options.backpressureTimeout ?? defaults.backpressureTimeout ?? "10 seconds")
+    Argument.duration(
+      "backpressureTimeout",
+      options.backpressureTimeout ?? defaults.backpressureTimeout ?? "10 seconds"
+    )
   )
 })
 

@@ -45,7 +45,7 @@ export class TopicRegistry {
     this.defaults = options
     this.behind = subscriberQueueOptions(options)
     this.maxSubscriptions = Argument.limit("maxSubscriptions", options.maxSubscriptions ?? 1024)
-    this.turns = new SliceScheduler(Argument.limit("slice", options.batchSize ?? mostInOneTurn, 1))
+    this.turns = new SliceScheduler(Argument.limit("batchSize", options.batchSize ?? mostInOneTurn, 1))
   }
 
   /** Subscribes, or changes the options; `undefined` where there are too many subscriptions. */
