@@ -144,9 +144,9 @@ for (const variant of handled) {
   })
 }
 
-it.effect("a queue server does not start with an impossible number of workers, or slice", () =>
+it.effect("a queue server does not start with an impossible number of workers or events per turn", () =>
   Effect.gen(function* () {
-    for (const options of [{ workers: 0 }, { workers: Infinity }, { workers: 1.5 }, { slice: 0 }]) {
+    for (const options of [{ workers: 0 }, { workers: Infinity }, { workers: 1.5 }, { maxEventsPerTurn: 0 }]) {
       const built = start(WebSocketServer.layerQueue<never, never>({}, options))
       assert.include(defectOf(yield* Effect.exit(built)), Object.keys(options)[0]!)
     }
