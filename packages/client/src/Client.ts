@@ -26,6 +26,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { ConnectError } from "./ConnectError.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
+import * as Http2Sessions from "./Http2Sessions.ts"
 import { connectOnce } from "./internal/connectOnce.ts"
 import { debug } from "./internal/debug.ts"
 import { ConnectState } from "./internal/ConnectState.ts"
@@ -70,6 +71,14 @@ export interface ClientOptions extends Connect.ConnectOptions {
   readonly socketPath?: string | undefined
   /** How to speak TLS. Default: as Node does. */
   readonly tls?: TlsOptions | undefined
+  /**
+   * Which HTTP the handshake is done in. `"2"` makes the connection a stream of a session of HTTP/2 (RFC 8441), shared with
+   * others to the same origin, see `Http2Sessions`; without TLS the server must be known to speak it. `"auto"` does so
+   * where TLS is used and the server takes it, and falls back to HTTP/1.1, at the cost of a second dial where a server
+   * speaks HTTP/2 and takes no WebSockets on it. Default: `"1.1"`, since few servers take it, and one connection more is
+   * what most programs want.
+   */
+  readonly http?: "1.1" | "2" | "auto" | undefined
   /** How long dialling, a proxy's tunnel and TLS may take together, for each attempt. Default: 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /** The most redirects to follow; 0 follows none, and a redirect is an unexpected response. Default: 10. */
@@ -169,8 +178,8 @@ const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effec
 }
 
 /**
- * Provides the usual network: TCP and Unix sockets, all addresses of a name in parallel, and proxies as the environment
- * asks for.
+ * Provides the usual network: TCP and Unix sockets, all addresses of a name in parallel, shared sessions of HTTP/2, and
+ * proxies as the environment asks for.
  *
  * @category layers
  * @since 0.1.0
@@ -185,4 +194,4 @@ export const layerDialer = (options?: Tcp.DialerOptions & HappyEyeballs.Options)
  * @since 0.1.0
  */
 export const layerDirect = (options?: Tcp.DialerOptions & HappyEyeballs.Options): Layer.Layer<Dialer> =>
-  Layer.provide(HappyEyeballs.layer(options), Tcp.layerDialer(options))
+  Layer.merge(Layer.provide(HappyEyeballs.layer(options), Tcp.layerDialer(options)), Http2Sessions.layer())

@@ -49,6 +49,21 @@ export class TlsError extends Schema.TaggedError<TlsError>("@effect-ws/client/Tl
 }
 
 /**
+ * Reports that a server takes no WebSockets over HTTP/2, where the option `http` allows nothing else.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Http2Unavailable extends Schema.TaggedError<Http2Unavailable>("@effect-ws/client/Http2Unavailable")(
+  "Http2Unavailable",
+  { url: Schema.String, detail: Schema.String }
+) {
+  override get message(): string {
+    return `no WebSocket over HTTP/2 at ${this.url}: ${this.detail}; use http: "auto" or "1.1"`
+  }
+}
+
+/**
  * Why there is no connection: what we asked for cannot be asked, the environment names no proxy where it should, the
  * network failed, it took too long, the proxy or TLS refused, the answer is not HTTP, it did not come, or it opens no
  * WebSocket.
@@ -63,6 +78,7 @@ export type ConnectError =
   | InvalidProxy
   | ProxyError
   | TlsError
+  | Http2Unavailable
   | HttpHeadError
   | HandshakeTimeout
   | UnexpectedResponse

@@ -96,6 +96,8 @@ export const of = (failure: unknown): FailureKind => {
       return error.status === 101 ? "NotWebSocket" : ofStatus(error.status)
     case "HttpHeadError":
       return error.responseStatus !== undefined && isOverloaded(error.responseStatus) ? "Overloaded" : "NotWebSocket"
+    case "Http2Unavailable":
+      return "NotWebSocket"
     case "HandshakeConfigError":
     case "InvalidProxy":
       return "InvalidOptions"

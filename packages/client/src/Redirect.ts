@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
-import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
+import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import * as Result from "effect/Result"
 import * as Target from "./Target.ts"
 
@@ -28,7 +28,7 @@ export interface RedirectError {
  * @category guards
  * @since 0.1.0
  */
-export const isRedirect = (head: ResponseHead): boolean => statuses.has(head.status)
+export const isRedirect = (head: Http2ResponseHead): boolean => statuses.has(head.status)
 
 /**
  * Follows a redirect.
@@ -41,11 +41,11 @@ export const isRedirect = (head: ResponseHead): boolean => statuses.has(head.sta
  * @category constructors
  * @since 0.1.0
  */
-export const follow = (from: Target.Target, head: ResponseHead): Result.Result<Target.Target, RedirectError> => {
-  const paths = HeaderFields.getAll(head.headers, "Location")
-  const location = paths[0]
-  if (location === undefined || paths.length > 1) {
-    return refuse("InvalidRedirect", `${head.status} with ${paths.length} Location headers, expected one`)
+export const follow = (from: Target.Target, head: Http2ResponseHead): Result.Result<Target.Target, RedirectError> => {
+  const locations = HeaderFields.getAll(head.headers, "Location")
+  const location = locations[0]
+  if (location === undefined || locations.length > 1) {
+    return refuse("InvalidRedirect", `${head.status} with ${locations.length} Location headers, expected one`)
   }
   let url: URL
   try {

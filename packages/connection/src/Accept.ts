@@ -11,7 +11,7 @@
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
-import type * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
 import type * as HttpHead from "@effect-ws/protocol/HttpHead"
@@ -31,6 +31,8 @@ import { ServerHandshakeDriver, release } from "./internal/ServerHandshakeDriver
 import { HandshakeTime } from "./internal/HandshakeTime.ts"
 import type { ServerHandshakeConfig } from "./internal/ServerHandshakeDriver.ts"
 import { environment } from "./internal/makeConnection.ts"
+import { Http2ResponseWriter } from "./internal/ResponseWriter.ts"
+import * as Push from "@effect-ws/transport/Push"
 import { Telemetry } from "./Telemetry.ts"
 
 /**
@@ -178,6 +180,23 @@ export const accept = <R = never>(
   socket: Socket.Socket,
   options?: AcceptOptions<R>
 ): Effect.Effect<Connection, AcceptError, Scope.Scope | R> => Effect.flatMap(make(options), (accept) => accept(socket))
+
+/**
+ * Sends a rejection on a socket whose request nobody looks at. The Scope holds the socket, and lets the answer out.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reject = Effect.fnUntraced(function* (
+  socket: Socket.Socket,
+  rejection: HandshakeRejection.HandshakeRejection
+): Effect.fn.Return<void, Socket.SocketError, Scope.Scope> {
+  yield* socket.reader
+  const writer = yield* socket.writer
+  const respond = Push.parsedUpgrade(socket)?.respond
+  if (respond === undefined) yield* writer.write(HandshakeRejection.encode(rejection))
+  else new Http2ResponseWriter(respond).reject(rejection)
+})
 
 /**
  * Prepares {@link accept} for many sockets: options and extensions are read once.

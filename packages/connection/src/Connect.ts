@@ -13,8 +13,10 @@ import type { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigEr
 import * as HandshakeKey from "@effect-ws/protocol/HandshakeKey"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import type { HttpHeadError, HeadLimits } from "@effect-ws/protocol/HeadParser"
+import * as Http2Head from "@effect-ws/protocol/Http2Head"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import type { Http2Session } from "@effect-ws/transport/Http2Session"
 import * as Push from "@effect-ws/transport/Push"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -26,6 +28,7 @@ import type { Connection } from "./Connection.ts"
 import type * as ConnectionOptions from "./ConnectionOptions.ts"
 import type { HandshakeTimeout } from "./HandshakeTimeout.ts"
 import { ClientHandshakeDriver } from "./internal/ClientHandshakeDriver.ts"
+import type { ClientHandshakeConfig } from "./internal/ClientHandshakeDriver.ts"
 import type { HandshakeTelemetry } from "./internal/HandshakeTelemetry.ts"
 import { acquireSocket } from "./internal/acquireSocket.ts"
 import type { AcquiredSocket } from "./internal/acquireSocket.ts"
@@ -75,7 +78,7 @@ export type ConnectError =
  * @since 0.1.0
  */
 export interface Refusal {
-  readonly head: HttpHead.ResponseHead
+  readonly head: HttpHead.ResponseHead | Http2Head.Http2ResponseHead
   /** What came behind the head. */
   readonly early: ReadonlyArray<Uint8Array>
   /** What comes of it: paused, for whoever subscribes. */
@@ -133,44 +136,134 @@ const greet = (
           subprotocols,
           extensions: Negotiation.offer(extensions)
         }
-        const headers =
-          watched?.sending("HTTP/1.1", target, options.headers ?? [], peerOf(socket, held)) ?? options.headers
-        const head = ClientHandshake.request({ ...offered, url: target, origin, headers })
+        const headers = watched?.sending("HTTP/1.1", target, options.headers ?? [], peerOf(socket, held))
+        const head = ClientHandshake.request({ ...offered, url: target, origin, headers: headers ?? options.headers })
         if (Result.isFailure(head)) return Effect.fail(head.failure)
-        const request: UpgradeRequest = {
-          ...offered,
-          version: "HTTP/1.1",
-          target: head.success.target,
-          path: target.pathname,
-          query: target.search.slice(1),
-          host: target.host,
-          origin,
-          headers: head.success.headers,
-          secure: undefined
-        }
-        return Effect.callback<Connection, ConnectError>((resume) => {
-          const greeting = new ClientHandshakeDriver({
-            socket,
-            ...ends(held, context as Context.Context<never>),
-            extensions,
-            request,
-            check: (head) => ClientHandshake.checkResponse({ ...offered, sha1 }, head),
-            secure: target.protocol === "wss:" || target.protocol === "https:",
-            options,
-            context,
-            onRefusal,
-            watched,
-            done: (exit) => {
-              if (exit._tag === "Success") held.connection = exit.value
-              resume(exit)
-            }
-          })
-          greeting.start(Result.getOrThrow(HttpHead.encodeRequest(head.success)))
-          return Effect.sync(() => greeting.interrupt())
+        return converse(held, options, Result.getOrThrow(HttpHead.encodeRequest(head.success)), {
+          socket,
+          ...ends(held, context as Context.Context<never>),
+          extensions,
+          request: {
+            ...asked(target, origin),
+            ...offered,
+            version: "HTTP/1.1",
+            target: head.success.target,
+            headers: head.success.headers
+          },
+          check: (head) => ClientHandshake.checkResponse({ ...offered, sha1 }, head as HttpHead.ResponseHead),
+          secure: isSecure(target),
+          context,
+          onRefusal,
+          watched
         })
       })
     )
   )
+
+/**
+ * Does the client's side of the opening handshake on a session of HTTP/2, which takes extended CONNECT (RFC 8441).
+ *
+ * **Details**
+ *
+ * The connection is one stream; the Scope holds it. As {@link handshake}, it shows an answer that opened no WebSocket.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const handshakeHttp2 = (
+  session: Http2Session,
+  url: string | URL,
+  options: ConnectOptions,
+  onRefusal?: (refusal: Refusal) => void
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.flatMap(Telemetry, (observer) =>
+    observer === undefined
+      ? greetHttp2(session, url, options, onRefusal, undefined)
+      : observer.handshake("client", (watched) => greetHttp2(session, url, options, onRefusal, watched))
+  )
+
+const greetHttp2 = (
+  session: Http2Session,
+  url: string | URL,
+  options: ConnectOptions,
+  onRefusal: ((refusal: Refusal) => void) | undefined,
+  watched: HandshakeTelemetry | undefined
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.flatMap(Extensions.current, (extensions) =>
+    Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+      const target = typeof url === "string" ? new URL(url) : url
+      const { origin, subprotocols = [] } = options
+      const offered = { subprotocols, extensions: Negotiation.offer(extensions) }
+      const headers = watched?.sending("HTTP/2", target, options.headers ?? [], session.peer)
+      const head = ClientHandshake.connectRequest({
+        ...offered,
+        url: target,
+        origin,
+        headers: headers ?? options.headers
+      })
+      if (Result.isFailure(head)) return Effect.fail(head.failure)
+      let greeting: ClientHandshakeDriver | undefined
+      const opened = session.request(Http2Head.toFields(head.success), (response) => greeting?.onHead(response))
+      return Effect.flatMap(opened, (socket) =>
+        Effect.flatMap(acquireSocket(socket), (held) =>
+          converse(held, options, undefined, {
+            socket,
+            ...ends(held, context as Context.Context<never>),
+            extensions,
+            request: {
+              ...asked(target, origin),
+              ...offered,
+              version: "HTTP/2",
+              target: head.success.path ?? "/",
+              key: undefined,
+              headers: head.success.headers
+            },
+            check: (head) => ClientHandshake.checkConnect(offered, head),
+            secure: isSecure(target),
+            context,
+            onRefusal,
+            watched,
+            onStart: (started) => (greeting = started)
+          })
+        )
+      )
+    })
+  )
+
+const isSecure = ({ protocol }: URL): boolean => protocol === "wss:" || protocol === "https:"
+
+const asked = (
+  target: URL,
+  origin: string | undefined
+): Pick<UpgradeRequest, "host" | "origin" | "path" | "query" | "secure"> => ({
+  path: target.pathname,
+  query: target.search.slice(1),
+  host: target.host,
+  origin,
+  secure: undefined
+})
+
+const converse = (
+  held: AcquiredSocket,
+  options: ConnectOptions,
+  head: Uint8Array | undefined,
+  parts: Omit<ClientHandshakeConfig, "done" | "options"> & {
+    readonly onStart?: (greeting: ClientHandshakeDriver) => void
+  }
+): Effect.Effect<Connection, ConnectError> =>
+  Effect.callback<Connection, ConnectError>((resume) => {
+    const greeting = new ClientHandshakeDriver({
+      ...parts,
+      options,
+      done: (exit) => {
+        if (exit._tag === "Success") held.connection = exit.value
+        resume(exit)
+      }
+    })
+    parts.onStart?.(greeting)
+    greeting.start(head)
+    return Effect.sync(() => greeting.interrupt())
+  })
 
 const peerOf = (socket: Socket.Socket, { reader }: AcquiredSocket): Push.PeerInfo | undefined =>
   Push.peerInfo(socket) ?? Push.peerInfo(reader)

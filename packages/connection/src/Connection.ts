@@ -13,6 +13,7 @@ import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
 import type * as Frame from "@effect-ws/protocol/Frame"
+import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { SendError } from "@effect-ws/protocol/SendError"
@@ -78,7 +79,7 @@ export interface Connection {
   /** The opening handshake's request: path, query, host, origin and headers. */
   readonly request: UpgradeRequest
   /** At a client the opening handshake's response: status and headers, `Set-Cookie` among them. `undefined` at a server. */
-  readonly response: ResponseHead | undefined
+  readonly response: ResponseHead | Http2ResponseHead | undefined
   /** The subprotocol that was agreed on, if any. */
   readonly subprotocol: string | undefined
   /** The extensions that were agreed on, with their parameters. */

@@ -2,7 +2,7 @@
  * The start of a response's body, as far as one cares to keep it: enough of RFC 9112 6 and 7 to know where a body ends,
  * and bounds for those that do not end.
  */
-import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
+import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 
 /** Collects chunks until the body, or the room for it, is at its end. */
@@ -19,7 +19,7 @@ export class BodyReader {
   private full = false
   private malformed = false
 
-  constructor(head: ResponseHead, maxBytes: number) {
+  constructor(head: Http2ResponseHead, maxBytes: number) {
     this.maxBytes = maxBytes
     const { headers, status } = head
     // Deviation: RFC 9112 6.3 has a response with an invalid length discarded. Nothing comes after it on the connection,

@@ -24,6 +24,8 @@ export class ConnectState {
   private given: HeaderFields
   private answers: AuthSession | undefined
   private identified: TlsOptions | undefined
+  // Of the last request: RFC 8441 makes it CONNECT.
+  private method: "GET" | "CONNECT" = "GET"
 
   constructor(target: Target.Target, options: ClientOptions) {
     const proof = options.credentials ?? target.userInfo
@@ -43,7 +45,8 @@ export class ConnectState {
   }
 
   /** The headers to send with the next request: the program's, and who we are. */
-  headers(): HeaderFields {
+  headers(method: "GET" | "CONNECT"): HeaderFields {
+    this.method = method
     const value = this.answers?.next(this.asked)
     if (value === undefined) return this.given
     return [
@@ -53,7 +56,7 @@ export class ConnectState {
   }
 
   private get asked(): Asked {
-    return { method: "GET", uri: this.target.url.pathname + this.target.url.search }
+    return { method: this.method, uri: this.target.url.pathname + this.target.url.search }
   }
 
   /** Takes the challenges of a 401, and tells whether there is an answer to them that was not given yet. */

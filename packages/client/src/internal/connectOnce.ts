@@ -4,7 +4,7 @@
 import * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Authorization from "@effect-ws/protocol/Authorization"
-import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
+import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Push from "@effect-ws/transport/Push"
 import * as SocketFailure from "@effect-ws/transport/SocketFailure"
@@ -20,7 +20,9 @@ import { UnexpectedResponse } from "../UnexpectedResponse.ts"
 import { BodyReader } from "./BodyReader.ts"
 import type { ConnectState } from "./ConnectState.ts"
 import type { OpenSocket } from "./LazySocket.ts"
-import { openTransport, tlsError } from "./openTransport.ts"
+import { tlsError } from "./openTransport.ts"
+import { openRoute } from "./route.ts"
+import type { Route } from "./route.ts"
 import { debug } from "./debug.ts"
 
 /** Connects to where the journey is, or makes it go on: then the attempt is to be made again. */
@@ -29,16 +31,15 @@ export const connectOnce = Effect.fnUntraced(function* (
   options: ClientOptions
 ): Effect.fn.Return<Connection | "again", ConnectError, Dialer | Scope.Scope> {
   const { target } = journey
-  const line = yield* openTransport(target, { ...options, tls: journey.tls })
-  const headers = journey.headers()
+  const route = yield* openRoute(target, { ...options, tls: journey.tls })
+  const headers = journey.headers(route._tag === "Session" ? "CONNECT" : "GET")
+  const handshakeOptions = headers.length === 0 && options.headers === undefined ? options : { ...options, headers }
   let refusal: Connect.Refusal | undefined
+  const onRefusal = (refused: Connect.Refusal): void => void (refusal = refused)
   const connected = yield* Effect.result(
-    Connect.handshake(
-      toSocket(line),
-      target.url,
-      headers.length === 0 && options.headers === undefined ? options : { ...options, headers },
-      (refused) => (refusal = refused)
-    )
+    route._tag === "Session"
+      ? Connect.handshakeHttp2(route.session, target.url, handshakeOptions, onRefusal)
+      : Connect.handshake(toSocket(route.socket), target.url, handshakeOptions, onRefusal)
   )
   if (Result.isSuccess(connected)) return connected.success
   const error = connected.failure
@@ -55,7 +56,7 @@ export const connectOnce = Effect.fnUntraced(function* (
     yield* debug(() => `${response.head.status} from ${Target.format(target)}; trying ${Target.format(journey.target)}`)
     return onward
   }
-  return yield* unexpected(journey, line, response, onward ?? error)
+  return yield* unexpected(journey, route, response, onward ?? error)
 })
 
 // What our transports open is a socket and both of its ends.
@@ -64,7 +65,7 @@ const toSocket = ({ reader, writer }: OpenSocket): Socket.Socket =>
     ? reader
     : Socket.make({ reader: Effect.succeed(reader), writer: Effect.succeed(writer) })
 
-const goOn = (journey: ConnectState, head: ResponseHead): "again" | Redirect.RedirectError | undefined => {
+const goOn = (journey: ConnectState, head: Http2ResponseHead): "again" | Redirect.RedirectError | undefined => {
   if (head.status === 401) {
     return journey.challenge(Authorization.challengesOf(head.headers)) ? "again" : undefined
   }
@@ -81,7 +82,7 @@ const goOn = (journey: ConnectState, head: ResponseHead): "again" | Redirect.Red
 
 const unexpected = Effect.fnUntraced(function* (
   { bodyTimeout, maxBodyBytes, target }: ConnectState,
-  line: OpenSocket,
+  route: Route,
   { early, head, reader }: Connect.Refusal,
   { detail, rule }: Pick<UnexpectedResponse, "detail" | "rule">
 ): Effect.fn.Return<never, UnexpectedResponse> {
@@ -89,7 +90,8 @@ const unexpected = Effect.fnUntraced(function* (
   for (const chunk of early) body.push(chunk)
   yield* Effect.timeoutOption(readBody(reader, body), bodyTimeout)
   // What is left of it is not worth an orderly end.
-  if (body.isTruncated && Push.isPushWriter(line.writer)) line.writer.destroy()
+  const writer = route._tag === "Http1" ? route.socket.writer : (reader as Push.PushReader & Push.PushWriter)
+  if (body.isTruncated && Push.isPushWriter(writer)) writer.destroy()
   return yield* new UnexpectedResponse({
     rule,
     url: Target.format(target),

@@ -4,6 +4,8 @@
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
 import * as Dialer from "@effect-ws/transport/Dialer"
+import * as Http2Session from "@effect-ws/transport/Http2Session"
+import * as Push from "@effect-ws/transport/Push"
 import * as SocketFailure from "@effect-ws/transport/SocketFailure"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,18 +18,49 @@ import type { ProxyError } from "../ProxyError.ts"
 import * as Target from "../Target.ts"
 import { openSocket } from "./LazySocket.ts"
 import type { OpenSocket } from "./LazySocket.ts"
+import type { Dialed } from "./SessionPool.ts"
 import { startTls } from "./startTls.ts"
+
+/** Why there is no line. */
+export type LineError = Socket.SocketError | HttpProxy.InvalidProxy | ProxyError | TlsError | ConnectTimeout
+
+/** How to get to a server. */
+export type LineOptions = Pick<ClientOptions, "connectTimeout" | "proxy" | "tls">
 
 export const openTransport = (
   target: Target.Target,
-  options: Pick<ClientOptions, "connectTimeout" | "proxy" | "tls">
-): Effect.Effect<
-  OpenSocket,
-  Socket.SocketError | HttpProxy.InvalidProxy | ProxyError | TlsError | ConnectTimeout,
-  Dialer.Dialer | Scope.Scope
-> => {
+  options: LineOptions
+): Effect.Effect<OpenSocket, LineError, Dialer.Dialer | Scope.Scope> => inTime(target, options, open(target, options))
+
+/**
+ * Opens a line for HTTP/2, and begins a session on it. Where TLS chooses HTTP/1.1, or the network is none of Node, the line
+ * is for that.
+ */
+export const openSession = (
+  target: Target.Target,
+  options: LineOptions,
+  session: Http2Session.SessionOptions
+): Effect.Effect<Dialed, LineError, Dialer.Dialer | Scope.Scope> =>
+  inTime(
+    target,
+    options,
+    Effect.gen(function* () {
+      const socket = yield* open(target, options, ["h2", "http/1.1"])
+      const { reader } = socket
+      const isChosen = !target.secure || Push.peerInfo(reader)?.alpnProtocol === "h2"
+      if (!isChosen || !Http2Session.canConnect(reader)) return { _tag: "Http1", socket } as const
+      const opened = yield* Http2Session.connect(reader, Target.format(target), session)
+      return opened.acceptsConnect ? ({ _tag: "Session", session: opened } as const) : ({ _tag: "NoConnect" } as const)
+    })
+  )
+
+const inTime = <A, E, R>(
+  target: Target.Target,
+  options: LineOptions,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | ConnectTimeout, R> => {
   const after = Argument.duration("connectTimeout", options.connectTimeout ?? "10 seconds")
-  return SharedTimeouts.timeoutOrElse(open(target, options), {
+  return SharedTimeouts.timeoutOrElse(effect, {
     duration: after,
     orElse: () => Effect.fail(new ConnectTimeout({ url: Target.format(target), after }))
   })
@@ -38,7 +71,8 @@ const unbounded: Dialer.DialOptions = { connectTimeout: Duration.infinity }
 
 const open = Effect.fnUntraced(function* (
   target: Target.Target,
-  options: Pick<ClientOptions, "proxy" | "tls">
+  options: Pick<ClientOptions, "proxy" | "tls">,
+  alpnProtocols?: ReadonlyArray<string>
 ): Effect.fn.Return<
   OpenSocket,
   Socket.SocketError | HttpProxy.InvalidProxy | ProxyError | TlsError,
@@ -51,11 +85,12 @@ const open = Effect.fnUntraced(function* (
     proxy === undefined || "path" in address
       ? yield* openSocket(yield* dialer.dial(address, unbounded))
       : yield* HttpProxy.open(dialer, proxy, address, unbounded)
-  if (target.secure) yield* secure(socket, target, options.tls ?? {})
+  if (target.secure) yield* secure(socket, target, options.tls ?? {}, alpnProtocols)
   return socket
 })
 
-const proxyFor = (
+/** The proxy that leads to a target, if any. */
+export const proxyFor = (
   { address, secure }: Target.Target,
   proxy: ClientOptions["proxy"]
 ): Effect.Effect<HttpProxy.Proxy | undefined, HttpProxy.InvalidProxy> =>
@@ -68,9 +103,14 @@ const proxyFor = (
           return chosen instanceof HttpProxy.InvalidProxy ? Effect.fail(chosen) : Effect.succeed(chosen)
         })
 
-const secure = (socket: OpenSocket, target: Target.Target, tls: TlsOptions): Effect.Effect<void, TlsError> => {
+const secure = (
+  socket: OpenSocket,
+  target: Target.Target,
+  tls: TlsOptions,
+  alpnProtocols: ReadonlyArray<string> | undefined
+): Effect.Effect<void, TlsError> => {
   const servername = serverName(target, tls)
-  return Effect.mapError(startTls(socket, servername, tls), (error) => tlsError(target, tls, error))
+  return Effect.mapError(startTls(socket, servername, tls, alpnProtocols), (error) => tlsError(target, tls, error))
 }
 
 /** Reports a failure of TLS, during its handshake or after it. */

@@ -9,7 +9,9 @@ import type { OpenSocket } from "./LazySocket.ts"
 export const startTls = (
   { reader }: OpenSocket,
   servername: string,
-  tls: Omit<TlsOptions, "servername">
+  tls: Omit<TlsOptions, "servername">,
+  // Without a word of HTTP/2, which a server may prefer where it has the choice.
+  alpnProtocols: ReadonlyArray<string> = ["http/1.1"]
 ): Effect.Effect<void, Socket.SocketError> =>
   reader.upgrade({
     servername,
@@ -17,7 +19,6 @@ export const startTls = (
     cert: tls.identity?.cert,
     key: tls.identity?.key,
     passphrase: tls.identity?.passphrase,
-    // Without a word of HTTP/2, which a server may prefer where it has the choice.
-    alpnProtocols: ["http/1.1"],
+    alpnProtocols,
     rejectUnauthorized: tls.rejectUnauthorized !== false
   })

@@ -10,6 +10,7 @@ import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import type { ExtensionInstance } from "@effect-ws/protocol/Extension"
 import * as ClientHandshake from "@effect-ws/protocol/ClientHandshake"
 import { HttpHeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
+import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
@@ -40,7 +41,7 @@ export interface ClientHandshakeConfig {
   readonly request: UpgradeRequest
   /** Checks the answer. */
   readonly check: (
-    head: ResponseHead
+    head: ResponseHead | Http2ResponseHead
   ) => Result.Result<ClientHandshake.AcceptedHandshake, ClientHandshake.HandshakeError>
   /** Whether the URL says that the server speaks TLS. */
   readonly secure: boolean
@@ -75,13 +76,15 @@ export class ClientHandshakeDriver implements Push.ByteSink {
     this.timeout = Argument.duration("handshakeTimeout", handshakeTimeout ?? "10 seconds")
     this.maxInterim = Argument.limit("maxInterimResponses", maxInterimResponses ?? 8)
     this.settings = ConnectionOptions.settings(parts.options, Context.get(parts.context, Clock.Clock))
-    this.parser = new HeadParser("response", parts.options)
+    // Over HTTP/2 the head of the answer is none of the stream's bytes.
+    this.parser = parts.request.version === "HTTP/2" ? undefined : new HeadParser("response", parts.options)
   }
 
-  start(head: Uint8Array): void {
+  /** Sends the request, where that is bytes of ours. */
+  start(head: Uint8Array | undefined): void {
     const { context, reader, writer } = this.parts
     this.deadline = SharedTimeouts.start(this.timeout, Context.get(context, Clock.Clock), this)
-    writer.writeUnsafe(head)
+    if (head !== undefined) writer.writeUnsafe(head)
     reader.subscribe(this)
   }
 
@@ -120,6 +123,14 @@ export class ClientHandshakeDriver implements Push.ByteSink {
     this.early.push(chunk)
   }
 
+  /** A stream of HTTP/2 was answered. */
+  onHead(head: Http2ResponseHead): void {
+    if (this.over) return
+    if (head.status >= 200) return this.onResponse(head)
+    const max = this.maxInterim
+    if (++this.interim > max) this.refuse(head, tooManyInterim(head, max))
+  }
+
   onDrain(): void {}
 
   onEnd(): void {
@@ -136,7 +147,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
 
   // -- what becomes of the answer --------------------------------------------------------------------------------------
 
-  private onResponse(head: ResponseHead): void {
+  private onResponse(head: ResponseHead | Http2ResponseHead): void {
     const { check, extensions, watched } = this.parts
     watched?.answered(head.status)
     const accepted = check(head)
@@ -157,7 +168,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
   }
 
   private onOpened(
-    head: ResponseHead,
+    head: ResponseHead | Http2ResponseHead,
     subprotocol: string | undefined,
     agreement: Negotiation.NegotiatedExtensions,
     exit: Exit.Exit<ReadonlyArray<ExtensionInstance>>
@@ -167,7 +178,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
   }
 
   private accept(
-    head: ResponseHead,
+    head: ResponseHead | Http2ResponseHead,
     subprotocol: string | undefined,
     agreement: Negotiation.NegotiatedExtensions,
     instances: ReadonlyArray<ExtensionInstance>
@@ -200,7 +211,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
     return new Socket.SocketError({ reason: new HandshakeBrokenOff(request.host, cause, mayWantTls) })
   }
 
-  private refuse(head: ResponseHead, error: ConnectError): void {
+  private refuse(head: ResponseHead | Http2ResponseHead, error: ConnectError): void {
     const { onRefusal, reader } = this.parts
     reader.pause()
     onRefusal?.({ head, early: this.early, reader })
@@ -234,7 +245,7 @@ class HandshakeBrokenOff extends Socket.SocketReadError {
   }
 }
 
-const tooManyInterim = ({ headers, status }: ResponseHead, max: number): ClientHandshake.HandshakeError =>
+const tooManyInterim = ({ headers, status }: Http2ResponseHead, max: number): ClientHandshake.HandshakeError =>
   new ClientHandshake.HandshakeError({
     rule: "TooManyInterimResponses",
     status,

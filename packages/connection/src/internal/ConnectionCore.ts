@@ -12,6 +12,7 @@
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
+import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { CloseInfo, Session } from "@effect-ws/protocol/Session"
@@ -64,7 +65,7 @@ export interface Parts {
   readonly subprotocol: string | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
   /** What the handshake left for the program: at a server what its decision attached, at a client the response. */
-  readonly attached?: Context.Context<never> | ResponseHead | undefined
+  readonly attached?: Context.Context<never> | ResponseHead | Http2ResponseHead | undefined
   /** The client that a trusted proxy speaks for. */
   readonly forwarded?: Peer | undefined
 }
@@ -95,7 +96,7 @@ export abstract class ConnectionCore implements ByteSink, Watched, BufferedBytes
   protected readonly socket: Socket
   protected readonly reader: PushReader
   protected readonly writer: PushWriter
-  protected readonly attached: Context.Context<never> | ResponseHead | undefined
+  protected readonly attached: Context.Context<never> | ResponseHead | Http2ResponseHead | undefined
   protected readonly forwarded: Peer | undefined
   protected readonly receiveQueue = new ReceiveQueue()
   // Who is to be called when there is something to take, and whether it was and has not come back yet.

@@ -5,6 +5,7 @@ import * as Argument from "@effect-ws/protocol/Argument"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { AsyncTransform } from "@effect-ws/protocol/Extension"
 import type * as Frame from "@effect-ws/protocol/Frame"
+import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type * as Message from "@effect-ws/protocol/Message"
 import type { SendError } from "@effect-ws/protocol/SendError"
@@ -78,7 +79,7 @@ export class ConnectionImpl extends ConnectionCore implements Connection, Recipi
   get context(): Context.Context<never> {
     return Context.isContext(this.attached) ? this.attached : Context.empty()
   }
-  get response(): ResponseHead | undefined {
+  get response(): ResponseHead | Http2ResponseHead | undefined {
     return Context.isContext(this.attached) ? undefined : this.attached
   }
   get buffered(): { readonly inbound: number; readonly outbound: number } {

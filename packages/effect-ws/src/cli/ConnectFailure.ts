@@ -83,6 +83,8 @@ export const ofConnect = (error: ConnectError): ConnectFailure => {
           ? `${error.message}${tlsAdvice(error.cause, "--proxy-ca FILE", "--proxy-insecure")}`
           : error.message
       )
+    case "Http2Unavailable":
+      return failure("answer", error.message)
     case "HttpHeadError":
       return failure("answer", `the server does not speak HTTP as it should: ${error.message}`)
     case "UnexpectedResponse":

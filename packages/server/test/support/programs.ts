@@ -1,8 +1,10 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Connect from "@effect-ws/connection/Connect"
 import { Dialer } from "@effect-ws/transport/Dialer"
-import { Effect, Logger, Stream } from "effect"
-import type { Cause, Layer, LogLevel, Scope } from "effect"
+import * as Http2Session from "@effect-ws/transport/Http2Session"
+import { Context, Effect, Layer, Logger, Scope, Semaphore, Stream } from "effect"
+import type { Cause, LogLevel } from "effect"
+import type { SocketError } from "effect/socket/Socket"
 import type * as NetAddress from "effect/net/NetAddress"
 import type { Handlers } from "../../src/Handlers.ts"
 
@@ -19,14 +21,42 @@ export interface ClientOptions extends Connect.ConnectOptions {
   readonly target?: string | undefined
 }
 
+/** Gives the session of HTTP/2 with a server. */
+type OpenSession = (address: NetAddress.SocketAddress) => Effect.Effect<Http2Session.Http2Session, SocketError>
+
+/** What connections of our own client are streams of. Default: each is a connection of HTTP/1.1. */
+const SharedSession = Context.Reference<OpenSession | undefined>("effect-ws/test/SharedSession", {
+  defaultValue: () => undefined
+})
+
+/** Makes the connections of our own client streams of one session of HTTP/2. */
+export const layerSharedSession: Layer.Layer<never, never, Dialer> = Layer.effect(
+  SharedSession,
+  Effect.gen(function* () {
+    const dialer = yield* Dialer
+    const scope = yield* Effect.scope
+    const lock = Semaphore.makeUnsafe(1)
+    let session: Http2Session.Http2Session | undefined
+    return (address: NetAddress.SocketAddress) =>
+      Effect.gen(function* () {
+        if (session?.isOpen === true) return session
+        const reader = yield* (yield* dialer.dial(address)).reader
+        return (session = yield* Http2Session.connect(reader, "the server"))
+      }).pipe(Effect.provideService(Scope.Scope, scope), lock.withPermits(1))
+  })
+)
+
 /** A connection of our own client to a server. */
 export const connect = Effect.fnUntraced(function* (
   server: { readonly address: NetAddress.SocketAddress },
   options?: ClientOptions
 ): Effect.fn.Return<Connection, Connect.ConnectError, Dialer | Scope.Scope> {
+  const url = `ws://localhost${options?.target ?? "/"}`
+  const sessions = yield* SharedSession
+  if (sessions !== undefined) return yield* Connect.handshakeHttp2(yield* sessions(server.address), url, options ?? {})
   const dialer = yield* Dialer
   const socket = yield* dialer.dial(server.address)
-  return yield* Connect.connect(socket, `ws://localhost${options?.target ?? "/"}`, options)
+  return yield* Connect.connect(socket, url, options)
 })
 
 /** The text of the next message. */

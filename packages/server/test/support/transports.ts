@@ -16,6 +16,7 @@ import type * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { generate } from "selfsigned"
+import { layerSharedSession } from "./programs.ts"
 import * as WebSocketRoute from "../../src/WebSocketRoute.ts"
 
 /** A network to run the suite over: a server on a free address, and a dialer that reaches it. */
@@ -98,6 +99,28 @@ const effects: Transport = {
   hasPorts: false
 }
 
+// Every connection of our client is a stream of one session.
+const http2: Transport = {
+  ...memory,
+  name: "HTTP/2",
+  layer: Layer.merge(
+    Tcp.layerServer({ port: 0, http2: true }),
+    Layer.provideMerge(layerSharedSession, Tcp.layerDialer())
+  )
+}
+
+const http2Secure: Transport = {
+  ...tls,
+  name: "HTTP/2 over TLS",
+  layer: Layer.merge(
+    Tls.layer({
+      server: { cert: certificate.cert, key: Redacted.make(certificate.private), port: 0, http2: true },
+      dialer: { ca: certificate.cert }
+    }),
+    Layer.provide(layerSharedSession, Tls.layerDialer({ ca: certificate.cert, alpnProtocols: ["h2"] }))
+  )
+}
+
 type Listen = { readonly port: number; readonly host: string } | { readonly path: string }
 
 const loopback: Listen = { port: 0, host: "127.0.0.1" }
@@ -156,4 +179,15 @@ const onRoute: Transport = {
 }
 
 /** Every transport that there is. */
-export const transports: ReadonlyArray<Transport> = [memory, tcp, unix, tls, faulty, effects, onUpgrade, onRoute]
+export const transports: ReadonlyArray<Transport> = [
+  memory,
+  tcp,
+  unix,
+  tls,
+  faulty,
+  effects,
+  onUpgrade,
+  onRoute,
+  http2,
+  http2Secure
+]

@@ -331,6 +331,15 @@ export class NodeDuplex extends PushDuplex {
     return undefined
   }
 
+  /** Gives the stream away, with what was read ahead put back. To whoever reads or writes this socket, it is closed. */
+  detach(): Duplex {
+    const early = this.takeUnread()
+    const stream = this.release()
+    for (let i = early.length - 1; i >= 0; i--) stream.unshift(early[i])
+    this.onClose()
+    return stream
+  }
+
   /** Stops to listen to the stream, which is somebody else's from then on. */
   protected release(): Duplex {
     const stream = this._stream

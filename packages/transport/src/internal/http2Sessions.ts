@@ -41,7 +41,8 @@ export const http2Settings = (options: Http2Options): Http2Settings => ({
   maxIdleSessions: limit("maxIdleSessions", options.maxIdleSessions ?? 1024)
 })
 
-const windowSize = (name: string, value: number): number => {
+/** A size of a flow-control window. */
+export const windowSize = (name: string, value: number): number => {
   if (integer(name, value, 1) <= largestWindow) return value
   throw new RangeError(`${name}: expected at most ${largestWindow}, found ${value}`)
 }

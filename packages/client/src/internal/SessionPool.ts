@@ -1,0 +1,203 @@
+/**
+ * Sessions by what they lead to. Each counts the connections that it is leased to; one that has none for a time, or that the
+ * server has ended, is closed.
+ */
+import type * as Http2Session from "@effect-ws/transport/Http2Session"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { OpenSocket } from "./LazySocket.ts"
+
+/** What dialling came to: a session, or a connection on which to speak HTTP/1.1, or neither. */
+export type Dialed =
+  | { readonly _tag: "Session"; readonly session: Http2Session.Http2Session }
+  /** ALPN chose HTTP/1.1. */
+  | { readonly _tag: "Http1"; readonly socket: OpenSocket }
+  /** The server speaks HTTP/2, and takes no WebSockets on it. */
+  | { readonly _tag: "NoConnect" }
+
+/** Where to connect to, and how. */
+export interface Route<E, R> {
+  /** Equal for those who may share a session. */
+  readonly key: string
+  readonly dial: (options: Http2Session.SessionOptions) => Effect.Effect<Dialed, E, R | Scope.Scope>
+}
+
+export interface PoolOptions {
+  readonly session: Http2Session.SessionOptions
+  readonly maxStreams: number
+  readonly idleTimeout: Duration.Duration
+  readonly maxRemembered: number
+}
+
+interface Pooled {
+  readonly session: Http2Session.Http2Session
+  readonly scope: Scope.Closeable
+  leases: number
+  timer: NodeJS.Timeout | undefined
+}
+
+interface Place {
+  readonly sessions: Set<Pooled>
+  /** Somebody dials: others wait for what comes of it. */
+  dialing: Deferred.Deferred<void, unknown> | undefined
+}
+
+export class SessionPool {
+  private readonly options: PoolOptions
+  private readonly places = new Map<string, Place>()
+  // In the order in which they were found to be so.
+  private readonly withoutConnect = new Set<string>()
+
+  constructor(options: PoolOptions) {
+    this.options = options
+  }
+
+  get size(): number {
+    let size = 0
+    for (const { sessions } of this.places.values()) size += sessions.size
+    return size
+  }
+
+  /** Whether the server was found to take no WebSockets over HTTP/2. */
+  isWithoutConnect(key: string): boolean {
+    return this.withoutConnect.has(key)
+  }
+
+  /** Takes a session with room, or dials. The Scope gives a session back, and closes a connection of HTTP/1.1. */
+  lease<E, R>(route: Route<E, R>): Effect.Effect<Dialed, E, R | Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) => Effect.suspend(() => this.leaseNow(route, restore)))
+  }
+
+  private leaseNow<E, R>(route: Route<E, R>, restore: Restore): Effect.Effect<Dialed, E, R | Scope.Scope> {
+    const place = this.placeOf(route.key)
+    for (const pooled of place.sessions) if (this.hasRoom(pooled)) return this.take(route.key, pooled)
+    const { dialing } = place
+    if (dialing === undefined) return this.dial(route, place, restore)
+    // What it failed with would be ours as well.
+    return Effect.andThen(
+      restore(Deferred.await(dialing) as Effect.Effect<void, E>),
+      Effect.suspend(() => this.leaseNow(route, restore))
+    )
+  }
+
+  private dial<E, R>(route: Route<E, R>, place: Place, restore: Restore): Effect.Effect<Dialed, E, R | Scope.Scope> {
+    const { key } = route
+    const dialing = (place.dialing = Deferred.makeUnsafe<void, unknown>())
+    const scope = Scope.makeUnsafe()
+    return Effect.flatMap(Effect.exit(restore(Scope.provide(route.dial(this.options.session), scope))), (exit) => {
+      place.dialing = undefined
+      const leased = this.dialed(key, place, scope, exit)
+      // Whoever waits looks for what came of it, or dials again where this was given up.
+      const isFailure = Exit.isFailure(exit) && !Exit.hasInterrupts(exit)
+      Deferred.doneUnsafe(dialing, isFailure ? Exit.asVoid(exit) : Exit.void)
+      return leased
+    })
+  }
+
+  private dialed<E>(
+    key: string,
+    place: Place,
+    scope: Scope.Closeable,
+    exit: Exit.Exit<Dialed, E>
+  ): Effect.Effect<Dialed, E, Scope.Scope> {
+    if (Exit.isSuccess(exit) && exit.value._tag === "Session") {
+      const { session } = exit.value
+      const pooled: Pooled = { session, scope, leases: 0, timer: undefined }
+      place.sessions.add(pooled)
+      session.onceClosed(() => this.retire(key, pooled))
+      return this.take(key, pooled)
+    }
+    this.tidy(key, place)
+    if (Exit.isSuccess(exit) && exit.value._tag === "Http1") {
+      return Effect.as(
+        Effect.addFinalizer((exit) => Scope.close(scope, exit)),
+        exit.value
+      )
+    }
+    if (Exit.isSuccess(exit)) this.remember(key)
+    return Effect.andThen(Scope.close(scope, exit), exit)
+  }
+
+  private take(key: string, pooled: Pooled): Effect.Effect<Dialed, never, Scope.Scope> {
+    // Before anybody else looks for room.
+    clearTimeout(pooled.timer)
+    if (pooled.leases++ === 0) pooled.session.keepAlive(true)
+    return Effect.as(
+      Effect.addFinalizer(() => Effect.sync(() => this.giveBack(key, pooled))),
+      { _tag: "Session", session: pooled.session } as const
+    )
+  }
+
+  private giveBack(key: string, pooled: Pooled): void {
+    if (--pooled.leases > 0) return
+    if (this.places.get(key)?.sessions.has(pooled) !== true) return closeNow(pooled)
+    pooled.session.keepAlive(false)
+    pooled.timer = setTimeout(() => {
+      this.forget(key, pooled)
+      closeNow(pooled)
+    }, Duration.toMillis(this.options.idleTimeout)).unref()
+  }
+
+  /** Takes no more connections; closes with the last one. */
+  private retire(key: string, pooled: Pooled): void {
+    if (!this.forget(key, pooled)) return
+    clearTimeout(pooled.timer)
+    if (pooled.leases === 0) closeNow(pooled)
+  }
+
+  /** Closes all sessions, those in use as well. */
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const all = [...this.places.values()].flatMap(({ sessions }) => [...sessions])
+      this.places.clear()
+      return Effect.forEach(
+        all,
+        ({ scope, timer }) => {
+          clearTimeout(timer)
+          return Scope.close(scope, Exit.void)
+        },
+        { discard: true }
+      )
+    })
+  }
+
+  private hasRoom({ leases, session }: Pooled): boolean {
+    return session.isOpen && leases < Math.min(this.options.maxStreams, session.maxStreams)
+  }
+
+  private placeOf(key: string): Place {
+    let place = this.places.get(key)
+    if (place === undefined) this.places.set(key, (place = { sessions: new Set(), dialing: undefined }))
+    return place
+  }
+
+  private forget(key: string, pooled: Pooled): boolean {
+    const place = this.places.get(key)
+    if (place === undefined || !place.sessions.delete(pooled)) return false
+    this.tidy(key, place)
+    return true
+  }
+
+  private tidy(key: string, place: Place): void {
+    if (place.sessions.size === 0 && place.dialing === undefined && this.places.get(key) === place) {
+      this.places.delete(key)
+    }
+  }
+
+  private remember(key: string): void {
+    this.withoutConnect.add(key)
+    for (const oldest of this.withoutConnect) {
+      if (this.withoutConnect.size <= this.options.maxRemembered) break
+      this.withoutConnect.delete(oldest)
+    }
+  }
+}
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+const closeNow = ({ scope }: Pooled): void => {
+  Effect.runFork(Scope.close(scope, Exit.void))
+}

@@ -1,0 +1,73 @@
+/**
+ * What a connection is made on: a line of its own for HTTP/1.1, or a stream of a session of HTTP/2.
+ */
+import * as Dialer from "@effect-ws/transport/Dialer"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { createHash } from "node:crypto"
+import type { ClientOptions } from "../Client.ts"
+import { Http2Unavailable } from "../ConnectError.ts"
+import * as Http2Sessions from "../Http2Sessions.ts"
+import * as Target from "../Target.ts"
+import { openTransport, openSession, proxyFor } from "./openTransport.ts"
+import type { LineError, LineOptions } from "./openTransport.ts"
+import type { Dialed } from "./SessionPool.ts"
+
+/** What a handshake can be done on. */
+export type Route = Exclude<Dialed, { readonly _tag: "NoConnect" }>
+
+/** Opens the route that `http` asks for; with `"auto"` a server that has no WebSockets over HTTP/2 is asked in HTTP/1.1. */
+export const openRoute = Effect.fnUntraced(function* (
+  target: Target.Target,
+  options: LineOptions & Pick<ClientOptions, "http">
+): Effect.fn.Return<Route, LineError | Http2Unavailable, Dialer.Dialer | Scope.Scope> {
+  const { http = "1.1" } = options
+  const openHttp1 = Effect.map(openTransport(target, options), (socket): Route => ({ _tag: "Http1", socket }))
+  // Without TLS nothing tells whether a server speaks HTTP/2.
+  if (http === "1.1" || (http === "auto" && !target.secure)) return yield* openHttp1
+  const { pool } = (yield* Http2Sessions.CurrentSessions) ?? (yield* Http2Sessions.make())
+  const proxy = yield* proxyFor(target, options.proxy)
+  const { address, secure, url } = target
+  const key = fingerprint([dialerId(yield* Dialer.Dialer), address, secure, url.host, options.tls, proxy])
+  if (http === "auto" && pool.isWithoutConnect(key)) return yield* openHttp1
+  const dialed = yield* pool.lease({ key, dial: (session) => openSession(target, options, session) })
+  if (dialed._tag === "Session") return dialed
+  if (http === "2") {
+    const detail =
+      dialed._tag === "NoConnect"
+        ? "the server speaks HTTP/2, and takes no extended CONNECT (RFC 8441)"
+        : "the server chose HTTP/1.1"
+    return yield* new Http2Unavailable({ url: Target.format(target), detail })
+  }
+  return dialed._tag === "Http1" ? dialed : yield* openHttp1
+})
+
+const dialerIds = new WeakMap<object, number>()
+let lastDialerId = 0
+
+/** Two dialers may be two networks. */
+const dialerId = (dialer: object): number => {
+  const known = dialerIds.get(dialer)
+  if (known !== undefined) return known
+  dialerIds.set(dialer, ++lastDialerId)
+  return lastDialerId
+}
+
+/** Equal for equal values, and tells nothing of the secrets among them. */
+const fingerprint = (value: unknown): string =>
+  createHash("sha256")
+    .update(JSON.stringify(reveal(value)))
+    .digest("base64")
+
+const reveal = (value: unknown): unknown => {
+  if (Redacted.isRedacted(value)) return ["secret", reveal(Redacted.value(value))]
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1")
+  if (Array.isArray(value)) return value.map(reveal)
+  if (typeof value !== "object" || value === null) return value
+  return Object.entries(value)
+    .filter(([, part]) => part !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, part]) => [name, reveal(part)])
+}
