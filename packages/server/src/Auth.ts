@@ -1,13 +1,12 @@
 /**
- * Who is at the other end: authentication as policies over the opening handshake.
+ * Authentication of clients, as policies over the opening handshake.
  *
- * A policy is a function from the request to whoever sent it, or to the refusal that it gets. Those here are for the
- * schemes of HTTP: Basic, Digest and Bearer. A policy of a program's own, over a cookie or a ticket in the URL, is such a
- * function too. {@link required} puts one before the decision over the handshake, and the identity that it found is on the
- * connection.
+ * A policy is a function from the request to the client's identity, or to a rejection. Policies for HTTP's schemes
+ * Basic, Digest and Bearer are here. Write your own policy, for a cookie or a ticket in the URL, as such a function.
+ * {@link required} runs a policy before `decide` and stores the identity on the connection.
  *
- * A refusal is 401 with a challenge for each scheme that would do, or 400 where credentials are malformed. It never says
- * whether it was the name or the password that is wrong.
+ * A rejection is 401 with a challenge for each accepted scheme, or 400 for malformed credentials. It never tells
+ * whether the name or the password was wrong.
  *
  * @since 0.1.0
  */
@@ -30,7 +29,7 @@ import { AuthNonces } from "./AuthNonces.ts"
 import { decoy, hashes, sameBytes, sha256 } from "./internal/hashes.ts"
 
 /**
- * Tells who sent a request, or how it is refused.
+ * Returns the identity of a request's sender, or fails with the rejection to answer with.
  *
  * @category models
  * @since 0.1.0
@@ -42,7 +41,7 @@ export type Policy<out Identity, R = never> = (
 // -- refusals --------------------------------------------------------------------------------------------------------
 
 /**
- * Creates the refusal that asks for credentials, one `WWW-Authenticate` for each challenge.
+ * Creates the rejection that asks for credentials, with one `WWW-Authenticate` header for each challenge.
  *
  * @category constructors
  * @since 0.1.0
@@ -62,7 +61,7 @@ const malformed = (reason: string): HandshakeRejection =>
 const decoded = <A>(result: Result.Result<A, Error>): Effect.Effect<A, HandshakeRejection> =>
   Effect.fromResult(Result.mapError(result, (error) => malformed(error.message)))
 
-/** The credentials of a scheme, or `undefined` where there are none. */
+/** Returns the credentials of a scheme, or `undefined` if the request has none. */
 const credentialsOf = (
   request: UpgradeRequest,
   scheme: string
@@ -78,16 +77,17 @@ const credentialsOf = (
 // -- schemes ---------------------------------------------------------------------------------------------------------
 
 /**
- * How Basic credentials are checked.
+ * Options of {@link basic}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface BasicOptions<Identity, R = never> {
-  /** What the password is for, as a person is shown it. */
+  /** Realm of the password: the text that a browser shows in its prompt. */
   readonly realm: string
   /**
-   * Who has this name and password; none where nobody has. Compare secrets with {@link sameSecret}.
+   * Function that returns the identity for a name and a password, or none if they are wrong. Compare secrets with
+   * {@link sameSecret}.
    */
   readonly verify: (
     username: string,
@@ -96,11 +96,11 @@ export interface BasicOptions<Identity, R = never> {
 }
 
 /**
- * Creates the policy of Basic (RFC 7617): the password is sent as it is.
+ * Creates the policy of Basic (RFC 7617). The client sends the password in clear text.
  *
  * **Gotchas**
  *
- * Without TLS everybody on the way reads the password.
+ * Without TLS every hop on the network can read the password.
  *
  * @category constructors
  * @since 0.1.0
@@ -116,25 +116,28 @@ export const basic = <Identity, R = never>(options: BasicOptions<Identity, R>): 
   })
 }
 
-const wrongPassword = "the user name or the password is wrong"
+const wrongPassword = "wrong user name or password"
 
 /**
- * How Bearer tokens are checked.
+ * Options of {@link bearer}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface BearerOptions<Identity, R = never> {
-  /** What the token is for. */
+  /** Realm of the token. */
   readonly realm: string
-  /** The scopes that a token must have, separated by spaces, as the challenge tells them. Default: not said. */
+  /** Scopes that a token must have, separated by spaces; the challenge names them. Default: none are named. */
   readonly scope?: string | undefined
-  /** Who holds this token; none where it is not valid. Compare secrets with {@link sameSecret}. */
+  /**
+   * Function that returns the identity for a token, or none for an invalid one. Compare secrets with {@link
+   * sameSecret}.
+   */
   readonly verify: (token: Redacted.Redacted<string>) => Effect.Effect<Option.Option<Identity>, HandshakeRejection, R>
 }
 
 /**
- * Creates the policy of Bearer (RFC 6750): whoever has the token gets in.
+ * Creates the policy of Bearer (RFC 6750): a valid token is enough, whichever client sends it.
  *
  * @category constructors
  * @since 0.1.0
@@ -149,40 +152,41 @@ export const bearer = <Identity, R = never>(options: BearerOptions<Identity, R>)
     if (credentials === undefined) return yield* unauthorized(missing, "expected a Bearer token")
     const token = yield* decoded(BearerAuth.decode(credentials))
     const identity = yield* options.verify(token)
-    return Option.isSome(identity) ? identity.value : yield* unauthorized(wrong, "the token is not valid")
+    return Option.isSome(identity) ? identity.value : yield* unauthorized(wrong, "invalid token")
   })
 }
 
 /**
- * A user as Digest needs to know it.
+ * A user, as Digest needs it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DigestUser<out Identity> {
   readonly identity: Identity
-  /** The password, or the hash that is kept in its place. */
+  /** The password, or the hash that is stored instead of it. */
   readonly secret: DigestAuth.DigestSecret
 }
 
 /**
- * How Digest credentials are checked.
+ * Options of {@link digest}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DigestOptions<Identity, R = never> {
-  /** What the password is for, as a person is shown it; part of every hash of a password. */
+  /** Realm of the password: the text that a browser shows in its prompt. It is part of every password hash. */
   readonly realm: string
   /**
-   * The user of a name; none where there is none. A hash in place of the password has to be of the algorithm's function.
+   * Function that returns the user of a name, or none. A stored hash must be of the algorithm's hash function.
    */
   readonly lookup: (
     username: string,
     algorithm: DigestAuth.DigestAlgorithm
   ) => Effect.Effect<Option.Option<DigestUser<Identity>>, HandshakeRejection, R>
   /**
-   * The same by the hash of a name (`DigestAuth.hashUsername`), with the name. Default: names are not to be hashed.
+   * Function that returns the user, with the name, for a hashed name (`DigestAuth.hashUsername`). Default: clients must
+   * send names unhashed.
    */
   readonly lookupHashed?:
     | ((
@@ -191,19 +195,19 @@ export interface DigestOptions<Identity, R = never> {
       ) => Effect.Effect<Option.Option<DigestUser<Identity> & { readonly username: string }>, HandshakeRejection, R>)
     | undefined
   /**
-   * The algorithms, each challenged for, the strongest first. Default: SHA-256 and MD5. Versions of curl before 8.11 take
-   * SHA-512-256 for SHA-256 and fail.
+   * Algorithms to challenge for, the strongest first. Versions of curl before 8.11 take SHA-512-256 for SHA-256 and
+   * fail. Default: SHA-256 and MD5.
    */
   readonly algorithms?: ReadonlyArray<DigestAuth.DigestAlgorithm> | undefined
 }
 
 /**
- * Creates the policy of Digest (RFC 7616): the client proves that it knows the password and does not send it.
+ * Creates the policy of Digest (RFC 7616): the client proves that it knows the password without sending it.
  *
  * **Details**
  *
- * What was overheard cannot be used again, nor for another path. A nonce that is too old, or was used up, is refused with
- * `stale=true`, upon which a client tries again by itself.
+ * Captured credentials cannot be replayed, nor used for another path. An expired or evicted nonce gets 401 with
+ * `stale=true`, and clients then retry without asking for the password.
  *
  * @category constructors
  * @since 0.1.0
@@ -236,9 +240,8 @@ export const digest = <Identity, R = never>(options: DigestOptions<Identity, R>)
     const credentials = yield* decoded(DigestAuth.decodeCredentials(header))
     const { algorithm, userhash, username } = credentials
     // RFC 7616 3.4: the server has to assure that the resource of the request is that of the uri, else it answers 400
-    if (credentials.uri !== request.target)
-      return yield* malformed("expected the request target as uri in the Digest credentials")
-    if (userhash && lookupHashed === undefined) return yield* malformed("expected a user name that is not hashed")
+    if (credentials.uri !== request.target) return yield* malformed("expected the Digest uri to be the request target")
+    if (userhash && lookupHashed === undefined) return yield* malformed("expected an unhashed user name")
     if (credentials.realm !== realm || !algorithms.includes(algorithm)) {
       return yield* refuse("expected credentials for this realm and one of its algorithms", false)
     }
@@ -250,7 +253,7 @@ export const digest = <Identity, R = never>(options: DigestOptions<Identity, R>)
     const isRight = DigestAuth.verify(credentials, {
       method: request.version === "HTTP/2" ? "CONNECT" : "GET",
       username: user?.username,
-      // Where there is no such user, the work is done all the same, so that its time does not tell.
+      // For an unknown user the same work is done, so that the response time does not reveal which names exist.
       secret: user?.secret ?? decoy,
       hash: hashes[DigestAuth.hashName(algorithm)],
       equals: sameBytes
@@ -261,9 +264,9 @@ export const digest = <Identity, R = never>(options: DigestOptions<Identity, R>)
       case "fresh":
         return user.identity
       case "stale":
-        return yield* refuse("the nonce is too old", true)
+        return yield* refuse("stale nonce", true)
       case "replayed":
-        return yield* refuse("the nonce was used with this count before", true)
+        return yield* refuse("nonce count already used", true)
     }
   })
 }
@@ -271,7 +274,7 @@ export const digest = <Identity, R = never>(options: DigestOptions<Identity, R>)
 // -- users and secrets -----------------------------------------------------------------------------------------------
 
 /**
- * Compares secrets in a time that does not tell where they differ.
+ * Compares secrets in constant time.
  *
  * @category guards
  * @since 0.1.0
@@ -280,20 +283,20 @@ export const sameSecret = (a: Redacted.Redacted<string>, b: Redacted.Redacted<st
   sameBytes(sha256(Redacted.value(a)), sha256(Redacted.value(b)))
 
 /**
- * Users who are known from the start.
+ * The checks of a fixed list of users.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Users {
-  /** For {@link basic}. */
+  /** Checks credentials for {@link basic}. */
   readonly verify: BasicOptions<string>["verify"]
-  /** For {@link digest}. */
+  /** Looks users up for {@link digest}. */
   readonly lookup: DigestOptions<string>["lookup"]
 }
 
 /**
- * Creates the checks of a fixed list of user names and passwords; the identity of a user is the name.
+ * Creates the checks of a fixed list of user names and passwords. The identity of a user is the name.
  *
  * @category constructors
  * @since 0.1.0
@@ -320,12 +323,12 @@ export const users = (list: Iterable<readonly [username: string, password: Redac
 // -- combinators -----------------------------------------------------------------------------------------------------
 
 /**
- * Creates a policy that takes whoever one of several takes.
+ * Creates a policy that accepts a request if one of several policies accepts it.
  *
  * **Details**
  *
- * They are asked in order, so name the strongest first. Where all refuse with 401, the client gets the challenges of all
- * in that order; another refusal, such as 400, stands at once.
+ * The policies run in order, so put the strongest first. If all reject with 401, the client gets the challenges of all,
+ * in that order. Any other rejection, such as 400, is returned at once.
  *
  * @category combinators
  * @since 0.1.0
@@ -338,7 +341,7 @@ export const anyOf =
     firstOf(policies, request) as ReturnType<Policy<IdentityOf<Policies[number]>, RequirementsOf<Policies[number]>>>
 
 /**
- * The identity that a policy finds.
+ * The identity that a policy returns.
  *
  * @category models
  * @since 0.1.0
@@ -373,12 +376,12 @@ const firstOf = Effect.fnUntraced(function* (
 })
 
 /**
- * Puts a policy before the decision over the handshake: only those whom it takes are decided upon.
+ * Runs a policy before `decide`: a rejected request does not reach `decide`.
  *
  * **Details**
  *
- * The server's own checks of path and origin come before it. `decide` comes after it; without one, whoever the policy takes
- * is accepted. With `as`, the identity is in the `context` of the request that `decide` gets, and in that of the
+ * The server checks path and origin before the policy. Without `decide`, every request that the policy accepts is
+ * accepted. With `as`, the identity is in the `context` of the request that `decide` gets, and in the `context` of the
  * connection, where {@link identity} finds it.
  *
  * @category combinators
@@ -403,11 +406,11 @@ export const required =
     })
 
 /**
- * Returns the identity that {@link required} put on a connection, or on the request that its `decide` gets.
+ * Returns the identity that {@link required} stored on a connection, or on the request that its `decide` gets.
  *
  * **Gotchas**
  *
- * Dies where there is none: the server was not told to ask for one, or to keep it under this key.
+ * Dies if there is no identity: {@link required} did not run, or ran without this key as `as`.
  *
  * @category getters
  * @since 0.1.0
@@ -419,9 +422,7 @@ export const identity = <Key, Identity>(
   Effect.suspend(() =>
     Option.match(Context.getOption(holder.context, key), {
       onNone: () =>
-        Effect.die(
-          new Error(`no ${key.key} on the connection or request: give it to Auth.required as the option "as"`)
-        ),
+        Effect.die(new Error(`no identity under ${key.key}: pass this key to Auth.required as the option "as"`)),
       onSome: Effect.succeed
     })
   )

@@ -1,10 +1,10 @@
 /**
- * The memory of Digest authentication: which nonces are ours and how often each was used, so that nobody gets in with what
- * was overheard.
+ * Nonces of Digest authentication: which ones this server issued, and which of their counts were used, so that captured
+ * credentials cannot be replayed.
  *
- * A nonce carries its time of issue and a seal, so that handing one out costs no memory: whoever asks without
- * credentials fills nothing. Only a nonce that came back with a right password is remembered, for as long as it is valid.
- * Servers of several processes share a memory by an implementation of this service over a store of theirs.
+ * A nonce carries its time of issue and a MAC, so issuing one stores nothing: requests without credentials cannot fill
+ * the memory. Only a nonce that came back with a right password is stored, until it expires. To share nonces between
+ * processes, implement this service over a common store.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,8 @@ import * as Result from "effect/Result"
 import { createHmac, timingSafeEqual } from "node:crypto"
 
 /**
- * What a memory says of a nonce and its count: good to use, no nonce of ours or too old, or used with this count before.
+ * The verdict on a nonce and its count. `fresh`: may be used. `stale`: expired, evicted, or not issued here.
+ * `replayed`: used with this count before.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +29,7 @@ import { createHmac, timingSafeEqual } from "node:crypto"
 export type NonceVerdict = "fresh" | "stale" | "replayed"
 
 /**
- * Issues nonces and counts their use.
+ * Issues nonces and records their use.
  *
  * @category services
  * @since 0.1.0
@@ -36,32 +37,32 @@ export type NonceVerdict = "fresh" | "stale" | "replayed"
 export class AuthNonces extends Context.Service<
   AuthNonces,
   {
-    /** A new nonce: visible ASCII without quotes. */
+    /** Returns a new nonce: visible ASCII without quotes. */
     readonly issue: Effect.Effect<string>
     /**
-     * Says whether a nonce may be used with a count, and remembers that it was.
+     * Returns whether a nonce may be used with a count, and records the use.
      *
      * **Gotchas**
      *
-     * Ask only when the credentials are right otherwise: this is what fills the memory. Question and note have to be one
-     * atomic step, or a replay in the same moment passes.
+     * Call it only after all other checks of the credentials: each call may store a nonce. Check and record must be one
+     * atomic step, or a concurrent replay passes.
      */
     readonly use: (nonce: string, count: number) => Effect.Effect<NonceVerdict>
   }
 >()("@effect-ws/server/AuthNonces") {}
 
 /**
- * What a memory of nonces may be told.
+ * Options of the nonces.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AuthNoncesOptions {
-  /** How long a nonce is good; after that a client gets a new one without being asked for its password. Default: 5 minutes. */
+  /** Lifetime of a nonce. After it, clients get a new nonce without asking for the password. Default: 5 minutes. */
   readonly lifetime?: Duration.Input | undefined
   /**
-   * The most nonces in use that are remembered, about 200 bytes each. Beyond that the oldest and all that were issued
-   * before it become stale. Default: 16 384.
+   * Maximum stored nonces, about 200 bytes each. Above it, the oldest nonce and all nonces issued before it become
+   * stale. Default: 16 384.
    */
   readonly capacity?: number | undefined
 }
@@ -70,11 +71,11 @@ interface Use {
   readonly issuedAt: number
   /** The highest count so far. */
   highest: number
-  /** Bit n tells whether the count n below the highest was used. */
+  /** Bit n is set if the count n below the highest was used. */
   recent: number
 }
 
-// Connections that a client opens at once may arrive out of order, so a count need not be higher than the last.
+// Requests that a client sends concurrently may arrive out of order, so a count need not be higher than the last one.
 const windowSize = 32
 
 const randomSize = 16
@@ -83,11 +84,11 @@ const payloadSize = issuedSize + randomSize
 const sealSize = 16
 
 /**
- * Creates a memory of nonces in this process.
+ * Creates nonces that are stored in this process.
  *
  * **Details**
  *
- * Nonces are sealed with a key of this memory, so those of before a restart are stale.
+ * A key that is made here authenticates the nonces, so those issued before a restart are stale.
  *
  * @category constructors
  * @since 0.1.0
@@ -98,7 +99,7 @@ export const make = Effect.fnUntraced(function* (
   const random = yield* SecureRandom.SecureRandom
   const key = yield* random.randomBytes(32)
   const lifetime = Duration.toMillis(Argument.duration("lifetime", options.lifetime ?? "5 minutes"))
-  // A nonce shows its time to everybody, who need not learn from it since when the machine is up.
+  // A nonce shows its time to every client. The random offset keeps the machine's uptime secret.
   const zero = new DataView((yield* random.randomBytes(4)).slice().buffer).getUint32(0)
   const now = Effect.map(Monotonic.millis, (millis) => millis + zero)
   const capacity = Argument.limit("capacity", options.capacity ?? 16_384)
@@ -160,7 +161,7 @@ const note = (use: Use, count: number): boolean => {
 }
 
 /**
- * A memory of nonces in this process, with random bytes of the system.
+ * Provides nonces that are stored in this process, made of random bytes of the system.
  *
  * @category layers
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
- * A WebSocket server as an Effect `SocketServer`: what has been written for Effect's socket servers, such as the server
- * of its RPC, speaks WebSocket unchanged. It stands between such a program and the transport, which is a `SocketServer`
- * too: handshakes, limits, origins, drain and everything else are those of `WebSocketServer`.
+ * A WebSocket server as an Effect `SocketServer`: a program written for Effect's socket servers, such as the server of
+ * its RPC, speaks WebSocket unchanged. It stands between the program and the transport, which is a `SocketServer` too.
+ * Handshakes, limits, origin checks and drain are those of `WebSocketServer`.
  *
  * @since 0.1.0
  */
@@ -18,12 +18,12 @@ import { perListener } from "./internal/perListener.ts"
 import * as WebSocketServer from "./WebSocketServer.ts"
 
 /**
- * The connection that a handler's socket stands for, in the context of that handler: the request, the address of the
- * peer, and what the handshake's decision attached.
+ * The connection of a handler's socket, in the context of that handler: it has the request, the address of the peer,
+ * and the context that `decide` returned.
  *
  * **Gotchas**
  *
- * `SocketServer.run` cannot say in its type that it provides this: ask with `Effect.serviceOption`.
+ * The type of `SocketServer.run` cannot say that it provides this service: read it with `Effect.serviceOption`.
  *
  * @category services
  * @since 0.1.0
@@ -33,18 +33,18 @@ export class CurrentConnection extends Context.Service<CurrentConnection, Connec
 ) {}
 
 /**
- * Makes a `SocketServer` whose sockets are WebSocket connections.
+ * Creates a `SocketServer` whose sockets are WebSocket connections.
  *
  * **Details**
  *
- * Sockets are those of `ConnectionSocket`: one message is one chunk. Each handler has the `CurrentConnection` and the
- * context that `decide` attached. A handler that returns closes its connection with 1000; one that fails closes it with
- * 1011, or with its code where it fails with a typed close, and the failure is logged. The handshakes begin with `run`;
- * interrupting it drains, as `WebSocketServer` does.
+ * The sockets are those of `ConnectionSocket`: one message is one chunk. Each handler has the `CurrentConnection` and
+ * the context that `decide` returned. The connection closes with 1000 when its handler returns, with the handler's code
+ * when it fails with a typed close error, and with 1011 when it fails otherwise; failures are logged. `run` accepts
+ * handshakes; interrupting it drains, as `WebSocketServer` does.
  *
  * **Gotchas**
  *
- * One `run` at a time: a second one takes the listener over.
+ * Use one `run` at a time: a second one takes over the listener.
  *
  * @category constructors
  * @since 0.1.0
@@ -68,7 +68,7 @@ export const make = <R = never>(
 
 type Handler<R, E, _> = (socket: Socket.Socket) => Effect.Effect<_, E, R>
 
-// Whoever calls `run` has a `SocketServer` in the context too: this one.
+// The caller of `run` has a `SocketServer` in its context too, namely this one. The server needs the transport's.
 const listenerOf = <R>(
   transport: Context.Context<SocketServer.SocketServer | R>
 ): Context.Context<SocketServer.SocketServer> =>
@@ -80,7 +80,7 @@ const converse = <R, E, _>(connection: Connection, handler: Handler<R, E, _>): E
   )
 
 /**
- * Provides a `SocketServer` of WebSocket connections over one of a transport.
+ * Provides a `SocketServer` of WebSocket connections over the `SocketServer` of a transport.
  *
  * **Example** (Effect RPC over WebSocket)
  *

@@ -1,8 +1,8 @@
 /**
- * A program as a record of callbacks, for those who think in events: the same set as in the browser and in most servers.
+ * A program as a record of callbacks, like those of the browser and of most servers.
  *
- * Each handler is an Effect and each is optional. The events of one connection come one after the other and in order; the
- * next waits until the handler of the one before is done. Every kind of server takes the same record.
+ * Each handler is an Effect and is optional. The handlers of one connection run one after the other, in the order of
+ * its events. Every kind of server takes the same record.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
 /**
- * How long a handler may go on when its connection is over.
+ * Default of `handlerTimeoutAfterClose`: the time that a handler may run after its connection has closed.
  *
  * @category constants
  * @since 0.1.0
@@ -26,47 +26,47 @@ import * as Exit from "effect/Exit"
 export const defaultGrace: Duration.Input = "30 seconds"
 
 /**
- * What a program does when something happens on one of its connections.
+ * The handlers of a program, for the events of its connections.
  *
  * **Details**
  *
- * A handler that fails with a typed close closes its connection with that; any other failure or defect closes it with
- * 1011 and is logged. Either way `onError` hears of it before, and `onClose` after.
+ * A handler that fails with a typed close error closes its connection with that code. Any other failure, and any
+ * defect, closes it with 1011 and is logged. In both cases `onError` runs before the close and `onClose` after it.
  *
- * The service `WebSocketServer` is the server that the connection came to. `connection.frames` dies, since handlers take
- * everything that arrives.
+ * The service `WebSocketServer` is the server that accepted the connection. `connection.frames` dies, since the
+ * handlers take everything that arrives.
  *
- * Whoever waits for ever is interrupted: a handler when its connection has been over for `handlerTimeoutAfterClose`, `onError` and
- * `onClose` when they have taken that long.
+ * The server interrupts a handler `handlerTimeoutAfterClose` after its connection has closed, and `onError` and
+ * `onClose` when they have run for as long.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Handlers<E = never, R = never> {
-  /** The handshake is done. Nothing else comes before this is. */
+  /** Runs when the handshake is done. No other handler runs before it has returned. */
   readonly onOpen?: ((connection: Connection) => Effect.Effect<unknown, E, R>) | undefined
-  /** A message arrived. */
+  /** Runs for each message that arrives. */
   readonly onMessage?: ((connection: Connection, message: Message.Message) => Effect.Effect<unknown, E, R>) | undefined
-  /** A ping arrived. It was answered already. */
+  /** Runs for each ping that arrives. The pong was sent already. */
   readonly onPing?: ((connection: Connection, data: Uint8Array) => Effect.Effect<unknown, E, R>) | undefined
-  /** A pong arrived, asked for or not. */
+  /** Runs for each pong that arrives, solicited or not. */
   readonly onPong?: ((connection: Connection, data: Uint8Array) => Effect.Effect<unknown, E, R>) | undefined
   /**
-   * A message of ours was handed to the system in full, be it of `send`, `sendStream` or `sendFrame`. Pieces are held until
-   * then and joined.
+   * Runs when a message of `send`, `sendStream` or `sendFrame` was written to the socket in full. The fragments of a
+   * message are kept until then and joined.
    */
   readonly onSent?: ((connection: Connection, message: Message.Message) => Effect.Effect<unknown, E, R>) | undefined
-  /** The connection is over. Comes exactly once for each connection, whatever happened to it. A failure is logged. */
+  /** Runs exactly once for each connection, after its close, however it ended. A failure is logged. */
   readonly onClose?: ((connection: Connection, closeInfo: CloseInfo) => Effect.Effect<unknown, E, R>) | undefined
   /**
-   * A handler failed, the peer broke a rule, or the stream broke off. Comes before `onClose`. A failure of this handler
-   * itself is logged.
+   * Runs after a handler failed, the peer broke a rule of the protocol, or the connection was lost; always before
+   * `onClose`. A failure of this handler is logged.
    */
   readonly onError?: ((connection: Connection, cause: Cause.Cause<unknown>) => Effect.Effect<unknown, E, R>) | undefined
 }
 
 /**
- * The two ways to write a program for a connection: a function that holds the conversation, or handlers for its events.
+ * The two ways to write a program for a connection: one function for its whole life, or handlers for its events.
  *
  * @category models
  * @since 0.1.0
@@ -74,7 +74,7 @@ export interface Handlers<E = never, R = never> {
 export type Program<E, R> = ConnectionHandler.Handler<E, R> | Handlers<E, R>
 
 /**
- * A program as a server runs it: the conversation, and what follows its end.
+ * A program as a server runs it: the handler of a connection, and the effect after its close.
  *
  * @category models
  * @since 0.1.0
@@ -85,24 +85,24 @@ export interface Running<E, R> {
 }
 
 /**
- * Handlers as a server calls them: none is missing, and those that may not fail do not.
+ * Handlers as a server calls them: none is missing, and `failed` and `closed` do not fail.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Dispatch<E, R> {
-  /** The events beside messages that have a handler. */
+  /** Events beside messages that have a handler. */
   readonly kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
   readonly open: (connection: Connection) => Effect.Effect<void, E, R>
   readonly handle: (connection: Connection, event: ConnectionEvent) => Effect.Effect<unknown, E, R>
-  /** After a handler failed: calls `onError`. */
+  /** Calls `onError` after a handler failed. */
   readonly failed: (connection: Connection, exit: Exit.Exit<unknown, E>) => Effect.Effect<void, never, R>
-  /** After the end: calls `onError` where the connection broke, then `onClose`. */
+  /** Calls `onError` if the connection was lost or broke a rule, then `onClose`. */
   readonly closed: (connection: Connection, closeInfo: CloseInfo) => Effect.Effect<void, never, R>
 }
 
 /**
- * Prepares handlers for being called.
+ * Converts handlers to the functions that a server calls.
  *
  * @category conversions
  * @since 0.1.0
@@ -147,7 +147,8 @@ export const toDispatch = <E, R>(
 }
 
 /**
- * Makes a conversation of a program: handlers are called by a fiber that takes the connection's events.
+ * Converts a program to the handler of a connection: for a record, a fiber that takes the events and calls the
+ * handlers.
  *
  * @category conversions
  * @since 0.1.0
@@ -157,7 +158,7 @@ export const toRunning = <E, R>(program: Program<E, R>, grace?: Duration.Input):
   const dispatch = toDispatch(program, grace)
   return {
     handler: (connection) => {
-      // Events are kept from here on, also while `onOpen` runs.
+      // Events are queued from here on, also while `onOpen` runs.
       const events = Polling.pull(connection, dispatch.kinds)
       return Effect.andThen(
         dispatch.open(connection),
@@ -168,7 +169,7 @@ export const toRunning = <E, R>(program: Program<E, R>, grace?: Duration.Input):
   }
 }
 
-// How the connection ended is told by its closure, afterwards.
+// Ends without an error at the close: `closed` receives the close information afterwards.
 const handleAll = <E, R>(
   pull: Effect.Effect<ReadonlyArray<ConnectionEvent>, unknown>,
   handle: (event: ConnectionEvent) => Effect.Effect<unknown, E, R>
@@ -193,7 +194,7 @@ const logged = <E, R>(handler: () => Effect.Effect<unknown, E, R>, name: string)
     ConnectionHandler.logUnhandled(`The handler ${name} failed`, cause)
   )
 
-// The connection waits for it to be closed, so what hangs must not. It may be called where nothing is interrupted.
+// The connection closes only after `onError`, so the handler must end, also where the caller is uninterruptible.
 const bounded = <E, R>(
   handler: () => Effect.Effect<unknown, E, R>,
   name: string,
@@ -202,8 +203,7 @@ const bounded = <E, R>(
   logged(handler, name).pipe(
     Effect.timeoutOrElse({
       duration: grace,
-      orElse: () =>
-        Effect.logError(`The handler ${name} was interrupted, for it took longer than handlerTimeoutAfterClose`)
+      orElse: () => Effect.logError(`The handler ${name} was interrupted: it ran longer than handlerTimeoutAfterClose`)
     }),
     Effect.interruptible
   )

@@ -1,13 +1,13 @@
 /**
- * Topics: connections subscribe to names, and what is published under a name is sent to all of them.
+ * Topics: connections subscribe to names, and a message published under a name is sent to all of its subscribers.
  *
- * A message is encoded, and compressed where that can be shared, once for all subscribers. A subscriber that does not
- * read never holds up the others: what happens to its messages is its subscription's choice, and whatever is given up is
- * counted. However many subscribers there are, a turn of the event loop sends to a bounded number of them, and whatever
- * else a server does has its turn in between. A connection leaves its topics when it closes.
+ * A message is encoded once for all subscribers, and compressed once if their extensions can share the result. A slow
+ * subscriber never delays the others: the options of its subscription say what happens to its messages, and dropped
+ * messages are counted. One turn of the event loop sends a bounded number of messages, so that other work of the server
+ * runs in between. A connection is unsubscribed from its topics when it closes.
  *
- * One service may be used by several servers, of either kind, and by clients' connections too. For all connections of
- * one server there is `broadcast` of `WebSocketServer`.
+ * Servers of both kinds and clients' connections can share one service. `broadcast` of `WebSocketServer` sends to all
+ * connections of one server.
  *
  * @since 0.1.0
  */
@@ -24,102 +24,105 @@ import type * as Scope from "effect/Scope"
 import { TopicRegistry } from "./internal/TopicRegistry.ts"
 
 /**
- * What becomes of messages for a subscriber that is behind: more than the connection's `writeHighWaterMark` waits for it to
- * read.
+ * Options for a subscriber that is behind, that is, has more than `writeHighWaterMark` bytes in its connection's write
+ * buffer.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SlowSubscriberOptions {
   /**
-   * What to do when the messages that wait exceed what may wait. Default: "dropOldest".
+   * Action when the subscriber's queue is full. Default: "dropOldest".
    *
-   * - `dropOldest`: the oldest of them are given up and counted.
-   * - `disconnect`: the connection is closed with 1013, try again later.
-   * - `wait`: nothing may wait, the publisher does, after everyone else was served. Nothing is lost, and a program should
-   *   publish no faster than its slowest subscriber reads.
+   * - `dropOldest`: drops the oldest queued messages and counts them.
+   * - `disconnect`: closes the connection with 1013, try again later.
+   * - `wait`: queues nothing; the publisher waits for the subscriber, after all others were served. Loses nothing, but
+   *   publishers become as slow as the slowest subscriber.
    */
   readonly onSlowSubscriber?: "dropOldest" | "disconnect" | "wait" | undefined
-  /** The most messages that wait for the subscriber. Not used by `wait`. Default: 256. */
+  /** Maximum queued messages. Not used by `wait`. Default: 256. */
   readonly maxQueuedMessages?: number | undefined
   /**
-   * The most bytes of messages that wait for the subscriber. A longer message is dropped as it comes. Memory is shared:
-   * a message that waits for many is there once. Not used by `wait`. Default: 1 MiB.
+   * Maximum bytes of queued messages. A message longer than this is dropped at once. Queues share the bytes of a
+   * message. Not used by `wait`. Default: 1 MiB.
    */
   readonly maxQueuedBytes?: number | undefined
-  /** With `wait`: how long a publisher waits before the connection is closed with 1013. Default: 10 seconds. */
+  /** Time that `wait` waits for the subscriber before it closes the connection with 1013. Default: 10 seconds. */
   readonly backpressureTimeout?: Duration.Input | undefined
 }
 
 /**
- * What may be said of one message.
+ * Options of one message.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PublishOptions {
-  /** Whether to compress, where an extension can. Default: as the extension decides. */
+  /** Whether to compress the message, if the connection has such an extension. Default: the extension decides. */
   readonly compress?: boolean | undefined
-  /** A connection that is left out, such as the one that the message came from. Default: none. */
+  /** A connection to skip, such as the sender of the message. Default: none. */
   readonly except?: Connection | undefined
 }
 
 /**
- * What became of a message. Each subscriber is counted once in `delivered`, `queued`, `disconnected` or `closed`; but for
- * one to which the message itself was dropped, being longer than all that may wait there.
+ * The outcome of one message. Each subscriber counts once in `delivered`, `queued`, `disconnected` or `closed`, except
+ * one for which the message was dropped because it is longer than `maxQueuedBytes`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PublishResult {
-  /** Those it was for: who subscribed before it was published, and had not left when it was their turn. */
+  /** Subscribers at the time of publishing that were still subscribed at their turn. */
   readonly subscribers: number
-  /** Those whose connections have it, waited for or not. It is on its way, which is no promise that it arrives. */
+  /** Subscribers whose connections took the message, after waiting or not. It may still be lost on the network. */
   readonly delivered: number
-  /** Those that are behind, where it waits. It may be dropped later, and is counted then. */
+  /**
+   * Subscribers that are behind and have the message in their queue. A message dropped later counts in
+   * `Subscription.dropped`.
+   */
   readonly queued: number
-  /** The messages that were given up for it, be it older ones or itself. */
+  /** Messages dropped to make room for this one, or this one itself. */
   readonly dropped: number
-  /** Those that were closed with 1013 because of it. */
+  /** Subscribers that were disconnected with 1013 because of the message. */
   readonly disconnected: number
-  /** Those whose connections were closing, or left while they were waited for. */
+  /** Subscribers whose connections were closing, or that left while the publisher waited for them. */
   readonly closed: number
 }
 
 /**
- * A connection's subscription to a topic. Its figures are those of the moment.
+ * A subscription of a connection to a topic. Its figures are current at each read.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Subscription {
   readonly topic: string
-  /** Whether it still gets messages: neither was it given up, nor is the connection over. */
+  /** Whether the subscription receives messages: it has not ended and its connection is open. */
   readonly isActive: boolean
-  /** How many messages were given up because the subscriber was behind. */
+  /** Number of messages dropped because the subscriber was behind. */
   readonly dropped: number
-  /** How many messages wait for the subscriber now, in its queue. */
+  /** Number of messages in the subscriber's queue now. */
   readonly queued: number
 }
 
 /**
- * What the topics may be told.
+ * Options of the topics service; those of slow subscribers are the defaults of `subscribe`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TopicsOptions extends SlowSubscriberOptions {
   /**
-   * How many messages are sent in one turn of the event loop, whatever the number of topics and publishers. Default: 512,
-   * which is a few milliseconds.
+   * Maximum messages sent in one turn of the event loop, over all topics and publishers. Default: 512, which takes a
+   * few milliseconds.
    */
   readonly batchSize?: number | undefined
-  /** The most topics that a connection may be subscribed to. Default: 1024. */
+  /** Maximum subscriptions of one connection. Default: 1024. */
   readonly maxSubscriptions?: number | undefined
 }
 
 /**
- * A connection is subscribed to as many topics as it may be.
+ * The connection has the maximum number of subscriptions.
  *
  * @category errors
  * @since 0.1.0
@@ -127,13 +130,13 @@ export interface TopicsOptions extends SlowSubscriberOptions {
 export class TooManySubscriptions extends Schema.TaggedError<TooManySubscriptions>(
   "@effect-ws/server/TooManySubscriptions"
 )("TooManySubscriptions", {
-  /** The topic that was asked for. */
+  /** The topic of the rejected subscription. */
   topic: Schema.String,
-  /** The most that there may be. */
+  /** The maximum: `maxSubscriptions`. */
   limit: Schema.Number
 }) {
   override get message(): string {
-    return `no subscription to ${JSON.stringify(this.topic)}: the connection has ${this.limit}, the most it may have`
+    return `cannot subscribe to ${JSON.stringify(this.topic)}: the connection has ${this.limit} subscriptions (maxSubscriptions)`
   }
 }
 
@@ -147,47 +150,48 @@ export class Topics extends Context.Service<
   Topics,
   {
     /**
-     * Subscribes a connection to a topic, until it unsubscribes or is over. What is not said in the options is as the
-     * service was told. Subscribing again keeps the place and its counts, and changes the options.
+     * Subscribes a connection to a topic, until it unsubscribes or closes. Options that are not given default to those
+     * of the service. Subscribing again keeps queue and counts, and replaces the options.
      */
     readonly subscribe: (
       connection: Connection,
       topic: string,
       options?: SlowSubscriberOptions
     ) => Effect.Effect<Subscription, TooManySubscriptions>
-    /** Ends a subscription; what waits for it is not sent any more. Gives whether there was one. */
+    /** Ends a subscription and discards its queue. Returns whether there was one. */
     readonly unsubscribe: (connection: Connection, topic: string) => Effect.Effect<boolean>
     /**
-     * Sends a message to all subscribers of a topic, and tells what became of it.
+     * Sends a message to all subscribers of a topic, and returns the counts of subscribers by outcome.
      *
      * **Details**
      *
-     * Completes when everyone was served and those that are waited for have it. The messages of a topic reach each
-     * subscriber in the order in which they were published, and those of one publisher also across topics.
+     * Completes when all subscribers were served, those that the publisher waits for included. Each subscriber receives
+     * the messages of a topic in the order in which they were published, and those of one publisher in order across
+     * topics.
      *
      * **Gotchas**
      *
-     * Interrupting it takes the message back from those that are waited for; that all others get it remains.
+     * Interruption withdraws the message from subscribers that the publisher waits for. All others still receive it.
      */
     readonly publish: (
       topic: string,
       message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
       options?: PublishOptions
     ) => Effect.Effect<PublishResult>
-    /** How many connections are subscribed to a topic. */
+    /** Returns the number of subscribers of a topic. */
     readonly subscribers: (topic: string) => Effect.Effect<number>
-    /** The topics that have subscribers. */
+    /** Returns the topics that have subscribers. */
     readonly names: Effect.Effect<ReadonlyArray<string>>
-    /** The subscriptions of a connection, in the order in which they were made. */
+    /** Returns the subscriptions of a connection, in the order in which they were made. */
     readonly subscriptions: (connection: Connection) => Effect.Effect<ReadonlyArray<Subscription>>
-    /** How many messages were given up so far, over all subscribers, those included that have left. */
+    /** Returns the number of messages dropped so far, over all subscribers, past ones included. */
     readonly dropped: Effect.Effect<number>
   }
 >()("@effect-ws/server/Topics") {}
 
 /**
- * Creates topics. When the Scope closes, all subscriptions end and publishers go on. Under `Telemetry` what is published
- * shows in its metrics.
+ * Creates topics. When the Scope closes, all subscriptions end and waiting publishers resume. With `Telemetry`, its
+ * metrics count what is published.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,12 +1,12 @@
 /**
- * A WebSocket as a route of Effect's `HttpRouter`: on the port of the pages and the API, behind the same middleware, at a
- * path that may have parameters.
+ * A WebSocket as a route of Effect's `HttpRouter`: on the port of the pages and the API, behind the same middleware, at
+ * a path that may have parameters.
  *
- * A route is a server in small, fiber per connection or queue-driven: it takes the options of one, keeps the limits of
- * one, and drains like one when its Scope closes. What it does not have is a port. The handshake is ours and not that of
- * Effect's HTTP server, so subprotocols, extensions, response headers and typed rejections are as everywhere else.
+ * A route is a server without a port, with a fiber for each connection or queue-driven: it has the options and limits
+ * of a server, and drains like one when its Scope closes. The handshake is that of this library and not that of
+ * Effect's HTTP server, so subprotocols, extensions, response headers and typed rejections work as on a port.
  *
- * The HTTP server must be Node's. `layerServer` is Effect's, prepared for routes of this kind.
+ * The HTTP server must be Node's. {@link layerServer} is Effect's server on Node, prepared for such routes.
  *
  * @since 0.1.0
  */
@@ -38,56 +38,56 @@ import { headOf, detachSocket, upgradeOf } from "./internal/detachSocket.ts"
 import * as WebSocketServer from "./WebSocketServer.ts"
 
 /**
- * What a route may be told beside what holds for every socket.
+ * Options of a route, beside those of every socket.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TransportOptions extends HttpUpgrade.UpgradeOptions {
-  /** How many upgrades wait until they are accepted; what comes above that gets 503. Default: 1024. */
+  /** Maximum upgrades that wait to be accepted. A request above it gets 503. Default: 1024. */
   readonly maxPending?: number | undefined
-  /** Answers a GET that asks for no upgrade to WebSocket; `undefined` leaves it to be refused with 426. Default: refuse. */
+  /** Function that answers a GET without a WebSocket upgrade; `undefined` answers with 426. Default: always 426. */
   readonly respond?: AcceptOptions["respond"]
 }
 
 /**
- * The handler of a route, and the sockets that it accepts.
+ * The handler of a route, and a listener for the sockets that it upgrades.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Transport {
-  /** Answers one request. Fails never: whatever is wrong with a request is a response. */
+  /** Answers one request. Never fails: an invalid request gets an error response. */
   readonly handler: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
-  /** What a server of ours, or one of Effect's, accepts connections from. */
+  /** The listener that `WebSocketServer`, or a socket server of Effect, accepts connections from. */
   readonly services: Context.Context<SocketServer | PushSocketServer>
 }
 
 /**
- * A route and the connections that came of it.
+ * A route and its open connections.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Route<R = never> extends Server {
-  /** Answers one request: with a connection, a rejection, or 426 where no upgrade is asked for. */
+  /** Answers one request: with a connection, with a rejection, or with 426 if the request asks for no upgrade. */
   readonly handler: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest | R>
 }
 
-/** What a route has of a server: its connections, a broadcast to them, and a drain. */
+/** The part of a server that a route has: its connections, `broadcast` and `drain`. */
 type Server = WebSocketServer.WebSocketServer["Service"]
 
 /**
- * Makes the handler of a route whose sockets are accepted like those of a port: by `WebSocketServer`, by
- * `ConnectionSocketServer` for Effect RPC, or by a program of your own.
+ * Creates the handler of a route whose sockets are accepted like those of a port: by `WebSocketServer`, by
+ * `ConnectionSocketServer` for Effect RPC, or by your own program.
  *
  * **Details**
  *
- * Sockets carry the request and the context in which the handler ran. The handler returns when the request is answered,
- * with the status of the answer, for middleware to log; the answer itself is written by whoever accepts the socket, so
- * middleware cannot change it. Until it is written, middleware that interrupts the handler, such as a timeout, answers in
- * its place, and no connection comes of the request. A request that asks for no upgrade gets what `respond` says, or 426;
- * one that is no GET 405, and one with a body 400.
+ * A socket carries its request and the context in which the handler ran. The handler returns when the request is
+ * answered, and returns the status of the answer, for middleware to log. The acceptor of the socket writes the answer
+ * itself, so middleware cannot change it. Middleware that interrupts the handler before that, such as a timeout,
+ * answers instead, and the request opens no connection. A request without an upgrade gets the answer of `respond`, or
+ * 426; a request with another method than GET gets 405, one with a body 400.
  *
  * @category constructors
  * @since 0.1.0
@@ -102,14 +102,14 @@ export const makeTransport = Effect.fnUntraced(function* (
     const request = Context.get(context, HttpServerRequest.HttpServerRequest)
     const message = upgradeOf(request)
     if (message === undefined) return Effect.sync(() => answerPlain(request, options.respond))
-    // The rest of the body would be read as frames.
+    // The rest of the body would be parsed as frames.
     if (!message.complete) return Effect.succeed(unexpectedBody)
     return Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
       const answered = (status = clientGone): void => resume(Effect.succeed(HttpServerResponse.empty({ status })))
       const socket = detachSocket(request, message, context, socketOptions, answered)
       if (socket === undefined) answered()
       else offer(socket)
-      // Middleware gave up, as a timeout does, and answers in our place.
+      // Middleware interrupted the handler, as a timeout does, and answers instead.
       return Effect.sync(() => {
         if (socket !== undefined) HttpUpgrade.giveBack(socket)
       })
@@ -118,7 +118,7 @@ export const makeTransport = Effect.fnUntraced(function* (
   return { handler, services }
 })
 
-// As Effect's HTTP server has it in its logs.
+// The status that Effect's HTTP server logs for a client that has disconnected.
 const clientGone = 499
 
 const toResponse = (fields: ConstructorParameters<typeof HandshakeRejection.HandshakeRejection>[0]) => {
@@ -164,13 +164,13 @@ const notAGet = toResponse({
 const unexpectedBody = toResponse({ rule: "UnexpectedBody", status: 400, reason: "expected a request without a body" })
 
 /**
- * Makes a route that runs `program` for each connection in a fiber of its own.
+ * Creates a route that runs `program` for each connection in a fiber of its own.
  *
  * **Details**
  *
- * Program and decision run in the context of the request: they have the `HttpServerRequest`, the path's parameters
- * (`HttpRouter.params`), and what middleware provides. The limits of `options` are those of this route. Closing the Scope
- * drains.
+ * `program` and `decide` run in the context of the request: they have the `HttpServerRequest`, the path's parameters
+ * (`HttpRouter.params`), and the services that middleware provides. The limits in `options` apply to this route.
+ * Closing the Scope drains the route.
  *
  * @category constructors
  * @since 0.1.0
@@ -182,7 +182,7 @@ export const make = <E, R, RD = never>(
   makeWith(WebSocketServer.make(program, options), options)
 
 /**
- * Makes a route without a fiber for each connection, see `WebSocketServer.makeQueue`.
+ * Creates a route without a fiber for each connection, see `WebSocketServer.makeQueue`.
  *
  * @category constructors
  * @since 0.1.0
@@ -198,7 +198,7 @@ const makeWith = Effect.fnUntraced(function* <R>(
   options: TransportOptions | undefined
 ): Effect.fn.Return<Route<Exclude<R, Scope.Scope | SocketServer>>, never, HttpServer.HttpServer | Scope.Scope> {
   const { handler, services } = yield* makeTransport(options)
-  // What the program needs comes with each socket, from the context of its request.
+  // Each socket brings the services that the program needs, from the context of its request.
   const running = yield* Effect.provideContext(server, services as Context.Context<R>)
   const routes = yield* Effect.serviceOption(Routes)
   if (Option.isSome(routes)) yield* routes.value.add(running.drain())
@@ -210,9 +210,9 @@ const makeWith = Effect.fnUntraced(function* <R>(
  *
  * **Details**
  *
- * The `WebSocketServer` that it provides is the route: its connections, `broadcast` and `drain`. Where there are several
- * routes, give each to those who need it: `Announce.pipe(Layer.provide(Chat))`. Other methods at the path get 405, unless
- * they have routes of their own.
+ * The `WebSocketServer` that it provides is the route, with its connections, `broadcast` and `drain`. With several
+ * routes, provide each to the Layers that need it: `Announce.pipe(Layer.provide(Chat))`. Requests with another method
+ * get 405, unless the program has routes for them.
  *
  * **Example** (rooms by path)
  *
@@ -272,21 +272,21 @@ const layerWith = <R>(
     }).pipe(Effect.annotateLogs({ route: path }))
   )
 
-/** The routes of a server, which drain before it stops to listen. */
+/** The routes of a server, which drain before the server stops listening. */
 class Routes extends Context.Service<
   Routes,
   { readonly add: (drain: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope> }
 >()("@effect-ws/server/WebSocketRoute/Routes") {}
 
 /**
- * Effect's HTTP server of Node, prepared for routes of this kind; takes what `NodeHttpServer.layer` takes.
+ * Provides Effect's HTTP server on Node, prepared for WebSocket routes. Takes the arguments of `NodeHttpServer.layer`.
  *
  * **Details**
  *
- * Routes work on `NodeHttpServer.layer` too, with two differences. There, shutting down begins by waiting for open
- * connections, WebSockets among them, for `gracefulShutdownTimeout`, 20 seconds by default, and the routes drain only
- * then; here they drain first. And what a client sends before it has the answer, against RFC 6455 4.1, is lost there and
- * kept here.
+ * Routes work on `NodeHttpServer.layer` too, with two differences. Its shutdown first waits up to
+ * `gracefulShutdownTimeout` (20 seconds by default) for open connections, WebSockets among them, and the routes drain
+ * only after that; with this Layer they drain first. Bytes that a client sends before it has the response, against RFC
+ * 6455 4.1, are lost there and kept here.
  *
  * @category layers
  * @since 0.1.0
@@ -299,7 +299,7 @@ export const layerServer = (
   ServeError
 > => Layer.mergeAll(Layer.effectContext(makeServer(evaluate, options)), NodeHttpServer.layerHttpServices)
 
-// RFC 9112 3.2. Node checks it, but not of requests to upgrade.
+// RFC 9112 3.2. Node checks the Host header, but not that of upgrade requests.
 const requireHost = <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest> =>
@@ -311,7 +311,7 @@ const requireHost = <E, R>(
 const withoutHost = toResponse({ rule: "InvalidHost", status: 400, reason: "expected one Host header, found none" })
 
 const unserved =
-  "a request came to an HTTP server on which nothing is served: a Layer that HttpRouter.serve returned serves one server; call HttpRouter.serve for each"
+  "an HTTP server without an application answered a request with 503: a Layer that HttpRouter.serve returns serves one server, so call HttpRouter.serve for each server"
 
 const makeServer = Effect.fnUntraced(function* (
   evaluate: LazyArg<HttpUpgrade.HttpServer>,
@@ -333,7 +333,7 @@ const makeServer = Effect.fnUntraced(function* (
     address,
     serve: (app, middleware) => {
       stopAnswering()
-      // Finalizers run in reverse: the drain comes before the server's own.
+      // Finalizers run in reverse order: the routes drain before the server shuts down.
       return Effect.andThen(
         middleware === undefined ? serve(requireHost(app)) : serve(requireHost(app), middleware),
         Effect.addFinalizer(() => StoppedClock.orElse(drainAll, Effect.void))

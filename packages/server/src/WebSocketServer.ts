@@ -1,9 +1,10 @@
 /**
  * A WebSocket server as a Layer: one fiber for each connection, which runs the program's handler in its own Scope.
  *
- * What listens is a Layer too, any Effect `SocketServer`: TCP, TLS, a Unix socket, or memory in a test. A handler's
- * failure closes its own connection and touches no other. Closing the Layer's Scope drains: no new handshake is
- * accepted, every connection finishes the messages it has, is closed with 1001, and has a moment to say goodbye.
+ * What listens is a Layer too, any Effect `SocketServer`: TCP, TLS, a Unix socket, or memory in a test. A failure of a
+ * handler closes its own connection and no other. Closing the Layer's Scope drains the server: it accepts no new
+ * handshake, and every connection finishes the messages that it has received, closes with 1001, and waits for the
+ * peer's close frame until `drainTimeout`.
  *
  * @since 0.1.0
  */
@@ -39,83 +40,91 @@ import { mostInOneTurn } from "./internal/SliceScheduler.ts"
 import type { SlowSubscriberOptions, PublishResult, PublishOptions } from "./Topics.ts"
 
 /**
- * What a server may be told, beside what holds for each handshake and connection.
+ * Options of a server, beside those of each handshake and connection.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
   /**
-   * Maximum connections at a time, those in their handshakes included. A connection above it displaces the oldest silent
-   * handshake, see `maxHandshakes`, or gets 503. Default: unlimited.
+   * Maximum open connections, those in their handshakes included. A connection above it evicts the oldest silent
+   * handshake (see `maxHandshakes`); without one, the server rejects it with 503. Default: unlimited.
    */
   readonly maxConnections?: number | undefined
   /**
-   * Maximum handshakes under way at a time, TLS handshakes included. A connection above it displaces the oldest silent
-   * handshake, which gets 503: one whose client has sent nothing, or has not sent all of its request after half of
-   * `handshakeTimeout`. Where there is none it gets 503 itself. Before TLS is set up nobody can be told: there the
-   * displaced are dropped, and so are the refused where more than `maxHandshakes` are under way. Default: 1024.
+   * Maximum concurrent handshakes, TLS handshakes included. A connection above it evicts the oldest silent handshake
+   * with 503. A handshake is silent while its client has sent nothing, or has sent only a part of its request after
+   * half of `handshakeTimeout`. If no handshake is silent, the server rejects the new connection with 503. During a TLS
+   * handshake no HTTP response can be sent: evicted connections are dropped there, and so are rejected ones while more
+   * than `maxHandshakes` rejections are pending. Default: 1024.
    */
   readonly maxHandshakes?: number | undefined
   /**
-   * Maximum connections of one remote address at a time, those in their handshakes included; more displace the oldest
-   * silent handshake of that address, or get 429. A /64 of IPv6 is one address. Peers in `trustedProxies` are counted by
-   * the client for which they forward. Default: unlimited, since one address may be a proxy or a whole company.
+   * Maximum open connections of one remote address, those in their handshakes included. A connection above it evicts
+   * the oldest silent handshake of that address; without one, the server rejects it with 429. A /64 of IPv6 counts as
+   * one address. A connection through a peer in `trustedProxies` counts for the forwarded client. Default: unlimited,
+   * since one address may be a proxy or a whole company.
    */
   readonly maxConnectionsPerAddress?: number | undefined
-  /** Maximum handshakes of one remote address at a time, counted in the same way. Default: unlimited. */
+  /** Maximum concurrent handshakes of one remote address, counted in the same way. Default: unlimited. */
   readonly maxHandshakesPerAddress?: number | undefined
   /**
-   * How long a drain lets connections finish their messages and answer our close frame before their sockets are dropped.
-   * Default: 2 seconds.
+   * Time that a drain gives connections to finish their messages and to answer our close frame. Then the server drops
+   * their sockets. Default: 2 seconds.
    */
   readonly drainTimeout?: Duration.Input | undefined
-  /** What becomes of those who connect during a drain, see `DrainOptions`. Default: "reject". */
+  /** Treatment of new connections during a drain, see `DrainOptions`. Default: "reject". */
   readonly newConnectionsWhileDraining?: "reject" | "stopListening" | undefined
-  /** How many messages `broadcast` sends in one turn of the event loop. Default: 512, which is a few milliseconds. */
+  /**
+   * Maximum messages that `broadcast` sends in one turn of the event loop. Default: 512, which takes a few
+   * milliseconds.
+   */
   readonly broadcastBatchSize?: number | undefined
   /**
-   * How long a handler may go on when its connection is over before it is interrupted, and how long `onClose` and
-   * `onError` may take. One that waits for something else than its connection would wait for ever. Kept to within a
-   * quarter. Default: 30 seconds.
+   * Time that a handler may run after its connection has closed, and that `onClose` and `onError` may take each. Then
+   * the server interrupts the handler. Without this bound, a handler that waits for anything but its connection would
+   * run for ever. Accurate to a quarter of its value. Default: 30 seconds.
    */
   readonly handlerTimeoutAfterClose?: Duration.Input | undefined
 }
 
 /**
- * What a queue-driven server may be told beside that.
+ * Options of a queue-driven server, beside those of every server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface QueueOptions<R = never> extends ServerOptions<R> {
-  /** How many fibers run handlers. Default: 64. */
+  /** Number of fibers that run handlers. Default: 64. */
   readonly workers?: number | undefined
-  /** How many events of a connection are handled before the next connection has its turn. Default: 64. */
+  /** Maximum events of one connection that a worker handles before it serves the next connection. Default: 64. */
   readonly maxEventsPerTurn?: number | undefined
 }
 
 /**
- * How to drain.
+ * Options of a drain.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DrainOptions {
   /**
-   * The close code to say goodbye with. Default: 1001, going away; 1012 would announce a restart. One that may not be sent,
-   * or a reason over 123 bytes, is a defect of whoever drains.
+   * Close code to send. A code that may not be sent is a defect in the fiber that calls `drain`. Default: 1001, going
+   * away; 1012 announces a restart.
    */
   readonly code?: number | undefined
-  /** The close reason. Default: "server shutting down". */
+  /**
+   * Close reason to send. A reason over 123 bytes is a defect in the fiber that calls `drain`. Default: "server
+   * shutting down".
+   */
   readonly reason?: string | undefined
-  /** How long until the sockets are dropped. Default: the server's `drainTimeout`. */
+  /** Time until the server drops the sockets that are left. Default: the server's `drainTimeout`. */
   readonly timeout?: Duration.Input | undefined
   /**
-   * What becomes of those who connect during the drain. `"reject"` answers them with 503. `"stopListening"` stops listening, so
-   * that they go to whoever shares the port or the descriptor, lets the handshakes that are under way finish, and drains
-   * them too; where the transport cannot stop listening before its Scope closes, it refuses. Default: the server's
-   * `newConnectionsWhileDraining`.
+   * Treatment of connections that arrive during the drain. `"reject"` answers them with 503. `"stopListening"` stops
+   * listening, so that they reach another process on the same port or descriptor; handshakes that are under way finish,
+   * and their connections are drained too. A transport that cannot stop listening before its Scope closes rejects
+   * instead. Default: the server's `newConnectionsWhileDraining`.
    */
   readonly newConnections?: "reject" | "stopListening" | undefined
 }
@@ -129,29 +138,29 @@ export interface DrainOptions {
 export class WebSocketServer extends Context.Service<
   WebSocketServer,
   {
-    /** Where the server listens. */
+    /** The address that the server listens on. */
     readonly address: NetAddress.SocketAddress
     /** The connections that are open now. */
     readonly connections: Effect.Effect<ReadonlyArray<Connection>>
     /**
-     * Sends a message to all open connections, as a topic does to its subscribers (see `Topics`): encoded once, in
-     * slices, and with what the options say of connections that are behind. Tells what became of it.
+     * Encodes a message once and sends it to all open connections, in batches of `broadcastBatchSize`. The options say
+     * what to do with connections that are behind, as in `Topics`. Returns the counts of connections by outcome.
      */
     readonly broadcast: (
       message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
       options?: PublishOptions & SlowSubscriberOptions
     ) => Effect.Effect<PublishResult>
     /**
-     * Refuses new handshakes with 503, or leaves them to a successor, lets every connection finish the messages it has
-     * received, closes it, and waits until all are gone or dropped.
+     * Drains the server: rejects new handshakes with 503, or stops listening, lets every connection finish the messages
+     * that it has received, closes it, and waits until all connections are closed or dropped.
      */
     readonly drain: (options?: DrainOptions) => Effect.Effect<void>
   }
 >()("@effect-ws/server/WebSocketServer") {}
 
 /**
- * Starts a server that runs `program` for each connection, for as long as the Scope is open. Within the program, and
- * within `decide`, the service `WebSocketServer` is this server.
+ * Starts a server that runs `program` for each connection, for as long as the Scope is open. Within `program` and
+ * `decide` the service `WebSocketServer` is this server.
  *
  * @category constructors
  * @since 0.1.0
@@ -165,7 +174,7 @@ export const make = <E, R, RD = never>(
 type Requirements<R> = SocketServer.SocketServer | Scope.Scope | Exclude<R, Provided>
 
 /**
- * What a server provides to its program and its decision: a Scope for each connection, and itself.
+ * Services that a server provides to its program and its `decide`: a Scope for each connection, and itself.
  *
  * @category models
  * @since 0.1.0
@@ -173,17 +182,18 @@ type Requirements<R> = SocketServer.SocketServer | Scope.Scope | Exclude<R, Prov
 export type Provided = Scope.Scope | WebSocketServer
 
 /**
- * Starts a server without a fiber for each connection: `workers` fibers run the handlers of all.
+ * Starts a server without a fiber for each connection: `workers` fibers run the handlers of all connections.
  *
  * **Details**
  *
- * The handlers of one connection run one after the other and in order, those of different connections side by side, as
- * many as there are workers. `send` does not wait for the peer: `onSent` tells when a message was written, while a
- * peer does not read, its messages wait for their handlers, and above `maxBufferedBytes` it is closed with 1013.
+ * The handlers of one connection run one after the other and in order. Handlers of different connections run
+ * concurrently, as many as there are workers. `send` does not wait for the peer; `onSent` is called when a message was
+ * written. While a peer does not read, the server does not handle the messages of that peer, and a peer with more than
+ * `maxBufferedBytes` buffered is closed with 1013.
  *
  * **Gotchas**
  *
- * A handler that waits holds a worker: give slow work to a fiber of its own, or have more workers.
+ * A handler that waits occupies a worker. Fork slow work into a fiber of its own, or raise `workers`.
  *
  * @category constructors
  * @since 0.1.0
@@ -240,7 +250,7 @@ const serve = Effect.fnUntraced(
         Effect.suspend(() => broadcaster.broadcast(PreparedMessage.make(message), options)),
       drain: (options) => drain(options)
     })
-    // The Scope of each connection takes the place of the server's.
+    // The Scope of each connection replaces that of the server.
     const provided = Context.add(context, WebSocketServer, server) as Context.Context<R | RD>
     const conversations = new ConnectionSupervisor<R | RD>(
       runner,
@@ -249,7 +259,8 @@ const serve = Effect.fnUntraced(
       provided
     )
 
-    // What accepts goes on during the drain, to refuse; what is left then is interrupted.
+    // The accepting fibers run during the drain, to reject connections. This finalizer interrupts what is left after
+    // it.
     yield* Effect.addFinalizer(() => roster.interrupt(Duration.max(Duration.times(drainTimeout, 1 / 4), leastPatience)))
     yield* Effect.forkScoped(roster.interruptOverdueHandlers(handlerTimeoutAfterClose))
     yield* Effect.forkScoped(Effect.orDie(accepting(sockets, push, conversations)))
@@ -261,11 +272,11 @@ const serve = Effect.fnUntraced(
   Effect.annotateLogs({ module: "WebSocketServer" })
 )
 
-// Where a drain takes no time at all, what is interrupted still does.
+// A `drainTimeout` of zero still leaves fibers this much time to be interrupted.
 const leastPatience = Duration.millis(250)
 
-// Our own transports hand sockets over without a fiber for each. Both services are of one listener where they have one
-// address.
+// The transports of this library pass sockets to a callback, without a fiber for each. The two services belong to one
+// listener if they have the same address.
 const pushOf = <R>(
   sockets: SocketServer.SocketServer["Service"],
   context: Context.Context<R>
@@ -282,7 +293,7 @@ const accepting = <R>(
     : sockets.run((socket) => Effect.callback<void>((resume) => conversations.start(socket, () => resume(Effect.void))))
 
 /**
- * A server that runs `program` for each connection.
+ * Provides a server that runs `program` for each connection.
  *
  * @category layers
  * @since 0.1.0
@@ -294,7 +305,7 @@ export const layer = <E, R, RD = never>(
   perListener(WebSocketServer, make(program, options))
 
 /**
- * A server without a fiber for each connection, see {@link makeQueue}.
+ * Provides a server without a fiber for each connection, see {@link makeQueue}.
  *
  * @category layers
  * @since 0.1.0

@@ -438,7 +438,10 @@ for (const variant of handled) {
         const first = yield* topics.subscribe(connection, "a")
         yield* topics.subscribe(connection, "b")
         const error = yield* Effect.flip(topics.subscribe(connection, "c"))
-        assert.strictEqual(error.message, 'no subscription to "c": the connection has 2, the most it may have')
+        assert.strictEqual(
+          error.message,
+          'cannot subscribe to "c": the connection has 2 subscriptions (maxSubscriptions)'
+        )
         assert.strictEqual(yield* topics.subscribe(connection, "a", { onSlowSubscriber: "wait" }), first)
         assert.strictEqual(yield* topics.subscribers("c"), 0)
       })

@@ -145,7 +145,7 @@ const giveUp = Effect.fnUntraced(function* ({ client, heard, noted }: Stage) {
   yield* pass(10)
   assert.deepStrictEqual(
     noted("Warn").map(({ message }) => message),
-    ["A handler goes on although its connection is over, and is interrupted"]
+    ["Interrupting a handler that still runs after handlerTimeoutAfterClose"]
   )
 })
 
@@ -235,7 +235,7 @@ for (const server of servers) {
           const messages = scene.noted("Error").map(({ message }) => message)
           if (deed === "hangs") {
             assert.deepStrictEqual(messages, [
-              "The handler onError was interrupted, for it took longer than handlerTimeoutAfterClose"
+              "The handler onError was interrupted: it ran longer than handlerTimeoutAfterClose"
             ])
           } else assert.deepStrictEqual(messages, ["The handler onError failed"])
         }).pipe(Effect.provide(network))

@@ -88,7 +88,7 @@ for (const server of servers) {
               })
           )
           assert.deepStrictEqual(warnings, [
-            `Stopped with handlers that cannot be interrupted left behind: connection ${id} (/room)`
+            `Stopped while handlers that cannot be interrupted still run: connection ${id} (/room)`
           ])
         }).pipe(Effect.scoped, Effect.provide(network))
       )

@@ -395,7 +395,7 @@ describe("connect, to serve", { timeout: 60_000 }, () => {
       assert.strictEqual((yield* ConnectProcess.run("in\n", withUser, ...quick)).stdout, "in\n")
       const ended = yield* ConnectProcess.run("in\n", address, "--user", "alice:wrong")
       assert.deepStrictEqual([ended.code, ended.stdout], [22, ""])
-      assert.include(ended.stderr, "the user name or the password is wrong")
+      assert.include(ended.stderr, "wrong user name or password")
       assert.notInclude(ended.stderr, "wrong:")
     })
   )

@@ -1,11 +1,10 @@
 /**
- * Which connections a server lets in. It counts the handshakes that are under way, from the moment at which a connection
- * was accepted (with TLS: before its TLS handshake) to the answer, and enforces the bounds on them: for the whole server,
- * and for each remote address.
+ * Admission control of a server. It counts handshakes from the moment a connection is accepted (with TLS: before the
+ * TLS handshake) to the response, and enforces their limits, for the whole server and for each remote address.
  *
- * Where a bound is reached, the oldest handshake whose client is silent makes room for the new one. So a client that
- * opens sockets and sends nothing only displaces its own kind, and an honest client gets in. Only where no handshake is
- * silent is the new connection refused.
+ * At a limit, the new connection evicts the oldest silent handshake. So a client that opens sockets and sends nothing
+ * only evicts handshakes of its own kind, and an honest client gets in. If no handshake is silent, the new connection
+ * is refused.
  */
 import type { HandshakeUnderWay } from "@effect-ws/connection/Accept"
 import type { Peer } from "@effect-ws/connection/Peer"
@@ -17,7 +16,7 @@ import * as TrustedProxies from "@effect-ws/transport/TrustedProxies"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 
-/** How much a server takes on at once. */
+/** The limits of a server, as its options have them. */
 export interface Capacity {
   readonly maxConnections?: number | undefined
   readonly maxHandshakes?: number | undefined
@@ -29,7 +28,7 @@ export interface Capacity {
 
 type Bound = Extract<keyof Capacity, `max${string}`>
 
-/** Why a connection is refused, as its client is told. */
+/** The response to a refused connection. */
 export interface Refusal {
   readonly status: 429 | 503
   readonly reason: string
@@ -46,9 +45,9 @@ const tooManyConnectionsOfAddress: Refusal = { status: 429, reason: "too many co
 
 /** A handshake under way. */
 export class Candidate {
-  /** What counts the client; `undefined` where nothing does. */
+  /** The key under which the client is counted; `undefined` if it is not counted by address. */
   address: string | undefined
-  /** The monotonic time when its connection was accepted, in milliseconds. */
+  /** The monotonic time at which the connection was accepted, in milliseconds. */
   readonly since: number
   readonly refusal: Refusal | undefined
   stage: HandshakeUnderWay | undefined = undefined
@@ -60,12 +59,12 @@ export class Candidate {
   }
 }
 
-/** What is counted together: the whole server, or one remote address. */
+/** Counts of the whole server, or of one remote address. */
 class Tally {
-  // In the order in which they were accepted.
+  // In the order in which the connections were accepted.
   readonly underWay = new Set<Candidate>()
   open = 0
-  // Those under way that are only to be told that they are refused.
+  // The number of those that only wait for their refusal to be sent.
   private refused = 0
   private readonly maxHandshakes: number
   private readonly maxConnections: number
@@ -75,7 +74,7 @@ class Tally {
     this.maxConnections = maxConnections
   }
 
-  /** Whether more are waiting to be told that they are refused than it may have handshakes. */
+  /** Whether more refusals are pending than there may be handshakes. */
   get hasTooManyRefused(): boolean {
     return this.refused > this.maxHandshakes
   }
@@ -107,7 +106,7 @@ export class Admission {
   private readonly addresses = new Map<string, Tally>()
   private readonly maxConnectionsPerAddress: number
   private readonly maxHandshakesPerAddress: number
-  // A client that has sent a part of its request, and not the rest, is silent after so many milliseconds.
+  // A client that has sent only a part of its request counts as silent after this many milliseconds.
   private readonly patience: number
   private readonly clock: Clock.Clock
   private readonly trusted: TrustedProxies.TrustedProxies
@@ -132,8 +131,8 @@ export class Admission {
   }
 
   /**
-   * Whether a connection on which HTTP cannot be spoken yet is dropped: it is refused, and as many others are that wait for
-   * TLS to be told so.
+   * Whether to drop a connection that does not speak HTTP yet: it is refused, and too many refused connections already
+   * wait for the end of their TLS handshake to get their response.
    */
   isDropped({ refusal }: Candidate): boolean {
     return refusal !== undefined && this.all.hasTooManyRefused
@@ -147,13 +146,16 @@ export class Admission {
     return this.maxConnectionsPerAddress !== Infinity || this.maxHandshakesPerAddress !== Infinity
   }
 
-  /** Returns what counts a peer by its own address. A trusted proxy is many clients, and its address counts none. */
+  /**
+   * Returns the key under which a peer is counted. A trusted proxy stands for many clients, so its own address has
+   * none.
+   */
   keyOf(peer: Pick<PeerInfo, "localAddress" | "remoteAddress"> | undefined): string | undefined {
     if (!this.countsAddresses || peer === undefined || TrustedProxies.hasPeer(this.trusted, peer)) return undefined
     return addressKey(peer.remoteAddress)
   }
 
-  /** Counts a connection that was accepted. Its `refusal` says whether there is room for it. */
+  /** Counts an accepted connection. Its `refusal` is set if there is no room for it. */
   enter(address: string | undefined): Candidate {
     const candidate = new Candidate(address, Monotonic.millisUnsafe(this.clock), this.makeRoom(address))
     this.all.enter(candidate)
@@ -161,7 +163,7 @@ export class Admission {
     return candidate
   }
 
-  /** Counts a handshake by the address that the PROXY protocol told, and says whether there is room for it. */
+  /** Counts a handshake by the address that the PROXY protocol gave. Returns a refusal if there is no room for it. */
   identify(
     candidate: Candidate,
     peer: Pick<PeerInfo, "localAddress" | "remoteAddress"> | undefined
@@ -169,9 +171,9 @@ export class Admission {
     return this.countFor(candidate, this.keyOf(peer))
   }
 
-  /** Counts a handshake by the client for which a trusted proxy forwards it, and says whether there is room for it. */
+  /** Counts a handshake by the client that a trusted proxy forwards. Returns a refusal if there is no room for it. */
   forwarded(candidate: Candidate, { proxy, remoteAddress }: Peer): Refusal | undefined {
-    // A proxy that does not say for whom it forwards is many clients.
+    // A proxy that does not name the client stands for many clients.
     const isTold = this.countsAddresses && remoteAddress !== proxy?.remoteAddress
     return this.countFor(candidate, isTold ? addressKey(remoteAddress) : undefined)
   }
@@ -184,7 +186,7 @@ export class Admission {
     return refusal
   }
 
-  /** The handshake is over. */
+  /** Removes a handshake that has ended. */
   leave(candidate: Candidate): void {
     const { address } = candidate
     candidate.stage = undefined
@@ -192,13 +194,13 @@ export class Admission {
     if (address !== undefined) this.change(address, (own) => own.leave(candidate))
   }
 
-  /** A handshake led to a connection. */
+  /** Counts a connection whose handshake succeeded. */
   opened(address: string | undefined): void {
     this.all.open++
     if (address !== undefined) this.of(address).open++
   }
 
-  /** A connection is gone. */
+  /** Removes a closed connection. */
   closed(address: string | undefined): void {
     this.all.open--
     if (address !== undefined) this.change(address, (own) => void own.open--)
@@ -219,7 +221,7 @@ export class Admission {
     return undefined
   }
 
-  /** Makes the oldest silent handshake give way, if there is one. */
+  /** Evicts the oldest silent handshake. Returns whether there was one. */
   private evictFrom({ underWay }: Tally): boolean {
     const now = Monotonic.millisUnsafe(this.clock)
     for (const candidate of underWay) {

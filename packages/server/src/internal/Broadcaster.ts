@@ -1,5 +1,5 @@
 /**
- * Messages for all connections of a server: a topic that nobody subscribes to, so that a connection has a place in it
+ * Sends messages to all connections of a server. It works like a topic without subscriptions: a connection has a queue
  * only while it is behind.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
@@ -19,7 +19,7 @@ export class Broadcaster {
   private readonly tally: FanoutCounters | undefined
   private sent = 0
 
-  /** `connections` gives those that are open now. */
+  /** `connections` returns the open connections. */
   constructor(connections: () => ReadonlyArray<Connection>, slice: number, tally: FanoutCounters | undefined) {
     this.tally = tally
     this.channel = new Dispatcher<Recipient>(

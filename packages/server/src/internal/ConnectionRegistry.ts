@@ -1,5 +1,5 @@
 /**
- * The connections of one server that are open now, and how they are brought to an end together.
+ * The open connections of one server, and how a drain closes them together.
  */
 import type { Budget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
@@ -16,11 +16,11 @@ import type { Task } from "./Runner.ts"
 
 export class ConnectionRegistry {
   readonly admission: Admission
-  // With what runs for each, once it does. One is in here until all about it is over.
+  // Each connection with its current task, once it has one. It stays here until its handlers and finalizers are done.
   private readonly open = new Map<Connection, Task | undefined>()
   private readonly empty = Latch.makeUnsafe(true)
   private draining: DrainRequest | undefined = undefined
-  // What is done about a connection whose handshake was under way when the drain began.
+  // Closes a connection whose handshake was under way when the drain began.
   private onLate: ((connection: Connection) => void) | undefined = undefined
 
   private readonly budget: Budget
@@ -38,13 +38,13 @@ export class ConnectionRegistry {
     return Array.from(this.open.keys()).filter((connection) => connection.closeInfo === undefined)
   }
 
-  /** Why every new connection is refused now, or `undefined` where it is not so. */
+  /** The refusal of every new connection, or `undefined` if they are accepted. */
   get refusal(): Refusal | undefined {
     if (this.draining?.refuses === true) return { status: 503, reason: "the server is shutting down" }
     return this.budget.isExceeded ? { status: 503, reason: "the server is busy" } : undefined
   }
 
-  /** Counts a connection that was accepted. */
+  /** Counts an accepted connection. */
   beginHandshake(peer: Pick<PeerInfo, "localAddress" | "remoteAddress"> | undefined): Candidate {
     this.empty.closeUnsafe()
     return this.admission.enter(this.admission.keyOf(peer))
@@ -56,12 +56,12 @@ export class ConnectionRegistry {
   }
 
   private openWhenEmpty(): void {
-    // Who is refused is not waited for: its answer was written already.
+    // A drain does not wait for refused connections: their responses were written already.
     const awaited = this.draining?.refuses === false ? this.admission.size : 0
     if (this.open.size + awaited === 0) this.empty.openUnsafe()
   }
 
-  /** Adds a connection, which counts for an address until it is removed. */
+  /** Adds a connection, which counts for `address` until it is removed. */
   add(connection: Connection, address: string | undefined): void {
     this.open.set(connection, undefined)
     this.admission.opened(address)
@@ -69,7 +69,7 @@ export class ConnectionRegistry {
     this.onLate?.(connection)
   }
 
-  /** Remembers what runs for a connection. */
+  /** Records the current task of a connection. */
   track(connection: Connection, task: Task): void {
     if (this.open.has(connection)) this.open.set(connection, task)
   }
@@ -80,8 +80,8 @@ export class ConnectionRegistry {
   }
 
   /**
-   * Interrupts what is left, handshakes and handlers, and then what the handlers do after the end of their connections;
-   * each has `patience`. What cannot be interrupted is left to itself, and named in the log.
+   * Interrupts the handshakes and handlers that are left, then the handlers that run after the close; each round takes
+   * at most `patience`. Logs the connections whose handlers cannot be interrupted.
    */
   interrupt(patience: Duration.Duration): Effect.Effect<void> {
     const round = Effect.suspend(() => {
@@ -100,14 +100,14 @@ export class ConnectionRegistry {
       const connections = Array.from(this.open.keys(), ({ id, request }) => `connection ${id} (${request.path})`)
       const more = connections.length > MOST_NAMED ? [`${connections.length - MOST_NAMED} more`] : []
       const named = [...connections.slice(0, MOST_NAMED), ...more]
-      return Effect.logWarning(`Stopped with handlers that cannot be interrupted left behind: ${named.join(", ")}`)
+      return Effect.logWarning(`Stopped while handlers that cannot be interrupted still run: ${named.join(", ")}`)
     })
   }
 
   /**
-   * Interrupts handlers of connections that are over for so long. Runs until it is interrupted.
+   * Interrupts handlers whose connections have been closed for `grace`. Runs until it is interrupted.
    *
-   * One look at all connections now and then, in place of a timer for each that ends.
+   * It looks at all connections periodically, which is cheaper than a timer for each that closes.
    */
   interruptOverdueHandlers(grace: Duration.Duration): Effect.Effect<never> {
     const late = new Map<Connection, { readonly task: Task; looks: number }>()
@@ -126,10 +126,10 @@ export class ConnectionRegistry {
   }
 
   /**
-   * Brings all connections to an end. Three quarters of the time are for finishing what was received; whoever is busy
-   * then gets its close frame all the same, and when the time is over the sockets are dropped. A connection whose
-   * handshake ends during the drain takes part in the steps that are left; after the drain it is closed at once, and
-   * dropped after a quarter of the time.
+   * Closes all connections. They have three quarters of `timeout` to finish the messages that they received. Then busy
+   * ones get a close frame too, and at the end of `timeout` the server drops the sockets. A connection whose handshake
+   * ends during the drain joins the steps that are left. One whose handshake ends after the drain is closed at once,
+   * and dropped after a quarter of `timeout`.
    */
   drain(farewell: DrainRequest): Effect.Effect<void> {
     const { code, isFinal, reason, timeout } = farewell
@@ -138,7 +138,7 @@ export class ConnectionRegistry {
       this.draining = farewell
       this.onLate = (connection) => void fork(Effect.ignore(connection.drain(code, reason)))
       this.openWhenEmpty()
-      // Those who are here when the step begins.
+      // Runs for the connections that are open when the step begins.
       const everyone = (goodbye: (connection: Connection) => Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
         Effect.suspend(() =>
           Effect.forEach(this.connections, (connection) => Effect.ignore(goodbye(connection)), {
@@ -157,7 +157,7 @@ export class ConnectionRegistry {
         everyone((connection) => connection.close(code, reason))
       )
       const abort = (connection: Connection): Effect.Effect<void> =>
-        ConnectionHandler.abandon(connection, "the server could not wait any longer")
+        ConnectionHandler.abandon(connection, "drain timeout exceeded")
       const closeNow = (connection: Connection): Effect.Effect<void> =>
         Effect.flatMap(
           endsWithin(Effect.ignore(connection.close(code, reason)), Duration.times(timeout, 1 / 4), isFinal),
@@ -178,22 +178,22 @@ export class ConnectionRegistry {
 
 const interruptLate = (connection: Connection, task: Task): Effect.Effect<void> =>
   Effect.andThen(
-    Effect.logWarning("A handler goes on although its connection is over, and is interrupted"),
+    Effect.logWarning("Interrupting a handler that still runs after handlerTimeoutAfterClose"),
     stop(task)
   ).pipe(Effect.asVoid, Effect.annotateLogs({ connection: connection.id }))
 
-// How many connections a warning names.
+// Maximum connections that a warning names.
 const MOST_NAMED = 20
 
-// How often a connection that is over is looked at before its handler is interrupted.
+// How many times a closed connection is seen before its handler is interrupted.
 const LOOKS = 4
 
 interface DrainRequest {
   readonly code: number
   readonly reason: string
   readonly timeout: Duration.Duration
-  /** Whether whoever comes now is refused. Otherwise it is let in, to be told goodbye. */
+  /** Whether new connections are refused. Otherwise they are accepted and then drained. */
   readonly refuses: boolean
-  /** Whether the drain belongs to the end of the server's Scope, when a test no longer moves its clock. */
+  /** Whether the drain is part of closing the server's Scope, when a test no longer moves its clock. */
   readonly isFinal: boolean
 }

@@ -1,6 +1,6 @@
 /**
- * From an accepted socket to the end of its conversation: first the handshake, then whatever runs the program. The two
- * follow each other and do not nest, so that an idle connection holds nothing of the handshake.
+ * The life of a connection from the accepted socket on: first the handshake, then the runner of the program. The two
+ * run one after the other and are not nested, so an idle connection retains nothing of the handshake.
  */
 import type * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
@@ -26,13 +26,13 @@ import { rejectBeforeRequest } from "./rejectBeforeRequest.ts"
 import type { ConnectionRegistry } from "./ConnectionRegistry.ts"
 import type { Runner, Task, RunContext } from "./Runner.ts"
 
-/** What all conversations of a server have in common. */
+/** What all connections of a server share. */
 export class ConnectionSupervisor<R> implements ArrivalListener {
   readonly runner: Runner<R>
   readonly acceptor: Accept.Acceptor<R>
   readonly roster: ConnectionRegistry
   readonly context: Context.Context<R>
-  /** The connections that are no sockets yet. */
+  /** The connections that have no socket yet, since their PROXY header or TLS handshake is under way. */
   readonly arriving = new Map<Arrival, Arriving<R>>()
   readonly annotations: Readonly<Record<string, unknown>>
   readonly logsDebug: boolean
@@ -52,8 +52,8 @@ export class ConnectionSupervisor<R> implements ArrivalListener {
   }
 
   /**
-   * Starts with a socket that was accepted; `onEnd` hears when all about it is over. `arrival` is what was heard of the
-   * connection before it became a socket.
+   * Starts the handshake on an accepted socket. Calls `onEnd` when the connection and its finalizers are done.
+   * `arrival` is the record of the connection from before it had a socket.
    */
   start(socket: Socket.Socket, onEnd: (() => void) | undefined, arrival?: Arrival): void {
     const arriving = arrival && this.arriving.get(arrival)
@@ -76,11 +76,13 @@ export class ConnectionSupervisor<R> implements ArrivalListener {
   }
 }
 
-/** A connection that is counted and timed among the handshakes while its PROXY header or TLS handshake is under way. */
+/**
+ * A connection whose PROXY header or TLS handshake is under way; it counts among the handshakes and has their timeout.
+ */
 class Arriving<R> implements Accept.HandshakeUnderWay {
   readonly candidate: Candidate
   readonly time: Accept.StartedTime
-  /** Why it is refused since its address is known. */
+  /** The refusal that follows from its address, once that is known. */
   refusal: Refusal | undefined = undefined
   private readonly server: ConnectionSupervisor<R>
   private readonly arrival: Arrival
@@ -97,13 +99,13 @@ class Arriving<R> implements Accept.HandshakeUnderWay {
     return this.arrival.hasSent ? "partial" : "silent"
   }
 
-  /** The PROXY header told the address of the peer. */
+  /** Counts the connection by the address in its PROXY header. */
   identify(): void {
     const { remoteAddress } = this.arrival
     this.refusal = this.server.roster.admission.identify(this.candidate, { remoteAddress, localAddress: undefined })
   }
 
-  /** There is a socket, for the rest of the handshake or for a refusal. */
+  /** Passes the connection on, now that it has a socket: to the handshake, or to be refused. */
   handOver(refusal: Refusal | undefined): void {
     this.time.hasSent = this.arrival.hasSent
     if (refusal !== undefined) this.time.stop()
@@ -118,7 +120,7 @@ class Arriving<R> implements Accept.HandshakeUnderWay {
     this.end()
   }
 
-  /** There will be no socket. */
+  /** Ends a connection that will have no socket. */
   end(): void {
     const { arriving, roster } = this.server
     arriving.delete(this.arrival)
@@ -131,12 +133,12 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
   private readonly server: ConnectionSupervisor<R>
   private readonly socket: Socket.Socket
   private readonly onEnd: (() => void) | undefined
-  // What came with the request, such as the parameters of a route.
+  // Services that came with the request, such as the parameters of a route.
   private readonly services: Context.Context<never> | undefined
   private readonly scope = Scope.makeUnsafe()
-  // The handshake first, and the connection when that is done.
+  // Set during the handshake; `opened` is set after it.
   private candidate: Candidate | undefined = undefined
-  // What the connection counts for.
+  // The key under which admission counts the connection.
   private address: string | undefined = undefined
   private opened: Connection | undefined = undefined
 
@@ -166,7 +168,7 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
       refusal === undefined
         ? acceptor.begin(this.socket, this.context, this.scope, this, arriving?.time)
         : this.refuse(refusal)
-    // It may be over already.
+    // The handshake may have ended already.
     if (roster.admission.has(candidate)) candidate.stage = handshake
   }
 
@@ -199,7 +201,7 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
     this.address = candidate.address
     this.report(() => connectMessage(connection))
     roster.add(connection, this.address)
-    // In this order, so that a drain does not miss it between the two.
+    // Added before the handshake is removed, so that a drain always sees one of the two.
     roster.endHandshake(candidate)
     runner.start(this)
   }
@@ -230,7 +232,7 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
     finalizers.addObserver(() => this.onReleased())
   }
 
-  // What the program registered with the Scope is released: whoever waits for the end of the server may go on.
+  // Runs when the Scope's finalizers have run. Until then a drain waits for the connection.
   private onReleased(): void {
     if (this.opened !== undefined) this.server.roster.remove(this.opened, this.address)
     this.onEnd?.()
@@ -238,13 +240,13 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
 
   private reportHandshake(cause: Cause.Cause<Accept.AcceptError>): void {
     const error = Cause.findError(cause)
-    if (Result.isSuccess(error)) this.report(() => `No connection: ${error.success.message}`)
+    if (Result.isSuccess(error)) this.report(() => `Handshake failed: ${error.success.message}`)
     else if (!Cause.hasInterruptsOnly(cause)) {
-      Effect.runForkWith(this.server.context)(Effect.logError("The handshake failed", cause))
+      Effect.runForkWith(this.server.context)(Effect.logError("Handshake failed", cause))
     }
   }
 
-  // Names and addresses are looked up only where somebody reads them.
+  // The message is built only if debug messages are logged.
   private report(message: () => string): void {
     if (!this.server.logsDebug) return
     const context = this.opened === undefined ? this.server.context : this.makeContext()

@@ -1,8 +1,8 @@
 /**
- * What is published to one audience, in order: passes over all who are to get it, in slices.
+ * Delivers the messages of one topic, or of broadcast, in order: it passes over all subscribers, in slices.
  *
- * A pass takes the messages that have gathered and hands each subscriber all of them before it turns to the next, so
- * that each connection is written to once and what is being filled is used again at once.
+ * A pass takes the messages that are waiting and gives each subscriber all of them before it goes to the next, so that
+ * each connection gets one write, and the write buffer is free for the next connection at once.
  */
 import type { Recipient } from "@effect-ws/connection/Fanout"
 import type { AsyncTransform } from "@effect-ws/protocol/Extension"
@@ -10,24 +10,24 @@ import type { Subscriber, SubscriberQueue } from "./SubscriberQueue.ts"
 import type { PublishJob } from "./PublishJob.ts"
 import type { SliceScheduler, Work } from "./SliceScheduler.ts"
 
-/** Who is to get what is published. */
+/** How a dispatcher sees the receivers of its messages. */
 export interface Audience<Item> {
   readonly recipient: (item: Item) => Recipient
-  /** The one's backlog and order, where there is any. */
+  /** Returns the state of a receiver that may have a queue, if there is any. */
   readonly member: (item: Item) => Subscriber | undefined
-  /** Whether a message is for this one. */
+  /** Whether a message is for this receiver. */
   readonly includes: (item: Item, publication: PublishJob) => boolean
-  /** Where to put a message that the connection does not take now. */
+  /** Returns the queue for a message that the connection cannot take now. */
   readonly place: (item: Item, publication: PublishJob) => SubscriberQueue
 }
 
-// The most messages of a pass; it bounds by how much a turn exceeds its slice.
+// Maximum messages of a pass; it bounds by how much a turn can exceed its slice.
 const mostAtOnce = 64
 
 export class Dispatcher<Item> implements Work {
   isListed = false
   private readonly audience: Audience<Item>
-  // All who are there. Who comes or goes during a pass may be seen or not.
+  // Returns all receivers. A pass may or may not see receivers that join or leave during it.
   private readonly all: () => Iterator<Item>
   private readonly turns: SliceScheduler
   private waiting: Array<PublishJob> = []
@@ -56,7 +56,7 @@ export class Dispatcher<Item> implements Work {
     if (!this.isHeld) this.turns.add(this)
   }
 
-  /** Takes a message back whose pass has not begun. */
+  /** Withdraws a message whose pass has not begun. */
   remove(publication: PublishJob): void {
     const at = this.waiting.indexOf(publication)
     if (at >= 0) this.waiting.splice(at, 1)
@@ -74,7 +74,7 @@ export class Dispatcher<Item> implements Work {
         const next = this.items.next()
         if (next.done === true) {
           this.items = undefined
-          // Publishers go on at once, and may publish again.
+          // Publishers resume at once, and may publish again.
           for (const publication of this.pass.splice(0)) publication.served()
           continue
         }
@@ -86,7 +86,7 @@ export class Dispatcher<Item> implements Work {
     return used
   }
 
-  // Hands one subscriber what is left of the pass; gives how many messages that were.
+  // Gives one receiver the rest of the pass. Returns the number of messages.
   private hand(item: Item): number {
     const { audience } = this
     const recipient = audience.recipient(item)
@@ -120,8 +120,8 @@ export class Dispatcher<Item> implements Work {
     return handed
   }
 
-  // Compressing a large message for all takes its time on another thread. Were each connection to wait for it by itself,
-  // all would be written to in the one turn in which it is done.
+  // A large message is compressed for all on another thread. If each connection waited for that by itself, all of them
+  // would be written to in the one turn in which it completes, so the whole pass waits.
   private hold(pending: AsyncTransform): void {
     this.isHeld = true
     pending.start(() => {

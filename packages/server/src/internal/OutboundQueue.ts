@@ -1,19 +1,18 @@
 /**
- * What waits for one connection that is behind: messages in the order in which they were published, whatever their
- * topics, until the connection takes more.
+ * The queue of one connection that is behind: messages of all its topics in the order in which they were published.
  *
- * It exists only while the connection is behind. Each message in it belongs to a `Place`, which bounds how many there
- * are and may take one back.
+ * It exists only while the connection is behind. Each entry belongs to a `SubscriberQueue`, which bounds their number
+ * and may remove entries.
  */
 import type { Recipient } from "@effect-ws/connection/Fanout"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendOptions } from "@effect-ws/protocol/Session"
 
-/** A message that waits, linked to its neighbours so that any of them can leave at no cost. */
+/** A queued message. Entries are doubly linked, so that removing one costs the same anywhere in the queue. */
 export interface QueueEntry {
   readonly message: PreparedMessage
   readonly options: SendOptions | undefined
-  /** Tells how it left: it was sent, or the connection is closed. Not called where it was taken back. */
+  /** Runs when the entry has left: it was sent, or the connection is closed. Does not run after `remove`. */
   readonly left: (wasSent: boolean) => void
   before: QueueEntry | undefined
   after: QueueEntry | undefined
@@ -39,7 +38,7 @@ export class OutboundQueue {
     this.forget ??= this.recipient.onWritable(() => this.onReady())
   }
 
-  /** Takes a message back. */
+  /** Removes an entry without sending it. */
   remove(letter: QueueEntry): void {
     this.unlink(letter)
     if (this.oldest === undefined) this.end()
@@ -66,7 +65,7 @@ export class OutboundQueue {
       letter.left(wasSent)
     }
     if (wrote) recipient.flushUnsafe()
-    // What was written may have brought messages in, or ended the connection.
+    // Sending may have queued further messages, or closed the connection.
     if (this.oldest === undefined) this.end()
     else this.forget ??= recipient.onWritable(() => this.onReady())
   }

@@ -1,5 +1,5 @@
 /**
- * One message on its way to all who are to get it, and the account of what became of it.
+ * One published message on its way to all subscribers, and the counts of its outcomes.
  */
 import * as Fanout from "@effect-ws/connection/Fanout"
 import type { Recipient, FanoutCounters } from "@effect-ws/connection/Fanout"
@@ -11,21 +11,21 @@ import type { PublishResult, PublishOptions } from "../Topics.ts"
 import type { QueueEntry } from "./OutboundQueue.ts"
 import type { SubscriberQueue, SubscriberQueueOptions } from "./SubscriberQueue.ts"
 
-/** Where a message sets out from. */
+/** The dispatcher of a message. */
 export interface PublishTarget {
   readonly add: (publication: PublishJob) => void
-  /** Takes it back, if it has not set out. */
+  /** Withdraws a message whose pass has not begun. */
   readonly remove: (publication: PublishJob) => void
 }
 
 export class PublishJob {
   readonly message: PreparedMessage
   readonly options: SendOptions | undefined
-  /** Who is left out. */
+  /** The receiver to skip. */
   readonly except: Recipient | undefined
-  /** What it says of those that are behind, for who has not said anything. */
+  /** Options of a broadcast, for its queues. A subscription has options of its own. */
   readonly behind: SubscriberQueueOptions
-  /** Its number: who joined later does not get it. */
+  /** Its sequence number: subscriptions that began later do not get it. */
   readonly number: number
 
   subscribers = 0
@@ -62,7 +62,7 @@ export class PublishJob {
     return { subscribers, delivered, queued, dropped, disconnected, closed }
   }
 
-  /** The publisher waits for one that is behind, unless it has given up waiting. */
+  /** Makes the publisher wait for a subscriber that is behind. Returns nothing if the publisher was interrupted. */
   waitFor(place: SubscriberQueue): WaitingEntry | undefined {
     if (this.isAbandoned) return undefined
     const letter = new WaitingEntry(this, place)
@@ -79,14 +79,14 @@ export class PublishJob {
     this.step()
   }
 
-  /** Everyone was looked at. */
+  /** Records that the pass has visited all subscribers. */
   served(): void {
     this.isServed = true
     if (this.isDone) this.tally?.add(this)
     this.step()
   }
 
-  // Whether everyone was looked at, and nobody is waited for.
+  // Whether the pass has visited all subscribers, and the publisher waits for none of them.
   private get isDone(): boolean {
     return this.isServed && (this.waiting === undefined || this.waiting.size === 0)
   }
@@ -97,7 +97,7 @@ export class PublishJob {
     onStep?.()
   }
 
-  /** Sends it, and waits until everyone was served, then for those that are waited for. */
+  /** Publishes the message, and waits for the end of its pass and then for subscribers that are behind. */
   run(channel: PublishTarget): Effect.Effect<PublishResult> {
     const next = (begin: () => void): Effect.Effect<void> =>
       Effect.callback((resume) => {
@@ -124,7 +124,7 @@ export class PublishJob {
     )
   }
 
-  // Disconnects those who are still behind when their time is over.
+  // Disconnects subscribers that are still behind at the end of their `backpressureTimeout`.
   private get expiring(): Effect.Effect<never> {
     const times = new Set(Array.from(this.waiting ?? [], ({ place }) => place.options.waitMillis))
     const expire = (millis: number): Effect.Effect<void> =>
@@ -137,7 +137,7 @@ export class PublishJob {
     return Effect.andThen(Effect.forEach(times, expire, { concurrency: "unbounded", discard: true }), Effect.never)
   }
 
-  // Without a publisher that waits nothing bounds what would gather, so it is taken back.
+  // Without a waiting publisher nothing bounds the entries that wait for subscribers, so they are withdrawn.
   private abandon(): void {
     this.isAbandoned = true
     if (this.isServed && !this.isDone) this.tally?.add(this)
@@ -146,7 +146,7 @@ export class PublishJob {
   }
 }
 
-/** A message that its publisher waits for. */
+/** An entry that the publisher waits for. */
 export class WaitingEntry implements QueueEntry {
   before: QueueEntry | undefined = undefined
   after: QueueEntry | undefined = undefined
@@ -171,7 +171,7 @@ export class WaitingEntry implements QueueEntry {
     this.publication.settle(this, wasSent ? "delivered" : "closed")
   }
 
-  /** The place is given up. */
+  /** Ends the wait, since the subscription has ended. */
   cancel(): void {
     this.takeBack()
     this.publication.settle(this, "closed")
@@ -189,6 +189,6 @@ export class WaitingEntry implements QueueEntry {
   }
 }
 
-/** The close of one that does not read what it subscribed to. */
+/** Creates the close error of a subscriber that does not read. */
 export const tooSlow = (): CloseError.SendableCloseError =>
   new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" })

@@ -1,5 +1,5 @@
 /**
- * What runs the program of each connection: all in which the kinds of server differ.
+ * Runs the program of each connection. The kinds of server differ only here.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as ConnectionHandler from "@effect-ws/connection/ConnectionHandler"
@@ -10,31 +10,34 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Running } from "../Handlers.ts"
 
-/** A connection whose program is to be run. */
+/** A connection whose program is to run. */
 export interface RunContext<R> {
   readonly connection: Connection
-  /** What the program runs with, its Scope included: made afresh with each call, since an idle connection holds none. */
+  /**
+   * Makes the context of the program, its Scope included. It is made at each call, so that an idle connection retains
+   * none.
+   */
   readonly makeContext: () => Context.Context<R>
-  /** Tells what runs for the connection now, so that it can be interrupted. */
+  /** Records the current task of the connection, so that it can be interrupted. */
   readonly track: (task: Task) => void
-  /** To be told when the program is done with the connection. */
+  /** Runs when the program is done with the connection. */
   readonly onEnded: (closeInfo: CloseInfo) => void
 }
 
-/** What runs for a connection: a fiber of its own, or whatever can be told to interrupt its share of another. */
+/** The current task of a connection: a fiber of its own, or its share of a worker's fiber, which can be stopped. */
 export type Task = Fiber.Fiber<unknown, unknown> | { readonly stop: Effect.Effect<void> }
 
-/** Interrupts what runs for a connection, and waits for that. */
+/** Interrupts a task and waits until it has ended. */
 export const stop = (task: Task): Effect.Effect<unknown> => ("stop" in task ? task.stop : Fiber.interrupt(task))
 
 export interface Runner<R> {
-  /** Runs the program on a connection. Interrupting it closes with 1001. */
+  /** Runs the program on a connection. Interrupting it closes the connection with 1001. */
   readonly start: (visit: RunContext<R>) => void
 }
 
 /**
- * Closes a connection as the exit of its program says, and runs what comes after that. Closing has its own bound in time
- * and is not interrupted; what the program does then can be.
+ * Closes a connection according to the exit of its program, then runs `afterwards`. The close has its own timeout and
+ * is uninterruptible; `afterwards` is interruptible.
  */
 export const concludeRun = <R>(
   visit: RunContext<R>,
@@ -54,7 +57,7 @@ export const concludeRun = <R>(
   })
 }
 
-/** A fiber for each connection, which is the handler, no more and no less. */
+/** Runs each handler in a fiber of its own, which does nothing else. */
 export class FiberRunner<E, R> implements Runner<R> {
   private readonly program: Running<E, R>
 

@@ -1,22 +1,22 @@
 /**
- * How much is sent to many in one turn of the event loop: at most a slice, whoever publishes and however much. What is
- * left goes on in the next turn, when everything else that happens in a process has had its own.
+ * Bounds how many messages topics and broadcasts send in one turn of the event loop, over all publishers. The rest is
+ * sent in later turns, after the timers and sockets of the process had theirs.
  *
- * The first slice leaves at the end of the turn in which it was published, so that what several publish in one turn
- * reaches a connection in one write.
+ * The first slice is sent in a microtask at the end of the turn in which it was published, so that several messages
+ * published in one turn reach a connection in one write.
  */
 
-/** Something that sends to many. */
+/** A source of messages to many receivers. */
 export interface Work {
-  /** Whether it stands in the line. */
+  /** Whether it is in the scheduler's queue. */
   isListed: boolean
-  /** Whether it could go on now. */
+  /** Whether it can send now. */
   readonly hasWork: boolean
-  /** Sends at most about `budget` messages, and gives how many it sent: one at least, where it could go on. */
+  /** Sends about `budget` messages at most, and at least one if `hasWork`. Returns the number sent. */
   readonly serve: (budget: number) => number
 }
 
-/** The most messages that are sent to many in one turn, where nothing else is said. */
+/** Default maximum of messages sent in one turn. */
 export const mostInOneTurn = 512
 
 export class SliceScheduler {
@@ -31,13 +31,13 @@ export class SliceScheduler {
     this.left = this.slice
   }
 
-  /** Puts work in the line, once. */
+  /** Queues work, unless it is queued already. */
   add(work: Work): void {
     if (!work.isListed) {
       work.isListed = true
       this.line.push(work)
     }
-    // Where nothing is left of this turn, the next one is on its way.
+    // If nothing is left of this turn, the next one is scheduled already.
     if (this.isScheduled || this.left <= 0) return
     this.isScheduled = true
     queueMicrotask(() => {
@@ -55,7 +55,7 @@ export class SliceScheduler {
     }
     if (this.left === this.slice || this.isRenewing) return
     this.isRenewing = true
-    // Not a microtask and not a fiber's yield: sockets are read and timers fire in between.
+    // Not a microtask and not a fiber's yield: the event loop must read sockets and run timers in between.
     setImmediate(() => {
       this.isRenewing = false
       this.left = this.slice

@@ -1,7 +1,7 @@
 /**
- * A subscriber's place in a topic: what happens there to messages that its connection does not take now.
+ * The queue of one subscription, for messages that its connection cannot take now.
  *
- * Places of one connection share its `Member`, and with it the order in which their messages wait.
+ * The queues of one connection share its `Subscriber`, and with it the order in which their messages are sent.
  */
 import type { Recipient } from "@effect-ws/connection/Fanout"
 import * as Argument from "@effect-ws/protocol/Argument"
@@ -38,21 +38,21 @@ export const subscriberQueueOptions = (
   )
 })
 
-/** A connection that has places. */
+/** A connection with subscriptions. */
 export class Subscriber {
   readonly recipient: Recipient
-  /** What waits, while the connection is behind. */
+  /** The queue of the connection, while it is behind. */
   backlog: OutboundQueue | undefined = undefined
 
   private readonly onCaughtUp: (() => void) | undefined
 
-  /** `onCaughtUp` hears each time that nothing waits any more. */
+  /** `onCaughtUp` runs each time the queue has become empty. */
   constructor(recipient: Recipient, onCaughtUp?: () => void) {
     this.recipient = recipient
     this.onCaughtUp = onCaughtUp
   }
 
-  /** Whether a message goes out at once. */
+  /** Whether a message can be sent at once. */
   get isReady(): boolean {
     return this.backlog === undefined && this.recipient.isWritable
   }
@@ -72,12 +72,12 @@ const none: Set<WaitingEntry> = new Set()
 export class SubscriberQueue {
   readonly member: Subscriber
   options: SubscriberQueueOptions
-  /** The number of the last message that was published before it was taken. */
+  /** The sequence number of the last message published before the subscription. */
   readonly since: number
-  /** The messages that were given up here. */
+  /** The number of messages dropped here. */
   dropped = 0
   queuedBytes = 0
-  /** The messages whose publishers wait for this place. */
+  /** The entries that publishers wait for. */
   awaited: Set<WaitingEntry> = none
   private readonly queue = MutableList.make<QueuedEntry>()
 
@@ -91,12 +91,12 @@ export class SubscriberQueue {
     return this.member.recipient
   }
 
-  /** How many messages wait here. */
+  /** The number of messages in the queue. */
   get queued(): number {
     return this.queue.length
   }
 
-  /** Takes a message that the connection does not take now. */
+  /** Queues a message, drops messages, or disconnects, according to the options. */
   put(publication: PublishJob): void {
     const { maxBytes, maxMessages, onSlowSubscriber } = this.options
     if (onSlowSubscriber === "wait") return this.putWaiting(publication)
@@ -133,7 +133,10 @@ export class SubscriberQueue {
     this.member.defer(letter)
   }
 
-  /** Forgets the oldest message that waits here, where there is one: messages leave in the order in which they came. */
+  /**
+   * Removes the oldest entry, if there is one. Entries leave in the order in which they came, so it is the one to
+   * remove.
+   */
   shift(): QueuedEntry | undefined {
     const letter = MutableList.take(this.queue)
     if (letter === MutableList.Empty) return undefined
@@ -145,14 +148,14 @@ export class SubscriberQueue {
     if (letter !== undefined) this.member.backlog?.remove(letter)
   }
 
-  /** Takes back everything that waits here. */
+  /** Withdraws all entries. */
   clear(): void {
     while (this.queued > 0) this.takeBack(this.shift())
     for (const letter of this.awaited) letter.cancel()
   }
 }
 
-/** A message that waits for its connection while its publisher goes on. */
+/** An entry that no publisher waits for. */
 class QueuedEntry implements QueueEntry {
   before: QueueEntry | undefined = undefined
   after: QueueEntry | undefined = undefined

@@ -1,5 +1,6 @@
 /**
- * Who is subscribed to what. A connection is known here while it has a subscription, a topic while it has a subscriber.
+ * The subscriptions of all connections. A connection is listed here while it has a subscription, a topic while it has a
+ * subscriber.
  */
 import type { Recipient, FanoutCounters } from "@effect-ws/connection/Fanout"
 import * as Argument from "@effect-ws/protocol/Argument"
@@ -48,7 +49,7 @@ export class TopicRegistry {
     this.turns = new SliceScheduler(Argument.limit("batchSize", options.batchSize ?? mostInOneTurn, 1))
   }
 
-  /** Subscribes, or changes the options; `undefined` where there are too many subscriptions. */
+  /** Subscribes, or replaces the options. Returns `undefined` above `maxSubscriptions`. */
   subscribe(recipient: Recipient, name: string, options: SlowSubscriberOptions | undefined): Subscription | undefined {
     const settings = subscriberQueueOptions(options, this.defaults)
     let subscriber = this.subscribers.get(recipient)
@@ -148,10 +149,10 @@ export class TopicRegistry {
   }
 }
 
-/** A connection that has subscriptions. */
+/** A connection with subscriptions. */
 class TopicSubscriber extends Subscriber {
   readonly places = new Map<string, TopicSubscription>()
-  /** Stops looking out for the connection's end. */
+  /** Removes the listener for the end of the connection. */
   readonly forget: () => void
 
   constructor(recipient: Recipient, onOver: () => void) {
@@ -169,7 +170,7 @@ class TopicSubscription extends SubscriberQueue implements Subscription {
     this.topic = topic
   }
 
-  /** The subscription of a connection that is over. */
+  /** Creates the subscription of a connection that is already closed. */
   static ended(topic: string, recipient: Recipient, options: SubscriberQueueOptions): TopicSubscription {
     const place = new TopicSubscription(topic, new Subscriber(recipient), options, 0)
     place.isActive = false

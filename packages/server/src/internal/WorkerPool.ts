@@ -1,10 +1,10 @@
 /**
- * No fiber for a connection: those that have work stand in one queue, each at most once, and a fixed number of workers
- * takes them in turn.
+ * Runs handlers without a fiber for each connection: connections with work stand in one queue, each at most once, and a
+ * fixed number of workers takes them in turn.
  *
- * A worker runs the handlers of one connection on a slice of its events and puts it back when there is more. So the
- * events of one connection stay in order, a busy connection cannot starve the rest, and a quiet one costs no memory but
- * its own. The queue is bounded by the number of open connections.
+ * A worker runs the handlers of one connection on a slice of its events, and queues the connection again if there are
+ * more. So the events of one connection stay in order, a busy connection cannot starve the others, and an idle one
+ * needs no memory but its own. The queue is bounded by the number of open connections.
  */
 import type { ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as Polling from "@effect-ws/connection/Polling"
@@ -39,7 +39,7 @@ export class WorkerPool<E, R> implements Runner<R> {
     this.ready(turns)
   }
 
-  /** Gives a connection to a worker: now, where one has nothing to do, or in its turn. */
+  /** Gives a connection to an idle worker, or queues it. */
   ready(turns: ScheduledConnection<E, R>): void {
     const worker = this.idle.pop()
     if (worker === undefined) MutableList.append(this.queue, turns)
@@ -60,8 +60,8 @@ export class WorkerPool<E, R> implements Runner<R> {
   }
 
   /**
-   * Employs so many workers for as long as the Scope is open. Then a worker has `patience` to end; the handler of one that
-   * does not cannot be interrupted, which was reported before.
+   * Starts `count` workers, for as long as the Scope is open. At its end the workers have `patience` to stop. A handler
+   * that cannot be interrupted may outlast that; the drain has logged it before.
    */
   startWorkers(count: number, patience: Duration.Duration): Effect.Effect<void, never, Scope.Scope> {
     const dismiss = Effect.suspend(() => {
@@ -79,7 +79,7 @@ export class WorkerPool<E, R> implements Runner<R> {
     )
   }
 
-  // A worker is gone for good when a handler that it runs is interrupted, so another one takes its place.
+  // A worker ends when its handler is interrupted, so a new one replaces it.
   private spawnWorker(context: Context.Context<never>): void {
     const worker = new Worker(this.next, context)
     this.workers.add(worker)
@@ -90,7 +90,7 @@ export class WorkerPool<E, R> implements Runner<R> {
     })
   }
 
-  /** Interrupts the handler of one connection, if one runs. */
+  /** Interrupts the handler of one connection, if one is running. */
   stop(turns: ScheduledConnection<E, R>): Effect.Effect<void> {
     for (const worker of this.workers) if (worker.turns === turns) return Fiber.interrupt(worker.fiber)
     return Effect.void
@@ -98,7 +98,7 @@ export class WorkerPool<E, R> implements Runner<R> {
 }
 
 class Worker<E, R> {
-  /** Whose turn it is. */
+  /** The connection that the worker is serving. */
   turns: ScheduledConnection<E, R> | undefined = undefined
   readonly fiber: Fiber.Fiber<never>
 
@@ -115,13 +115,13 @@ class Worker<E, R> {
   }
 }
 
-/** One connection, as the workers see it. */
+/** A connection in the queue of the workers. */
 class ScheduledConnection<E, R> implements Polling.Poller {
   private readonly runner: WorkerPool<E, R>
   private readonly visit: RunContext<R>
   private readonly poll: Polling.Poll
   private isOpen = false
-  // Kept from the first event on: a connection that has never said anything holds none.
+  // Kept from the first event on, so that a connection without events retains none.
   private context: Context.Context<R> | undefined = undefined
 
   constructor(runner: WorkerPool<E, R>, visit: RunContext<R>) {
@@ -138,7 +138,7 @@ class ScheduledConnection<E, R> implements Polling.Poller {
     return this.runner.stop(this)
   }
 
-  /** One turn of this connection. */
+  /** Serves the connection once: `onOpen`, or a slice of its events. */
   take(worker: Worker<E, R>): Effect.Effect<void> {
     if (this.isOpen) this.context ??= this.visit.makeContext()
     const context = this.context ?? this.visit.makeContext()
@@ -168,7 +168,7 @@ class ScheduledConnection<E, R> implements Polling.Poller {
     })
   }
 
-  /** Ends a turn: what is left to do, or closing, is for later. */
+  /** Ends a turn: queues the connection again, waits for events, or closes it. */
   settle(exit: Exit.Exit<void, E>): void {
     if (Exit.isSuccess(exit)) {
       if (this.poll.done()) return
@@ -177,7 +177,7 @@ class ScheduledConnection<E, R> implements Polling.Poller {
     const { closed, failed } = this.runner.dispatch
     const { visit } = this
     if (Exit.isSuccess(exit)) return concludeRun(visit, exit, closed)
-    // What is told to the program now may wait, and closing waits for the peer: no worker should.
+    // `onError` may wait, and closing waits for the peer: neither may occupy a worker.
     const telling = Effect.runForkWith(visit.makeContext())(failed(visit.connection, exit))
     visit.track(telling)
     telling.addObserver(() => concludeRun(visit, exit, closed))

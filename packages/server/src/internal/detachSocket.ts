@@ -1,9 +1,9 @@
 /**
- * Takes the socket of a request to upgrade away from Effect's HTTP server of Node.
+ * Detaches the socket of an upgrade request from Effect's HTTP server on Node.
  *
- * That server knows one upgrade, by `ws`. What it offers beside is Node's own objects, and those are enough: when our
- * handshake answers, the server's response loses its socket and passes for ended, so the server writes nothing. Until
- * then the response can still be sent, by middleware that gives up the handshake.
+ * That server supports upgrades by `ws` alone, but it exposes Node's own objects, and those are enough. When our
+ * handshake answers, the server's response is detached from its socket and marked as ended, so the server writes
+ * nothing. Until then middleware that interrupts the handshake can still send the response.
  */
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import type { PushSocket, RequestHead } from "@effect-ws/transport/Push"
@@ -16,25 +16,25 @@ import * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import { WebSocketServer } from "../WebSocketServer.ts"
 
-/** Gives the head of a request as it was sent, or `undefined` where it is not Node's. */
+/** Returns the head of a request as it was sent, or `undefined` if the request is not Node's. */
 export const headOf = (request: HttpServerRequest): RequestHead | undefined => {
   const message: unknown = NodeHttpServerRequest.toIncomingMessage(request)
   return message instanceof Http.IncomingMessage ? HttpUpgrade.headOf(message) : undefined
 }
 
-/** Gives Node's request where it is one that asks for an upgrade, or `undefined`. */
+/** Returns Node's request if it asks for an upgrade, or `undefined`. */
 export const upgradeOf = (request: HttpServerRequest): Http.IncomingMessage | undefined => {
   const message: unknown = NodeHttpServerRequest.toIncomingMessage(request)
-  // Node sets `upgrade` where it has let go of the socket.
+  // Node sets `upgrade` once it has detached the parser from the socket.
   const isUpgrade = message instanceof Http.IncomingMessage && "upgrade" in message && message.upgrade === true
   return isUpgrade ? message : undefined
 }
 
 /**
- * Gives the socket, with the request and its context, or `undefined` when it is closed already. `onAnswer` hears with
- * which status the request was answered.
+ * Returns the socket, with the request and its context, or `undefined` if it is closed already. Calls `onAnswer` with
+ * the status of the response.
  *
- * On Bun, `end` and `destroy` of a response write to the socket even when it was detached, so neither is called.
+ * On Bun, `end` and `destroy` of a response write to the socket even after `detachSocket`, so neither is called.
  */
 export const detachSocket = (
   request: HttpServerRequest,
@@ -50,7 +50,7 @@ export const detachSocket = (
     response.detachSocket(stream)
     Object.defineProperty(response, "writableEnded", { value: true })
   }
-  // What the server provides by itself must not be hidden by what the request came with.
+  // The request's context must not replace the services that the server provides itself.
   const services = Context.omit(
     Scope.Scope,
     WebSocketServer,

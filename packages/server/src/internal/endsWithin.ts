@@ -1,5 +1,5 @@
 /**
- * The bound of every wait at the end of a server.
+ * The timeout of every wait at the end of a server.
  */
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import type * as Duration from "effect/Duration"
@@ -7,7 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 
-/** Tells whether an effect ended in time. While a Scope closes, time is also over when a virtual clock has stopped. */
+/**
+ * Returns whether an effect ended within `timeout`. While a Scope closes, a virtual clock that has stopped also ends
+ * the wait.
+ */
 export const endsWithin = (
   wait: Effect.Effect<unknown>,
   timeout: Duration.Duration,
@@ -18,8 +21,8 @@ export const endsWithin = (
 }
 
 /**
- * Runs what interrupts fibers while a Scope closes, and tells whether they ended in time. Interrupting waits for fibers
- * that cannot be interrupted, so it goes on in a fiber of its own.
+ * Runs an effect that interrupts fibers while a Scope closes, and returns whether they ended in time. The effect waits
+ * for fibers that cannot be interrupted, so it runs in a fiber of its own.
  */
 export const interruptsWithin = (
   interrupting: Effect.Effect<unknown>,

@@ -1,5 +1,5 @@
 /**
- * The hash functions of the system, and what is compared by them.
+ * Node's hash functions and constant-time comparison, for authentication.
  */
 import type { DigestSecret, Hash, HashName } from "@effect-ws/protocol/DigestAuth"
 import * as Redacted from "effect/Redacted"
@@ -20,7 +20,7 @@ export const sha256 = (text: string): Uint8Array => createHash("sha256").update(
 
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b)
 
-/** A password that nobody has. */
+/** A random password, compared with when there is no such user. */
 export const decoy: Extract<DigestSecret, { _tag: "Password" }> = {
   _tag: "Password",
   password: Redacted.make(randomUUID())

@@ -1,8 +1,8 @@
 /**
- * Answers requests at the path of a route whose method has no route.
+ * Answers requests at the path of a route for other methods than GET.
  *
- * Effect's `HttpRouter` answers them with 404. Routes for the other methods would be in the way of a program that has,
- * say, a POST at the same path, so this is a middleware that looks only at requests for which no route was found.
+ * Effect's `HttpRouter` answers them with 404. Routes for the other methods would shadow those of a program that has,
+ * say, a POST at the same path. So this is a middleware that handles only requests for which no route was found.
  */
 import * as Effect from "effect/Effect"
 import * as FindMyWay from "effect/http/FindMyWay"
@@ -10,7 +10,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import { HttpServerError } from "effect/http/HttpServerError"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 
-/** Answers with `response` where only the method of a request does not fit. A router with a prefix keeps its 404. */
+/** Answers with `response` if a request fits the path but not the method. A router with a prefix keeps its 404. */
 export const refuseOtherMethods = (
   router: HttpRouter.HttpRouter,
   path: HttpRouter.PathInput,

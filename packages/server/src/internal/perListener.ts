@@ -1,6 +1,6 @@
 /**
- * A Layer of something that accepts connections. Effect builds one Layer value once, wherever it is provided; on a second
- * listener nobody would accept then. So there is one for each listener, and one for all who need it on the same listener.
+ * A Layer of a server that builds one instance for each listener. Effect builds a Layer value once, wherever it is
+ * provided, so a second listener would have no server. All uses of the same listener share its instance.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * Refuses a socket before its request was read.
+ * Rejects a connection before its request was read.
  */
 import * as Accept from "@effect-ws/connection/Accept"
 import * as Telemetry from "@effect-ws/connection/Telemetry"

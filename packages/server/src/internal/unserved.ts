@@ -1,8 +1,9 @@
 /**
- * An HTTP server that listens and has no application. Node would leave its clients waiting without a word.
+ * Answers on behalf of an HTTP server that listens without an application. Node would leave its clients without an
+ * answer.
  *
- * The usual cause: Effect builds one Layer value once, so what one call of `HttpRouter.serve` returns serves the first of
- * the servers that it is given to, and no other.
+ * The usual cause: Effect builds a Layer value once, so the Layer that one call of `HttpRouter.serve` returned serves
+ * the first of the servers that it is provided with, and no other.
  */
 import type { HttpServer } from "@effect-ws/transport/HttpUpgrade"
 import type * as Http from "node:http"
@@ -11,7 +12,7 @@ import type { Duplex } from "node:stream"
 
 const body = "nothing is served on this port\n"
 
-/** Answers with 503, and calls `onFirst` with the first request, until the function that it gives is called. */
+/** Answers with 503 and calls `onFirst` at the first request, until the returned function is called. */
 export const answerUnserved = (server: HttpServer, onFirst: () => void): (() => void) => {
   const events: Net.Server = server
   let isTold = false
@@ -25,7 +26,7 @@ export const answerUnserved = (server: HttpServer, onFirst: () => void): (() => 
   }
   const upgrade = (_: Http.IncomingMessage, stream: Duplex): void => {
     tell()
-    // A reset is no concern of anybody here.
+    // A reset by the peer needs no handling.
     stream.on("error", () => {})
     stream.end(
       "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n" +
