@@ -18,8 +18,8 @@ describe("raw frames", () => {
       "server: Ping",
       "client: Pong",
       "client: Text",
-      "server: PeerClose",
-      "client: PeerClose",
+      "server: CloseReceived",
+      "client: CloseReceived",
       "the local end began, and it was clean"
     ])
   })
