@@ -26,7 +26,7 @@ const KiB = 1024
 describe("a bundle for browsers", { timeout: 60_000 }, () => {
   it.live("imports nothing of Node", () =>
     Effect.gen(function* () {
-      for (const module of ["@effect-ws/browser", "@effect-ws/connection/TypedConnection"]) {
+      for (const module of ["@effect-ws/browser", "@effect-ws/connection/ResumableClient"]) {
         const { code, external, modules } = yield* bundle(import.meta.dirname, `export * from "${module}"`)
         assert.deepStrictEqual(external, [], module)
         assert.notMatch(code, /\b(?:require\(|process\.|Buffer\.)/, module)

@@ -100,7 +100,10 @@ describe("Conflation", () => {
       yield* Fiber.interrupt(reading)
       assert.isAbove(prices.replaced, 0)
       for (const last of [price("ODD", count - 1), price("EVEN", count)]) {
-        assert.deepStrictEqual(received.findLast(({ symbol }) => symbol === last.symbol), last)
+        assert.deepStrictEqual(
+          received.findLast(({ symbol }) => symbol === last.symbol),
+          last
+        )
       }
     }).pipe(Effect.provide(Memory.layer({ port: 80, pipeSize: 1000, readAhead: 1 })))
   )

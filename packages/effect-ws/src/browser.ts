@@ -7,6 +7,8 @@
 export * from "@effect-ws/browser"
 export * as InvalidMessage from "@effect-ws/connection/InvalidMessage"
 export * as MessageCodec from "@effect-ws/connection/MessageCodec"
+export * as ResumableClient from "@effect-ws/connection/ResumableClient"
+export * as ResumableSession from "@effect-ws/connection/ResumableSession"
 export * as TypedConnection from "@effect-ws/connection/TypedConnection"
 export * as CloseCode from "@effect-ws/protocol/CloseCode"
 export * as CloseError from "@effect-ws/protocol/CloseError"
