@@ -1,6 +1,7 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import type { Http2Options } from "@effect-ws/transport/Http2"
+import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Tls from "@effect-ws/transport/Tls"
 import { assert, describe, it } from "@effect/vitest"
@@ -11,7 +12,7 @@ import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import * as Http2Peer from "./support/Http2Peer.ts"
-import { certificate } from "./support/transports.ts"
+import { certificate, listening } from "./support/transports.ts"
 import { start } from "./support/variants.ts"
 
 const echo = (connection: Connection) => Stream.runForEach(connection.messages, (message) => connection.send(message))
@@ -235,6 +236,32 @@ describe("WebSockets over HTTP/2", () => {
       const { port } = yield* serve(echo, { handshakeTimeout: "200 millis" })
       const session = yield* Http2Peer.session(`http://127.0.0.1:${port}`)
       yield* Effect.callback<void>((resume) => void session.once("close", () => resume(Effect.void)))
+    })
+  )
+
+  it.live("takes WebSockets off an HTTP/2 server of Node at its paths, and leaves all else to it", () =>
+    Effect.gen(function* () {
+      const node = yield* listening(
+        () =>
+          Http2.createSecureServer(
+            { cert: certificate.cert, key: certificate.private, allowHTTP1: true },
+            (_, response) => void response.end("a page\n")
+          ),
+        { port: 0, host: "127.0.0.1" }
+      )
+      yield* start(WebSocketServer.layer(echo).pipe(Layer.provide(HttpUpgrade.layerServer(node, { paths: ["/echo"] }))))
+      const url = `https://localhost:${(node.address() as Net.AddressInfo).port}`
+      const session = yield* Http2Peer.session(url, { ca: certificate.cert })
+      const socket = Http2Peer.connect(session, { ":path": "/echo" })
+      assert.strictEqual(yield* Effect.promise(() => socket.status), 200)
+      socket.stream.write(Http2Peer.text("hello"))
+      assert.strictEqual((yield* Effect.promise(() => socket.bytes(7))).length, 7)
+      const missing = Http2Peer.connect(session, { ":path": "/else" })
+      assert.strictEqual(yield* Effect.promise(() => missing.status), 404)
+      const proxied = Http2Peer.exchange(session, { ":method": "CONNECT", ":authority": "a:1" })
+      assert.strictEqual(yield* Effect.promise(() => proxied.status), 405)
+      const page = Http2Peer.exchange(session, { ":path": "/", ":authority": "localhost" })
+      assert.strictEqual(String(yield* Effect.promise(() => page.body)), "a page\n")
     })
   )
 

@@ -22,6 +22,8 @@ import * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import { Acceptor, defaultMaxPending, makeServices } from "./internal/Acceptor.ts"
 import { listenError } from "./internal/errors.ts"
+import * as Connects from "./internal/ConnectDispatcher.ts"
+import { fromRawHeaders, Http2RequestDuplex, requestHeadOf, sessionPeerOf } from "./internal/Http2Duplex.ts"
 import { boundAddress } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
 import { requestHead, UpgradedDuplex } from "./internal/UpgradedDuplex.ts"
@@ -31,12 +33,12 @@ import type { PushSocket, RequestHead } from "./Push.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 
 /**
- * The servers of Node that read HTTP/1.1. One of HTTP/2 needs `allowHTTP1`.
+ * The servers of Node that read HTTP. One of HTTP/2 speaks HTTP/1.1 as well where it has `allowHTTP1`.
  *
  * @category models
  * @since 0.1.0
  */
-export type HttpServer = Http.Server | Https.Server | Http2.Http2SecureServer
+export type HttpServer = Http.Server | Https.Server | Http2.Http2SecureServer | Http2.Http2Server
 
 /**
  * What holds for each socket that was upgraded.
@@ -60,7 +62,7 @@ export interface ServerOptions extends UpgradeOptions {
   readonly paths?: ReadonlyArray<string> | undefined
   /** Says of a request for a WebSocket, at one of the paths, whether it is taken. Where it throws, that is logged and the
    * client gets 500. Default: it is. */
-  readonly filter?: ((request: Http.IncomingMessage) => boolean) | undefined
+  readonly filter?: ((request: Http.IncomingMessage | Http2.Http2ServerRequest) => boolean) | undefined
   /** How many upgrades wait for `run` or `accept`; what comes above that gets 503. Default: 1024. */
   readonly maxPending?: number | undefined
 }
@@ -73,6 +75,10 @@ export interface ServerOptions extends UpgradeOptions {
  * Several of these Layers may share a server, each with paths of its own: the first that wants a request takes it. What
  * none of them wants is left to the server's other `upgrade` listeners. Where there are none it is answered: 404, and an
  * upgrade that is not to WebSocket, such as the `h2c` that curl offers with `--http2`, is an ordinary request.
+ *
+ * Of an HTTP/2 server it also takes extended CONNECTs (RFC 8441), and lets it announce that to sessions that begin from
+ * then on. The server needs a `request` listener, as `createSecureServer(options, onRequest)` gives it one. A `connect`
+ * listener of the program has to leave those with `:protocol` `websocket` alone.
  *
  * The Layer is built when the server listens, since that is when its address is known; upgrades that arrive earlier than
  * `run` or `accept` wait. Closing its Scope takes the listener off the server. Sockets over TLS tell so by `peerInfo`.
@@ -107,19 +113,27 @@ export const layerServer = (
         const runFork = Effect.runForkWith(context)
         const acceptor = makeAcceptor(options.maxPending)
         const { filter, paths } = options
-        const unclaim = Upgrades.register(server, {
-          accepts: (request) =>
-            isWebSocketUpgrade(request) &&
-            (paths === undefined || paths.includes(pathOf(request))) &&
-            (filter === undefined || filter(request)),
+        const isWanted = (request: Http.IncomingMessage | Http2.Http2ServerRequest): boolean =>
+          (paths === undefined || paths.includes(pathOf(request))) && (filter === undefined || filter(request))
+        const failed = (defect: unknown): void => void runFork(Effect.logError("The filter of upgrades failed", defect))
+        const unclaimUpgrades = Upgrades.register(server, {
+          accepts: (request) => isWebSocketUpgrade(request) && isWanted(request),
           handle: (request, stream, early) => {
             if (isCut(request, server)) return Upgrades.answer(stream, 431, "too many header fields")
             acceptor.offer(fromUpgrade(request, stream, { ...options, early, localAddress: unixAddressOf(server) }))
           },
-          failed: (defect) => runFork(Effect.logError("The filter of upgrades failed", defect))
+          failed
         })
+        const unclaimConnects = Connects.isHttp2Server(server)
+          ? Connects.register(server, {
+              accepts: isWanted,
+              handle: (request, stream) => acceptor.offer(fromConnect(request, stream, options)),
+              failed
+            })
+          : undefined
         const stopAccepting = Effect.sync(() => {
-          unclaim()
+          unclaimUpgrades()
+          unclaimConnects?.()
           acceptor.stop()
         })
         return Effect.andThen(
@@ -167,6 +181,26 @@ export const fromUpgrade = (
   if (isBusy(stream)) duplex.destroy()
   return duplex
 }
+
+/**
+ * Makes a socket of an extended CONNECT, for those who listen to the `connect` events of an HTTP/2 server themselves.
+ * `services` are what the handshake's decision and the program find in their context beside what their server has.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromConnect = (
+  request: Http2.Http2ServerRequest,
+  stream: Http2.ServerHttp2Stream,
+  options: NodeDuplexOptions & { readonly services?: Context.Context<never> | undefined } = {}
+): PushSocket =>
+  new Http2RequestDuplex(
+    stream,
+    requestHeadOf(fromRawHeaders(request.rawHeaders)),
+    sessionPeerOf(stream),
+    duplexSettings(options, true),
+    options.services
+  )
 
 /**
  * Gives the stream of a request that is not answered yet back to the HTTP server, which answers in our place. The socket
@@ -267,9 +301,11 @@ const makeAcceptor = (maxPending = defaultMaxPending): Acceptor => new Acceptor(
 const refuse = (socket: PushSocket): void =>
   socket instanceof UpgradedDuplex
     ? Upgrades.respond(socket, "503 Service Unavailable", "nobody accepts connections here")
-    : socket.writerUnsafe.destroy()
+    : socket instanceof Http2RequestDuplex
+      ? socket.answer(503, "nobody accepts connections here")
+      : socket.writerUnsafe.destroy()
 
-const pathOf = (request: Http.IncomingMessage): string => {
+const pathOf = (request: Http.IncomingMessage | Http2.Http2ServerRequest): string => {
   const target = (request.url ?? "").replace(/^https?:\/\/[^/?]*/i, "")
   const question = target.indexOf("?")
   return (question < 0 ? target : target.slice(0, question)) || "/"

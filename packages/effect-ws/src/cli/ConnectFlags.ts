@@ -99,6 +99,7 @@ export const flags = {
   ),
   proxyCa: file("proxy-ca", "Trust the authorities in this PEM file, and no others, to vouch for an https proxy"),
   proxyInsecure: on("proxy-insecure", "Skip verification of the https proxy's certificate; insecure, for tests only"),
+  http2: on("http2", "Connect over HTTP/2; with a ws: URL the server must be known to speak it"),
   noDeflate: on("no-deflate", "Do not offer permessage-deflate, which is offered otherwise"),
   commands: on("commands", "Take lines of a pipe that begin with / for commands too, as those that are typed"),
   connectTimeout: seconds("connect-timeout", 0.001, "How long dialling, a proxy and TLS may take (default: 10)"),
@@ -148,6 +149,7 @@ export interface Input {
   readonly proxy: Option.Option<HttpProxy.Proxy | "none">
   readonly proxyCa: Option.Option<string>
   readonly proxyInsecure: boolean
+  readonly http2: boolean
   readonly noDeflate: boolean
   readonly commands: boolean
   readonly connectTimeout: Option.Option<number>
@@ -208,6 +210,7 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
       origin: Option.getOrUndefined(input.origin),
       credentials: Option.getOrUndefined(Option.orElse(input.user, () => Option.map(input.bearer, ClientAuth.token))),
       proxy: Option.getOrUndefined(input.proxy),
+      http: input.http2 ? "2" : "1.1",
       connectTimeout: wait(input.connectTimeout, 10),
       handshakeTimeout: wait(input.handshakeTimeout, 10),
       closeTimeout: wait(input.closeTimeout, 2),

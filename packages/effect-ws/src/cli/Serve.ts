@@ -130,7 +130,7 @@ const transportOf = (
       return Effect.succeed(Unix.layerServer({ path: listen.path }))
     case "Tls":
       return Effect.map(readFiles(listen.files), (pems) =>
-        Tls.layerServer({ host: listen.host, port: listen.port, ...pems })
+        Tls.layerServer({ host: listen.host, port: listen.port, http2: listen.http2, ...pems })
       )
   }
 }

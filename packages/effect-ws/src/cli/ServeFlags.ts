@@ -90,6 +90,11 @@ export const flags = {
     Flag.withDescription("Demand a certificate of clients, from one of the authorities in this PEM file"),
     Flag.optional
   ),
+  http2: Flag.Boolean("http2").pipe(
+    Flag.withDescription("Speak HTTP/2 with clients that ask for it, beside HTTP/1.1; needs --tls-cert and --tls-key"),
+    Flag.withDefault(false),
+    Flag.withoutNegation
+  ),
   noDeflate: Flag.Boolean("no-deflate").pipe(
     Flag.withDescription("Do not accept permessage-deflate, which is accepted otherwise"),
     Flag.withDefault(false),
@@ -178,6 +183,7 @@ export interface Input {
   readonly tlsCert: Option.Option<string>
   readonly tlsKey: Option.Option<string>
   readonly tlsClientCa: Option.Option<string>
+  readonly http2: boolean
   readonly noDeflate: boolean
   readonly deflateFrame: boolean
   readonly maxMessageSize: Option.Option<number>
@@ -195,7 +201,13 @@ export interface Settings {
   readonly listen:
     | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
     | { readonly _tag: "Unix"; readonly path: string }
-    | { readonly _tag: "Tls"; readonly host: string; readonly port: number; readonly files: TlsFiles }
+    | {
+        readonly _tag: "Tls"
+        readonly host: string
+        readonly port: number
+        readonly files: TlsFiles
+        readonly http2: boolean
+      }
   readonly server: "fiber" | "queue"
   /** The extensions to accept. */
   readonly extensions: ReadonlyArray<"permessage-deflate" | "deflate-frame">
@@ -266,7 +278,10 @@ const listenOf = (input: Input): Effect.Effect<Settings["listen"], CliError.User
   const cert = Option.getOrUndefined(input.tlsCert)
   const key = Option.getOrUndefined(input.tlsKey)
   const clientCa = Option.getOrUndefined(input.tlsClientCa)
-  const { host, port, unix } = input
+  const { host, http2, port, unix } = input
+  if (http2 && cert === undefined && key === undefined) {
+    return refuse("--http2 needs --tls-cert and --tls-key beside it: without TLS no browser speaks HTTP/2")
+  }
 
   if (Option.isSome(unix)) {
     const clash = Option.isSome(host)
@@ -290,7 +305,7 @@ const listenOf = (input: Input): Effect.Effect<Settings["listen"], CliError.User
   }
   if (cert === undefined) return refuse("--tls-key needs --tls-cert beside it, the file with the certificate")
   if (key === undefined) return refuse("--tls-cert needs --tls-key beside it, the file with the private key")
-  return Effect.succeed({ _tag: "Tls", ...address, files: { cert, key, clientCa } })
+  return Effect.succeed({ _tag: "Tls", ...address, files: { cert, key, clientCa }, http2 })
 }
 
 const refuse = (userMessage: string): Effect.Effect<never, CliError.UserError> =>

@@ -417,6 +417,21 @@ describe("connect, to serve", { timeout: 60_000 }, () => {
     })
   )
 
+  it.live("speaks HTTP/2 with a server that does, and says what is missing where it does not", () =>
+    Effect.gen(function* () {
+      const { caFile, certFile, keyFile } = yield* Certificates.make
+      const tls = ["--tls-cert", certFile, "--tls-key", keyFile]
+      const over = ["--http2", "--ca", caFile, ...quick]
+      const { address } = yield* ServeProcess.serve("--port", "0", "--http2", ...tls)
+      assert.strictEqual((yield* ConnectProcess.run("in\n", address, ...over)).stdout, "in\n")
+      assert.strictEqual((yield* ConnectProcess.run("in\n", address, "--ca", caFile, ...quick)).stdout, "in\n")
+      const old = yield* ServeProcess.serve("--port", "0", ...tls)
+      const refused = yield* ConnectProcess.run("in\n", old.address, ...over)
+      assert.notStrictEqual(refused.code, 0)
+      assert.include(refused.stderr, "no WebSocket over HTTP/2")
+    })
+  )
+
   it.live("goes through a proxy in TLS, trusted apart from the server", () =>
     Effect.gen(function* () {
       const { caFile, certFile, keyFile } = yield* Certificates.make

@@ -45,6 +45,7 @@ const refused: ReadonlyArray<readonly [args: string, ...says: ReadonlyArray<stri
   ["--tls-cert cert.pem", "--tls-cert", "--tls-key"],
   ["--tls-key key.pem", "--tls-key", "--tls-cert"],
   ["--tls-client-ca ca.pem", "--tls-client-ca", "--tls-cert", "--tls-key"],
+  ["--http2", "--http2", "--tls-cert", "--tls-key"],
   ["--unix /tmp/never.sock --port 8000", "--unix", "--port"],
   ["--unix /tmp/never.sock --host localhost", "--unix", "--host"],
   ["--unix /tmp/never.sock --tls-cert c --tls-key k", "--unix", "TLS"],
@@ -156,8 +157,9 @@ describe("effect-ws", { timeout: 30_000 }, () => {
       const ended = yield* ServeProcess.run("serve", "--help")
       assert.strictEqual(ended.code, 0)
       assert.deepStrictEqual(
-        [...ended.stdout.split("GLOBAL FLAGS")[0]!.matchAll(/^ {2}--([a-z-]+) /gm)].map((match) => match[1]),
+        [...ended.stdout.split("GLOBAL FLAGS")[0]!.matchAll(/^ {2}--([a-z0-9-]+) /gm)].map((match) => match[1]),
         ["host", "port", "unix", "server", "tls-cert", "tls-key", "tls-client-ca"].concat([
+          "http2",
           "no-deflate",
           "deflate-frame",
           "max-message-size",

@@ -12,6 +12,7 @@ import { HttpRouter } from "effect/http"
 import type { SocketServer } from "effect/socket"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
+import * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -178,6 +179,28 @@ const onRoute: Transport = {
   layer: Layer.merge(route(loopback), Tcp.layerDialer())
 }
 
+const onConnect: Transport = {
+  ...tls,
+  name: "HttpUpgrade on node:http2",
+  seesRequests: false,
+  layer: Layer.merge(
+    Layer.unwrap(
+      Effect.map(
+        listening(
+          () =>
+            Http2.createSecureServer(
+              { cert: certificate.cert, key: certificate.private, allowHTTP1: true },
+              (_, response) => void response.end("a page\n")
+            ),
+          loopback
+        ),
+        (server) => HttpUpgrade.layerServer(server)
+      )
+    ),
+    Layer.provideMerge(layerSharedSession, Tls.layerDialer({ ca: certificate.cert, alpnProtocols: ["h2"] }))
+  )
+}
+
 /** Every transport that there is. */
 export const transports: ReadonlyArray<Transport> = [
   memory,
@@ -189,5 +212,6 @@ export const transports: ReadonlyArray<Transport> = [
   onUpgrade,
   onRoute,
   http2,
-  http2Secure
+  http2Secure,
+  onConnect
 ]

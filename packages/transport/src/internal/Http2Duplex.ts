@@ -12,7 +12,7 @@ import type { PeerCertificate } from "node:tls"
 import { ParsedUpgradeTypeId } from "../Push.ts"
 import type { ParsedUpgrade, HeaderList, PeerInfo, RequestHead } from "../Push.ts"
 import { readError, systemError } from "./errors.ts"
-import { NodeDuplex } from "./NodeDuplex.ts"
+import { inetAddress, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 import * as TlsPeer from "./tlsPeer.ts"
 
@@ -35,6 +35,33 @@ export class SessionPeer implements PeerInfo {
     this.authorized = TlsPeer.authorized(stream)
     this.peerCertificate = TlsPeer.peerCertificate(stream)
   }
+}
+
+const peers = new WeakMap<Http2.Http2Session, SessionPeer>()
+
+/** The peer of the session of a stream. */
+export const sessionPeerOf = ({ session }: Http2.Http2Stream): PeerInfo => {
+  if (session === undefined) return unknownPeer
+  let peer = peers.get(session)
+  if (peer === undefined) {
+    const { localAddress, localPort, remoteAddress, remotePort } = session.socket
+    const ends = {
+      remoteAddress: inetAddress(remoteAddress, remotePort),
+      localAddress: inetAddress(localAddress, localPort)
+    }
+    peers.set(session, (peer = new SessionPeer(session.socket, ends)))
+  }
+  return peer
+}
+
+const unknownPeer: PeerInfo = {
+  remoteAddress: undefined,
+  localAddress: undefined,
+  secure: false,
+  alpnProtocol: undefined,
+  serverName: undefined,
+  authorized: false,
+  peerCertificate: undefined
 }
 
 export class Http2Duplex extends NodeDuplex {
@@ -128,6 +155,13 @@ export class Http2RequestDuplex extends Http2Duplex {
 
   get [ParsedUpgradeTypeId](): ParsedUpgrade | undefined {
     return this._handover
+  }
+
+  /** Sends a complete answer, and closes. */
+  answer(status: number, text: string): void {
+    const headers = [{ name: "content-type", value: "text/plain; charset=utf-8" }]
+    this._respond(this._http2 as Http2.ServerHttp2Stream, status, headers, Buffer.from(`${text}\n`))
+    this.close()
   }
 
   private _respond(

@@ -1,0 +1,84 @@
+/**
+ * One `connect` listener for each HTTP/2 server, whatever the number of those who take WebSockets off it: what
+ * `UpgradeDispatcher` is for HTTP/1.1.
+ */
+import type * as Http2 from "node:http2"
+import type * as Net from "node:net"
+
+/** Somebody who takes extended CONNECTs. */
+export interface ConnectHandler {
+  readonly accepts: (request: Http2.Http2ServerRequest) => boolean
+  readonly handle: (request: Http2.Http2ServerRequest, stream: Http2.ServerHttp2Stream) => void
+  /** Hears of what `accepts` threw. */
+  readonly failed: (defect: unknown) => void
+}
+
+type Listener = (request: Http2.Http2ServerRequest, response: Http2.Http2ServerResponse) => void
+
+const registered = new WeakMap<Net.Server, { readonly all: Set<ConnectHandler>; readonly listener: Listener }>()
+
+/** Tests whether a server speaks HTTP/2. */
+export const isHttp2Server = (server: Net.Server): server is Http2.Http2Server | Http2.Http2SecureServer =>
+  "updateSettings" in server
+
+/** Takes extended CONNECTs off a server, and lets it announce that it takes them, until the function that it gives is called. */
+export const register = (
+  server: Http2.Http2Server | Http2.Http2SecureServer,
+  handler: ConnectHandler
+): (() => void) => {
+  const events: Net.Server = server
+  let attached = registered.get(server)
+  if (attached === undefined) {
+    const all = new Set<ConnectHandler>()
+    attached = { all, listener: (request, response) => dispatch(events, all, request, response) }
+    registered.set(server, attached)
+    events.on("connect", attached.listener)
+    server.updateSettings({ enableConnectProtocol: true })
+  }
+  const { all, listener } = attached
+  all.add(handler)
+  return () => {
+    all.delete(handler)
+    if (all.size > 0 || registered.get(server)?.listener !== listener) return
+    registered.delete(server)
+    events.off("connect", listener)
+    server.updateSettings({ enableConnectProtocol: false })
+  }
+}
+
+const dispatch = (
+  server: Net.Server,
+  all: ReadonlySet<ConnectHandler>,
+  request: Http2.Http2ServerRequest,
+  response: Http2.Http2ServerResponse
+): void => {
+  // With `allowHTTP1` this is also a CONNECT of HTTP/1.1, whose second argument is the socket. Without a listener Node ends it.
+  if (request.httpVersionMajor !== 2) {
+    if (server.listenerCount("connect") === 1) (response as unknown as Net.Socket).destroy()
+    return
+  }
+  if (isWebSocketConnect(request)) {
+    for (const handler of all) {
+      try {
+        if (!handler.accepts(request)) continue
+      } catch (defect) {
+        handler.failed(defect)
+        return answer(response, 500, "the server failed to answer")
+      }
+      return handler.handle(request, response.stream)
+    }
+  }
+  if (server.listenerCount("connect") > 1) return
+  // What Node answers where nobody listens.
+  if (isWebSocketConnect(request)) answer(response, 404, "nothing is served at this path")
+  else answer(response, 405, "only extended CONNECT with :protocol websocket is served")
+}
+
+/** Tests whether a request asks for a WebSocket (RFC 8441). */
+export const isWebSocketConnect = (request: Http2.Http2ServerRequest): boolean =>
+  request.method === "CONNECT" && request.headers[":protocol"] === "websocket"
+
+const answer = (response: Http2.Http2ServerResponse, status: number, text: string): void => {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" })
+  response.end(`${text}\n`)
+}
