@@ -1,10 +1,10 @@
 /**
- * What an extension does on an open connection: the hook through which the session lets it change frames or messages.
+ * The interface between a session and its extensions on an open connection.
  *
- * How an extension is offered and accepted is the business of package `extensions`. When the handshake is done, what is
- * left of each accepted extension is an {@link ExtensionInstance}: the RSV bits and opcodes it claims, and functions
- * that transform parts in place. An extension that works on messages sees the parts of a message before they are cut
- * into frames; one that works on frames sees each data frame as it goes over the wire.
+ * Package `extensions` negotiates extensions. After the handshake, each accepted one is an {@link ExtensionInstance}:
+ * the RSV bits and opcodes that it claims, and functions that transform message parts in place. A message-level
+ * extension sees the parts of a message before they are split into frames. A frame-level extension sees each data frame
+ * as it is on the wire.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as CloseError from "./CloseError.ts"
 import type * as Opcode from "./Opcode.ts"
 
 /**
- * A piece of a message, or a frame, on its way through the extensions. They change `payload` and `rsv` in place.
+ * A part of a message, or a frame, on its way through the extensions. They change `payload` and `rsv` in place.
  *
  * @category models
  * @since 0.1.0
@@ -22,25 +22,25 @@ export interface MessagePart {
   readonly opcode: Opcode.Opcode
   /** The bytes. An extension may replace them; it must not write to them. */
   payload: Uint8Array
-  /** The RSV bits of the message's first frame as they stand in its first byte: 0x40, 0x20, 0x10. */
+  /** The RSV bits of the message's first frame, as bits of its first byte: 0x40, 0x20, 0x10. */
   rsv: number
   /** Whether this part begins its message. Always true at frame level. */
   readonly first: boolean
   /** Whether this part ends its message. Always true at frame level. */
   readonly last: boolean
-  /** Incoming: the most bytes that `payload` may have after the transform. Outgoing: not used. */
+  /** Incoming: maximum bytes of `payload` after the transform. Outgoing: not used. */
   readonly limit: number
-  /** Outgoing: what the sender said about compressing this message; `undefined` leaves it to the extension. */
+  /** Outgoing: the sender's `compress` option; `undefined` leaves the choice to the extension. */
   readonly compress: boolean | undefined
 }
 
 /**
- * Work that a transform cannot finish in this turn, such as compressing a long payload on another thread.
+ * A transform that does not finish in this turn, such as compressing a long payload on another thread.
  *
- * The owner of the session starts it, and to start it again does nothing; it calls `done` once, later, with nothing or
- * with the close to fail with; by then it has changed the part. Until then nothing that comes behind this part in the
- * same direction is transformed, so order is kept. An owner that loses interest never hears from `done` again and need
- * not wait.
+ * The owner of the session calls `start`; further calls have no effect. When the part is changed, or the transform has
+ * failed, `done` is called once and asynchronously, with nothing or with the close error to fail with. Until then no
+ * later part in the same direction is transformed, so order is kept. After the session is released, `done` may never be
+ * called, and the owner need not wait for it.
  *
  * @category models
  * @since 0.1.0
@@ -51,8 +51,8 @@ export interface AsyncTransform {
 }
 
 /**
- * A transform of parts. It changes the part in place and returns nothing, returns the close to fail with, or returns
- * work that is still to be done.
+ * A transform of message parts. It changes the part in place and returns nothing, returns the close error to fail with,
+ * or returns an {@link AsyncTransform}.
  *
  * @category models
  * @since 0.1.0
@@ -60,18 +60,19 @@ export interface AsyncTransform {
 export type Transform = (part: MessagePart) => void | CloseError.SendableCloseError | AsyncTransform
 
 /**
- * How an extension encodes messages that are sent on many connections, where what it makes of one depends neither on the
- * connection nor on earlier messages.
+ * An encoder whose output depends neither on the connection nor on earlier messages, so that connections can share it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SharedEncoder {
-  /** Instances with the same key make the same of the same message. Unique among all extensions of the process. */
+  /**
+   * Instances with the same key encode a message to the same bytes. Must be unique among the extensions of the process.
+   */
   readonly key: string
   /**
-   * Changes a whole message that is not fragmented, as `encode` does. It belongs to no connection: it goes on when the
-   * one that asked for it is gone, and several messages may be under way at once.
+   * Encodes a whole, unfragmented message, like `ExtensionInstance.encode`. It belongs to no connection: it continues
+   * after the connection that started it has closed, and several messages may be encoded at once.
    */
   readonly encode: Transform
 }
@@ -83,26 +84,28 @@ export interface SharedEncoder {
  * @since 0.1.0
  */
 export interface ExtensionInstance {
-  /** The name that was negotiated. */
+  /** The negotiated name. */
   readonly name: string
   /** The RSV bits that it claims: any of 0x40, 0x20 and 0x10. */
   readonly rsv: number
-  /** The reserved opcodes that it claims; frames with them are handed to its frame transform. */
+  /** The reserved opcodes that it claims. Frames with them are passed to its frame transform. */
   readonly opcodes: ReadonlyArray<Opcode.Opcode>
-  /** Whether it works on whole messages, before fragmentation, or on each data frame. */
+  /** Whether it transforms whole messages, before fragmentation, or each data frame. */
   readonly level: "message" | "frame"
-  /** Changes what arrived. */
+  /** Transforms received parts. */
   readonly decode: Transform
-  /** Changes what is sent. */
+  /** Transforms parts to send. */
   readonly encode: Transform
-  /** What other connections may share of the encoding. Default: nothing, each encodes for itself. */
+  /** Encoder that connections can share. Default: none, each connection encodes for itself. */
   readonly shared?: SharedEncoder | undefined
-  /** Lets go of what the instance holds. Called once, when the session is over; pending work may still be under way. */
+  /**
+   * Releases the resources of the instance. Called once, when the session is closed; a transform may still be pending.
+   */
   readonly close?: (() => void) | undefined
 }
 
 /**
- * Runs a part through transforms in order; suspends where one leaves work to be done.
+ * Runs a part through transforms in order. Yields each transform that does not finish in this turn.
  *
  * @internal
  */
@@ -119,8 +122,8 @@ export function* transform(
   return undefined
 }
 
-// What throws is a program's extension: its connection fails, and nothing that others share, such as the loop that
-// writes for all connections, sees the exception.
+// An extension that throws fails its own connection. The exception must not reach code that other connections share,
+// such as the loop that writes for all of them.
 const attempt = (apply: Transform, part: MessagePart): ReturnType<Transform> => {
   try {
     return apply(part)
@@ -129,7 +132,7 @@ const attempt = (apply: Transform, part: MessagePart): ReturnType<Transform> => 
   }
 }
 
-// The peer is told nothing of it; whoever owns the session finds the cause in the error that the session ended with.
+// The close frame says nothing about the defect. The owner of the session finds it as `cause` of the close error.
 const broken = (defect: unknown): CloseError.SendableCloseError => {
   const error = new CloseError.InternalError()
   Object.defineProperty(error, "cause", { value: defect })
@@ -137,7 +140,8 @@ const broken = (defect: unknown): CloseError.SendableCloseError => {
 }
 
 /**
- * Makes work that may be started again, to no effect: whoever sends while an earlier message is worked on finds it again.
+ * Wraps a pending transform so that `start` runs at most once. A send that finds an earlier message still pending
+ * starts the same transform again, to no effect.
  *
  * @internal
  */

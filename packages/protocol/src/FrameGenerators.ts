@@ -1,8 +1,7 @@
 /**
- * Generators of protocol data for property tests: frames that an end may put on the wire, messages, close frames.
+ * Generators of protocol data for property tests: frames that an end may send, messages and close frames.
  *
- * They stand apart from `FrameCodec`, and outside the package's index, so that a program that tests nothing loads no
- * generators.
+ * They are a module of their own, so that a program that imports `FrameCodec` does not load the generators.
  *
  * @since 0.1.0
  */
@@ -19,7 +18,7 @@ const Byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
 const isWellFormed = Schema.makeFilter((text: string) => (text.isWellFormed() ? undefined : "no lone surrogate"))
 
 /**
- * Generates text that survives UTF-8: any characters but lone surrogates.
+ * Generates text that survives UTF-8: any characters except lone surrogates.
  *
  * @category generators
  * @since 0.1.0
@@ -48,7 +47,7 @@ export const message: Arbitrary.Arbitrary<Message.Message> = Arbitrary.map(
 )
 
 /**
- * Generates what close frames may say, and an empty one now and then.
+ * Generates the content of close frames, sometimes without a code.
  *
  * @category generators
  * @since 0.1.0
@@ -66,8 +65,8 @@ export const closeFrame: Arbitrary.Arbitrary<CloseFrame.CloseFrame> = Arbitrary.
 )
 
 /**
- * Generates single frames that an end of this role may send when no message is in progress: whole messages, first
- * fragments, pings, pongs and closes, masked with any key where the role masks.
+ * Generates single frames that an end of this role may send while no message is in progress: whole messages, first
+ * fragments, pings, pongs and closes. A client's frames are masked with any key.
  *
  * @category generators
  * @since 0.1.0

@@ -1,14 +1,14 @@
 /**
- * The frame parser: bytes in, frames out, in whatever pieces the bytes arrive.
+ * The frame parser: splits received bytes into frames, wherever the chunks begin and end.
  *
- * It has two faces. `push` gives complete frames as plain data and is all that a tool or a test needs. The cursor under
- * it (`feed`, `readHeader`, `readPart`) hands out a header as soon as it is known and a payload as it arrives, with no
- * object for each frame; the session uses that, so that it can refuse a frame by its header, check UTF-8 before a frame
- * is complete, and stream.
+ * It has two interfaces. `push` returns complete frames as plain data, for tools and tests. The cursor (`feed`,
+ * `readHeader`, `readPart`) returns a header as soon as it is complete and payload as it arrives, without an object for
+ * each frame. The session uses the cursor, so that it can reject a frame by its header, check UTF-8 before a frame is
+ * complete, and stream.
  *
- * The parser owns the chunks that it is fed: it unmasks payloads in place, and what it hands out are views into them. A
- * payload that lies within one chunk is never copied. It checks only what makes a header readable (lengths); whether a
- * frame is allowed here and now is the session's question.
+ * The parser owns the chunks that it is fed: it unmasks payloads in place, and returns views into them. A payload that
+ * lies within one chunk is never copied. The parser checks only the encoding of lengths; whether a frame is allowed is
+ * decided by the session.
  *
  * @since 0.1.0
  */
@@ -21,13 +21,13 @@ import type * as Opcode from "./Opcode.ts"
 import * as ProtocolViolation from "./ProtocolViolation.ts"
 
 /**
- * What a frame parser may be told.
+ * Options of a frame parser.
  *
  * @category models
  * @since 0.1.0
  */
 export interface FrameParserOptions {
-  /** The most bytes of payload that `push` takes in one frame. Default: 16 MiB. */
+  /** Maximum payload bytes of a frame that `push` accepts. Default: 16 MiB. */
   readonly maxFrameSize?: number | undefined
 }
 
@@ -41,24 +41,24 @@ const TWO_TO_32 = 2 ** 32
  * **Gotchas**
  *
  * The parser writes to the chunks it is fed, and payloads are views into them: do not reuse a chunk. After a violation
- * the parser is spent.
+ * the parser cannot be used again.
  *
  * @category models
  * @since 0.1.0
  */
 export class FrameParser {
-  // The header of the current frame; valid from `readHeader` returning true until the payload is read.
+  // The header of the current frame; valid after `readHeader` returned true, until the payload is read.
   /** Whether the current frame is the last of its message. */
   fin = false
-  /** The RSV bits of the current frame as they stand in its first byte: 0x40, 0x20, 0x10. */
+  /** The RSV bits of the current frame, as bits of its first byte: 0x40, 0x20, 0x10. */
   rsv = 0
   /** The opcode of the current frame. */
   opcode: Opcode.Opcode = 0
   /** Whether the current frame is masked. */
   masked = false
-  /** The masking key of the current frame, packed as module `Mask` does; 0 where it is not masked. */
+  /** The masking key of the current frame, packed as module `Mask` does; 0 if it is not masked. */
   key = 0
-  /** The payload length that the current frame's header announced. */
+  /** The payload length in the current frame's header. */
   length = 0
 
   private chunk: Uint8Array = empty
@@ -66,7 +66,7 @@ export class FrameParser {
   private inPayload = false
   private consumed = 0
 
-  // A header that straddles chunks is collected here; allocated only then, since most connections never need it.
+  // Collects a header that spans chunks. Allocated only then, since most connections never need it.
   private carry: Uint8Array | undefined = undefined
   private carried = 0
 
@@ -78,41 +78,41 @@ export class FrameParser {
     this.maxFrameSize = Argument.limit("maxFrameSize", options?.maxFrameSize ?? 16 * 1024 * 1024)
   }
 
-  /** Takes the next chunk. What was fed before must have been read to its end. */
+  /** Takes the next chunk. The previous one must have been read to its end. */
   feed(chunk: Uint8Array): void {
     this.chunk = chunk
     this.at = 0
   }
 
-  /** Drops what is left of the current chunk, and the reference to it. */
+  /** Drops the rest of the current chunk, and the reference to it. */
   discard(): void {
     this.chunk = empty
     this.at = 0
   }
 
-  /** Whether bytes of the current chunk are unread. */
+  /** Whether the current chunk has unread bytes. */
   get hasInput(): boolean {
     return this.at < this.chunk.length
   }
 
-  /** Whether a header was read and its payload was not read to the end. */
+  /** Whether a header was read and its payload not to the end. */
   get isInPayload(): boolean {
     return this.inPayload
   }
 
-  /** Whether the parser stands between two frames, with nothing of a next one seen. */
+  /** Whether the parser is between two frames and has no bytes of the next one. */
   get isIdle(): boolean {
     return !this.inPayload && this.carried === 0
   }
 
-  /** How many bytes of the current frame's payload were not read yet. */
+  /** Unread payload bytes of the current frame. */
   get remaining(): number {
     return this.inPayload ? this.length - this.consumed : 0
   }
 
   /**
-   * Reads the next header into the fields above. Returns false when it is not complete, and a violation when its length
-   * is not one that RFC 6455 allows.
+   * Reads the next header into the fields above. Returns false if it is not complete, and a violation if its length is
+   * encoded against RFC 6455.
    */
   readHeader(): boolean | ProtocolViolation.ProtocolViolation {
     if (this.carried > 0) return this.readCarriedHeader()
@@ -207,7 +207,7 @@ export class FrameParser {
    *
    * **Details**
    *
-   * Frames that were complete before a violation are returned; the call after that gives the violation.
+   * Frames before a violation are returned first; the next call returns the violation.
    */
   push(chunk: Uint8Array): Result.Result<ReadonlyArray<Frame.Frame>, ProtocolViolation.ProtocolViolation> {
     if (this.violation !== undefined) return Result.fail(this.violation)
@@ -224,7 +224,7 @@ export class FrameParser {
     }
   }
 
-  // Returns true when a frame was read and another may follow.
+  // Returns true if a frame was read and another may follow.
   private pushOne(frames: Array<Frame.Frame>): true | undefined | ProtocolViolation.ProtocolViolation {
     if (!this.inPayload) {
       const header = this.readHeader()
@@ -250,7 +250,7 @@ export class FrameParser {
     return true
   }
 
-  /** Makes plain data of the current header and a payload; `rsv` says which RSV bits an extension has left. */
+  /** Returns the current header and a payload as plain data; `rsv` are the RSV bits that an extension has left. */
   frame(payload: Uint8Array, rsv: number = this.rsv): Frame.Frame {
     const frame = {
       fin: this.fin,

@@ -1,9 +1,9 @@
 /**
- * The frame writer: frames in, bytes out, gathered so that everything that one event caused leaves in one write.
+ * The frame writer: encodes frames into bytes, gathered so that the frames of one event leave in one write.
  *
- * Headers and payloads up to 16 KiB are copied into a slab; a larger payload is handed on by reference, between the
- * slices of slabs that hold its neighbours. A client's frames are masked where they lie in the slab, so the
- * application's own bytes are never changed.
+ * Headers and payloads up to 16 KiB are copied into a slab. A larger payload is passed on by reference, between slices
+ * of the slabs that hold its neighbours. A client's frames are masked in the slab, so the application's bytes are never
+ * changed.
  *
  * @since 0.1.0
  */
@@ -14,17 +14,17 @@ import * as Utf8 from "./Utf8.ts"
 
 const COPY_UP_TO = 16 * 1024
 const LONGEST_HEADER = 14
-// Below this length a loop over characters beats a call into the encoder.
+// Below this length a loop over characters is faster than a call into the encoder.
 const LOOP_UP_TO = 24
 
 const encoder = new TextEncoder()
 
 /**
- * Gathers encoded frames until somebody takes them.
+ * Encodes frames and gathers them until they are taken.
  *
  * **Gotchas**
  *
- * A payload above 16 KiB is not copied: it must not change until it was written.
+ * A payload above 16 KiB is not copied: do not change it until it was written.
  *
  * @category models
  * @since 0.1.0
@@ -33,8 +33,8 @@ export class FrameWriter {
   /** Bytes that were written and not taken yet. */
   pendingBytes = 0
   /**
-   * The indices, in ascending order, of the chunks of the last {@link take} that continue the frame of the chunk before:
-   * nothing may be written between the two. `undefined` where there are none. The next write replaces it.
+   * The indices, in ascending order, of chunks of the last {@link take} that continue the frame of the chunk before
+   * them: nothing may be written in between. `undefined` if there are none. The next write replaces it.
    */
   continued: ReadonlyArray<number> | undefined = undefined
 
@@ -50,7 +50,7 @@ export class FrameWriter {
 
   /**
    * Writes a frame. `first` is its first byte: FIN, RSV bits and opcode. `key` is its masking key, packed as module
-   * `Mask` does, or `undefined` for a frame that is not masked.
+   * `Mask` does, or `undefined` for an unmasked frame.
    */
   writeBytes(first: number, payload: Uint8Array, key: number | undefined): void {
     const length = payload.length
@@ -65,7 +65,7 @@ export class FrameWriter {
     }
   }
 
-  /** Writes a frame whose payload is text. */
+  /** Writes a frame with a text payload. */
   writeText(first: number, text: string, key: number | undefined): void {
     const length = text.length
     // A UTF-16 code unit takes at most three bytes of UTF-8.
@@ -77,7 +77,7 @@ export class FrameWriter {
     }
     const slab = this.reserve(LONGEST_HEADER + length * 3)
     const bytes = slab.bytes
-    // The header's size depends on the payload's; as good a guess as any is that the text is ASCII.
+    // The size of the header depends on that of the payload. ASCII text is the guess that is most often right.
     const guess = slab.used + headerSize(length, key)
     let written = 0
     if (length <= LOOP_UP_TO) {
@@ -97,7 +97,7 @@ export class FrameWriter {
     this.advance(slab, at + written)
   }
 
-  /** Writes a whole frame that was encoded before. Above 16 KiB it is handed on by reference. */
+  /** Writes a whole frame that is already encoded. Above 16 KiB it is passed on by reference. */
   writeEncoded(frame: Uint8Array): void {
     const length = frame.length
     if (length > COPY_UP_TO) return void this.refer(frame)
@@ -151,10 +151,10 @@ export class FrameWriter {
   }
 
   /**
-   * Takes everything that was written, in order, to be handed to a transport at once. Follow it with
-   * {@link release} when the transport has it.
+   * Takes everything that was written, in order, for one write to a transport. Call {@link release} when the transport
+   * has it.
    *
-   * Each chunk ends where a frame ends, unless {@link continued} names the chunk after it.
+   * Each chunk ends where a frame ends, unless {@link continued} lists the chunk after it.
    */
   take(): ReadonlyArray<Uint8Array> {
     if (this.slab !== undefined) this.cut(this.slab)
@@ -171,8 +171,8 @@ export class FrameWriter {
   }
 
   /**
-   * Gives the slabs back to the pool; `reusable` says that the transport kept no reference to what it was given.
-   * Nothing may have been written since {@link take}.
+   * Returns the slabs to the pool; `reusable` says that the transport kept no reference to them. Nothing may have been
+   * written since {@link take}.
    */
   release(reusable: boolean): void {
     if (this.slab !== undefined) this.pool.release(this.slab, reusable)
@@ -229,7 +229,7 @@ export const firstByte = (frame: Omit<Frame.Frame, "payload" | "maskingKey">): n
   (frame.fin ? 0x80 : 0) | (frame.rsv1 ? 0x40 : 0) | (frame.rsv2 ? 0x20 : 0) | (frame.rsv3 ? 0x10 : 0) | frame.opcode
 
 /**
- * Encodes one frame, masked where it has a masking key, into bytes of its own.
+ * Encodes one frame into bytes of its own, masked if it has a masking key.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,13 +1,13 @@
 /**
  * A message that is encoded once and sent on many connections.
  *
- * What goes over the wire is the same for all connections of a server that agreed on the same: the frame as it is, or
- * as an extension changes it. Each of these forms is made when the first connection needs it, and every other one gets
- * the same bytes: small ones are copied into what it has to write, large ones are handed on by reference. A connection
- * on which nothing can be shared, because it masks or because its compressor remembers earlier messages, sends the
- * message as `Session.send` would.
+ * All connections of a server with the same negotiated extensions send the same bytes: a plain frame, or the frame that
+ * an extension made of it. Each form is encoded when the first connection needs it, and the other connections get the
+ * same bytes. Small ones are copied into their write buffers, large ones are passed by reference. A connection that
+ * cannot share, because it masks or because its compressor depends on earlier messages, encodes the message like
+ * `Session.send`.
  *
- * A prepared message owns its bytes: it copies what it is made of, and nobody writes to its forms.
+ * A prepared message copies the bytes that it is made of, and its forms are never written to.
  *
  * @since 0.1.0
  */
@@ -27,7 +27,7 @@ import * as Utf8 from "./Utf8.ts"
  */
 export class PreparedMessage {
   readonly _tag = "PreparedMessage"
-  /** What is sent. The bytes of a binary message are shared by all who send it: do not write to them. */
+  /** The message. All connections share the bytes of a binary message: do not write to them. */
   readonly message: Message.Message
   /** @internal */
   readonly opcode: Opcode.Opcode
@@ -47,7 +47,7 @@ export class PreparedMessage {
   }
 
   /**
-   * The form that a server's session sends, or `undefined` where it cannot be shared.
+   * Returns the encoded form for a server's session, or `undefined` if it cannot be shared.
    *
    * @internal
    */
@@ -88,8 +88,8 @@ export class PreparedMessage {
 }
 
 /**
- * Prepares a message: a string as text, bytes as binary. A prepared message is returned as it is. Anything else throws a
- * `TypeError`.
+ * Prepares a message: a string as text, bytes as binary. Returns a prepared message as it is. Throws a `TypeError` for
+ * anything else.
  *
  * @category constructors
  * @since 0.1.0
@@ -104,7 +104,7 @@ export const make = (data: string | Uint8Array | Message.Message | PreparedMessa
  *
  * **Gotchas**
  *
- * What has no tag is returned unchecked, since whoever sends it checks it: one check for each message is enough.
+ * A value without a `_tag` is returned unchecked, since the method that sends it checks it.
  *
  * @category conversions
  * @since 0.1.0
@@ -119,7 +119,7 @@ export const contentOf = (
 }
 
 /**
- * Throws the error for what cannot be sent.
+ * Throws the `TypeError` for a value that cannot be sent.
  *
  * @internal
  */
@@ -137,7 +137,7 @@ export const isPreparedMessage = (u: unknown): u is PreparedMessage => u instanc
 
 const bare = { fin: true, rsv1: false, rsv2: false, rsv3: false } as const
 
-// What is sent does not depend on the connection where none of its extensions makes it so.
+// The encoded bytes can be shared if all extensions of the connection can share theirs.
 const sharedKey = (
   extensions: ReadonlyArray<Extension.ExtensionInstance>,
   compress: boolean | undefined
@@ -161,14 +161,14 @@ type Outcome = Uint8Array | CloseError.SendableCloseError
 type Done = (failure?: CloseError.SendableCloseError) => void
 
 /**
- * One form of a prepared message: a whole frame, once the work on it is done, or why there is none.
+ * One encoded form of a prepared message: a whole frame once its transforms are done, or the failure.
  *
  * @internal
  */
 export class EncodedForm {
   bytes: Uint8Array | undefined
   failure: CloseError.SendableCloseError | undefined = undefined
-  /** What is still to be done. It may be started for any number of connections, and tells each. */
+  /** The pending transform. Any number of connections may start it; each `done` is called. */
   pending: Extension.AsyncTransform | undefined = undefined
   private waiting: Array<Done> = []
 
@@ -184,7 +184,7 @@ export class EncodedForm {
     if (step.done !== true) {
       const { value } = step
       const goOn: Done = (failure) => this.run(work, failure)
-      // Whoever waits already waits for all of it.
+      // Callers that wait already wait for all transforms.
       if (this.pending !== undefined) return value.start(goOn)
       this.pending = {
         _tag: "Pending",

@@ -1,13 +1,14 @@
 /**
- * The session: one end of an open WebSocket as a state machine that does no I/O.
+ * The session: one end of an open WebSocket connection as a state machine without I/O.
  *
- * Bytes that arrived go in and events come out; what the application wants sent goes in and bytes to write gather in
- * `output`. Every rule of RFC 6455 sections 5 to 7 is decided here, once, for clients and servers and for every kind of
- * server. The session has no clock, no socket and no fiber: its owner writes the output, arms the timers, and calls
- * {@link Session.answerClose} when the application is done with what came before the peer's close.
+ * The owner passes in received bytes and gets events; it passes in messages to send and takes the bytes to write from
+ * `output`. The session enforces RFC 6455 sections 5 to 7, for clients and servers: the receiving rules are in
+ * `internal/MessageReader`, the sending rules here and in `internal/MessageWriter`, the states in `SessionState`. The
+ * session has no clock, socket or fiber. Its owner writes the output, runs the timers, and calls {@link
+ * Session.answerClose} when the application is done with what came before the peer's close.
  *
- * Chunks that are handed to a session belong to it: payloads are unmasked in place, and binary messages are views into
- * the chunk they arrived in.
+ * A session owns the chunks passed to it: it unmasks payloads in place, and binary messages are views into the chunk
+ * that they arrived in.
  *
  * @since 0.1.0
  */
@@ -34,24 +35,24 @@ import * as Utf8 from "./Utf8.ts"
 import type * as ProtocolViolation from "./ProtocolViolation.ts"
 
 /**
- * What a session is made of.
+ * Options of a session.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SessionOptions {
-  /** Which end this is. */
+  /** The role of this end. */
   readonly role: SessionState.Role
-  /** What the peer may send. Default: see `Limits`. */
+  /** Limits on what the peer sends. Default: see `Limits`. */
   readonly limits?: { readonly [K in keyof Limits.Limits]?: Limits.Limits[K] | undefined } | undefined
-  /** The extensions that were negotiated, in the order of the handshake. Default: none. */
+  /** Negotiated extensions, in the order of the handshake. Default: none. */
   readonly extensions?: ReadonlyArray<Extension.ExtensionInstance> | undefined
   /**
-   * Makes a masking key for a client's next frame, packed as module `Mask` does. RFC 6455 5.3 wants keys from a strong
-   * source of entropy. A client needs it, a server never asks.
+   * Function that returns the masking key of a client's next frame, packed as module `Mask` does. RFC 6455 5.3 wants
+   * keys from a strong source of entropy. Required for clients, unused by servers.
    */
   readonly maskingKey?: (() => number) | undefined
-  /** Where output is gathered, and what allocates for messages that span chunks. Default: a pool of its own. */
+  /** Pool for the output, and allocator for messages that span chunks. Default: a pool of its own. */
   readonly slabs?: SlabPool | undefined
 }
 
@@ -62,14 +63,14 @@ export interface SessionOptions {
  * @since 0.1.0
  */
 export interface SendOptions {
-  /** The most bytes of payload in a frame, 1 at least. Default: the message leaves in one frame. */
+  /** Maximum bytes of payload in a frame, at least 1. Default: the whole message is one frame. */
   readonly fragmentSize?: number | undefined
-  /** Whether to compress, where an extension can. Default: as the extension decides. */
+  /** Whether to compress the message, if an extension can. Default: the extension decides. */
   readonly compress?: boolean | undefined
 }
 
 /**
- * Why something was not sent: the caller asked for what RFC 6455 forbids, or the connection is closed.
+ * The reason that nothing was sent: the call would break RFC 6455, or the connection is closed.
  *
  * @category models
  * @since 0.1.0
@@ -77,25 +78,27 @@ export interface SendOptions {
 export type SendFailure = SendError.SendError | CloseError.CloseError
 
 /**
- * How a session ended, or how far its end has come.
+ * How a session ended, or how far its close has come.
  *
  * @category models
  * @since 0.1.0
  */
 export interface CloseInfo {
-  /** Who began: this end, the peer, or the transport by breaking off. */
+  /** The side that began: this end, the peer, or the transport if the connection was lost. */
   readonly initiator: "local" | "remote" | "transport"
-  /** The close frame that we sent. */
+  /** The close frame that this end sent. */
   readonly sent: CloseFrame.CloseFrame | undefined
   /** The close frame that the peer sent. */
   readonly received: CloseFrame.CloseFrame | undefined
   /** Whether both ends sent a close frame (RFC 6455 7.1.4). */
   readonly clean: boolean
-  /** Whether this end failed the connection (RFC 6455 7.1.7), in place of the program closing it. */
+  /** Whether this end failed the connection (RFC 6455 7.1.7), as opposed to the program closing it. */
   readonly failed: boolean
-  /** The rule that the peer broke, where that was the reason. */
+  /** The rule that the peer broke, if that was the reason. */
   readonly violation: ProtocolViolation.ProtocolViolation | undefined
-  /** The end as an error: the code of the end that began, or 1006 where the stream broke off before the peer's close. */
+  /**
+   * The close as an error: the code of the side that began, or 1006 if the connection was lost before the peer's close.
+   */
   readonly error: CloseError.CloseError
 }
 
@@ -104,19 +107,19 @@ export interface CloseInfo {
  *
  * **Details**
  *
- * `receive`, `receiveEnd` and `setReadMode` return events; `send*`, `ping`, `pong`, `close` return why nothing was sent,
- * or `undefined`. After each call, `output` holds what is to be written. A value of the wrong type throws before anything
- * else happens, see `Argument`.
+ * `receive`, `receiveEnd` and `setReadMode` return events. `send*`, `ping`, `pong` and `close` return the reason that
+ * nothing was sent, or `undefined`. After each call, `output` holds the bytes to write. A value of the wrong type
+ * throws before anything else happens, see `Argument`.
  *
  * @category models
  * @since 0.1.0
  */
 export class Session {
-  /** What is to be written to the transport. */
+  /** The bytes to write to the transport. */
   readonly output: FrameWriter
 
   private state: SessionState.State = "Open"
-  /** Which end this is. */
+  /** The role of this end. */
   readonly role: SessionState.Role
   private readonly inbound: MessageReader.MessageReader
   private readonly limits: Limits.Limits
@@ -130,14 +133,14 @@ export class Session {
   private violation: ProtocolViolation.ProtocolViolation | undefined = undefined
   private closeError: CloseError.CloseError | undefined = undefined
 
-  // The message that is being sent in fragments; 0 when there is none.
+  // The opcode of the message that is being sent in fragments; 0 if there is none.
   private sendingOpcode: Opcode.Opcode = 0
-  // Whether that message was begun by `sendFrame`, and is therefore not an extension's business.
+  // Whether `sendFrame` began that message. Its frames then bypass the extensions.
   private sendingFrames = false
-  // The first half of a surrogate pair that a piece of text ended with.
+  // The high surrogate at the end of the last piece of text, kept for the next piece.
   private heldSurrogate = ""
 
-  // Chunks that arrived while an extension has work to be done for an earlier one.
+  // Chunks that arrived while an extension was decoding an earlier one.
   private pendingChunks: Array<Uint8Array> | undefined = undefined
   private pendingEof = false
 
@@ -164,27 +167,29 @@ export class Session {
     return SessionState.canSend(this.state)
   }
 
-  /** Whether what the peer sends still means anything. */
+  /** Whether data from the peer is still processed. */
   get canReceive(): boolean {
     return SessionState.canReceive(this.state)
   }
 
-  /** Whether a close frame is due as soon as the application is done with the events so far. */
+  /** Whether a close frame is due once the application is done with the events so far. */
   get mustAnswerClose(): boolean {
     return SessionState.owesClose(this.state)
   }
 
-  /** Whether we sent a close frame and wait for the peer's. */
+  /** Whether this end sent a close frame and waits for the peer's. */
   get isClosing(): boolean {
     return this.state === "Closing"
   }
 
-  /** Whether nothing more will be sent or received. */
+  /** Whether nothing more is sent or received. */
   get isClosed(): boolean {
     return this.state === "Closed"
   }
 
-  /** Whether the byte stream is ours to end now: the session is closed, and this role ends it first or it failed. */
+  /**
+   * Whether this end should close the transport now: the session is closed, and this role closes first, or it failed.
+   */
   get shouldCloseTransport(): boolean {
     return (
       this.isClosed &&
@@ -193,27 +198,27 @@ export class Session {
     )
   }
 
-  /** Bytes that were received and belong to a message which is not complete. */
+  /** Received bytes of an incomplete message. */
   get bufferedBytes(): number {
     return this.inbound.bufferedBytes
   }
 
-  /** Whether the peer has begun a message, or any frame, that is not complete. */
+  /** Whether the peer has begun a frame or a message that is not complete. */
   get isReceivingMessage(): boolean {
     return this.canReceive && this.inbound.isInMessage
   }
 
-  /** A number that changes whenever a part of a message is received. It wraps around. */
+  /** A counter that changes whenever a part of a message is received. It wraps around. */
   get receivedParts(): number {
     return this.inbound.parts
   }
 
-  /** Whether anything refers to the chunks that were received, apart from the events that were returned. */
+  /** Whether the session refers to received chunks, apart from the events that it returned. */
   get retainsInput(): boolean {
     return this.pendingChunks !== undefined || this.inbound.retainsInput
   }
 
-  /** How the session ends, or `undefined` while neither end has begun to close. */
+  /** How the session ends, or `undefined` before either end has begun to close. */
   get closeInfo(): CloseInfo | undefined {
     if (this.initiator === undefined) return undefined
     return {
@@ -227,9 +232,9 @@ export class Session {
     }
   }
 
-  // -- what arrives --------------------------------------------------------------------------------------------------
+  // -- receiving -----------------------------------------------------------------------------------------------------
 
-  /** Takes bytes from the peer, and with them the ownership of the chunk. */
+  /** Receives bytes from the peer and returns the events in them. The session owns the chunk from then on. */
   receive(chunk: Uint8Array): Array<SessionEvent.SessionEvent> {
     const events: Array<SessionEvent.SessionEvent> = []
     if (!this.canReceive) return events
@@ -244,14 +249,14 @@ export class Session {
   }
 
   /**
-   * The work that an extension has to do before more can be received: start it, and call {@link resumeReceive} when it
-   * is done. What is received until then is held, so stop reading.
+   * The transform that an extension must finish before more can be received. Start it, and call {@link resumeReceive}
+   * when it is done. The session queues what is received until then, so stop reading.
    */
   get pendingDecode(): Extension.AsyncTransform | undefined {
     return this.inbound.pending
   }
 
-  /** Goes on receiving after {@link pendingDecode}. */
+  /** Resumes receiving after {@link pendingDecode}. */
   resumeReceive(failure?: CloseError.SendableCloseError): Array<SessionEvent.SessionEvent> {
     const events: Array<SessionEvent.SessionEvent> = []
     if (!this.canReceive || this.inbound.pending === undefined) return events
@@ -273,27 +278,29 @@ export class Session {
       if (step === MessageReader.NeedData || step === MessageReader.Suspended) return
       if (step !== MessageReader.ControlFrame) this.failConnection(step, events)
       else if (this.onControl(inbound.controlOpcode, inbound.controlPayload, events)) continue
-      // What follows a close frame, or a violation, is ignored.
+      // What follows a close frame, or a violation, is ignored (RFC 6455 5.5.1 and 7.1.7).
       inbound.discard()
       this.pendingChunks = undefined
       return
     }
   }
 
-  /** Tells that the peer ended its stream: no more bytes will come. It takes effect behind {@link pendingDecode}. */
+  /** Records that the peer ended its stream. This takes effect after {@link pendingDecode}. */
   receiveEnd(): void {
     if (this.inbound.pending === undefined) this.endWith("EndOfStream")
     else this.pendingEof = true
   }
 
-  /** Gives up: a timeout, or an error of the transport; `why` becomes the reason of the 1006. Nothing more is sent. */
+  /**
+   * Ends the session after a timeout or a transport error; `why` becomes the reason of the 1006. Sends nothing more.
+   */
   abort(why?: string): void {
     this.endWith("Abort", why)
   }
 
   /**
-   * Lets the extensions let go of what they hold. The owner calls it once, when the session is over. Throws what one of
-   * them threw, when all have been asked.
+   * Releases the extensions. The owner calls it once, when the session is closed. If an extension throws, the others
+   * are still released, and the defect is rethrown.
    */
   release(): void {
     let failure: { readonly defect: unknown } | undefined
@@ -310,7 +317,7 @@ export class Session {
   private endWith(trigger: "EndOfStream" | "Abort", why = "the stream broke off without a close frame"): void {
     if (this.canReceive) {
       this.initiator ??= "transport"
-      // RFC 6455 7.1.5: without a close frame from the peer the code is 1006, whatever we sent.
+      // RFC 6455 7.1.5: without a close frame from the peer the code is 1006, whatever this end sent.
       this.closeError = new CloseError.AbnormalClosure({ reason: why })
       this.outbound.discard()
     }
@@ -318,16 +325,16 @@ export class Session {
     this.inbound.discard()
     this.pendingChunks = undefined
     this.pendingEof = false
-    // A peer that ends its stream after its close frame may still read what is being encoded.
+    // A peer that half-closes its stream after its close frame may still read messages that are being encoded.
     if (trigger === "Abort") this.outbound.discard()
   }
 
   /**
-   * Chooses how the data of the peer is delivered: whole messages (the default), fragments as they arrive, or frames.
+   * Sets how received data is delivered: as whole messages (the default), as fragments when they arrive, or as frames.
    *
-   * Fragments are for one message; the ones after it are whole again. A change takes effect with the next message, but
-   * for one: a message that is being collected is handed out in fragments at once, beginning with what is there, which
-   * is returned.
+   * `"fragment"` applies to one message; later ones are delivered whole again. A change takes effect at the next
+   * message, with one exception: a message that is being collected switches to fragments at once, and the bytes so far
+   * are returned as its first fragment.
    */
   setReadMode(delivery: MessageReader.ReadMode): Array<SessionEvent.SessionEvent> {
     return this.inbound.setReadMode(delivery)
@@ -338,7 +345,8 @@ export class Session {
       case Opcode.Ping: {
         // RFC 6455 5.5.2: "an endpoint MUST send a Pong frame in response, unless it already received a Close frame"
         if (this.state === "Open") {
-          // RFC 6455 5.5.3: an endpoint may answer only the newest ping; while the transport is backed up we do.
+          // RFC 6455 5.5.3: an endpoint may answer only the newest ping. The session does so while the transport is
+          // backed up.
           // Not `slice`: for a Node `Buffer` that is a view.
           if (this.backedUp) this.pendingPong = new Uint8Array(payload)
           else this.writeControl(Opcode.Pong, payload)
@@ -372,7 +380,7 @@ export class Session {
     const error = violation._tag === "ProtocolViolation" ? violationError(violation) : violation
     if (violation._tag === "ProtocolViolation") this.violation = violation
     this.failed = true
-    // Once we have sent our close frame its code stands; the peer's violation only ends the wait for the answer.
+    // A close code that was sent stands. A later violation of the peer only ends the wait for its close frame.
     if (this.initiator === undefined) {
       this.initiator = "local"
       this.closeError = error
@@ -382,27 +390,27 @@ export class Session {
   }
 
   /**
-   * Sends the close frame that is due after the peer's, or after a violation. Does nothing where none is due.
+   * Sends the close frame that is due after the peer's close, or after a violation. Otherwise does nothing.
    *
    * The owner calls it when the application is done with everything that came before.
    */
   answerClose(): void {
     if (this.state === "Answering") {
-      // RFC 6455 5.5.1: "the endpoint typically echos the status code it received"; we echo the reason too
+      // RFC 6455 5.5.1: "the endpoint typically echos the status code it received"; the session echoes the reason too
       this.writeClose(this.received!)
     } else if (this.state === "Failing") {
       const { code, reason } = this.closeError!
-      // RFC 6455 7.1.7: "an endpoint MUST NOT continue to attempt to process data"; the peer is told why
+      // RFC 6455 7.1.7: "an endpoint MUST NOT continue to attempt to process data"; the close frame says why
       this.writeClose({ code, reason })
     }
   }
 
-  /** Fails the connection for a reason of our own, such as a peer that is silent: the close frame goes out at once. */
+  /** Fails the connection for a local reason, such as a keepalive timeout. Sends the close frame at once. */
   fail(error: CloseError.SendableCloseError): void {
     this.failOnEncodeError(error)
   }
 
-  // -- what is sent --------------------------------------------------------------------------------------------------
+  // -- sending -------------------------------------------------------------------------------------------------------
 
   /** Sends a message: a string as text, bytes as binary. */
   send(data: string | Uint8Array, options?: SendOptions): SendFailure | undefined {
@@ -421,8 +429,8 @@ export class Session {
   }
 
   /**
-   * Sends a message that was encoded for many connections. What arrives is what {@link send} would have sent; where this
-   * session cannot share what others use, it encodes for itself.
+   * Sends a prepared message. The peer receives the same message as from {@link send}; if this session cannot share the
+   * encoded bytes, it encodes the message itself.
    */
   sendPrepared(prepared: PreparedMessage, options?: SendOptions): SendFailure | undefined {
     checkSendOptions(options)
@@ -436,15 +444,15 @@ export class Session {
   }
 
   /**
-   * The work that has to be done before {@link sendPrepared} could write this message at once, where it is the same work
-   * for many connections: start it, and it is done once for all.
+   * The shared transform that must finish before {@link sendPrepared} can write this message at once. Starting it once
+   * is enough for all connections.
    */
   pendingPrepare(prepared: PreparedMessage, options?: SendOptions): Extension.AsyncTransform | undefined {
     return this.canSend ? this.sharedForm(prepared, options)?.pending : undefined
   }
 
   private sharedForm(prepared: PreparedMessage, options: SendOptions | undefined): EncodedForm | undefined {
-    // RFC 6455 5.3: "the client MUST pick a fresh masking key" for each frame, so no two are the same.
+    // RFC 6455 5.3: "the client MUST pick a fresh masking key" for each frame, so no two frames have the same bytes.
     if (SessionState.roles[this.role].masks || options?.fragmentSize !== undefined) return undefined
     return prepared.form(this.extensions, options?.compress)
   }
@@ -462,7 +470,7 @@ export class Session {
     )
   }
 
-  // What could not be encoded cannot be sent, nor can anything after it: the connection closes with the extension's code.
+  // A message that cannot be encoded cannot be sent, nor can any later one: closes with the code of the extension.
   private failOnEncodeError(failure: CloseError.SendableCloseError | undefined): SendFailure | undefined {
     if (failure === undefined) return undefined
     if (!this.canSend) return failure
@@ -481,28 +489,28 @@ export class Session {
   }
 
   /**
-   * The work that an extension has to do before more is encoded: start it, and call {@link resumeSend} when it is done.
-   * What is sent until then waits, which {@link queuedBytes} counts.
+   * The transform that an extension must finish before more is encoded. Start it, and call {@link resumeSend} when it
+   * is done. What is sent until then is queued and counted in {@link queuedBytes}.
    */
   get pendingEncode(): Extension.AsyncTransform | undefined {
     return this.outbound.pending
   }
 
-  /** Bytes of payload that wait behind {@link pendingEncode}. */
+  /** Bytes of payload queued behind {@link pendingEncode}. */
   get queuedBytes(): number {
     return this.outbound.queuedBytes
   }
 
-  /** Goes on sending after {@link pendingEncode}. */
+  /** Resumes sending after {@link pendingEncode}. */
   resumeSend(failure?: CloseError.SendableCloseError): SendFailure | undefined {
     return this.failOnEncodeError(this.outbound.resume(failure))
   }
 
   /**
-   * Sends a piece of a message; `type` says which kind of message the first piece begins, and is ignored afterwards.
+   * Sends one fragment of a message. `type` is the type of the message; only the first fragment uses it.
    *
-   * A piece of text may end in the middle of a surrogate pair: the rest is expected to follow. The pieces of one message
-   * are all strings or all bytes.
+   * A fragment of text may end between the halves of a surrogate pair; the next one must complete it. The fragments of
+   * one message are all strings or all bytes.
    */
   sendFragment(
     type: "Text" | "Binary",
@@ -525,7 +533,7 @@ export class Session {
     return failure
   }
 
-  /** Whether a message was begun by {@link sendFragment} and not ended. */
+  /** Whether {@link sendFragment} has begun a message and not ended it. */
   get isSendingMessage(): boolean {
     return this.sendingOpcode !== 0
   }
@@ -540,14 +548,14 @@ export class Session {
   }
 
   /**
-   * Sends a frame as it is, past the extensions. A client's frame without a masking key gets one, a server's loses it, so
-   * that a frame can be sent on as it was received.
+   * Sends a frame as it is, past the extensions. A client's frame without a masking key gets one, and a server's frame
+   * loses its key, so that received frames can be forwarded.
    *
-   * A frame that would make this end break RFC 6455 is refused; only that text is UTF-8 is left to the caller. A close
+   * Refuses a frame that would make this end break RFC 6455; only the validity of UTF-8 is left to the caller. A close
    * frame starts or answers the closing handshake like {@link close}.
    *
-   * `unchecked` writes whatever it is given, for tests and tools: a server's masking key stays, and the session does not
-   * notice a close frame, or the beginning of a message.
+   * `unchecked` writes any frame, for tests and tools: a server's frame keeps its masking key, and the session does not
+   * take note of a close frame or of the beginning of a message.
    */
   sendFrame(frame: Frame.Frame, options?: { readonly unchecked?: boolean | undefined }): SendFailure | undefined {
     checkFields(frame)
@@ -604,10 +612,11 @@ export class Session {
   }
 
   /**
-   * Sends a ping and returns its number, which the pong's event will carry. Without a payload the number is the payload.
+   * Sends a ping and returns its number, which the event of its pong carries. Without a payload, the number is the
+   * payload.
    *
-   * While the transport is backed up only the newest ping is kept, and sent when it takes more: its pong answers the
-   * ones before, too (RFC 6455 5.5.3).
+   * While the transport is backed up, only the newest ping is kept. It is sent when the transport drains, and its pong
+   * answers the earlier ones too (RFC 6455 5.5.3).
    */
   ping(payload?: Uint8Array): number | SendFailure {
     if (payload !== undefined) Argument.bytes("ping", payload)
@@ -624,7 +633,7 @@ export class Session {
     return id
   }
 
-  /** Sends a pong that nobody asked for: a heartbeat in one direction (RFC 6455 5.5.3). */
+  /** Sends an unsolicited pong, a heartbeat in one direction (RFC 6455 5.5.3). */
   pong(payload: Uint8Array): SendFailure | undefined {
     Argument.bytes("pong", payload)
     if (this.state !== "Open") return this.endError()
@@ -647,8 +656,9 @@ export class Session {
   }
 
   /**
-   * Tells whether the transport takes more. While it does not, only the newest ping of either end is kept. They are
-   * written by the call that tells that it does: an owner that takes what is in `output` before sends them first.
+   * Records whether the transport is backed up. While it is, only the newest ping and the newest pong are kept.
+   * `setBackedUp(false)` writes them to `output`, behind what is there: an owner that has taken that data before can send
+   * them ahead of it.
    */
   setBackedUp(backedUp: boolean): void {
     this.backedUp = backedUp
@@ -663,7 +673,7 @@ export class Session {
     if (owedPing !== undefined && this.state === "Open") this.writeControl(Opcode.Ping, owedPing)
   }
 
-  /** Starts the closing handshake, or answers the peer's close with a code of our own. */
+  /** Starts the closing handshake, or answers the peer's close with `code`. */
   close(code: number = CloseCode.registered.NormalClosure, reason = ""): SendFailure | undefined {
     const misuse = checkClose(code, reason)
     if (!this.canSend) return this.endError()
@@ -675,7 +685,7 @@ export class Session {
 
   private writeClose(close: CloseFrame.CloseFrame): void {
     this.recordClose(close)
-    // What was sent before and is still being encoded goes first.
+    // Queued messages that are still being encoded are sent first.
     this.outbound.afterwards(() => this.writeControl(Opcode.Close, CloseFrame.encode(close.code, close.reason)))
   }
 
@@ -703,8 +713,8 @@ export class Session {
 }
 
 /**
- * Returns why a close frame cannot say this, or `undefined` where it can. Throws a `TypeError` where the code is not a
- * number or the reason not a string.
+ * Returns the rule that a close frame with this code and reason would break, or `undefined`. Throws a `TypeError` if
+ * `code` is not a number or `reason` is not a string.
  *
  * @category guards
  * @since 0.1.0

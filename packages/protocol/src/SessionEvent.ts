@@ -1,5 +1,5 @@
 /**
- * What a session tells its owner about the bytes that arrived, in the order in which they arrived.
+ * The events that a session returns for received bytes, in the order of the bytes.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import type * as Message from "./Message.ts"
 import type * as ProtocolViolation from "./ProtocolViolation.ts"
 
 /**
- * A piece of a message that is delivered as it arrives. The pieces of a text are text: no character is cut in half.
+ * A fragment of a message, delivered when it arrives. Fragments of text never split a character.
  *
  * @category models
  * @since 0.1.0
@@ -21,7 +21,7 @@ export type Fragment = {
 } & ({ readonly type: "Text"; readonly data: string } | { readonly type: "Binary"; readonly data: Uint8Array })
 
 /**
- * A data frame, delivered as one.
+ * A data frame, in read mode `"frame"`.
  *
  * @category models
  * @since 0.1.0
@@ -32,7 +32,7 @@ export interface DataFrame {
 }
 
 /**
- * A ping. The session has answered it, or will as soon as the transport takes more.
+ * A ping. The session has answered it, or does so when the transport drains.
  *
  * @category models
  * @since 0.1.0
@@ -43,8 +43,8 @@ export interface Ping {
 }
 
 /**
- * A pong. `ping` is the number of the newest of our pings that it answers, and with it all older ones (RFC 6455 5.5.3);
- * `undefined` where nobody asked.
+ * A pong. `ping` is the number of the newest ping that it answers, and with it of all earlier ones (RFC 6455 5.5.3). It
+ * is `undefined` for an unsolicited pong.
  *
  * @category models
  * @since 0.1.0
@@ -56,7 +56,7 @@ export interface Pong {
 }
 
 /**
- * The peer's close frame. Unless we closed first, an answer is due: `Session.answerClose`.
+ * The peer's close frame. Unless this end closed first, call `Session.answerClose`.
  *
  * @category models
  * @since 0.1.0
@@ -68,22 +68,22 @@ export interface CloseReceived {
 }
 
 /**
- * The connection fails: the peer broke a rule, or an extension refused what it got. Unless we closed before, a close
- * frame that says so is due: `Session.answerClose`.
+ * The connection fails: the peer broke a rule, or an extension rejected a message. Unless this end closed first, call
+ * `Session.answerClose`, which sends the close frame.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Failed {
   readonly _tag: "Failed"
-  /** What the peer is told. */
+  /** The error whose code and reason the close frame carries. */
   readonly error: CloseError.SendableCloseError
-  /** The rule that the peer broke; `undefined` where an extension failed. */
+  /** The rule that the peer broke; `undefined` if an extension failed. */
   readonly violation: ProtocolViolation.ProtocolViolation | undefined
 }
 
 /**
- * Anything that a session tells its owner.
+ * Any event of a session.
  *
  * @category models
  * @since 0.1.0

@@ -1,12 +1,12 @@
 /**
- * The states of one end of a WebSocket connection once the opening handshake is done, as a table.
+ * The state machine of one end of a WebSocket connection after the opening handshake, as data.
  *
- * Rule 1: which transitions exist, and what each state permits, is written here and nowhere else. Rule 2: the table does
- * not know the role; the few things in which a server and a client differ are data at the end of this file. The diagram
- * in the documentation is generated from the table.
+ * All transitions are in one table, and the functions below it say what each state allows; no other module decides
+ * that. Both roles use the same table. What a server and a client do differently is in `roles`, at the end of this
+ * file. A test generates the diagram in `docs/session-state.md` from the table.
  *
- * A close frame from the peer is not answered in the same breath: messages that came before it may still be on their way
- * through the application, and their replies go first. So there is a state between receiving a close and answering it.
+ * Receiving a close frame and answering it are two steps. The application may still be handling messages that came
+ * before the close, and its replies are sent before the answer. The state `Answering` lies between the two.
  *
  * @since 0.1.0
  */
@@ -14,10 +14,10 @@
 /**
  * A state of a session:
  *
- * - `Open`: data flows both ways.
- * - `Closing`: we sent a close frame and wait for the peer's.
- * - `Answering`: the peer's close frame is here and ours is not sent yet.
- * - `Failing`: the peer broke a rule and our close frame, which says so, is not sent yet.
+ * - `Open`: both ends may send data.
+ * - `Closing`: this end has sent a close frame and waits for the peer's.
+ * - `Answering`: the peer's close frame has arrived and ours is not sent yet.
+ * - `Failing`: the peer broke a rule, and the close frame that says so is not sent yet.
  * - `Closed`: nothing more is sent, and what arrives is ignored.
  *
  * @category models
@@ -26,8 +26,8 @@
 export type State = "Open" | "Closing" | "Answering" | "Failing" | "Closed"
 
 /**
- * What moves a session from state to state. `EndOfStream` is the peer's end of the byte stream; `Abort` is ours: a
- * timeout or an error of the transport.
+ * A trigger of a transition. `EndOfStream` is the end of the peer's byte stream. `Abort` is a local end: a timeout or a
+ * transport error.
  *
  * @category models
  * @since 0.1.0
@@ -48,9 +48,9 @@ export const transitions: { readonly [S in State]: { readonly [T in Trigger]?: S
     EndOfStream: "Closed",
     Abort: "Closed"
   },
-  // RFC 6455 5.5.1: both ends may begin at once; each takes the other's close frame for the answer.
+  // RFC 6455 5.5.1: both ends may begin at once. Each then takes the other's close frame as the answer.
   Closing: { ReceiveClose: "Closed", Violation: "Closed", EndOfStream: "Closed", Abort: "Closed" },
-  // A peer that half-closes its stream after its close frame still gets the answer.
+  // A peer that half-closes its stream after its close frame still gets the answer, so EndOfStream changes nothing.
   Answering: { SendClose: "Closed", Abort: "Closed" },
   Failing: { SendClose: "Closed", Abort: "Closed" },
   Closed: {}
@@ -65,7 +65,7 @@ export const transitions: { readonly [S in State]: { readonly [T in Trigger]?: S
 export const next = (state: State, trigger: Trigger): State => transitions[state][trigger] ?? state
 
 /**
- * Returns whether data may be sent: until our close frame is.
+ * Returns whether data may be sent: until our close frame is sent.
  *
  * @category questions
  * @since 0.1.0
@@ -73,7 +73,7 @@ export const next = (state: State, trigger: Trigger): State => transitions[state
 export const canSend = (state: State): boolean => state === "Open" || state === "Answering" || state === "Failing"
 
 /**
- * Returns whether bytes from the peer still mean anything: until its close frame, or a violation.
+ * Returns whether received bytes are processed: until the peer's close frame, or a violation.
  *
  * @category questions
  * @since 0.1.0
@@ -81,7 +81,7 @@ export const canSend = (state: State): boolean => state === "Open" || state === 
 export const canReceive = (state: State): boolean => state === "Open" || state === "Closing"
 
 /**
- * Returns whether our close frame is due as soon as the application is done with what came before.
+ * Returns whether a close frame is due once the application is done with what came before.
  *
  * @category questions
  * @since 0.1.0
@@ -97,7 +97,7 @@ export const owesClose = (state: State): boolean => state === "Answering" || sta
 export type Role = "client" | "server"
 
 /**
- * All in which the roles differ after the opening handshake.
+ * The differences between the roles after the opening handshake.
  *
  * @category constants
  * @since 0.1.0
@@ -106,7 +106,7 @@ export const roles: {
   readonly [R in Role]: { readonly masks: boolean; readonly closesStreamFirst: boolean }
 } = {
   // RFC 6455 5.1: "a client MUST mask all frames that it sends to the server"; "A server MUST NOT mask any frames"
-  // RFC 6455 7.1.1: the server closes TCP first, so that it and not the client holds the TIME_WAIT state
+  // RFC 6455 7.1.1: the server closes TCP first, so that the server and not the client holds the TIME_WAIT state
   client: { masks: true, closesStreamFirst: false },
   server: { masks: false, closesStreamFirst: true }
 }

@@ -1,10 +1,10 @@
 /**
- * Slabs: blocks of memory that outgoing frames are written into, shared by all connections of a program.
+ * Slabs: blocks of memory for outgoing frames, shared by all connections of a program.
  *
- * Many small frames that one received chunk caused leave in one write, and an idle connection holds no memory. A slab's
- * bytes are written once and never rewritten while anybody may still read them: a writer gives a slab back either as
- * free again from where it took it (its transport has copied everything) or as used up to a point. Connections share
- * slabs, so what one of them left in use stays so, whatever the next says of its own part.
+ * Many small frames are gathered in one slab and leave in one write, and an idle connection holds no memory. Bytes of a
+ * slab are never overwritten while a transport may still read them. A writer releases a slab in one of two ways: as
+ * reusable from the position where it was acquired, because the transport has copied the bytes, or as used up to its
+ * current position. `kept` is what earlier writers left in use, so a later writer cannot free it.
  *
  * @since 0.1.0
  */
@@ -19,12 +19,12 @@ import * as Argument from "./Argument.ts"
 export interface Slab {
   readonly bytes: Uint8Array
   used: number
-  /** What lies below was written by earlier holders, and somebody may still read it. */
+  /** Bytes that earlier writers left in use; a transport may still read them. */
   kept: number
 }
 
 /**
- * What a pool of slabs may be told.
+ * Options of a pool of slabs.
  *
  * @category models
  * @since 0.1.0
@@ -32,17 +32,17 @@ export interface Slab {
 export interface SlabPoolOptions {
   /** Bytes in a slab. Default: 64 KiB. */
   readonly slabSize?: number | undefined
-  /** The most free slabs that are kept; more are left to the garbage collector. Default: 16. */
+  /** Maximum free slabs that the pool keeps. Further ones are left to the garbage collector. Default: 16. */
   readonly maxFree?: number | undefined
-  /** Makes the memory. Default: `new Uint8Array(size)`. */
+  /** Function that allocates memory. Default: `new Uint8Array(size)`. */
   readonly allocate?: ((size: number) => Uint8Array) | undefined
 }
 
-// What is left of a slab below this size is not worth another turn.
+// A slab with less free space than this does not return to the pool.
 const WORTH_KEEPING = 4096
 
 /**
- * A bounded stack of slabs that are ready for use.
+ * A bounded stack of free slabs.
  *
  * @category models
  * @since 0.1.0
@@ -50,7 +50,7 @@ const WORTH_KEEPING = 4096
 export class SlabPool {
   readonly slabSize: number
   private readonly maxFree: number
-  /** Makes memory of a size. */
+  /** Allocates memory of a size. */
   readonly allocate: (size: number) => Uint8Array
   private readonly free: Array<Slab> = []
 
@@ -60,14 +60,14 @@ export class SlabPool {
     this.allocate = options?.allocate ?? ((size) => new Uint8Array(size))
   }
 
-  /** Takes a slab with at least `room` free bytes out of the pool, or makes one. */
+  /** Takes a slab with at least `room` free bytes from the pool, or allocates one. */
   acquire(room: number): Slab {
     const slab = this.free.pop()
     if (slab !== undefined && slab.bytes.length - slab.used >= room) return slab
     return { bytes: this.allocate(Math.max(room, this.slabSize)), used: 0, kept: 0 }
   }
 
-  /** Gives a slab back; `reusable` says that nobody reads what was written since it was acquired. */
+  /** Returns a slab to the pool. `reusable` says that the bytes written since it was acquired are no longer read. */
   release(slab: Slab, reusable: boolean): void {
     if (reusable) slab.used = slab.kept
     else slab.kept = slab.used

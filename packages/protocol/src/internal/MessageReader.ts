@@ -1,10 +1,8 @@
 /**
- * The receiving half of a session: from chunks to messages, fragments or frames, and everything that a peer can get
- * wrong on the way.
+ * The receiving half of a session: decodes chunks into messages, fragments or frames, and checks all rules for received
+ * frames (`checkHeader`).
  *
- * It delivers data events itself and hands each complete control frame to the session, which owns the conversation.
- *
- * @internal
+ * It adds data events itself. Complete control frames go to the session, which decides on their answers.
  */
 import { PayloadBuffer } from "./PayloadBuffer.ts"
 import type * as CloseError from "../CloseError.ts"
@@ -18,7 +16,7 @@ import * as Utf8 from "../Utf8.ts"
 import * as ProtocolViolation from "../ProtocolViolation.ts"
 
 /**
- * How the data of the peer is delivered: whole messages; for one message, fragments as they arrive; or frames.
+ * How received data is delivered: as whole messages, as fragments of one message, or as frames.
  *
  * Frames are delivered as they are on the wire, before message-level extensions.
  *
@@ -27,17 +25,17 @@ import * as ProtocolViolation from "../ProtocolViolation.ts"
  */
 export type ReadMode = "message" | "fragment" | "frame"
 
-/** A step was made and another may follow. @internal */
+/** A step was done, and another may follow. */
 export const Continue = 0
-/** The chunk is used up. @internal */
+/** The chunk is used up. */
 export const NeedData = 1
-/** A control frame is complete: `controlOpcode`, `controlPayload`. @internal */
+/** A control frame is complete, in `controlOpcode` and `controlPayload`. */
 export const ControlFrame = 2
 
-/** An extension has work to be done first: `pending`. Go on with `resume`. @internal */
+/** An extension has a pending transform, in `pending`. Continue with `resume`. */
 export const Suspended = 3
 
-/** What a step of {@link MessageReader.next} can end in. @internal */
+/** The outcome of {@link MessageReader.next}. */
 export type Step =
   | typeof Continue
   | typeof NeedData
@@ -48,46 +46,47 @@ export type Step =
 
 type Transforming = Generator<Extension.AsyncTransform, Step, CloseError.SendableCloseError | undefined>
 
-// As many connections as are likely to be in the middle of a chunk at once.
+// About as many as there are connections that are in the middle of a chunk at the same time.
 const SPARE_PARSERS = 8
 const spareParsers: Array<FrameParser> = []
 
 const noBytes = new Uint8Array(0)
 const none: ReadonlyArray<never> = []
 
-/** @internal */
+/** Receives the frames of a peer. */
 export class MessageReader {
   /** The RSV bits that extensions claim. */
   readonly rsvAllowed: number
   controlOpcode: Opcode.Opcode = 0
   controlPayload: Uint8Array = noBytes
 
-  // None between chunks that end with a frame, which is where an idle connection stands.
+  // Unset between chunks that end with a frame, so that an idle connection holds no parser.
   private parser: FrameParser | undefined = undefined
   private readonly expectsMask: boolean
   private readonly limits: Limits.Limits
   private readonly allocate: (size: number) => Uint8Array
   private readonly opcodes: ReadonlyArray<Opcode.Opcode>
-  // Decoding undoes what the peer did last first, so the order of the handshake is reversed.
+  // Decoding undoes the encoders of the peer, last one first, so the order of the handshake is reversed.
   private readonly messageLevel: ReadonlyArray<Extension.Transform>
   private readonly frameLevel: ReadonlyArray<Extension.Transform>
-  /** Those of them that stand on the first frame of a message only. */
+  /** The RSV bits that may be set on the first frame of a message only. */
   readonly rsvFirstOnly: number
 
-  /** Counts the parts of messages that were received, and wraps around. */
+  /** Counts received parts of messages. It wraps around. */
   parts = 0
 
   private transforming: Transforming | undefined = undefined
-  // Where a transforming step delivers while it runs: one that was suspended goes on in another call, with other events.
+  // The events of the current call. A suspended step resumes in a later call, which has other events.
   private events: Array<SessionEvent.SessionEvent> | undefined = undefined
-  /** The work that an extension left to be done, while a step is suspended. */
+  /** The pending transform of a suspended step. */
   pending: Extension.AsyncTransform | undefined = undefined
 
-  // A frame that must be whole before it is looked at and spans chunks: control frames, and some data frames.
+  // Collects a frame that spans chunks and must be complete before it is processed: a control frame, or a data frame of
+  // some connections.
   private frame: PayloadBuffer | undefined = undefined
 
   private readMode: ReadMode = "message"
-  // The message in progress; opcode 0 when there is none.
+  // The message in progress; `opcode` is 0 if there is none.
   private opcode: Opcode.Opcode = 0
   private rsv = 0
   private fragments = 0
@@ -145,7 +144,7 @@ export class MessageReader {
     this.parser.feed(chunk)
   }
 
-  // The chunk is used up. What the parser stands in the middle of is all that it knows.
+  // Ends a chunk. Keeps the parser only in the middle of a frame.
   private needData(): typeof NeedData {
     const parser = this.parser!
     if (parser.isIdle) {
@@ -171,7 +170,7 @@ export class MessageReader {
       this.current = "fragment"
       const collected = this.collected
       this.collected = undefined
-      // For whoever reads the fragments, what was collected is the first of them.
+      // What was collected so far is the first fragment.
       if (collected !== undefined) this.deliverFragment(collected.take(), true, false, events)
     }
     return events
@@ -209,7 +208,7 @@ export class MessageReader {
       : this.onData(part, !parser.isInPayload, events)
   }
 
-  /** Goes on with a suspended step; `failure` is what the pending work came to. */
+  /** Resumes a suspended step; `failure` is that of its transform. */
   resume(failure: CloseError.SendableCloseError | undefined, events: Array<SessionEvent.SessionEvent>): Step {
     return this.run(this.transforming!, events, failure)
   }
@@ -258,10 +257,10 @@ export class MessageReader {
       // RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
       if (!fin) return ProtocolViolation.make("FragmentedControlFrame", `a ${Opcode.name(opcode)} frame without FIN`)
       if (length > 125) return ProtocolViolation.make("ControlFrameTooLong", `a control frame of ${length} bytes`)
-      // An RSV bit on a control frame belongs to no extension of ours: they work on data frames.
+      // An RSV bit on a control frame is never defined: extensions work on data frames (RFC 7692 6 for RSV1).
       return rsv !== 0 ? ProtocolViolation.make("UnnegotiatedRsvBit", "an RSV bit on a control frame") : undefined
     }
-    // A frame of an extension's own kind is no part of a message: it may stand between messages and inside one.
+    // A frame with an extension's opcode is not part of a message: it may come between the fragments of one.
     if (Opcode.isReserved(opcode)) return this.checkFrameSize(length)
     if (opcode === Opcode.Continuation) {
       if (this.opcode === 0) return ProtocolViolation.make("UnexpectedContinuation", "a continuation frame")
@@ -295,7 +294,7 @@ export class MessageReader {
       return ProtocolViolation.make("TooManyFragments", `more than ${maxFragments} fragments`)
     }
     this.wireSize += length
-    // What extensions make of the bytes is measured when they have done so.
+    // A message with RSV bits may expand: its size is checked after the extensions.
     return this.rsv === 0 && this.wireSize > maxMessageSize ? this.tooBig(this.wireSize) : undefined
   }
 
@@ -318,7 +317,7 @@ export class MessageReader {
     return { opcode, payload, rsv, first: true, last: true, limit, compress: undefined }
   }
 
-  // A whole frame with a reserved opcode that an extension claims.
+  // Decodes a whole frame with a reserved opcode that an extension claims.
   private *onExtensionFrame(payload: Uint8Array): Transforming {
     const part = this.framePart(payload, this.limits.maxMessageSize)
     const failure = yield* Extension.transform(part, this.frameLevel)
@@ -327,7 +326,7 @@ export class MessageReader {
     return Continue
   }
 
-  // A whole data frame, where frames are delivered or an extension works on frames.
+  // Decodes a whole data frame, if frames are delivered or an extension works on frames.
   private *onFrame(payload: Uint8Array): Transforming {
     const parser = this.parser!
     const part = this.framePart(payload, this.limits.maxMessageSize - this.size)
@@ -335,7 +334,7 @@ export class MessageReader {
     if (failure !== undefined) return failure
     if (this.isFirst) this.rsv = part.rsv
     if (this.current !== "frame") return yield* this.onPart(part.payload, true)
-    // A compressed text is not text yet; any other is checked here too.
+    // A compressed text is checked after decompression; other text is checked here.
     const violation = this.rsv === 0 ? this.checkText(part.payload, parser.fin) : undefined
     if (violation !== undefined) return violation
     this.events!.push({ _tag: "Frame", frame: parser.frame(part.payload, part.rsv) })
@@ -344,7 +343,7 @@ export class MessageReader {
     return Continue
   }
 
-  // A piece of a message on its way through the extensions that work on messages.
+  // Passes a part of a message through the message-level extensions.
   private *onPart(payload: Uint8Array, frameDone: boolean): Transforming {
     if (this.messageLevel.length === 0) return this.onData(payload, frameDone, this.events!)
     const part: Extension.MessagePart = {
@@ -385,7 +384,7 @@ export class MessageReader {
     return this.parser!.isInPayload ? NeedData : Continue
   }
 
-  // RFC 6455 8.1: text that is not UTF-8 fails the connection; we do so at the first byte that makes it impossible.
+  // RFC 6455 8.1: invalid UTF-8 fails the connection. The check fails at the first byte that no UTF-8 can have there.
   private checkText(payload: Uint8Array, last: boolean): ProtocolViolation.ProtocolViolation | undefined {
     if (this.opcode !== Opcode.Text) return undefined
     this.validator ??= new Utf8.Validator()
@@ -423,7 +422,7 @@ export class MessageReader {
     this.deliverFragment(payload, first, last, events)
     if (last) {
       this.opcode = 0
-      // Fragments are asked for one message at a time.
+      // Read mode "fragment" applies to one message.
       if (this.readMode === "fragment") this.readMode = "message"
     }
     return this.parser!.isInPayload ? NeedData : Continue
@@ -439,7 +438,7 @@ export class MessageReader {
       events.push({ _tag: "Fragment", type: "Binary", data: payload, first, last })
       return
     }
-    // The decoder keeps the bytes of a character that the next piece completes.
+    // The decoder keeps the bytes of a character that the next fragment completes.
     this.text ??= new TextDecoder("utf-8", { ignoreBOM: true })
     events.push({ _tag: "Fragment", type: "Text", data: this.text.decode(payload, { stream: !last }), first, last })
   }

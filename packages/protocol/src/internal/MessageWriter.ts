@@ -1,10 +1,8 @@
 /**
- * The sending half of a session: from messages to frames, through the extensions, in order.
+ * The sending half of a session: encodes messages into frames, through the extensions, in order.
  *
- * Without extensions a message becomes a frame in the calling turn. An extension may leave work to be done; what is sent
- * after it waits in a queue here, so order is kept, while control frames go past it.
- *
- * @internal
+ * Without extensions a message is encoded in the calling turn. An extension may need longer. Later messages then wait
+ * in a queue here, so order is kept, while control frames go ahead of them.
  */
 import type * as CloseError from "../CloseError.ts"
 import * as Extension from "../Extension.ts"
@@ -12,7 +10,7 @@ import type { FrameWriter } from "../FrameWriter.ts"
 import * as Opcode from "../Opcode.ts"
 import type { EncodedForm } from "../PreparedMessage.ts"
 
-/** A piece of a message to send. @internal */
+/** A fragment of a message to send. */
 export interface OutgoingFragment {
   readonly opcode: Opcode.Opcode
   readonly payload: Uint8Array
@@ -22,14 +20,14 @@ export interface OutgoingFragment {
   readonly compress: boolean | undefined
 }
 
-/** A data frame to send as it is. @internal */
+/** A data frame to send as it is. */
 export interface RawFrame {
   readonly firstByte: number
   readonly payload: Uint8Array
   readonly key: number | undefined
 }
 
-/** A message that was encoded for many. @internal */
+/** A prepared message to send in a shared form. */
 export interface Shared {
   readonly form: EncodedForm
   readonly payload: Uint8Array
@@ -43,11 +41,11 @@ type Sending = Generator<
 
 const none: ReadonlyArray<never> = []
 
-/** @internal */
+/** Sends the frames of this end. */
 export class MessageWriter {
-  /** The work that an extension left to be done, while something is suspended. */
+  /** The pending transform, while a message is suspended. */
   pending: Extension.AsyncTransform | undefined = undefined
-  /** Bytes of payload that wait behind pending work. */
+  /** Bytes of payload in the queue behind the pending transform. */
   queuedBytes = 0
 
   private readonly writer: FrameWriter
@@ -57,7 +55,7 @@ export class MessageWriter {
 
   private current: Sending | undefined = undefined
   private queue: Array<OutgoingFragment | RawFrame | Shared | (() => void)> | undefined = undefined
-  // The message whose pieces are being written: whether its first frame was, and the RSV bits that frame carries.
+  // Whether the first frame of the current message was written, and the RSV bits that it carries.
   private begun = false
   private rsv = 0
 
@@ -72,12 +70,12 @@ export class MessageWriter {
     this.frameLevel = extensions.length === 0 ? none : encoders(extensions, "frame")
   }
 
-  /** Whether nothing stands between a message and the writer. */
+  /** Whether messages go to the writer without extensions. */
   get isDirect(): boolean {
     return this.messageLevel.length === 0 && this.frameLevel.length === 0
   }
 
-  /** Writes a text message in one frame. For use where {@link isDirect}. */
+  /** Writes a text message in one frame. Use it only if {@link isDirect}. */
   writeText(text: string): void {
     this.writer.writeText(0x80 | Opcode.Text, text, this.makeKey?.())
   }
@@ -87,20 +85,20 @@ export class MessageWriter {
     this.writer.writeBytes(first, payload, key)
   }
 
-  /** Sends a piece of a message, now or behind what is pending. Returns the close that an extension fails with. */
+  /** Sends a fragment, or queues it. Returns the close error of an extension that failed. */
   send(piece: OutgoingFragment): CloseError.SendableCloseError | undefined {
     if (this.current === undefined) return this.run(this.encode(piece), undefined)
     this.enqueue(piece)
     return undefined
   }
 
-  /** Sends a data frame as it is, now or behind what is pending: it must not cut into a message. */
+  /** Sends a data frame as it is, or queues it, so that it does not split a message. */
   sendFrame(frame: RawFrame): void {
     if (this.current === undefined) this.writeFrame(frame.firstByte, frame.payload, frame.key)
     else this.enqueue(frame)
   }
 
-  /** Sends a message that was encoded for many, now or behind what is pending. */
+  /** Sends a shared form, or queues it. Returns the close error of an extension that failed. */
   sendShared(form: EncodedForm, payload: Uint8Array): CloseError.SendableCloseError | undefined {
     if (this.current !== undefined) {
       this.enqueue({ form, payload })
@@ -117,7 +115,7 @@ export class MessageWriter {
     return form.failure
   }
 
-  /** Does something when everything that was sent before is written: at once where nothing is pending. */
+  /** Runs an action after everything sent before it is written: at once if nothing is pending. */
   afterwards(action: () => void): void {
     if (this.current === undefined) action()
     else this.enqueue(action)
@@ -129,7 +127,9 @@ export class MessageWriter {
     if (typeof item !== "function") this.queuedBytes += item.payload.length
   }
 
-  /** Goes on after pending work; `failure` is what it came to. Returns the close that an extension fails with. */
+  /**
+   * Resumes after the pending transform; `failure` is its failure. Returns the close error of an extension that failed.
+   */
   resume(failure: CloseError.SendableCloseError | undefined): CloseError.SendableCloseError | undefined {
     if (this.current === undefined) return undefined
     let outcome = this.run(this.current, failure)
@@ -139,7 +139,7 @@ export class MessageWriter {
       else if (typeof item === "function") item()
       else {
         this.queuedBytes -= item.payload.length
-        // Behind a message that could not be encoded no other is sent; only what was to happen afterwards does.
+        // After a message that could not be encoded no other is sent; the actions still run.
         if (outcome !== undefined) continue
         if ("firstByte" in item) this.sendFrame(item)
         else if ("form" in item) outcome = this.sendShared(item.form, item.payload)
@@ -149,7 +149,7 @@ export class MessageWriter {
     return outcome
   }
 
-  /** Drops what is pending and what waits behind it. */
+  /** Drops the pending transform and the queue. */
   discard(): void {
     this.current = undefined
     this.pending = undefined
@@ -176,7 +176,7 @@ export class MessageWriter {
       this.begun = false
       this.rsv = part.rsv
     }
-    // An empty fragment tells the peer nothing, unless it is the one that ends the message.
+    // An empty fragment is not sent, unless it ends the message.
     if (part.payload.length === 0 && !last) return undefined
     const size = piece.fragmentSize ?? Infinity
     let at = 0

@@ -1,28 +1,26 @@
 /**
- * Puts together a payload that spans several chunks or several frames.
+ * Collects a payload that spans several chunks or frames.
  *
- * A header may announce a gigabyte, so nothing is allocated for bytes that have not arrived: large pieces are kept as the
- * views they came in, small ones are gathered so that they do not hold on to the chunks they came in, and when the
- * payload is complete it is copied once, into a buffer of exactly its size.
- *
- * @internal
+ * A header may announce a gigabyte, so nothing is allocated for bytes that have not arrived. Large pieces are kept as
+ * views of their chunks. Small ones are copied together, so that they do not retain their chunks. The complete payload
+ * is copied once, into a buffer of exactly its size.
  */
 
-// Below this size a piece is copied, and so is one that is a small part of its chunk: holding on to the chunk would cost
-// more, and a peer could make it cost much more than the limit on messages allows.
+// Smaller pieces are copied, and so are pieces that are a small part of their chunk. A view would retain the whole
+// chunk, and a peer could multiply that beyond the limit on messages.
 const KEPT_FROM = 4096
 const KEPT_SHARE = 4
 const GATHERED = 64 * 1024
 
-/** @internal */
+/** The pieces of one payload. */
 export class PayloadBuffer {
   length = 0
-  /** Whether it holds on to bytes that it was given. */
+  /** Whether it refers to bytes that it was given. */
   keepsInput = false
 
   private readonly allocate: (size: number) => Uint8Array
   private readonly pieces: Array<Uint8Array> = []
-  // The last of the pieces where small ones are gathered, and how much of it is in use.
+  // The buffer that collects small pieces, and how much of it is used.
   private smallPieces: Uint8Array | undefined = undefined
   private used = 0
 
@@ -31,7 +29,7 @@ export class PayloadBuffer {
   }
 
   append(bytes: Uint8Array): void {
-    // A decompressor may make nothing of a piece yet.
+    // A decompressor may return no bytes for a piece.
     if (bytes.length === 0) return
     this.length += bytes.length
     if (bytes.length >= KEPT_FROM && bytes.length * KEPT_SHARE >= bytes.buffer.byteLength) {
@@ -44,7 +42,7 @@ export class PayloadBuffer {
     if (room < bytes.length) {
       const size = this.smallPieces?.length ?? 0
       this.flushSmallPieces()
-      // Many small pieces end up in few large buffers; a few of them do not cost much.
+      // Sizes grow, so many small pieces end in few large buffers, and few pieces cost little.
       this.smallPieces = this.allocate(Math.max(Math.min(size * 4, GATHERED), bytes.length, 256))
     }
     this.smallPieces!.set(bytes, this.used)
@@ -57,7 +55,7 @@ export class PayloadBuffer {
     this.used = 0
   }
 
-  /** Hands out the bytes. The assembly must not be used afterwards. */
+  /** Returns the bytes. The buffer must not be used afterwards. */
   take(): Uint8Array {
     this.flushSmallPieces()
     const whole = this.allocate(this.length)
@@ -71,10 +69,10 @@ export class PayloadBuffer {
   }
 }
 
-// Frees a chunk that nobody else can see. The collector would get to it in its own time, but it counts such memory
-// badly: with a megabyte of it for each message it runs many times more often than it needs to.
+// Frees a chunk that is referenced only here. The garbage collector would free it, but with a megabyte of such memory
+// for each message it runs many times more often than it needs to.
 const release = (piece: Uint8Array): void => {
   const buffer = piece.buffer as ArrayBuffer
-  // Node 20 and shared memory have no `transfer`, which only costs the hint.
+  // Node 20 and shared memory have no `transfer`. Without it the chunk is left to the garbage collector.
   if (piece.byteLength === buffer.byteLength) buffer.transfer?.(0)
 }
