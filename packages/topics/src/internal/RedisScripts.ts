@@ -69,16 +69,17 @@ local function split(id)
   return tonumber(a), tonumber(b)
 end
 local function lastOf(key)
+  local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', '1')
+  if #newest > 0 then return split(newest[1][1]) end
+  if redis.call('EXISTS', key) == 0 then return nil end
   local info = redis.call('XINFO', 'STREAM', key)
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then return split(info[i + 1]) end
   end
 end
-local epoch, offset
+local epoch, offset = lastOf(stream)
 local segments = redis.call('HGET', meta, 'segments')
-local exists = redis.call('EXISTS', stream) == 1
-if exists then epoch, offset = lastOf(stream) end
-if not exists or not segments then
+if not epoch or not segments then
   local before = epoch or 0
   if segments then before = tonumber(string.match(segments, '(%d+):%d+$')) end
   epoch, offset = math.max(now, before + 1), 0
@@ -124,10 +125,9 @@ local position = text(epoch) .. '-' .. text(offset)
 redis.call('XADD', stream, position, 't', text(ms), 'd', data, 'k', kind, 'i', id)
 redis.call('XTRIM', stream, 'MAXLEN', maxEntries)
 redis.call('SET', idKey, position, 'PX', idWindow)
-local liveEpoch, number = 0, 0
-if redis.call('EXISTS', live) == 1 then liveEpoch, number = lastOf(live) end
-if redis.call('GET', live .. ':run') ~= run or liveEpoch == 0 then
-  liveEpoch, number = math.max(now, liveEpoch + 1), 0
+local liveEpoch, number = lastOf(live)
+if redis.call('GET', live .. ':run') ~= run or not liveEpoch then
+  liveEpoch, number = math.max(now, (liveEpoch or 0) + 1), 0
   redis.call('SET', live .. ':run', run)
 end
 redis.call('XADD', live, 'MAXLEN', '~', liveEntries, text(liveEpoch) .. '-' .. text(number + 1),
