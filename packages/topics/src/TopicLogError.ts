@@ -58,7 +58,7 @@ export class LimitExceeded extends Schema.TaggedError<LimitExceeded>("@effect-ws
   "LimitExceeded",
   {
     /** The option that sets the limit. */
-    limit: Schema.Literals(["maxTopicBytes", "maxEntryBytes", "maxIdBytes", "maxFollowedTopics", "maxSubscriptions"]),
+    limit: Schema.Literals(["maxTopicBytes", "maxEntryBytes", "maxIdBytes", "maxFollowedTopics", "maxMemberBytes"]),
     actual: Schema.Number,
     maximum: Schema.Number
   }

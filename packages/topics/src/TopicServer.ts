@@ -43,7 +43,8 @@ export interface TopicServerOptions<R = never> {
   /**
    * Decides over each action. A failure with `Denied` is the client's answer. The result is for how long the decision
    * holds: a subscription that goes on after that asks again, and ends where it is denied. Nothing, or an infinite
-   * duration, holds for as long as the connection.
+   * duration, holds for as long as the connection. Topics that begin with `~` are the library's own, and denied before it is
+   * asked. The connection's next request waits for it.
    */
   readonly authorize: (action: Action) => Effect.Effect<Duration.Input | void, TopicProtocol.Denied, R>
   /**

@@ -1,7 +1,9 @@
 import { assert, describe } from "@effect/vitest"
-import { Effect, Exit, Fiber } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import type { Scope } from "effect"
+import * as TopicLog from "../src/TopicLog.ts"
 import * as TopicLogError from "../src/TopicLogError.ts"
+import * as TopicPresence from "../src/TopicPresence.ts"
 import { collect, suite, take, tell } from "./support/guarantees.ts"
 import type { Cluster } from "./support/guarantees.ts"
 import { freePort, makeNode, RedisServer, testWithRedis } from "./support/redis.ts"
@@ -165,6 +167,40 @@ describe("over Redis", () => {
       const script =
         "local n = {} for _, k in ipairs(redis.call('KEYS', '*')) do if redis.call('PTTL', k) < 0 then n[#n+1] = k end end return table.concat(n, ' ')"
       assert.strictEqual(yield* server.command("EVAL", script, "0"), "$0\r\n\r\n")
+    })
+  )
+
+  testWithRedis("tells who is in a topic across nodes", () =>
+    Effect.gen(function* () {
+      const server = yield* RedisServer.start()
+      const presence = Effect.flatMap(makeNode(server.url), (log) =>
+        Effect.map(
+          Layer.build(Layer.provide(TopicPresence.layer(), Layer.succeed(TopicLog.TopicLog, log))),
+          (context) => Context.get(context, TopicPresence.TopicPresence)
+        )
+      )
+      const [one, two] = [yield* presence, yield* presence]
+      yield* one.join("room", "ann")
+      const members = Stream.scan(
+        two.watch("room"),
+        () => new Set<string>(),
+        (before, event) => {
+          if (event._tag === "Snapshot") return new Set(event.members)
+          const after = new Set([...before, ...event.joined])
+          for (const member of event.left) after.delete(member)
+          return after
+        }
+      )
+      const until = (expected: string) =>
+        Stream.runHead(Stream.filter(members, (some) => [...some].sort().join(" ") === expected))
+      yield* until("ann")
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* two.join("room", "bob")
+          yield* until("ann bob")
+        })
+      )
+      yield* until("ann")
     })
   )
 })

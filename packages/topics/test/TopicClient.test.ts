@@ -275,6 +275,16 @@ describe("TopicClient", () => {
   )
 
   test(
+    "topics of the library itself are denied, whatever the program allows",
+    Effect.gen(function* () {
+      yield* serve({ port: 1, engine: new MemoryEngine() })
+      const client = yield* makeClient([1])
+      yield* settle
+      assert.strictEqual((yield* finish(Effect.flip(client.publish("~presence:room", "x"))))._tag, "Denied")
+    })
+  )
+
+  test(
     "a decision with an end is asked for again, and ends the subscription where it is denied",
     Effect.gen(function* () {
       let isAllowed = true

@@ -139,6 +139,8 @@ export class TopicSession<R> {
   }
 
   private allow(_tag: Action["_tag"], topic: string): Effect.Effect<Duration.Duration, TopicProtocol.Denied, R> {
+    // Those of the library itself, such as presence.
+    if (topic.startsWith("~")) return Effect.fail(new TopicProtocol.Denied({ reason: "the topic is reserved" }))
     return Effect.map(
       Effect.suspend(() => this.settings.authorize({ _tag, topic, connection: this.connection })),
       (lease) => (lease === undefined ? Duration.infinity : Duration.fromInputUnsafe(lease))
@@ -225,8 +227,9 @@ export class TopicSession<R> {
       Result.isSuccess(again)
         ? this.renew(topic, again.success)
         : Effect.andThen(
-            Effect.sync(() => this.subscriptions.delete(topic)),
-            this.send({ _tag: "Ended", topic, reason: again.failure.reason })
+            // In a fiber of its own, since this one ends with it.
+            Effect.forkIn(this.drop(topic), this.scope),
+            Effect.uninterruptible(this.send({ _tag: "Ended", topic, reason: again.failure.reason }))
           )
     )
   }
