@@ -1,10 +1,10 @@
 /**
- * A WebSocket client: from a URL to an open connection, with everything on the way that a browser or a command line does
- * without being asked. It dials, through a proxy or not, speaks TLS, follows redirects, answers a server that asks who
- * is there, and says exactly what went wrong where something does.
+ * The WebSocket client: turns a URL into an open connection. It does what a browser or a command-line client does: it
+ * dials, through a proxy or directly, starts TLS, follows redirects, answers authentication challenges, and reports
+ * exactly what failed.
  *
- * What dials is the `Dialer` in the context, which must be a plain one: TLS is begun by the client itself. `layer` is the
- * usual network; `Memory` serves tests.
+ * The `Dialer` in the context opens the transport. It must dial without TLS, because the client starts TLS itself.
+ * `layerDialer` provides TCP and Unix sockets; `Memory` provides an in-memory network for tests.
  *
  * @since 0.1.0
  */
@@ -34,72 +34,72 @@ import * as HttpProxy from "./HttpProxy.ts"
 import * as Target from "./Target.ts"
 
 /**
- * How to speak TLS.
+ * TLS options of a client.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TlsOptions {
-  /** The authorities trusted to vouch for servers. Default: those that Node trusts. */
+  /** Certificate authorities that the client trusts. Default: those of Node. */
   readonly ca?: Tls.Pem | ReadonlyArray<Tls.Pem> | undefined
   /**
-   * What to show to a server that demands a certificate. Not shown to another origin after a redirect. Default: nothing.
+   * Certificate and key for a server that requests one. Not sent to another origin after a redirect. Default: none.
    */
   readonly identity?: Tls.Identity | undefined
   /**
-   * The name to ask for, and to find in the server's certificate. Not used for another origin after a redirect. Default:
-   * the URL's host, `localhost` for a Unix socket.
+   * Server name for SNI, and the name that the server's certificate must match. Not used for another origin after a
+   * redirect. Default: the URL's host, `localhost` for a Unix socket.
    */
   readonly servername?: string | undefined
-  /** Verifies the server's certificate. `false` is insecure, and for tests only. Default: true. */
+  /** Whether the client verifies the server's certificate. `false` is insecure; for tests only. Default: true. */
   readonly rejectUnauthorized?: boolean | undefined
 }
 
 /**
- * What a client may be told, beside what holds for its handshake and connection.
+ * Options of a client, beside those of its handshake and its connection.
  *
  * **Details**
  *
- * `headers`, `credentials` and `tls.identity` are for the origin of the URL: after a redirect to another origin they are
- * not sent, and neither are they after a redirect back.
+ * `headers`, `credentials` and `tls.identity` belong to the origin of the URL. The client does not send them to another
+ * origin after a redirect, nor after a later redirect back to the first origin.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ClientOptions extends Connect.ConnectOptions {
-  /** The path of a Unix socket to dial in place of the URL's host. Default: none. */
+  /** Path of a Unix socket to dial in place of the URL's host. Default: none. */
   readonly socketPath?: string | undefined
-  /** How to speak TLS. Default: as Node does. */
+  /** TLS options. Default: those of Node. */
   readonly tls?: TlsOptions | undefined
   /**
-   * Which HTTP the handshake is done in. `"2"` makes the connection a stream of a session of HTTP/2 (RFC 8441), shared with
-   * others to the same origin, see `Http2Sessions`; without TLS the server must be known to speak it. `"auto"` does so
-   * where TLS is used and the server takes it, and falls back to HTTP/1.1, at the cost of a second dial where a server
-   * speaks HTTP/2 and takes no WebSockets on it. Default: `"1.1"`, since few servers take it, and one connection more is
-   * what most programs want.
+   * HTTP version of the handshake. `"2"` makes the connection a stream of an HTTP/2 session (RFC 8441) that connections to
+   * the same origin share, see `Http2Sessions`; without TLS the client needs prior knowledge that the server supports it.
+   * `"auto"` does so on TLS when the server supports it, and otherwise falls back to HTTP/1.1. The fallback costs a second
+   * dial when the server speaks HTTP/2 without WebSockets. Default: `"1.1"`, because few servers support RFC 8441, and most
+   * programs can afford a TCP connection of their own.
    */
   readonly http?: "1.1" | "2" | "auto" | undefined
-  /** How long dialling, a proxy's tunnel and TLS may take together, for each attempt. Default: 10 seconds. */
+  /** Maximum time that dialling, the proxy's tunnel and TLS take together, for each attempt. Default: 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
-  /** The most redirects to follow; 0 follows none, and a redirect is an unexpected response. Default: 10. */
+  /** Maximum number of redirects that the client follows. With 0, a redirect is an unexpected response. Default: 10. */
   readonly maxRedirects?: number | undefined
   /**
-   * Who to say we are: `ClientAuth.password` for Basic and Digest, `ClientAuth.token` for Bearer. Default: the user
-   * information of the URL, if any.
+   * Credentials for the server: `ClientAuth.password` for Basic and Digest, `ClientAuth.token` for Bearer. Default: the
+   * user information of the URL, if any.
    */
   readonly credentials?: ClientAuth.ClientCredentials | undefined
   /**
-   * Whether credentials go with the first request, a password as Basic, or only when the server asks for them with 401.
-   * Default: a password when asked, a token at once.
+   * When to send credentials: with the first request (a password as Basic), or only in answer to a 401. Default:
+   * "on-challenge" for a password, "preemptive" for a token.
    */
   readonly sendCredentials?: "preemptive" | "on-challenge" | undefined
-  /** The schemes that a server may ask for. Default: all three. */
+  /** Authentication schemes that the client answers. Default: all three. */
   readonly authSchemes?: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
-  /** The proxy to go through, or `"none"`. Default: as `Proxy.CurrentPolicy` says, which is none. */
+  /** Proxy to connect through, or `"none"`. Default: the proxy that `HttpProxy.CurrentPolicy` chooses. */
   readonly proxy?: HttpProxy.Proxy | "none" | undefined
-  /** The most bytes of an unexpected response's body that its error shows. Default: 64 KiB. */
+  /** Maximum bytes of an unexpected response's body that the error keeps. Default: 64 KiB. */
   readonly maxBodyBytes?: number | undefined
-  /** How long to wait for that body. Default: 2 seconds. */
+  /** Maximum time to wait for the body of an unexpected response. Default: 2 seconds. */
   readonly bodyTimeout?: Duration.Input | undefined
 }
 
@@ -108,16 +108,17 @@ export interface ClientOptions extends Connect.ConnectOptions {
  *
  * **Details**
  *
- * The schemes are ws, wss, http, https, and `ws+unix:PATH:/TARGET`; user information in the URL is used as credentials and
- * goes nowhere else. Extensions are those of the `Extensions` in the context. Each redirect and each answer to a 401 is a
- * new TCP connection.
+ * The schemes are ws, wss, http, https, and `ws+unix:PATH:/TARGET`. User information in the URL serves as credentials
+ * and is never part of the request target. The client offers the `Extensions` of the context. Each redirect and each
+ * answer to a 401 opens a new TCP connection.
  *
- * The Scope holds the connection. When it closes, so does the connection, with a close frame and a wait of at most
- * `closeTimeout`: with 1000 after success, with the code of a typed close after a failure with one, else with 1001.
+ * The connection lives in the Scope. When the Scope closes, the client sends a close frame and waits at most
+ * `closeTimeout` for the answer. The code is 1000 after success, the code of the error after a failure with a typed
+ * close, and 1001 otherwise.
  *
  * **Gotchas**
  *
- * Interruption of the connect leaves nothing behind.
+ * Interrupting the effect closes everything that it opened.
  *
  * **Example** (Sending a message and waiting for one)
  *
@@ -126,7 +127,7 @@ export interface ClientOptions extends Connect.ConnectOptions {
  *   const connection = yield* Client.connect("wss://echo.example/")
  *   yield* connection.send("hello")
  *   return yield* connection.receive
- * }).pipe(Effect.scoped, Effect.provide(Client.layer()))
+ * }).pipe(Effect.scoped, Effect.provide(Client.layerDialer()))
  * ```
  *
  * @category constructors
@@ -147,7 +148,7 @@ export const connect = Effect.fnUntraced(function* (
   }
 })
 
-// An attempt's socket is closed at once unless a connection came of it; then it is left in order when the outer Scope is.
+// An attempt without a connection closes its socket at once. A connection closes in order when the outer Scope closes.
 const inOwnScope = <R>(
   outer: Scope.Scope,
   effect: Effect.Effect<Connection | "again", ConnectError, R | Scope.Scope>
@@ -178,8 +179,8 @@ const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effec
 }
 
 /**
- * Provides the usual network: TCP and Unix sockets, all addresses of a name in parallel, shared sessions of HTTP/2, and
- * proxies as the environment asks for.
+ * Provides a `Dialer` for TCP and Unix sockets that tries all addresses of a name in parallel, shared HTTP/2 sessions,
+ * and the proxy policy of the environment.
  *
  * @category layers
  * @since 0.1.0
@@ -188,7 +189,7 @@ export const layerDialer = (options?: Tcp.DialerOptions & HappyEyeballs.Options)
   Layer.merge(layerDirect(options), HttpProxy.layerEnvironment)
 
 /**
- * Provides the network without proxies: TCP and Unix sockets, all addresses of a name in parallel.
+ * Provides a `Dialer` for TCP and Unix sockets that tries all addresses of a name in parallel, without proxies.
  *
  * @category layers
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * A client as an Effect `Socket` that dials anew each time it is read: what Effect's own programs over sockets expect of
- * one, so that an RPC client, for example, reconnects after its server was away.
+ * A client as an Effect `Socket`. It dials anew each time its reader is acquired, so that a program over sockets, such
+ * as an RPC client, reconnects after its server was away.
  *
  * @since 0.1.0
  */
@@ -20,18 +20,18 @@ import * as Client from "./Client.ts"
  *
  * **Details**
  *
- * Acquiring its `reader` connects, as `Client.connect` does, and the Scope of that holds the connection; each acquisition
- * is a new connection, and an effect given as `url` runs for each. Why there is none is the cause of a `SocketOpenError`,
- * of the kind `Timeout` where nobody answered in time. What is written while there is no connection waits for the next
- * one. For the rest see `ConnectionSocket`.
+ * Acquiring `reader` connects, as `Client.connect` does, and the connection lives in the Scope of that acquisition.
+ * Each acquisition opens a new connection; an effect given as `url` runs for each. A connect that fails is the cause of
+ * a `SocketOpenError`, of kind `Timeout` after a timeout. A write without a connection waits for the next connection.
+ * `ConnectionSocket` documents the rest.
  *
- * Closing the Scope of a reader sends what was written and a close frame. Nobody sees the peer's answer, so it is waited
- * for 1 second where `closeTimeout` says nothing else, and a peer that does not take what was written for 10 seconds at
- * most (`maxCloseTime`): a program that found its peer dead connects anew without delay.
+ * Closing the Scope of a reader sends pending writes and a close frame. A `Socket` does not report the peer's answer,
+ * so `closeTimeout` is 1 second by default and `maxCloseTime` 10 seconds: a program that finds its peer dead reconnects
+ * without a long delay.
  *
  * **Gotchas**
  *
- * Acquire the `reader` once at a time: writers write to the connection that was opened last.
+ * Acquire `reader` once at a time: writers write to the connection that was opened last.
  *
  * @category constructors
  * @since 0.1.0
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
   return Socket.make({ reader, writer: Effect.succeed(writer) })
 })
 
-// A `Socket` does not tell how its connection ended, so its Scope need not wait for a peer that may be dead.
+// A `Socket` does not report how its connection closed, so its Scope need not wait long for a peer that may be dead.
 const closeTimeout = "1 second"
 const maxCloseTime = "10 seconds"
 
@@ -100,7 +100,7 @@ const toOpenError = (cause: Effect.Error<ReturnType<typeof Client.connect>>): So
  * ```ts skip-type-checking
  * RpcClient.layerProtocolSocket().pipe(
  *   Layer.provide(ClientSocket.layer("wss://api.example/rpc")),
- *   Layer.provide([Client.layer(), RpcSerialization.layerJson])
+ *   Layer.provide([Client.layerDialer(), RpcSerialization.layerJson])
  * )
  * ```
  *

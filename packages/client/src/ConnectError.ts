@@ -1,7 +1,6 @@
 /**
- * Every way in which a client can fail to connect, as one union of typed errors. They share three properties: their
- * messages say what was asked for and what happened, they are told apart by their tags, and none of them can hold
- * credentials of ours.
+ * The errors of a client that cannot connect, as one union. Each has a tag of its own, its message says what the client
+ * asked for and what happened, and none of them contains the client's credentials.
  *
  * @since 0.1.0
  */
@@ -16,7 +15,7 @@ import type { ProxyError } from "./ProxyError.ts"
 import type { UnexpectedResponse } from "./UnexpectedResponse.ts"
 
 /**
- * Reports that there was no connection in time: dialling, a proxy's tunnel and TLS together took too long.
+ * Reports that dialling, the proxy's tunnel and TLS together took longer than `connectTimeout`.
  *
  * @category errors
  * @since 0.1.0
@@ -31,25 +30,25 @@ export class ConnectTimeout extends Schema.TaggedError<ConnectTimeout>("@effect-
 }
 
 /**
- * Reports that TLS could not be set up: mostly a certificate that nobody we trust vouches for, or one of another name.
+ * Reports that TLS failed. The usual cause is a certificate of an untrusted authority or of another name.
  *
  * @category errors
  * @since 0.1.0
  */
 export class TlsError extends Schema.TaggedError<TlsError>("@effect-ws/client/TlsError")("TlsError", {
   url: Schema.String,
-  /** The name that the certificate must be for. */
+  /** The name that the certificate has to match. */
   servername: Schema.String,
   detail: Schema.String,
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `no TLS with ${this.url} as ${this.servername}: ${this.detail}`
+    return `TLS with ${this.url} failed (server name ${this.servername}): ${this.detail}`
   }
 }
 
 /**
- * Reports that a server takes no WebSockets over HTTP/2, where the option `http` allows nothing else.
+ * Reports that the server does not support WebSockets over HTTP/2, and the option `http` allows nothing else.
  *
  * @category errors
  * @since 0.1.0
@@ -64,8 +63,8 @@ export class Http2Unavailable extends Schema.TaggedError<Http2Unavailable>("@eff
 }
 
 /**
- * Why there is no connection: what we asked for cannot be asked, the environment names no proxy where it should, the
- * network failed, it took too long, the proxy or TLS refused, the answer is not HTTP, it did not come, or it opens no
+ * The reason why there is no connection: an invalid URL or option, an invalid proxy in the environment, a network
+ * failure, a timeout, a refusal by the proxy or by TLS, or a response that is missing, is not HTTP, or opens no
  * WebSocket.
  *
  * @category errors

@@ -1,7 +1,7 @@
 /**
- * Whether another attempt may succeed, judged by what went wrong and not by how far the attempt had come: a connection
- * that breaks off is the same trouble while dialling, in TLS and in the handshake, and a certificate that is refused will
- * be refused again wherever the refusal showed. {@link kinds} is the one table of it, and `docs/client.md` prints it.
+ * Decides whether a retry may succeed, by the cause of a failure and not by the stage at which it happened: a reset
+ * means the same while dialling, in TLS and in the handshake, and a rejected certificate will be rejected again. {@link
+ * kinds} is the only table of these rules; `docs/client.md` prints it.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import type { ConnectError } from "./ConnectError.ts"
 import type { ProxyError } from "./ProxyError.ts"
 
 /**
- * The kinds of failure: whether another attempt may succeed, and what belongs to the kind.
+ * The kinds of failure: whether a retry may succeed, and which failures belong to the kind.
  *
  * @category constants
  * @since 0.1.0
@@ -20,40 +20,46 @@ import type { ProxyError } from "./ProxyError.ts"
 export const kinds = {
   Network: {
     transient: true,
-    means: "no such name, nobody listens, or the connection broke off (FIN or RST) at any stage; 1006"
+    means: "unknown host name, connection refused, or connection lost (FIN or RST) at any stage; 1006"
   },
   Timeout: { transient: true, means: "`connectTimeout` or `handshakeTimeout` passed" },
   NotTls: {
     transient: true,
-    means: "an answer in place of TLS, such as the plain HTTP of a gateway whose server is away; a TLS internal error"
+    means: "a plain-text answer in place of TLS, such as HTTP of a gateway without a backend; a TLS internal error"
   },
-  Certificate: { transient: false, means: "a certificate was refused: the server's by us, or ours by the server" },
+  Certificate: {
+    transient: false,
+    means: "the client rejected the server's certificate, or the server rejected the client's"
+  },
   TlsSettings: {
     transient: false,
-    means: "TLS found no common version, cipher or protocol, or does not know the name; a certificate that is no PEM"
+    means: "no common TLS version, cipher or protocol; an unknown server name; a certificate that is not PEM"
   },
   Overloaded: {
     transient: true,
-    means: "status 408, 425, 429, or 5xx but 501 and 505, of the server or a proxy, even if the rest is malformed"
+    means: "status 408, 425, 429, or 5xx except 501 and 505, from the server or a proxy, even if the rest is malformed"
   },
   Refused: {
     transient: false,
-    means: "any other status, a redirect that is not followed, credentials or a destination that a proxy refuses"
+    means: "any other status, a redirect that is not followed, credentials or a destination that a proxy refused"
   },
-  NotWebSocket: { transient: false, means: "the answer is not HTTP, accepts wrongly, or is not what a proxy says" },
+  NotWebSocket: {
+    transient: false,
+    means: "the response is not HTTP, has a wrong accept header, or violates the proxy's protocol"
+  },
   Closed: {
     transient: true,
-    means: "an open connection ended with 1000, 1001, 1002, 1005, 1007, 1011 to 1014 or 3008"
+    means: "an open connection closed with 1000, 1001, 1002, 1005, 1007, 1011 to 1014 or 3008"
   },
   ClosedForGood: {
     transient: false,
-    means: "1003, 1008, 1009, 1010, 3000, 3003, and the codes of applications, which only the program understands"
+    means: "1003, 1008, 1009, 1010, 3000, 3003, and application codes, which only the program understands"
   },
   InvalidOptions: {
     transient: false,
-    means: "the URL, a header, a subprotocol or the environment's proxy cannot be used"
+    means: "the URL, a header, a subprotocol or the proxy of the environment is invalid"
   },
-  Program: { transient: false, means: "an error of the program's own, from the effects `url` and `options`" }
+  Program: { transient: false, means: "an error of the program's effects `url` and `options`" }
 } as const satisfies Record<string, { readonly transient: boolean; readonly means: string }>
 
 /**
@@ -65,7 +71,7 @@ export const kinds = {
 export type FailureKind = keyof typeof kinds
 
 /**
- * Tests whether another attempt may succeed, as {@link kinds} says.
+ * Tests whether a retry may succeed, by {@link kinds}.
  *
  * @category guards
  * @since 0.1.0
@@ -73,7 +79,7 @@ export type FailureKind = keyof typeof kinds
 export const isTransient = (failure: unknown): boolean => kinds[of(failure)].transient
 
 /**
- * Returns the kind of a failure: of a `ConnectError`, of a close, or of anything else, which is the program's own.
+ * Returns the kind of a failure: a `ConnectError`, a close, or any other error, which is the program's own.
  *
  * @category constructors
  * @since 0.1.0
@@ -106,7 +112,7 @@ export const of = (failure: unknown): FailureKind => {
   }
 }
 
-// What is wrong with one message or one server may be right on the next connection; what the peer thinks of us is not.
+// A fault of one message or one server may be gone on the next connection; the peer's policy will not change.
 const transientCloses: ReadonlySet<number> = new Set([1000, 1001, 1002, 1005, 1007, 1011, 1012, 1013, 1014, 3008])
 
 const ofClose = ({ code }: CloseError.CloseError): FailureKind =>
@@ -116,7 +122,7 @@ const isOverloaded = (status: number): boolean =>
   status === 408 ||
   status === 425 ||
   status === 429 ||
-  // RFC 9110 15.6.2, 15.6.6: the server lacks what it takes, and will lack it at the next attempt.
+  // RFC 9110 15.6.2, 15.6.6: the server does not support the method or version, and will not on a retry.
   (status >= 500 && status <= 599 && status !== 501 && status !== 505)
 
 const ofStatus = (status: number): FailureKind => (isOverloaded(status) ? "Overloaded" : "Refused")
@@ -140,17 +146,17 @@ const ofProxy = ({ cause, reply, rule, status }: ProxyError): FailureKind => {
   }
 }
 
-// Node names OpenSSL's reasons and alerts in the code of an error. TLS 1.3 may refuse a client's certificate only when
-// the client reads, so that these come from any stage; what is none of them is the network.
+// Node puts OpenSSL's reasons and alerts into the code of an error. In TLS 1.3 the client learns only when it reads
+// that the server rejects its certificate, so these codes appear at any stage. Any other code is a network failure.
 const byCode: ReadonlyArray<readonly [pattern: RegExp, kind: FailureKind]> = [
-  // RFC 8446 6.2: the alerts about certificates, unknown_ca and access_denied; and the verdicts of our own check.
+  // RFC 8446 6.2: the alerts about certificates, unknown_ca and access_denied; and errors of Node's own verification.
   [/^ERR_SSL_.*(?:CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)|^ERR_TLS_CERT_/, "Certificate"],
   [/^(?:CERT|CRL|UNABLE_TO|ERROR_IN_(?:CERT|CRL)|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH)_?/, "Certificate"],
   [/^(?:INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)$/, "Certificate"],
   [/^ERR_SSL_.*(?:HANDSHAKE_FAILURE|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|INSUFFICIENT_SECURITY)$/, "TlsSettings"],
   [/^ERR_SSL_.*(?:NO_APPLICATION_PROTOCOL|UNRECOGNIZED_NAME|_EXTENSION|INAPPROPRIATE_FALLBACK)$/, "TlsSettings"],
   [/^ERR_SSL_.*(?:NO_SHARED_CIPHER|NO_CIPHERS_AVAILABLE|NO_PROTOCOLS_AVAILABLE|DH_KEY_TOO_SMALL)$/, "TlsSettings"],
-  // Of our own certificate, key or options, before a byte is sent.
+  // Errors of our own certificate, key or options, before any byte is sent.
   [/^ERR_(?:OSSL|TLS|INVALID|CRYPTO)_/, "TlsSettings"],
   [/^ERR_SSL_/, "NotTls"],
   [/^ETIMEDOUT$/, "Timeout"]
@@ -163,7 +169,7 @@ const ofCause = (cause: unknown, depth = 8): FailureKind => {
     const known = byCode.find(([pattern]) => pattern.test(code))
     if (known !== undefined) return known[1]
   }
-  // Of several addresses one is enough.
+  // Of several addresses, one transient failure is enough.
   if (cause instanceof AggregateError && cause.errors.length > 0) {
     const found = cause.errors.map((error) => ofCause(error, depth - 1))
     return found.find((kind) => kinds[kind].transient) ?? found[0]!

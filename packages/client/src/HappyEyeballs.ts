@@ -1,7 +1,7 @@
 /**
- * A name often has several addresses, of IPv6 and IPv4, and not all of them work from everywhere. This dialer tries them
- * in parallel, each a moment after the one before, and keeps the first that connects (RFC 8305), so that a dead address
- * costs a moment and not a timeout.
+ * Happy Eyeballs (RFC 8305). A name often has several IPv6 and IPv4 addresses, and not all of them are reachable from
+ * everywhere. This dialer tries them in parallel, each a short delay after the previous one, and keeps the first that
+ * connects. An unreachable address costs that delay and not a timeout.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ import { makeLazy, openSocket } from "./internal/LazySocket.ts"
 import type { OpenSocket } from "./internal/LazySocket.ts"
 
 /**
- * Finds the IP addresses of a name, best first.
+ * Resolves a host name to its IP addresses, best first.
  *
  * @category models
  * @since 0.1.0
@@ -30,24 +30,24 @@ import type { OpenSocket } from "./internal/LazySocket.ts"
 export type Lookup = (host: string) => Effect.Effect<ReadonlyArray<string>, unknown>
 
 /**
- * Options of such a dialer.
+ * Options of the dialer.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** How long an attempt goes on alone before the next one joins it; one that fails is joined at once. Default: 250 ms. */
+  /** Time between the start of one attempt and the next; after a failure the next starts at once. Default: 250 ms. */
   readonly delay?: Duration.Input | undefined
-  /** The most addresses of a name that are tried. Default: 8. */
+  /** Maximum number of addresses of a name that the dialer tries. Default: 8. */
   readonly maxAddresses?: number | undefined
-  /** Default: what the system's resolver says, in its order. */
+  /** Resolver of host names. Default: the system's resolver, in its order. */
   readonly lookup?: Lookup | undefined
-  /** How long the lookup and all attempts may take together, where a dial does not say. Default: 10 seconds. */
+  /** Maximum time of the lookup and all attempts together, unless the dial sets one. Default: 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
 }
 
 /**
- * Asks the system's resolver.
+ * Resolves a name with the system's resolver.
  *
  * @category constructors
  * @since 0.1.0
@@ -60,7 +60,7 @@ export const systemLookup: Lookup = (host) =>
   })
 
 /**
- * Puts addresses into the order in which they are tried: the first one's family and the other in turn.
+ * Sorts addresses into the order of attempts: the family of the first address and the other family alternate.
  *
  * @category constructors
  * @since 0.1.0
@@ -78,12 +78,12 @@ export const interleave = (addresses: ReadonlyArray<string>): ReadonlyArray<stri
 }
 
 /**
- * Makes a dialer that tries the addresses of a name in parallel, on top of one that dials addresses.
+ * Makes a dialer that tries the addresses of a name in parallel, on top of a dialer for IP addresses.
  *
  * **Details**
  *
- * Delays and timeouts are of Effect's Clock. IP addresses and paths are dialled as they are. When every address fails, the
- * `SocketOpenError` says what was wrong with each.
+ * Delays and timeouts use Effect's Clock. The inner dialer gets IP addresses and paths unchanged. When every address
+ * fails, the `SocketOpenError` lists the failure of each.
  *
  * @category constructors
  * @since 0.1.0
@@ -98,7 +98,8 @@ export const make = (inner: Dialer.Dialer["Service"], options: Options = {}): Di
     const name = Dialer.formatAddress({ host, port })
     const found = yield* Effect.mapError(lookup(host), (cause) => namedOpenError(name, cause))
     const addresses = interleave(found).slice(0, maxAddresses)
-    if (addresses.length === 0) return yield* Effect.fail(namedOpenError(name, new Error("the name has no address")))
+    if (addresses.length === 0)
+      return yield* Effect.fail(namedOpenError(name, new Error("the name resolves to no address")))
     const scope = yield* Effect.scope
     return yield* raceInTurn(
       addresses.map((address) => Effect.flatMap(inner.dial({ host: address, port }, dialOptions), openSocket)),
@@ -133,8 +134,8 @@ export const make = (inner: Dialer.Dialer["Service"], options: Options = {}): Di
   }
 }
 
-// Runs attempts, each joining those before it after the delay or when the last of them fails, and keeps what the first
-// to succeed acquired.
+// Runs attempts and keeps what the first successful one acquired. The next attempt starts after the delay, or when the
+// last attempt fails.
 const raceInTurn = (
   attempts: ReadonlyArray<Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope>>,
   delay: Duration.Duration,
@@ -175,7 +176,7 @@ const raceInTurn = (
   })
 
 /**
- * Lets a dialer try the addresses of a name in parallel.
+ * Provides a dialer that tries the addresses of a name in parallel.
  *
  * @category layers
  * @since 0.1.0

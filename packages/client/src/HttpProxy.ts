@@ -1,9 +1,10 @@
 /**
- * The way through a proxy: HTTP proxies by CONNECT (RFC 9110 9.3.6), over TLS or not, and SOCKS5 (RFC 1928, with the name and password of
- * RFC 1929). Which proxy to take is a policy; the usual one reads the usual environment variables, as curl does.
+ * Proxies of a client: HTTP proxies by CONNECT (RFC 9110 9.3.6), with or without TLS, and SOCKS5 (RFC 1928, with the
+ * username and password of RFC 1929). A policy chooses the proxy; the usual policy reads the same environment variables
+ * as curl.
  *
- * Both kinds make a tunnel: what travels through it, TLS included, is between the client and the server. Names are
- * resolved by the proxy.
+ * Both kinds open a tunnel to the server. The client speaks to the server through it, TLS included. The proxy resolves
+ * the server's name.
  *
  * @since 0.1.0
  */
@@ -42,25 +43,31 @@ import { ProxyError } from "./ProxyError.ts"
  * @since 0.1.0
  */
 export interface Proxy {
-  /** The protocol it speaks; `https` is HTTP over TLS. */
+  /** Protocol of the proxy; `https` is HTTP over TLS. */
   readonly kind: "http" | "https" | "socks5"
   readonly host: string
   readonly port: number
-  /** Who to say we are: a password or a token for HTTP, a password for SOCKS5. Never sent to a server. Default: nobody. */
+  /**
+   * Credentials for the proxy: a password or a token for HTTP, a password for SOCKS5. Never sent to a server. Default:
+   * none.
+   */
   readonly credentials?: ClientCredentials | undefined
   /**
-   * Whether credentials go with the first request to an HTTP proxy, a password as Basic, or only when it asks for them
-   * with 407. Default: at once, as curl does.
+   * When to send credentials to an HTTP proxy: with the first request (a password as Basic), or only in answer to a
+   * 407. Default: "preemptive", as in curl.
    */
   readonly sendCredentials?: "preemptive" | "on-challenge" | undefined
-  /** The schemes that an HTTP proxy may ask for; without Basic no password goes at once. Default: all three. */
+  /**
+   * Schemes that the client answers at an HTTP proxy. Without Basic, no password is sent preemptively. Default: all
+   * three.
+   */
   readonly authSchemes?: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
-  /** How to speak TLS with an `https` proxy. TLS with the server behind it is another matter. Default: as Node does. */
+  /** TLS options for an `https` proxy; those for the server behind it are separate. Default: those of Node. */
   readonly tls?: TlsOptions | undefined
 }
 
 /**
- * What a proxy is asked to connect to.
+ * The destination of a tunnel.
  *
  * @category models
  * @since 0.1.0
@@ -72,7 +79,7 @@ export interface Destination {
 }
 
 /**
- * Chooses the proxy for a destination, or `undefined` for none. An `InvalidProxy` fails the connection that asked.
+ * Chooses the proxy for a destination; `undefined` means none. An `InvalidProxy` fails that connection.
  *
  * @category models
  * @since 0.1.0
@@ -80,18 +87,18 @@ export interface Destination {
 export type Policy = (destination: Destination) => Proxy | InvalidProxy | undefined
 
 /**
- * Reports that the text that should name a proxy does not.
+ * Reports that a proxy URL is invalid.
  *
  * @category errors
  * @since 0.1.0
  */
 export class InvalidProxy extends Schema.TaggedError<InvalidProxy>("@effect-ws/client/InvalidProxy")("InvalidProxy", {
-  /** Where the text stands, such as `https_proxy`. */
+  /** Where the text comes from, such as `https_proxy`. */
   source: Schema.String,
   detail: Schema.String
 }) {
   override get message(): string {
-    return `the proxy of ${this.source} is invalid: ${this.detail}`
+    return `invalid proxy in ${this.source}: ${this.detail}`
   }
 }
 
@@ -104,12 +111,12 @@ const kinds: ReadonlyMap<string, { readonly kind: Proxy["kind"]; readonly port: 
 ])
 
 /**
- * Parses a proxy, such as `http://user:password@proxy.example:3128` or `socks5://localhost`.
+ * Parses the URL of a proxy, such as `http://user:password@proxy.example:3128` or `socks5://localhost`.
  *
  * **Details**
  *
- * Without a scheme it is an HTTP proxy without TLS. Default ports: 80, 443 and 1080. A path is ignored. `source` names the text in the
- * error, which does not repeat it: it may hold a password.
+ * Without a scheme the proxy is an HTTP proxy without TLS. Default ports: 80, 443 and 1080. A path is ignored. The
+ * error names `source` and does not repeat the text, which may contain a password.
  *
  * @category constructors
  * @since 0.1.0
@@ -145,7 +152,7 @@ export const parse = (
 }
 
 /**
- * The policy that holds where the options of a client name no proxy. Default: no proxies.
+ * The policy of clients whose options name no proxy. Default: no proxies.
  *
  * @category services
  * @since 0.1.0
@@ -155,19 +162,19 @@ export const CurrentPolicy: Context.Reference<Policy> = Context.Reference<Policy
 })
 
 /**
- * Makes the policy that the environment asks for, as curl does.
+ * Reads the proxy policy from the environment, with the variables of curl.
  *
  * **Details**
  *
- * `ws_proxy` is for ws, and `http_proxy` where that is not set; `wss_proxy` and `https_proxy` are for wss; `all_proxy` is
- * for both where none of these is set; and `no_proxy` lists hosts that are reached directly, see `NoProxy`. The variable
- * in lower case wins over the one in capitals; an empty one counts as not set. Read through `Config`. A variable that names
- * no proxy fails the connections that would use it, and no others.
+ * For ws URLs, `ws_proxy` applies, then `http_proxy`. For wss URLs, `wss_proxy` applies, then `https_proxy`.
+ * `all_proxy` applies where none of these is set. `no_proxy` lists hosts that the client connects to directly, see
+ * `NoProxy`. A lower-case variable wins over the upper-case one; an empty variable counts as not set. `Config` reads
+ * the variables. An invalid proxy fails only the connections that would use it.
  *
  * **Gotchas**
  *
- * `HTTP_PROXY` in capitals is read only outside of CGI scripts, which are those that have a `REQUEST_METHOD`: there it is
- * the header `Proxy` of a request, which anybody may send.
+ * `HTTP_PROXY` in upper case is ignored in a CGI script (a process with `REQUEST_METHOD`): there any client sets it
+ * with the request header `Proxy`.
  *
  * @category constructors
  * @since 0.1.0
@@ -189,7 +196,7 @@ export const fromEnvironment: Effect.Effect<Policy, Config.ConfigError> = Effect
   }
 })
 
-// The proxy of the first variable that is set.
+// Reads the proxy of the first variable that is set.
 const variable = Effect.fnUntraced(function* (
   ...names: ReadonlyArray<string>
 ): Effect.fn.Return<Proxy | InvalidProxy | undefined, Config.ConfigError> {
@@ -202,7 +209,7 @@ const variable = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes the environment's policy the one that holds.
+ * Provides the policy of the environment.
  *
  * @category layers
  * @since 0.1.0
@@ -214,8 +221,8 @@ export const layerEnvironment: Layer.Layer<never, Config.ConfigError> = Layer.ef
  *
  * **Details**
  *
- * The Scope holds the socket. The time it may take is the caller's to bound; `options` are for the dial to the proxy.
- * Each answer to a 407 is a new connection to the proxy.
+ * The socket lives in the Scope. The caller sets the timeout; `options` apply to the dial to the proxy. Each answer to
+ * a 407 opens a new connection to the proxy.
  *
  * @category constructors
  * @since 0.1.0
@@ -258,8 +265,8 @@ const brokenOff = (
     proxy: Dialer.formatAddress(proxy),
     destination: Dialer.formatAddress(destination),
     headers: HeaderFields.empty,
-    // What a transport says of an end in order is a number.
-    detail: `it closed the connection in place of an answer${cause.reason._tag === "SocketCloseError" ? "" : `: ${describe(cause)}`}`,
+    // An orderly end carries a number where other failures carry text.
+    detail: `the proxy closed the connection without an answer${cause.reason._tag === "SocketCloseError" ? "" : `: ${describe(cause)}`}`,
     cause
   })
 
@@ -282,7 +289,7 @@ const reach = Effect.fnUntraced(function* (
           proxy: Dialer.formatAddress(proxy),
           destination: Dialer.formatAddress(destination),
           headers: HeaderFields.empty,
-          detail: `no TLS with it as ${servername}: ${describe(error)}`,
+          detail: `TLS with the proxy failed (server name ${servername}): ${describe(error)}`,
           cause: error
         })
     ),
@@ -291,12 +298,12 @@ const reach = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes a dialer whose connections go through a proxy. Paths are dialled directly.
+ * Makes a dialer that connects through a proxy. Paths are dialled directly.
  *
  * **Details**
  *
- * What a proxy refuses fails with a `SocketOpenError` whose cause is the `ProxyError`. Dialling and opening the tunnel
- * together take at most `connectTimeout`, 10 seconds by default.
+ * When the proxy refuses, the dial fails with a `SocketOpenError` whose cause is the `ProxyError`. Dialling and opening
+ * the tunnel together take at most `connectTimeout` (default: 10 seconds).
  *
  * @category constructors
  * @since 0.1.0
@@ -309,7 +316,7 @@ export const dialer = (inner: Dialer.Dialer["Service"], proxy: Proxy): Dialer.Di
       Effect.catchTag("ProxyError", (error) => Effect.fail(namedOpenError(name, error))),
       Effect.timeoutOrElse({
         duration: Argument.duration("connectTimeout", options?.connectTimeout ?? "10 seconds"),
-        orElse: () => Effect.fail(namedOpenError(name, new Error(`no tunnel through the proxy in time`)))
+        orElse: () => Effect.fail(namedOpenError(name, new Error("timed out while opening a tunnel through the proxy")))
       })
     )
     return Effect.succeed(makeLazy(opened))
@@ -317,7 +324,7 @@ export const dialer = (inner: Dialer.Dialer["Service"], proxy: Proxy): Dialer.Di
 })
 
 /**
- * Sends all connections of a dialer through a proxy.
+ * Provides a dialer that connects through a proxy.
  *
  * @category layers
  * @since 0.1.0

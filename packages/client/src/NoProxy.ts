@@ -1,6 +1,7 @@
 /**
- * Which hosts are reached without a proxy: the language of the environment variable `NO_PROXY`, which no standard
- * describes. Here it is what curl, Go and Python agree on, and their additions where they do not contradict each other.
+ * The hosts that a client connects to without a proxy: the syntax of the environment variable `NO_PROXY`. No standard
+ * defines it. This module implements what curl, Go and Python agree on, and their additions where these do not
+ * conflict.
  *
  * @since 0.1.0
  */
@@ -18,13 +19,13 @@ export type Entry =
   | { readonly _tag: "Network"; readonly network: BlockList; readonly port: number | undefined }
 
 /**
- * Parses a list, separated by commas or spaces.
+ * Parses a list whose entries are separated by commas or spaces.
  *
  * **Details**
  *
- * `*` is every host. `example.com`, `.example.com` and `*.example.com` are that host and those below it. An IP address is
- * itself, however it is written, and `10.0.0.0/8` is a network. An entry may end in `:PORT`, an IPv6 address then stands
- * in brackets. What is none of these matches nothing.
+ * `*` matches every host. `example.com`, `.example.com` and `*.example.com` match that host and its subdomains. An IP
+ * address matches in every notation, and `10.0.0.0/8` matches a network. An entry may end in `:PORT`; an IPv6 address
+ * with a port is in brackets. Any other entry matches nothing.
  *
  * @category constructors
  * @since 0.1.0
@@ -39,7 +40,7 @@ export const parse = (list: string): ReadonlyArray<Entry> =>
 const parseEntry = (text: string): Entry | undefined => {
   if (text === "*") return { _tag: "All" }
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:]*|[^:]*:[^:]*:.*?))(?::([0-9]{1,5}))?$/.exec(text) ?? []
-  // An IPv6 address without brackets has no port, though its last group may look like one.
+  // An IPv6 address without brackets has no port: its last group only looks like a port.
   const isBare = isIP(text) === 6 || (text.includes("/") && isIP(text.slice(0, text.indexOf("/"))) === 6)
   const host = isBare ? text : (bracketed ?? plain)
   const port = isBare || digits === undefined ? undefined : Number(digits)
@@ -62,7 +63,7 @@ const parseEntry = (text: string): Entry | undefined => {
 }
 
 /**
- * Tests whether a list names a host, in brackets or not, with its port.
+ * Tests whether the list contains a host, with or without brackets, and its port.
  *
  * @category guards
  * @since 0.1.0

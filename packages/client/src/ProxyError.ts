@@ -1,5 +1,5 @@
 /**
- * What a client reports when a proxy stands in its way: the server itself was never asked.
+ * The error of a client whose proxy opens no tunnel: the server never received a request.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
  *
  * **Details**
  *
- * `status` and `headers` are those of an HTTP proxy's answer, where it gave one; `rule` tells what was wrong.
+ * `status` and `headers` are those of an HTTP proxy's response, if any; `rule` classifies the failure.
  *
  * @category errors
  * @since 0.1.0
@@ -20,17 +20,17 @@ export class ProxyError extends Schema.TaggedError<ProxyError>("@effect-ws/clien
   rule: Schema.Literals(["Refused", "AuthenticationFailed", "Malformed", "UnexpectedBytes", "BrokenOff", "TlsFailed"]),
   /** The proxy, as `host:port`. */
   proxy: Schema.String,
-  /** What it was asked to connect to, as `host:port`. */
+  /** The destination of the tunnel, as `host:port`. */
   destination: Schema.String,
   status: Schema.optionalKey(Schema.Int),
-  /** The reply of a SOCKS proxy that refused (RFC 1928 6). */
+  /** The reply code of a SOCKS proxy that refused (RFC 1928 6). */
   reply: Schema.optionalKey(Schema.Int),
   headers: HeaderFields.HeaderFields,
   detail: Schema.String,
-  /** What the network or TLS said, where the connection to the proxy is what failed. */
+  /** The error of the network or of TLS, when the connection to the proxy failed. */
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
-    return `the proxy ${this.proxy} opened no tunnel to ${this.destination}: ${this.detail}`
+    return `proxy ${this.proxy} opened no tunnel to ${this.destination}: ${this.detail}`
   }
 }

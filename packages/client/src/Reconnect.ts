@@ -1,11 +1,10 @@
 /**
- * A client that comes back: it connects, and when the connection is lost it connects again, as long and as often as a
- * Schedule says. To the program it is one stream of messages in and one place to send to; a stream of events tells what
- * the network does meanwhile.
+ * A client that reconnects: when the connection is lost, it connects again, as often as a Schedule allows. The program
+ * sees one stream of messages and one `send`. A stream of events reports the state of the connection.
  *
- * What it promises: a message is never handed to two connections. One that was taken while there was no connection is
- * handed to the next one, in order, and kept in mind until a pong proves that the server has it; where there is no proof, an
- * event says so. What it cannot promise: that a message which an open connection took has arrived.
+ * The client never writes a message to two connections. It queues messages that are sent without a connection, writes
+ * them to the next connection in order, and keeps them until a pong proves that the server received them. An event
+ * reports those without a proof. There is no guarantee that a message sent on an open connection arrived.
  *
  * @since 0.1.0
  */
@@ -27,8 +26,8 @@ import { Reconnecting } from "./internal/Reconnecting.ts"
 import type { SendRejected } from "./SendRejected.ts"
 
 /**
- * Why there is no connection (any more): the attempt failed, the effects that prepare it failed, or an open connection
- * ended. This is what the Schedule is given.
+ * The reason why there is no connection: the attempt failed, an effect of the options failed, or an open connection
+ * closed. This is the input of the Schedule.
  *
  * @category models
  * @since 0.1.0
@@ -36,19 +35,19 @@ import type { SendRejected } from "./SendRejected.ts"
 export type Failure<E = never> = ConnectError | CloseError.CloseError | E
 
 /**
- * What happens to a reconnecting client.
+ * The events of a reconnecting client.
  *
  * **Details**
  *
- * - `Connecting`: an attempt begins; the first since the last open connection is number 1.
- * - `Open`: it succeeded.
- * - `Failed`: it did not. The next one begins after `retryIn`; `undefined` means that there will be none.
- * - `Closed`: an open connection ended, as the closure says. `retryIn` as above.
- * - `Dropped`: messages that were acknowledged as queued and will not be sent again. `Lost`: a connection broke before
- *   anything proved that they had arrived; they may have. `Closed`: the client came to its end before it could send them.
- *   `Refused`: they came into the middle of a message that the program sends frame by frame.
- * - `RetriesExhausted`: `while` or the Schedule wants no further attempt. Nothing comes after it.
- * - `Stopped`: the program closed the client, or its Scope. Nothing comes after it.
+ * - `Connecting`: an attempt starts. The first attempt after an open connection has number 1.
+ * - `Open`: the attempt succeeded.
+ * - `Failed`: the attempt failed. The next one starts after `retryIn`; `undefined` means that there is none.
+ * - `Closed`: an open connection closed, with its `closeInfo`. `retryIn` is as above.
+ * - `Dropped`: queued messages that the client will not send again. `Lost`: the connection broke before a pong proved
+ *   that they arrived; they may have arrived. `Closed`: the client closed before it sent them. `Refused`: the program
+ *   was in the middle of a message that it sends frame by frame.
+ * - `RetriesExhausted`: `while` or the Schedule stopped the retries. This is the last event.
+ * - `Stopped`: the program closed the client or its Scope. This is the last event.
  *
  * @category models
  * @since 0.1.0
@@ -72,45 +71,47 @@ export type Event<E = never> =
   | { readonly _tag: "Stopped" }
 
 /**
- * What a reconnecting client may be told.
+ * Options of a reconnecting client.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ReconnectOptions<E = never, R = never, ES = never, RS = never> {
-  /** Where to connect to; an effect is evaluated for each attempt. */
+  /** URL of the server; an effect runs for each attempt. */
   readonly url: string | URL | Effect.Effect<string | URL, E, R>
-  /** How; an effect is evaluated for each attempt, so that tokens in headers can change. Default: as `Client.connect`. */
+  /**
+   * Client options; an effect runs for each attempt, so that header tokens can change. Default: as `Client.connect`.
+   */
   readonly options?: ClientOptions | Effect.Effect<ClientOptions, E, R> | undefined
   /**
-   * Whether another attempt may succeed after a failure, one of the program's effects included. Where not, the client
-   * gives up. Default: {@link isTransient}, which gives up on errors of the program and on close codes of applications.
+   * Whether the client retries after a failure, those of the program's effects included. When false, the client stops.
+   * Default: {@link isTransient}, which stops on errors of the program and on close codes of applications.
    */
   readonly while?: ((failure: Failure<NoInfer<E>>) => boolean) | undefined
   /**
-   * When to try again: it is given each failure that `while` lets pass, and begins anew after a connection that was
-   * stable. Where it ends, the client gives up as well. Default: {@link defaultSchedule}.
+   * Schedule of the retries. Its input is each failure that `while` accepts, and it starts anew after a stable
+   * connection. When it ends, the client stops. Default: {@link defaultSchedule}.
    */
   readonly schedule?: Schedule.Schedule<unknown, Failure<NoInfer<E>>, ES, RS> | undefined
   /**
-   * The longest that the `Retry-After` of a server or a proxy delays an attempt beyond what the Schedule says; one that
-   * asks for more is asked again after this. 0 ignores it. Default: 5 minutes.
+   * Maximum delay that the `Retry-After` of a server or proxy adds to an attempt, whatever it asks for. 0 ignores
+   * `Retry-After`. Default: 5 minutes.
    */
   readonly maxRetryAfter?: Duration.Input | undefined
   /**
-   * How long a connection must have been open to count as stable, so that a server which accepts and closes at once is
-   * not asked faster and faster. Default: 5 seconds.
+   * Time after which an open connection counts as stable and restarts the Schedule. Without it, the retry delay of a
+   * server that accepts and closes at once would never grow. Default: 5 seconds.
    */
   readonly stableAfter?: Duration.Input | undefined
-  /** Whether messages that are sent while there is no connection wait for the next one, or fail. Default: "wait". */
+  /** Whether `send` without a connection queues the message or fails. Default: "wait". */
   readonly whenDisconnected?: "wait" | "fail" | undefined
-  /** The most messages that wait; more fail with `QueueFull`. Default: 1024. */
+  /** Maximum number of queued messages; `send` fails with `QueueFull` beyond it. Default: 1024. */
   readonly maxPendingMessages?: number | undefined
-  /** The most bytes of messages that wait; more fail with `QueueFull`. Default: 1 MiB. */
+  /** Maximum bytes of queued messages; `send` fails with `QueueFull` beyond it. Default: 1 MiB. */
   readonly maxPendingBytes?: number | undefined
-  /** How many received messages wait for the program before the connection's own buffer fills. Default: 16. */
+  /** Received messages that wait for the program before the connection's own buffer fills. Default: 16. */
   readonly receiveQueueSize?: number | undefined
-  /** How many events wait for the program; beyond that the oldest are forgotten. Default: 256. */
+  /** Events that wait for the program; the oldest are dropped beyond it. Default: 256. */
   readonly eventBuffer?: number | undefined
 }
 
@@ -122,42 +123,42 @@ export interface ReconnectOptions<E = never, R = never, ES = never, RS = never> 
  */
 export interface ReconnectingClient<E = never> {
   /**
-   * Sends a message: `"sent"` when the connection took it (which waits as `Connection.send` does), `"queued"` when it waits
-   * for a connection, its bytes copied.
+   * Sends a message. Returns `"sent"` when the connection accepted it (waiting as `Connection.send` does), and
+   * `"queued"` when it waits for a connection; its bytes are copied then.
    *
    * **Details**
    *
-   * Fails with `SendRejected` where it was not taken. A `CloseError` means that the connection broke while it was being sent,
-   * so that it may or may not have arrived.
+   * Fails with `SendRejected` when the client did not accept the message. A `CloseError` means that the connection
+   * broke during the send: the message may or may not have arrived.
    */
   readonly send: (
     data: string | Uint8Array,
     options?: SendOptions
   ) => Effect.Effect<"sent" | "queued", SendRejected | CloseError.CloseError | SendError>
   /**
-   * The messages of all connections, in order, for one reader. Ends when the client is closed, and fails with the last
-   * failure when it gives up.
+   * Messages of all connections, in order, for one reader. Ends when the client closes. Fails with the last failure
+   * when the retries are exhausted.
    *
    * **Details**
    *
-   * A read that ends early leaves the other messages to the next one, as with `Connection.messages`.
+   * A reader that stops early leaves the remaining messages to the next reader, as with `Connection.messages`.
    *
    * **Gotchas**
    *
-   * Messages are not dropped: a program that does not read holds up the connection, and with it the next one.
+   * Messages are never dropped. A program that does not read blocks the connection, and with it the next connection.
    */
   readonly messages: Stream.Stream<Message, Failure<E>>
-  /** Waits for the next message. Fails as `messages` does, and with `NormalClosure` when the client is closed. */
+  /** Waits for the next message. Fails as `messages` does, and with `NormalClosure` after the client is closed. */
   readonly receive: Effect.Effect<Message, Failure<E>>
-  /** What happens, from the beginning on, for one reader. Ends when the client does. */
+  /** Events of the client from its start, for one reader. Ends when the client does. */
   readonly events: Stream.Stream<Event<E>>
   /** Waits for an open connection. */
   readonly connection: Effect.Effect<Connection, SendRejected>
-  /** How many messages wait for a connection. */
+  /** Returns the number of messages that wait for a connection. */
   readonly pending: Effect.Effect<number>
   /**
-   * Closes the connection and connects no more, and waits for the end. Messages that wait are dropped, with an event. A
-   * wait that is interrupted changes nothing about that.
+   * Closes the connection, stops reconnecting and waits for the end. Queued messages are dropped, with an event.
+   * Interrupting the wait does not stop the close.
    */
   readonly close: (code?: number, reason?: string) => Effect.Effect<void, SendError>
 }
@@ -165,7 +166,7 @@ export interface ReconnectingClient<E = never> {
 const longest = Duration.seconds(30)
 
 /**
- * Waits half a second, and twice as long each time up to 30 seconds, give or take a fifth.
+ * Doubles the delay from 500 ms up to 30 seconds, with a jitter of 20%.
  *
  * @category constants
  * @since 0.1.0
@@ -177,8 +178,8 @@ export const defaultSchedule: Schedule.Schedule<unknown, Failure<unknown>> = Sch
 )
 
 /**
- * Tests whether a failure may be gone at the next attempt, judged by its cause: see {@link FailureKind.kinds}. What an
- * effect of the program failed with is not: only the program knows.
+ * Tests whether a retry may succeed after a failure, by its cause: see {@link FailureKind.kinds}. Returns false for
+ * errors of the program's effects, which only the program understands.
  *
  * @category guards
  * @since 0.1.0
@@ -186,12 +187,12 @@ export const defaultSchedule: Schedule.Schedule<unknown, Failure<unknown>> = Sch
 export const isTransient = (failure: Failure<unknown>): boolean => FailureKind.isTransient(failure)
 
 /**
- * Starts a client that connects again when its connection is lost.
+ * Starts a client that reconnects when its connection is lost.
  *
  * **Details**
  *
- * It begins to connect at once and does not wait for it. The Scope holds it: closing that closes the connection, with 1000,
- * and stops.
+ * The client starts to connect at once; this effect does not wait for the connection. Closing the Scope closes the
+ * connection with 1000 and stops the client.
  *
  * **Example** (Subscribing anew on each connection)
  *

@@ -1,6 +1,6 @@
 /**
- * What to do with a redirect: where it leads, and whether a client may follow. A function of what was asked and
- * answered, so that the rules can be read, and tested, without a network.
+ * The rules of redirects: the new target, and whether a client may follow. A pure function of the request and the
+ * response, so that the rules can be tested without a network.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as Target from "./Target.ts"
 const statuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /**
- * Why a redirect is not followed.
+ * The reason why a client does not follow a redirect.
  *
  * @category models
  * @since 0.1.0
@@ -23,7 +23,7 @@ export interface RedirectError {
 }
 
 /**
- * Tests whether a response is a redirect. A handshake is a GET, for which all five mean the same.
+ * Tests whether a response is a redirect. All five status codes mean the same for a GET, which a handshake is.
  *
  * @category guards
  * @since 0.1.0
@@ -31,12 +31,12 @@ export interface RedirectError {
 export const isRedirect = (head: Http2ResponseHead): boolean => statuses.has(head.status)
 
 /**
- * Follows a redirect.
+ * Returns the target of a redirect.
  *
  * **Details**
  *
- * `Location` is read relative to the URL that answered. From wss to ws is never followed. User information and fragment
- * of a `Location` are dropped: a server does not choose what credentials we send.
+ * `Location` is relative to the URL that answered. A redirect from wss to ws is never followed. User information and
+ * fragment of a `Location` are dropped: a server must not choose the credentials of the client.
  *
  * @category constructors
  * @since 0.1.0
@@ -55,7 +55,7 @@ export const follow = (from: Target.Target, head: Http2ResponseHead): Result.Res
   }
   // RFC 9110 10.2.2 allows a fragment here; RFC 6455 3 has no use for one.
   url.hash = ""
-  // A server on the network has no business with the files of this machine.
+  // A server on the network must not reach the sockets of this machine.
   if (url.protocol.endsWith("+unix:")) return refuse("InvalidRedirect", `${head.status} to a Unix socket`)
   const isRelative = url.host === from.url.host && "path" in from.address
   const target = Target.make(url, isRelative ? from.address.path : undefined)

@@ -1,13 +1,13 @@
 /**
- * What a reconnecting client says of a message that it did not take.
+ * The error of a reconnecting client that does not accept a message.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * Reports that a message was not taken: there is no connection and messages do not wait, too many wait already, or the
- * client is over.
+ * Reports that the client did not accept a message: there is no connection and `whenDisconnected` is "fail", the queue
+ * is full, or the client is closed.
  *
  * @category errors
  * @since 0.1.0
@@ -21,7 +21,7 @@ export class SendRejected extends Schema.TaggedError<SendRejected>("@effect-ws/c
 }
 
 const reasons = {
-  Disconnected: "the message was not sent: there is no connection, and messages are not to wait",
-  QueueFull: "the message was not sent: as many as may wait for a connection wait already",
-  Closed: "the message was not sent: the client gave up or was closed"
+  Disconnected: "message not sent: there is no connection, and whenDisconnected is fail",
+  QueueFull: "message not sent: the queue is full (maxPendingMessages or maxPendingBytes)",
+  Closed: "message not sent: the client is closed or its retries are exhausted"
 } as const

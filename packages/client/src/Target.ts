@@ -1,7 +1,7 @@
 /**
- * From a URL, as a program writes it, to what a client has to know to use it: where to dial, whether over TLS, what to
- * put into the request, and which credentials the URL carried. The URL is taken apart once and in one place, so that
- * user information is gone from it before anything could log it or send it.
+ * Parses a URL into what a client needs: the address to dial, whether to use TLS, the request target, and the
+ * credentials of the URL. All parsing happens here, so that user information is removed before anything can log or send
+ * it.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import type { DialAddress } from "@effect-ws/transport/Dialer"
 import * as Result from "effect/Result"
 
 /**
- * A place to connect to.
+ * A server to connect to.
  *
  * @category models
  * @since 0.1.0
@@ -19,15 +19,15 @@ import * as Result from "effect/Result"
 export interface Target {
   /** The URL with scheme ws or wss, without user information or fragment. */
   readonly url: URL
-  /** Whether to speak TLS. */
+  /** Whether to use TLS. */
   readonly secure: boolean
-  /** Where the server is: host and port without brackets, or the path of a Unix socket. */
+  /** Address of the server: host and port without brackets, or the path of a Unix socket. */
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string }
-  /** The user information of the URL, if there was any. */
+  /** User information of the URL, if any. */
   readonly userInfo: ClientAuth.ClientCredentials | undefined
 }
 
-/** The scheme of WebSocket for each scheme that is understood, and whether it goes to a Unix socket. */
+/** The WebSocket scheme for each supported scheme, and whether it names a Unix socket. */
 const schemes: ReadonlyMap<string, { readonly scheme: "ws:" | "wss:"; readonly isUnix: boolean }> = new Map([
   ["ws:", { scheme: "ws:", isUnix: false }],
   ["wss:", { scheme: "wss:", isUnix: false }],
@@ -38,13 +38,13 @@ const schemes: ReadonlyMap<string, { readonly scheme: "ws:" | "wss:"; readonly i
 ])
 
 /**
- * Takes a URL apart.
+ * Parses a URL.
  *
  * **Details**
  *
- * The schemes are ws, wss, http, https, and `ws+unix:PATH[:/TARGET]` (or `wss+unix:`), which names the file of a Unix
- * socket and, behind a colon, what to request; its host is `localhost`. With `socketPath` a URL of another scheme goes
- * to that Unix socket. A URL with a fragment is refused. No message repeats the URL: it may hold a password.
+ * The schemes are ws, wss, http, https, and `ws+unix:PATH[:/TARGET]` (or `wss+unix:`), which names a Unix socket and,
+ * after a colon, the request target; its host is `localhost`. With `socketPath`, a URL of another scheme goes to that
+ * Unix socket. A URL with a fragment is invalid. No error repeats the URL, which may contain a password.
  *
  * @category constructors
  * @since 0.1.0
@@ -65,7 +65,7 @@ export const make = (input: string | URL, socketPath?: string): Result.Result<Ta
   if (scheme.isUnix) return ofUnixSocket(url, scheme.scheme, socketPath)
   const userInfo = userInfoOf(url)
   if (userInfo === "malformed") return invalid("expected user information in valid percent-encoding")
-  // Setting what is so already would parse the URL again.
+  // Assigning an unchanged value would parse the URL again.
   if (userInfo !== undefined) url.username = url.password = ""
   if (url.protocol !== scheme.scheme) url.protocol = scheme.scheme
   const secure = scheme.scheme === "wss:"
@@ -119,8 +119,8 @@ const invalid = (detail: string): Result.Result<never, HandshakeConfigError> =>
   Result.fail(new HandshakeConfigError({ rule: "InvalidUrl", detail }))
 
 /**
- * Tests whether two targets are of one origin: the same scheme, host and port, and the same socket. What was given for
- * one origin is not shown to another.
+ * Tests whether two targets have the same origin: the same scheme, host, port and Unix socket. What the program gives
+ * for one origin is not sent to another.
  *
  * @category guards
  * @since 0.1.0
@@ -132,7 +132,7 @@ const sameAddress = (a: DialAddress, b: DialAddress): boolean =>
   ("path" in a ? a.path : undefined) === ("path" in b ? b.path : undefined)
 
 /**
- * Renders a target for messages: scheme, host and path. The query is left out, since it may hold a token.
+ * Formats a target for messages as scheme, host and path. Omits the query, which may contain a token.
  *
  * @category rendering
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * What a client reports when a server answers the opening handshake with something that opens no WebSocket: everything
- * that it takes to find out why, which is the status, the headers and the start of the body.
+ * The error of a client whose server answers the opening handshake with a response that opens no WebSocket. It carries
+ * the status, the headers and the start of the body.
  *
  * @since 0.1.0
  */
@@ -9,8 +9,8 @@ import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Schema from "effect/Schema"
 
 /**
- * The rules that an answer can break: those of the handshake, `UnacceptableParameters` and `ConflictingExtensions` of an
- * extension that was agreed to, and those of redirects.
+ * The rules that a response can break: those of the handshake, `UnacceptableParameters` and `ConflictingExtensions` of
+ * a negotiated extension, and those of redirects.
  *
  * @category models
  * @since 0.1.0
@@ -25,13 +25,13 @@ export const Rule = Schema.Literals([
 ])
 
 /**
- * Reports that a server's answer opened no WebSocket.
+ * Reports that a response opened no WebSocket.
  *
  * **Details**
  *
- * `url` is the one that answered, which after a redirect is not the one that was asked first; it has neither user
- * information nor query. `body` is its start, at most `maxBodyBytes`; `truncated` says that there was more, that it did
- * not come in time, or that it broke off.
+ * `url` is the URL that answered, which differs from the first one after a redirect. It contains neither user
+ * information nor query. `body` is the start of the body, at most `maxBodyBytes`. `truncated` means that the body was
+ * longer, was late, or ended early.
  *
  * @category errors
  * @since 0.1.0
@@ -52,7 +52,7 @@ export class UnexpectedResponse extends Schema.TaggedError<UnexpectedResponse>("
     return `${this.url} opened no WebSocket: ${this.detail}`
   }
 
-  /** The body as text; what is not UTF-8 becomes U+FFFD. */
+  /** The body as text; invalid UTF-8 becomes U+FFFD. */
   get text(): string {
     return new TextDecoder().decode(this.body)
   }

@@ -1,9 +1,9 @@
 /**
- * The `WebSocket` class of browsers, to the letter of https://websockets.spec.whatwg.org, over this client: for programs
- * and libraries that are written against that class, and for whoever thinks in events.
+ * The `WebSocket` class of browsers (https://websockets.spec.whatwg.org) on top of this client, for programs and
+ * libraries that are written against that class or prefer events.
  *
- * {@link WebSocket} is ready to use and takes the place of the global class. {@link makeWebSocketClass} makes one that
- * runs on other services: a network in memory, other extensions, a proxy, a certificate of one's own.
+ * {@link WebSocket} is ready to use in place of the global class. {@link makeWebSocketClass} makes a class that runs on
+ * other services: an in-memory network, other extensions, a proxy, a custom certificate.
  *
  * @since 0.1.0
  */
@@ -24,24 +24,24 @@ import { CLOSED, CLOSING, CONNECTING, engineOf, OPEN, WebSocketImpl } from "./in
 import type { Run } from "./internal/WebSocketImpl.ts"
 
 /**
- * What may stand in place of the subprotocols.
+ * Options that may stand in place of the subprotocols.
  *
  * **Details**
  *
- * Deviation: the standard knows subprotocols only; Node, Bun and Deno take this.
+ * Deviation: the standard accepts subprotocols only; Node, Bun and Deno accept this.
  *
  * @category models
  * @since 0.1.0
  */
 export interface WebSocketInit {
-  /** The subprotocols to offer, best first. Default: none. */
+  /** Subprotocols to offer, best first. Default: none. */
   readonly protocols?: string | Iterable<string> | undefined
-  /** Headers to add to the handshake. Default: none. */
+  /** Headers to add to the handshake request. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | Iterable<readonly [string, string]> | undefined
 }
 
 /**
- * The events by name.
+ * Event types by name.
  *
  * @category models
  * @since 0.1.0
@@ -54,7 +54,7 @@ export interface WebSocketEventMap {
 }
 
 /**
- * What a listener may be.
+ * A listener: a function or an object with `handleEvent`.
  *
  * @category models
  * @since 0.1.0
@@ -62,8 +62,8 @@ export interface WebSocketEventMap {
 export type Listener<A> = ((event: A) => unknown) | { readonly handleEvent: (event: A) => unknown }
 
 /**
- * A WebSocket as browsers have it, and what `process.ref` and `process.unref` call: one that is not referenced does not
- * keep the process alive while it is open, and is not pinged.
+ * A WebSocket of browsers, with the methods that `process.ref` and `process.unref` call. An unreferenced WebSocket does
+ * not keep the process alive while it is open, and sends no pings.
  *
  * @category models
  * @since 0.1.0
@@ -71,15 +71,15 @@ export type Listener<A> = ((event: A) => unknown) | { readonly handleEvent: (eve
 export interface WebSocket extends Refable.Refable {
   /** The URL, with scheme ws or wss. */
   readonly url: string
-  /** 0 connecting, 1 open, 2 closing, 3 closed. */
+  /** 0 (connecting), 1 (open), 2 (closing) or 3 (closed). */
   readonly readyState: number
-  /** The bytes of messages that were sent and that the system does not have yet. */
+  /** Bytes of messages that were sent and are not yet passed to the operating system. */
   readonly bufferedAmount: number
-  /** The extensions that were agreed on, as the header says it. */
+  /** Negotiated extensions, as in the response header. */
   readonly extensions: string
-  /** The subprotocol that was agreed on, or the empty string. */
+  /** Negotiated subprotocol, or the empty string. */
   readonly protocol: string
-  /** What binary messages arrive as. Default: "blob". */
+  /** Type of the data of binary messages. Default: "blob". */
   binaryType: "blob" | "arraybuffer"
   onopen: ((event: Event) => unknown) | null
   onmessage: ((event: MessageEvent) => unknown) | null
@@ -91,7 +91,7 @@ export interface WebSocket extends Refable.Refable {
   readonly CLOSED: 3
   /** Sends a message: a string as text, anything else as binary. Throws while connecting. */
   send(data: string | ArrayBuffer | ArrayBufferView | Blob): void
-  /** Closes, with no code, 1000, or 3000 to 4999, and a reason of at most 123 bytes. What was sent before goes first. */
+  /** Closes with no code, 1000, or 3000 to 4999, and a reason of at most 123 bytes, after all pending messages. */
   close(code?: number, reason?: string): void
   addEventListener<K extends EventName>(
     type: K,
@@ -107,13 +107,13 @@ export interface WebSocket extends Refable.Refable {
 }
 
 /**
- * The class itself.
+ * The constructor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface WebSocketClass {
-  /** Begins to connect. Throws a `SyntaxError` for a URL or subprotocols that cannot be. */
+  /** Starts to connect. Throws a `SyntaxError` for an invalid URL or invalid subprotocols. */
   new (url: string | URL, protocols?: string | Iterable<string> | WebSocketInit): WebSocket
   readonly prototype: WebSocket
   readonly CONNECTING: 0
@@ -123,33 +123,32 @@ export interface WebSocketClass {
 }
 
 /**
- * What a class may be told, for all of its objects. `maxCloseTime` is 10 minutes by default, so that `close()` loses
- * nothing of what was sent before it to a server that reads slowly; output that does not move ends by `keepalive`.
+ * Options of a class, which apply to all of its objects. `maxCloseTime` is 10 minutes by default, so that `close()`
+ * loses no message to a server that reads slowly; `keepalive` detects a connection whose output stalls.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends Omit<Client.ClientOptions, "subprotocols" | "maxRedirects" | "maxBufferedBytes"> {
   /**
-   * The most bytes that may wait for the server to read them, each message with 32 more; above it the connection is
-   * dropped, with an `error` event and 1006. Default: 64 MiB.
+   * Maximum bytes that wait for the server to read them; each message counts 32 more. Above it, the client drops the
+   * connection with an `error` event and code 1006. Default: 64 MiB.
    */
   readonly maxBufferedAmount?: number | undefined
 }
 
 /**
- * Makes a class that runs on the services of a context, or on those of a Layer, which is built when it is first needed
- * and never taken down.
+ * Makes a class that runs on the services of a context, or of a Layer. The Layer is built on first use and never
+ * released.
  *
  * **Details**
  *
- * Extensions are offered as the services say. Redirects are not followed, as the standard has it; a server that chooses
- * none of the subprotocols offered is refused; user information in the URL is used to answer a 401. Each event is a task
- * of its own. Messages are taken from the connection as fast as their events are handled, and a script that is slow slows
- * the server down.
+ * The objects offer the extensions of the services. They do not follow redirects, as the standard demands. They reject
+ * a server that chooses none of the offered subprotocols. User information in the URL answers a 401. Each event is a
+ * task of its own. The connection is read as fast as the handlers run, so a slow script slows the server down.
  *
- * Deviations: a URL is absolute, since there is no page; the second argument may be a {@link WebSocketInit}; the `error`
- * event is an `ErrorEvent` with `error` and `message`, typed as the failures of `Client.connect` are.
+ * Deviations: a URL is absolute, since there is no page; the second argument may be a {@link WebSocketInit}; the
+ * `error` event is an `ErrorEvent` whose `error` and `message` come from the failures of `Client.connect`.
  *
  * @category constructors
  * @since 0.1.0
@@ -164,8 +163,8 @@ export const makeWebSocketClass = <E>(
 }
 
 /**
- * Makes a class whose objects live as long as the Scope at most: what is open when it closes is closed with 1001, as when
- * a page goes away.
+ * Makes a class whose objects live at most as long as the Scope. When it closes, open objects close with 1001, as when
+ * a browser leaves a page.
  *
  * @category constructors
  * @since 0.1.0
@@ -183,7 +182,7 @@ const define = (
 
   class WebSocket extends EventTarget {
     constructor(url: unknown, protocols: unknown = []) {
-      if (arguments.length === 0) throw new TypeError("WebSocket needs a URL")
+      if (arguments.length === 0) throw new TypeError("expected a URL as first argument of WebSocket")
       super()
       // Web IDL converts all arguments before the first step.
       const text = Arguments.toUsvString(url)
@@ -211,7 +210,7 @@ const define = (
     }
     set binaryType(value) {
       const engine = engineOf(this)
-      // Web IDL: what is no value of an enumeration is ignored.
+      // Web IDL: a value outside of the enumeration is ignored.
       const type = `${value}`
       if (type === "blob" || type === "arraybuffer") engine.binaryType = type
     }
@@ -249,10 +248,10 @@ const define = (
 
     send(data: unknown): void {
       const engine = engineOf(this)
-      if (arguments.length === 0) throw new TypeError("send needs something to send")
+      if (arguments.length === 0) throw new TypeError("expected an argument of send")
       const converted = Arguments.toData(data)
       if (engine.readyState === CONNECTING) {
-        throw new DOMException("nothing can be sent before the open event", "InvalidStateError")
+        throw new DOMException("cannot send before the open event", "InvalidStateError")
       }
       engine.send(converted)
     }
@@ -282,13 +281,13 @@ const define = (
 }
 
 /**
- * The class on the usual network: TCP, TLS, all addresses of a name, proxies as the environment asks for, and
+ * The class on TCP and TLS, with all addresses of a name tried in parallel, the proxies of the environment, and
  * permessage-deflate.
  *
  * **Example** (In place of the global class)
  *
  * ```ts skip-type-checking
- * import { WebSocket } from "@effect-ws/client/WebSocket"
+ * import { WebSocket } from "@effect-ws/client/WebSocketClass"
  *
  * const socket = new WebSocket("wss://echo.example/")
  * socket.onopen = () => socket.send("hello")

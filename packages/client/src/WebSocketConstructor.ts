@@ -1,8 +1,8 @@
 /**
- * Effect's own service for making WebSockets, provided by this client: `Socket.makeWebSocket`, `Socket.layerWebSocket`
- * and what is built on them then connect through it, with its network, proxies, extensions and limits.
+ * Effect's service `WebSocketConstructor`, provided by this client. `Socket.makeWebSocket`, `Socket.layerWebSocket` and
+ * what is built on them then connect with this client's network, proxies, extensions and limits.
  *
- * A program that is not tied to that service is better off with `ClientSocket`, which says why there is no connection.
+ * Prefer `ClientSocket` in a program that does not need that service: it reports why there is no connection.
  *
  * @since 0.1.0
  */
@@ -21,9 +21,9 @@ import * as WebSocketClass from "./WebSocketClass.ts"
  *
  * **Details**
  *
- * The objects are those of the standard's class, with `pause`, `resume` and `isPaused` beside it, which Effect's sockets
- * use where they find them: a program that does not pull slows the server down, in place of filling memory. Headers are
- * supported. When the Scope of the Layer closes, what is open is closed with 1001.
+ * The objects are those of the standard's class, with `pause`, `resume` and `isPaused` added. Effect's sockets use
+ * these where they exist, so that a program that does not pull slows the server down instead of filling memory. Headers
+ * are supported. When the Scope of the Layer closes, open objects close with 1001.
  *
  * @category layers
  * @since 0.1.0
@@ -48,7 +48,7 @@ export const layer = (options?: WebSocketClass.Options): Layer.Layer<Socket.WebS
   )
 
 /**
- * Provides Effect's `WebSocketConstructor` over the usual network, with permessage-deflate.
+ * Provides Effect's `WebSocketConstructor` over TCP and TLS, with permessage-deflate.
  *
  * @category layers
  * @since 0.1.0

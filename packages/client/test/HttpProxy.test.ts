@@ -195,7 +195,7 @@ describe("Proxy", () => {
           assert.instanceOf(error, ProxyError)
           assert.strictEqual(error.rule, rule)
           assert.strictEqual(error.status, status)
-          assert.match(error.message, /^the proxy proxy:3128 opened no tunnel to host:80: /)
+          assert.match(error.message, /^proxy proxy:3128 opened no tunnel to host:80: /)
         })
       )
     }
@@ -384,7 +384,7 @@ describe("Proxy", () => {
         detail: RegExp
       ]
     > = [
-      ["wants a password", "", [[5, 255]], "AuthenticationFailed", /wants/],
+      ["wants a password", "", [[5, 255]], "AuthenticationFailed", /requires a username/],
       ["takes no password", "u:p@", [[5, 255]], "AuthenticationFailed", /neither/],
       [
         "refuses the password",
@@ -394,11 +394,11 @@ describe("Proxy", () => {
           [1, 1]
         ],
         "AuthenticationFailed",
-        /refused/
+        /rejected the username/
       ],
       ["is given an empty password", "u@", [[5, 2]], "AuthenticationFailed", /1 to 255/],
       ["chooses what was not offered", "", [[5, 2]], "Malformed", /not offered/],
-      ["speaks version 4", "", [[4, 0]], "Malformed", /version 5, found 4/],
+      ["speaks version 4", "", [[4, 0]], "Malformed", /version 5 from the proxy, found 4/],
       ["speaks HTTP", "", [[72, 84]], "Malformed", /version/],
       [
         "cannot reach the host",
@@ -438,7 +438,7 @@ describe("Proxy", () => {
           [5, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1]
         ],
         "UnexpectedBytes",
-        /more/
+        /after its reply/
       ],
       [
         "breaks off",
@@ -448,7 +448,7 @@ describe("Proxy", () => {
           [5, 0]
         ],
         "BrokenOff",
-        /^it closed the connection in place of an answer$/
+        /^the proxy closed the connection without an answer$/
       ]
     ]
     for (const [name, userInfo, answers, rule, detail] of failures) {

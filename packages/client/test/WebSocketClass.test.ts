@@ -283,7 +283,7 @@ describe("establishing", () => {
       socket.onerror = (event) => (said = (event as ErrorEvent).message)
       socket.close()
       yield* closed
-      assert.strictEqual(said, "the WebSocket was closed before it was open")
+      assert.strictEqual(said, "the WebSocket was closed before the connection opened")
     })
   )
 

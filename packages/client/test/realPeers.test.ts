@@ -143,7 +143,7 @@ describe("over TLS", () => {
       yield* converse(`wss://localhost:${port}/`, { tls })
       const error = yield* failing(`wss://localhost:${port}/`)
       assert.instanceOf(error, TlsError)
-      assert.match(error.message, /as localhost: .*certificate/)
+      assert.match(error.message, /server name localhost\): .*certificate/)
     })
   )
 
@@ -344,7 +344,7 @@ describe("through microsocks", () => {
 })
 
 describe("with a server of the other kind", () => {
-  const plainSays = "; if the server is meant to be plain, use ws:// or http://"
+  const plainSays = "; if the server does not use TLS, use ws:// or http://"
 
   test(
     "says that a plain server speaks no TLS",
@@ -353,13 +353,16 @@ describe("with a server of the other kind", () => {
       const url = `wss://localhost:${port}/`
       const error = yield* failing(url, { tls })
       assert.instanceOf(error, TlsError)
-      assert.strictEqual(error.message, `no TLS with ${url} as localhost: the peer does not speak TLS${plainSays}`)
+      assert.strictEqual(
+        error.message,
+        `TLS with ${url} failed (server name localhost): the peer does not speak TLS${plainSays}`
+      )
       const silent = yield* listen(Net.createServer((socket) => void socket.once("data", () => socket.end())))
       const closed = yield* failing(`wss://localhost:${silent}/`, { tls })
       assert.instanceOf(closed, TlsError)
       assert.strictEqual(
         closed.detail,
-        "the peer closed the connection during the TLS handshake; if the server speaks no TLS, use ws:// or http://"
+        "the peer closed the connection during the TLS handshake; if the server does not use TLS, use ws:// or http://"
       )
     })
   )
@@ -430,7 +433,10 @@ describe("with openssl", () => {
       const url = `wss://localhost:${port}/`
       const unknown = yield* failing(url, { tls: { ...tls, identity: certificates.stranger } })
       assert.instanceOf(unknown, TlsError)
-      assert.strictEqual(unknown.message, `no TLS with ${url} as localhost: the peer sent the TLS alert "unknown ca"`)
+      assert.strictEqual(
+        unknown.message,
+        `TLS with ${url} failed (server name localhost): the peer sent the TLS alert "unknown ca"`
+      )
       const missing = yield* failing(url, { tls })
       assert.instanceOf(missing, TlsError)
       assert.match(missing.detail, /"certificate required"|"handshake failure"/)

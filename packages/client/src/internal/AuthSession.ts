@@ -1,6 +1,6 @@
 /**
- * What is said to one who asks who we are, a server or a proxy: what goes with a request, and whether a refusal is
- * answered with another.
+ * Authentication of a client to a server or a proxy: chooses the credentials of the next request, and decides whether a
+ * refused request is retried with other credentials.
  */
 import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import type { Challenge } from "@effect-ws/protocol/Authorization"
@@ -11,11 +11,11 @@ import { createHash, randomBytes } from "node:crypto"
 export interface AuthSessionOptions {
   readonly proof: ClientAuth.ClientCredentials | undefined
   readonly schemes: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
-  /** Whether the first request says who we are already. */
+  /** Whether the first request carries credentials. */
   readonly preemptive: boolean
 }
 
-/** The request that an answer is for. */
+/** The request that the credentials are for. */
 export interface Asked {
   readonly method: string
   readonly uri: string
@@ -24,18 +24,18 @@ export interface Asked {
 export class AuthSession {
   private readonly options: AuthSessionOptions
   private challenges: ReadonlyArray<Challenge> | undefined = undefined
-  // How often the nonce of the challenges was used, and whether they took the place of stale ones.
+  // How often the nonce of the challenges was used, and whether they replaced stale ones.
   private nonceCount = 0
   private cnonce = ""
   private renewed = false
-  // What the last request said we are.
+  // The credentials of the last request.
   private lastSent: string | undefined = undefined
 
   constructor(options: AuthSessionOptions) {
     this.options = options
   }
 
-  /** What the next request says we are, if anything. */
+  /** Returns the credentials of the next request, if any. */
   next(asked: Asked): string | undefined {
     this.lastSent = Option.getOrUndefined(this.build(asked))
     return this.lastSent
@@ -61,16 +61,16 @@ export class AuthSession {
     return ClientAuth.respondToChallenge(challenges, proof, { ...asked, cnonce: this.cnonce, nc, hashes, schemes })
   }
 
-  /** Takes the challenges of a refusal, and tells whether there is an answer to them that was not given yet. */
+  /** Takes the challenges of a refusal. Returns whether there are credentials for them that were not sent yet. */
   challenge(challenges: ReadonlyArray<Challenge>, asked: Asked): boolean {
     const { proof } = this.options
     if (proof === undefined) return false
     if (this.challenges !== undefined) {
-      // A nonce may be too old, once; otherwise an answer that was refused is wrong.
+      // A nonce may be stale once; any other refusal means that the credentials are wrong.
       if (this.renewed || !ClientAuth.isStale(challenges)) return false
       this.renewed = true
     }
-    // RFC 7616 3.4.2: a -sess session is made of its first cnonce, so it stays what it is as long as the nonce does.
+    // RFC 7616 3.4.2: a -sess session key contains the first cnonce, so the cnonce stays the same as long as the nonce.
     this.cnonce = randomBytes(16).toString("hex")
     const answer = this.answer(asked, proof, challenges, 1)
     if (Option.isNone(answer) || answer.value === this.lastSent) return false
@@ -79,7 +79,7 @@ export class AuthSession {
     return true
   }
 
-  /** Goes on to another request of the same origin: its nonce may be stale again. */
+  /** Continues with another request to the same origin, where the nonce may be stale again. */
   moved(): void {
     this.renewed = false
   }

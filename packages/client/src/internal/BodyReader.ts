@@ -1,16 +1,16 @@
 /**
- * The start of a response's body, as far as one cares to keep it: enough of RFC 9112 6 and 7 to know where a body ends,
- * and bounds for those that do not end.
+ * Collects the start of a response's body, up to a limit. Implements enough of RFC 9112 6 and 7 to find the end of a
+ * body; the caller's limits bound a body without an end.
  */
 import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 
-/** Collects chunks until the body, or the room for it, is at its end. */
+/** Collects chunks until the body ends or the limit is reached. */
 export class BodyReader {
   private readonly maxBytes: number
   private readonly kept: Array<Uint8Array> = []
   private keptBytes = 0
-  // The bytes that the body, or the current chunk of it, still has. Infinity: up to the end of the stream.
+  // Remaining bytes of the body or of its current chunk. Infinity: up to the end of the stream.
   private remaining: number
   private readonly chunked: boolean
   private line = ""
@@ -22,8 +22,8 @@ export class BodyReader {
   constructor(head: Http2ResponseHead, maxBytes: number) {
     this.maxBytes = maxBytes
     const { headers, status } = head
-    // Deviation: RFC 9112 6.3 has a response with an invalid length discarded. Nothing comes after it on the connection,
-    // and it is shown to find out what is wrong: so it is read as if it said nothing of its length.
+    // Deviation: RFC 9112 6.3 discards a response with an invalid length. No other response follows on this connection,
+    // and the body serves diagnosis only, so this reader ignores the invalid length.
     const lengths = HeaderFields.getAll(headers, "Content-Length")
     const length = lengths.length === 1 && /^[0-9]{1,15}$/.test(lengths[0]!) ? Number(lengths[0]) : Infinity
     this.chunked = HeaderFields.hasListElement(headers, "Transfer-Encoding", "chunked")
@@ -34,12 +34,12 @@ export class BodyReader {
     else this.complete = this.remaining === 0
   }
 
-  /** Whether there is nothing more to read. */
+  /** Whether the body, or the part that is kept, is complete. */
   get isDone(): boolean {
     return this.complete || this.full || this.malformed
   }
 
-  /** Whether what was kept is less than what was, or would have been, sent. */
+  /** Whether the kept bytes are fewer than the server sent or announced. */
   get isTruncated(): boolean {
     return !this.complete
   }
@@ -62,7 +62,7 @@ export class BodyReader {
     }
   }
 
-  /** Tells that the stream ended, which ends a body that says nothing of its length. */
+  /** Reports the end of the stream, which ends a body without a length. */
   end(): void {
     if (this.remaining === Infinity && !this.full) this.complete = true
   }
@@ -71,7 +71,7 @@ export class BodyReader {
     const available = Math.min(this.remaining, chunk.length - at)
     const room = this.maxBytes - this.keptBytes
     const taken = Math.min(available, room)
-    // A copy: a view would keep the whole chunk.
+    // A copy, because a view would retain the whole chunk.
     if (taken > 0) this.kept.push(Uint8Array.prototype.slice.call(chunk, at, at + taken))
     this.keptBytes += taken
     this.remaining -= taken
@@ -84,7 +84,7 @@ export class BodyReader {
     return available
   }
 
-  // RFC 9112 7.1: chunk-size [ chunk-ext ] CRLF, and CRLF behind the data. Trailers are not read.
+  // RFC 9112 7.1: chunk-size [ chunk-ext ] CRLF, and CRLF after the data. Trailers are not read.
   private readLine(chunk: Uint8Array, at: number): number {
     const byte = chunk[at]!
     if (byte !== 0x0a) {

@@ -1,5 +1,5 @@
 /**
- * Reads a socket by exact numbers of bytes, for the small dialogues that come before anything else on it.
+ * Reads exact numbers of bytes from a socket, for the handshakes that precede HTTP and TLS.
  */
 import * as Effect from "effect/Effect"
 import type * as Socket from "effect/socket/Socket"
@@ -13,7 +13,7 @@ export class ByteReader {
     this.reader = reader
   }
 
-  /** The bytes that were read and nobody has asked for. */
+  /** Number of bytes that were received and not read. */
   get surplus(): number {
     return this.held.length
   }

@@ -1,6 +1,6 @@
 /**
- * The way of one `connect` through redirects and challenges: where it is, and what of the program's secrets it still
- * carries. They are put down where the way leaves the origin they were given for, and not taken up again.
+ * The state of one `connect` across redirects and challenges: the current target, and the secrets of the program that
+ * the next request may carry. A redirect to another origin drops these secrets for good.
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import type { Challenge } from "@effect-ws/protocol/Authorization"
@@ -44,7 +44,7 @@ export class ConnectState {
     return this.identified
   }
 
-  /** The headers to send with the next request: the program's, and who we are. */
+  /** Returns the headers of the next request: the program's, and the credentials. */
   headers(method: "GET" | "CONNECT"): HeaderFields {
     this.method = method
     const value = this.answers?.next(this.asked)
@@ -59,12 +59,12 @@ export class ConnectState {
     return { method: this.method, uri: this.target.url.pathname + this.target.url.search }
   }
 
-  /** Takes the challenges of a 401, and tells whether there is an answer to them that was not given yet. */
+  /** Takes the challenges of a 401. Returns whether there are credentials for them that were not sent yet. */
   challenge(challenges: ReadonlyArray<Challenge>): boolean {
     return this.answers?.challenge(challenges, this.asked) ?? false
   }
 
-  /** Goes where a redirect leads. */
+  /** Moves to the target of a redirect. */
   followRedirect(target: Target.Target): void {
     this.redirects++
     if (Target.isSameOrigin(this.target, target)) {

@@ -1,8 +1,7 @@
 /**
- * The messages of all connections of a reconnecting client, on their way to its reader.
+ * Queues the messages of all connections of a reconnecting client for its reader.
  *
- * A message is in the queue before its connection waits for room, so that a connection which is interrupted there takes
- * none with it.
+ * A message enters the queue before its connection waits for room, so that interrupting that wait loses no message.
  */
 import * as OneByOne from "@effect-ws/connection/OneByOne"
 import * as CloseError from "@effect-ws/protocol/CloseError"
@@ -33,7 +32,7 @@ export class Incoming<E> {
     return OneByOne.stream(this.take) as Stream.Stream<Message, E>
   }
 
-  /** Takes the next message. At the end it fails as `messages` does, and with 1000 where that ends. */
+  /** Takes the next message. Fails as `messages` does, and with 1000 when `messages` ends. */
   get receive(): Effect.Effect<Message, E | CloseError.NormalClosure> {
     return Effect.catchIf(this.take, Cause.isDone, () => Effect.fail(new CloseError.NormalClosure())) as Effect.Effect<
       Message,
@@ -48,7 +47,7 @@ export class Incoming<E> {
     })
   }
 
-  /** Adds a message, and waits until there is room for another. */
+  /** Adds a message, and waits until the queue has room. */
   add(message: Message): Effect.Effect<void> {
     Queue.offerUnsafe(this.queue, message)
     if (this.isReleased || Queue.sizeUnsafe(this.queue) < this.limit) return Effect.void
@@ -56,18 +55,18 @@ export class Incoming<E> {
     return this.room.await
   }
 
-  /** Lets nothing wait for room any more: no connection will follow, and what the last one holds is bounded by it. */
+  /** Ends all waits for room. No connection follows, and the last connection bounds what it still adds. */
   release(): void {
     this.isReleased = true
     this.room.openUnsafe()
   }
 
-  /** Ends the messages, behind those that are there. */
+  /** Ends the messages after those in the queue. */
   end(): void {
     Queue.endUnsafe(this.queue)
   }
 
-  /** Fails the messages, behind those that are there. */
+  /** Fails the messages after those in the queue. */
   fail(cause: Cause.Cause<E>): void {
     Queue.failCauseUnsafe(this.queue, cause)
   }

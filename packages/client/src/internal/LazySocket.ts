@@ -1,5 +1,5 @@
 /**
- * A socket that is opened by an effect, as a `Dialer` hands it out: acquiring the reader opens it, each time anew.
+ * A socket that an effect opens, as a `Dialer` returns it. Each acquisition of its reader opens a new connection.
  */
 import type { PeerInfo } from "@effect-ws/transport/Push"
 import * as Push from "@effect-ws/transport/Push"
@@ -8,20 +8,20 @@ import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 
-/** Both ends of a socket, acquired. */
+/** Both ends of an open socket. */
 export interface OpenSocket {
   readonly reader: Socket.Reader
   readonly writer: Socket.Writer
 }
 
-/** Acquires the ends of a socket, both of the same connection. */
+/** Acquires both ends of a socket, of the same connection. */
 export const openSocket = (socket: Socket.Socket): Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope> =>
   Effect.zipWith(socket.reader, socket.writer, (reader, writer) => ({
     reader,
     writer: Push.boundWriter(reader, writer)
   }))
 
-/** Makes a socket of an effect that opens one; closing the effect's Scope must close it. */
+/** Makes a socket from an effect that opens one. Closing the effect's Scope must close the socket. */
 export const makeLazy = (open: Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope>): Socket.Socket => {
   let current: OpenSocket | undefined
   const opened = Latch.makeUnsafe(false)

@@ -1,5 +1,5 @@
 /**
- * The messages that wait for a connection: taken in order and up to a bound, given out in order.
+ * A bounded first-in, first-out queue of messages that wait for a connection.
  */
 import type { SendOptions } from "@effect-ws/protocol/Session"
 
@@ -23,7 +23,9 @@ export class Pending {
     return this.waiting.length
   }
 
-  /** Takes a message, unless there is no room. The caller may change its bytes afterwards. */
+  /**
+   * Adds a message; returns false when there is no room. Copies the bytes, so the caller may change them afterwards.
+   */
   offer(data: string | Uint8Array, options: SendOptions | undefined): boolean {
     const size = sizeOf(data)
     if (this.waiting.length >= this.maxMessages || this.bytes + size > this.maxBytes) return false
@@ -32,20 +34,20 @@ export class Pending {
     return true
   }
 
-  /** Takes the first message out. */
+  /** Removes and returns the first message. */
   shift(): Waiting | undefined {
     const first = this.waiting.shift()
     if (first !== undefined) this.bytes -= sizeOf(first.data)
     return first
   }
 
-  /** Puts a message back to where it was taken from. */
+  /** Puts a message back to the front. */
   unshift(message: Waiting): void {
     this.waiting.unshift(message)
     this.bytes += sizeOf(message.data)
   }
 
-  /** Takes everything out and gives what was in the messages. */
+  /** Removes all messages and returns their data. */
   clear(): ReadonlyArray<string | Uint8Array> {
     const all = this.waiting.map(({ data }) => data)
     this.waiting = []

@@ -1,6 +1,6 @@
 /**
- * The reconnecting client: one fiber that connects, waits for the end, and asks the Schedule; and for each connection one
- * fiber that passes its messages on, and one that hands it what has waited.
+ * The reconnecting client. One fiber connects, waits for the end of the connection, and steps the Schedule. Each
+ * connection has two more fibers: one passes its messages to the reader, and one sends it the queued messages.
  */
 import { refuse } from "@effect-ws/protocol/PreparedMessage"
 import * as Argument from "@effect-ws/protocol/Argument"
@@ -38,22 +38,22 @@ import { retryAfterOf } from "./retryAfter.ts"
 export class Reconnecting<E> implements ReconnectingClient<E> {
   private readonly waiting: Pending
   private readonly mayWait: boolean
-  // What waited and was handed to the current connection, as long as nothing proves that it arrived.
+  // Queued messages that were sent on the current connection and are not yet proven to have arrived.
   private readonly unproven: Array<string | Uint8Array> = []
-  // How many have left that list so far.
+  // How many messages left that list so far.
   private settledCount = 0
   private readonly incoming: Incoming<Failure<E>>
   private readonly told: Queue.Queue<Event<E>, Cause.Done>
-  // Open while there is a connection, and when there will be none any more.
+  // Open while there is a connection, and after the client has ended.
   private readonly settled = Latch.makeUnsafe(false)
-  // Open when there may be something for the connection to be handed.
+  // Open when there may be queued messages for the connection.
   private readonly wanted = Latch.makeUnsafe(false)
   private current: Connection | undefined = undefined
   private supervisor: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private stopping = false
-  // What takes the messages of the current connection, or took those of the last one.
+  // Passes the messages of the current or the last connection to the reader.
   private passing: Fiber.Fiber<void> | undefined = undefined
-  // What closes the connection, as long as it does.
+  // Closes the connection, while that takes.
   private closing: Fiber.Fiber<void, SendError> | undefined = undefined
   private over = false
 
@@ -84,13 +84,14 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       const schedule: Schedule.Schedule<unknown, Failure<E>, ES, RS> = options.schedule ?? defaultSchedule
       const supervised = Effect.onExit(client.supervise(options, schedule), (exit) => client.conclude(exit))
       client.supervisor = yield* Effect.forkScoped(supervised, { startImmediately: true })
-      // Registered last, so that it comes first: the connection is closed in order before its fibers are interrupted.
+      // Finalizers run in reverse order: this one, registered last, closes the connection before its fibers are
+      // interrupted.
       yield* Effect.addFinalizer(() => StoppedClock.orElse(Effect.ignore(client.close()), Effect.void))
       return client
     })
   }
 
-  // -- what the program does -------------------------------------------------------------------------------------------
+  // -- what the program does ------------------------------------------------------------------------------------------
 
   get messages(): Stream.Stream<Message, Failure<E>> {
     return this.incoming.messages
@@ -112,7 +113,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     const whenSettled: Effect.Effect<Connection, SendRejected> = this.settled.whenOpen(
       Effect.suspend(() => {
         if (this.over) return Effect.fail(new SendRejected({ reason: "Closed" }))
-        // It may have been lost again since the latch opened.
+        // The connection may be lost again since the latch opened.
         return this.current === undefined ? whenSettled : Effect.succeed(this.current)
       })
     )
@@ -128,7 +129,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       if (typeof data !== "string" && !Argument.isBytes(data)) refuse(data)
       if (options?.fragmentSize !== undefined) Argument.limit("fragmentSize", options.fragmentSize, 1)
       const { current } = this
-      // What waits goes first.
+      // Queued messages go first.
       if (current === undefined || this.waiting.size > 0) return this.queue(data, options)
       return Effect.flatMap(hand(current, data, options), (taken) =>
         taken ? Effect.succeed("sent" as const) : this.queue(data, options)
@@ -155,13 +156,13 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       if (current === undefined) return this.ended
       const close = current.close(code, reason).pipe(
         Effect.tap((closeInfo) => Effect.sync(() => this.tell({ _tag: "Closed", closeInfo, retryIn: undefined }))),
-        // A code that cannot be sent closes nothing.
+        // With an invalid code, nothing closes.
         Effect.tapError(() =>
           Effect.sync(() => {
             this.stopping = false
           })
         ),
-        // The reader gets what the connection has received, in its own time.
+        // The reader takes what the connection received at its own pace.
         Effect.andThen(this.passedOn),
         Effect.andThen(this.ended),
         Effect.ensuring(
@@ -170,7 +171,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           })
         )
       )
-      // A fiber of its own: who no longer waits for the end has closed the client all the same.
+      // A detached fiber, so that interrupting the wait does not stop the close.
       return Effect.flatMap(Effect.forkDetach(close, { startImmediately: true }), (fiber) => {
         if (fiber.pollUnsafe() === undefined) this.closing = fiber
         return Fiber.join(fiber)
@@ -189,7 +190,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return Effect.suspend(() => (this.supervisor === undefined ? Effect.void : Fiber.interrupt(this.supervisor)))
   }
 
-  // -- the connections, one after the other ----------------------------------------------------------------------------
+  // -- the connections, one after the other ---------------------------------------------------------------------------
 
   private supervise<E1 extends E, R, ES extends E, RS>(
     options: ReconnectOptions<E1, R, ES, RS>,
@@ -204,7 +205,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
       while (true) {
         this.tell({ _tag: "Connecting", attempt: ++attempt })
         const conversation = yield* Effect.result(this.converse(attempt, options))
-        // Whoever stops tells the rest, and interrupts.
+        // `close` reports the rest of the events, and interrupts this fiber.
         if (this.stopping) return yield* Effect.never
         const wasOpen = Result.isSuccess(conversation)
         const failure: Failure<E1> = wasOpen ? conversation.success.closeInfo.error : conversation.failure
@@ -212,7 +213,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           attempt = 0
           if (conversation.success.lasted >= stableAfter) step = yield* Schedule.toStep(schedule)
         }
-        // A Schedule may be one of dates, as `Schedule.cron` is.
+        // The Schedule may depend on the date, as `Schedule.cron` does.
         const now = yield* Clock.currentTimeMillis
         const asked = Duration.millis(Math.min(retryAfterOf(failure, now), maxRetryAfter))
         const retryIn = mayPass(failure)
@@ -233,7 +234,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     })
   }
 
-  // From an attempt to the end of the connection that came of it.
+  // Connects, and waits until that connection ends.
   private converse<E1, R>(
     attempt: number,
     options: Pick<ReconnectOptions<E1, R>, "options" | "url">
@@ -249,7 +250,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
           yield* Effect.forkScoped(this.handOn(connection), { startImmediately: true })
           const passing = yield* Effect.forkScoped(this.passOn(connection), { startImmediately: true })
           this.passing = passing
-          // The end shows first in the messages, unless the program does not read them.
+          // The messages end before `closed` completes, unless the program does not read them.
           yield* Effect.raceFirst(Fiber.await(passing), connection.closed)
           this.lost()
           // The next connection's messages come after these.
@@ -286,7 +287,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   }
 
   private passOn(connection: Connection): Effect.Effect<void> {
-    // How it ended is in the record of the end.
+    // `closeInfo` reports how the messages ended.
     return Effect.ignore(Stream.runForEach(connection.messages, (message) => this.incoming.add(message)))
   }
 
@@ -298,13 +299,13 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return Effect.repeat(this.wanted.whenOpen(some), { while: (isTaking) => isTaking }).pipe(Effect.asVoid)
   }
 
-  // Hands everything that waits to a connection, and gives whether the connection is still there to take more.
+  // Sends all queued messages on a connection. Returns whether the connection can still take more.
   private handAll(connection: Connection): Effect.Effect<boolean, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       while (true) {
         const next = this.waiting.shift()
         if (next === undefined) break
-        // From now on it may have been written, whatever becomes of this fiber.
+        // From here on the message may have been written, even if this fiber is interrupted.
         this.unproven.push(next.data)
         const outcome = yield* Effect.result(hand(connection, next.data, next.options))
         if (Result.isSuccess(outcome) && outcome.success) continue
@@ -321,7 +322,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     })
   }
 
-  // A pong proves that the peer has read everything that the system had before the ping, which overtakes what still waits.
+  // A ping overtakes buffered messages, so it follows `flushed`. The pong then proves that the peer read all of them.
   private prove(connection: Connection): Effect.Effect<void> {
     const upTo = this.settledCount + this.unproven.length
     return connection.flushed.pipe(
@@ -337,7 +338,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return messages
   }
 
-  // -- the end ---------------------------------------------------------------------------------------------------------
+  // -- the end --------------------------------------------------------------------------------------------------------
 
   private conclude(exit: Exit.Exit<Failure<E>, E>): Effect.Effect<void> {
     return Effect.sync(() => {
@@ -353,7 +354,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
         this.tell({ _tag: "RetriesExhausted", failure: failure.success })
         this.incoming.fail(Cause.fail(failure.success))
       } else if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-        // A defect of the program's effects is for the program to see, at both places where it may look.
+        // Both readers, of messages and of events, get a defect of the program's effects.
         const defects = exit.cause as Cause.Cause<never>
         this.incoming.fail(defects)
         Queue.failCauseUnsafe(this.told, defects)
@@ -372,15 +373,15 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
 }
 
 /**
- * Hands a message to a connection, and gives whether it was taken. `false` is certain: the connection was closing, and
- * not a byte of it was written. A failure with a close is not: the connection broke while the message waited its turn.
+ * Sends a message on a connection. Returns false only when the connection was closing and wrote none of its bytes. A
+ * failure with a close means that the connection broke while the message waited: it may have been written.
  */
 const hand = (
   connection: Connection,
   data: string | Uint8Array,
   options: SendOptions | undefined
 ): Effect.Effect<boolean, CloseError.CloseError | SendError> =>
-  // A connection refuses there and then. What does not come back at once is waiting for the peer to read.
+  // A closing connection fails `send` at once. A `send` that does not complete at once waits for the peer to read.
   Effect.flatMap(Effect.forkChild(connection.send(data, options), { startImmediately: true }), (fiber) => {
     const exit = fiber.pollUnsafe()
     if (exit === undefined) {

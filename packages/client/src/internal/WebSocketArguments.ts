@@ -1,6 +1,6 @@
 /**
- * The arguments of the standard's `WebSocket`, from what a script passes to what the standard's steps speak of: the
- * conversions of Web IDL and the checks that throw. Numbered steps are those of https://websockets.spec.whatwg.org.
+ * Converts and checks the arguments of the standard's `WebSocket`: the conversions of Web IDL and the steps that throw.
+ * Step numbers are those of https://websockets.spec.whatwg.org.
  */
 import { maxReasonBytes } from "@effect-ws/protocol/CloseError"
 import type { HeaderField, HeaderFields } from "@effect-ws/protocol/HeaderFields"
@@ -14,9 +14,9 @@ export interface Init {
   readonly headers?: Readonly<Record<string, string>> | Iterable<readonly [string, string]> | undefined
 }
 
-/** The steps 1 to 7 of the constructor. */
+/** Steps 1 to 7 of the constructor. */
 export const toUrl = (text: string): URL => {
-  // There is no page, so no base URL either.
+  // There is no page, and therefore no base URL.
   if (!URL.canParse(text)) throw syntaxError(`expected an absolute URL, found ${quote(text)}`)
   const url = new URL(text)
   if (url.protocol === "http:") url.protocol = "ws:"
@@ -24,16 +24,16 @@ export const toUrl = (text: string): URL => {
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw syntaxError(`expected a URL of scheme ws, wss, http or https, found ${quote(url.protocol)}`)
   }
-  // A fragment that is empty is one as well, and shows in the whole URL only.
+  // An empty fragment counts too, and is visible only in the whole URL.
   if (url.href.includes("#")) throw syntaxError("expected a URL without a fragment")
   return url
 }
 
-/** The steps 8 and 9 of the constructor, and the headers of an {@link Init}. */
+/** Steps 8 and 9 of the constructor, and the headers of an {@link Init}. */
 export const toHandshake = (
   input: unknown
 ): { readonly subprotocols: ReadonlyArray<string>; readonly headers: HeaderFields } => {
-  // Deviation: the standard takes no headers; every implementation outside of browsers does.
+  // Deviation: the standard accepts no headers; every implementation outside of browsers does.
   const init: Init =
     isObject(input) && !(Symbol.iterator in input) ? input : { protocols: input as Init["protocols"] | undefined }
   const { headers = {}, protocols = [] } = init
@@ -42,14 +42,14 @@ export const toHandshake = (
     : [`${protocols}`]
   for (const [index, name] of subprotocols.entries()) {
     if (!isToken(name)) throw syntaxError(`expected a token as subprotocol, found ${quote(name)}`)
-    // RFC 6455 4.1: the elements "MUST all be unique strings", and case is part of a string.
+    // RFC 6455 4.1: the elements "MUST all be unique strings". The comparison is case-sensitive.
     if (subprotocols.indexOf(name) !== index) throw syntaxError(`expected distinct subprotocols, found ${name} twice`)
   }
   const pairs = Symbol.iterator in headers ? headers : Object.entries(headers)
   return { subprotocols, headers: Array.from(pairs, ([name, value]): HeaderField => ({ name, value })) }
 }
 
-/** The steps of `close` that throw: what to put into the close frame. */
+/** The steps of `close` that throw. Returns the code and reason of the close frame. */
 export const toClose = (
   code: unknown,
   reason: unknown
@@ -63,42 +63,43 @@ export const toClose = (
   if (bytes > maxReasonBytes) {
     throw syntaxError(`expected a close reason of at most ${maxReasonBytes} bytes of UTF-8, found ${bytes}`)
   }
-  // A reason cannot be sent without a code.
+  // A close frame cannot carry a reason without a code.
   return { code: number ?? (text === "" ? undefined : 1000), reason: text }
 }
 
-/** What `send` is to send, as the union (BufferSource or Blob or USVString) takes it. */
+/** Converts the argument of `send`, a union of BufferSource, Blob and USVString. */
 export const toData = (data: unknown): string | Uint8Array | Blob => {
   if (data instanceof Blob) return data
   if (types.isArrayBuffer(data)) return bytesOf(data, data)
   if (ArrayBuffer.isView(data)) {
-    if (types.isSharedArrayBuffer(data.buffer)) throw new TypeError("a view of shared memory cannot be sent")
+    if (types.isSharedArrayBuffer(data.buffer)) throw new TypeError("cannot send a view of a SharedArrayBuffer")
     return bytesOf(data.buffer, data)
   }
   return toUsvString(data)
 }
 
-// Web IDL: without [AllowResizable] a buffer that can be resized is a TypeError, and of one that was transferred "the bytes
-// held by" it are none. A DataView of such a buffer throws where it is asked for its length.
+// Web IDL: without [AllowResizable] a resizable buffer is a TypeError, and "the bytes held by" a detached one are none.
+// The length of a DataView on a detached buffer throws, so the check comes first.
 const bytesOf = (buffer: ArrayBuffer, source: ArrayBuffer | ArrayBufferView): Uint8Array => {
-  if (buffer.resizable) throw new TypeError("a buffer that can be resized cannot be sent")
+  if (buffer.resizable) throw new TypeError("cannot send a resizable ArrayBuffer")
   if (buffer.detached) return new Uint8Array(0)
   return new Uint8Array(buffer, "byteOffset" in source ? source.byteOffset : 0, source.byteLength)
 }
 
-/** How many bytes of application data it is. */
+/** Returns the size of the data in bytes. */
 export const sizeOf = (data: string | Uint8Array | Blob): number =>
-  // Deviation: of a view the standard says "the length of data's buffer"; every implementation counts what it sends.
+  // Deviation: for a view the standard says "the length of data's buffer"; every implementation counts the bytes it
+  // sends.
   typeof data === "string" ? Buffer.byteLength(data) : data instanceof Blob ? data.size : data.length
 
-/** What an attribute of type EventHandler keeps: what is no object is no handler. */
+/** Tests for the values that an EventHandler attribute keeps: any object is a handler, anything else is none. */
 export const isObject = (value: unknown): value is object =>
   (typeof value === "object" && value !== null) || typeof value === "function"
 
-// A template throws on a symbol, as Web IDL wants, where String does not.
+// A template throws on a symbol, as Web IDL demands; `String` does not.
 export const toUsvString = (value: unknown): string => `${value as string}`.toWellFormed()
 
-// [Clamp] unsigned short: the nearest integer of the range, the even one where two are as near.
+// [Clamp] unsigned short: rounds to the nearest integer of the range, and to the even one when two are as near.
 const clampToShort = (value: unknown): number => {
   const number = Math.min(Math.max(Number(value), 0), 65_535)
   const floor = Math.floor(number)

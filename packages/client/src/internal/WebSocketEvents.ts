@@ -1,9 +1,9 @@
 /**
- * The events of the standard's `WebSocket`, and the attributes that handle them.
+ * Events of the standard's `WebSocket`, and its event handler attributes.
  */
 import { isObject } from "./WebSocketArguments.ts"
 
-/** The names of the events. */
+/** Event names. */
 export type EventName = "open" | "message" | "error" | "close"
 
 interface CloseInit {
@@ -12,7 +12,7 @@ interface CloseInit {
   readonly wasClean: boolean
 }
 
-// Node has these two globally from version 23 on.
+// These two are globals in Node from version 23 on.
 class OwnCloseEvent extends Event {
   readonly code: number
   readonly reason: string
@@ -39,8 +39,8 @@ export const closeEvent = (init: CloseInit): Event =>
   typeof CloseEvent === "undefined" ? new OwnCloseEvent("close", init) : new CloseEvent("close", init)
 
 /**
- * Deviation: the standard fires an `Event` that says nothing, lest a page probe the network of its visitor. There is no
- * visitor here, so it is an `ErrorEvent` that says what was wrong, as in Node.
+ * Deviation: the standard fires an `Event` without details, so that a page cannot probe the network of its visitor.
+ * There is no visitor here, so this is an `ErrorEvent` with a message, as in Node.
  */
 export const errorEvent = (error: Error): Event => {
   const init = { message: error.message, error }
@@ -67,7 +67,7 @@ export class Handlers {
     return this.handlers.get(name)?.value ?? null
   }
 
-  /** A handler that replaces another keeps its place among the listeners; null gives the place up. */
+  /** A handler that replaces another keeps its position among the listeners; null removes it. */
   set(name: EventName, value: unknown): void {
     const handler = this.handlers.get(name)
     if (!isObject(value)) {

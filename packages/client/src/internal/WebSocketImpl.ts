@@ -1,9 +1,10 @@
 /**
- * What is behind an object of the standard's class: the ready state, the connection once there is one, and the events in
- * their order. Each event is a task of its own, so that what a promise was waiting for runs before the next.
+ * The implementation of an object of the standard's class: the ready state, the connection once it is open, and the
+ * events in order. Each event is a task of its own, so that promise callbacks run before the next event.
  *
- * One fiber leads it from the constructor to the `close` event: it connects, and waits for the end. In between the
- * connection is polled: a script has no fibers, and what one would cost for each message is more than all the rest.
+ * One fiber runs from the constructor to the `close` event: it connects, and waits for the end. In between, the
+ * connection runs in callback mode: a script has no fibers, and a fiber for each message would cost more than
+ * everything else.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Polling from "@effect-ws/connection/Polling"
@@ -33,7 +34,7 @@ export const OPEN = 1
 export const CLOSING = 2
 export const CLOSED = 3
 
-/** Runs an effect on the services that the class was made with. */
+/** Runs an effect with the services of the class. */
 export type Run = <A, E>(effect: Effect.Effect<A, E, Dialer>) => Fiber.Fiber<A, unknown>
 
 export interface Settings {
@@ -46,17 +47,17 @@ type Outgoing =
   | { readonly _tag: "Blob"; readonly blob: Blob }
   | { readonly _tag: "Close"; readonly code: number | undefined; readonly reason: string }
 
-// What a message costs beside its payload, roughly: a flood of empty messages has a bound too.
+// Approximate cost of a message beside its payload, so that a flood of empty messages is bounded too.
 const MESSAGE_BYTES = 32
 
-// As long as 64 MiB take at a megabit a second.
+// 64 MiB at 1 Mbit/s take about nine minutes.
 const longestClose = Duration.minutes(10)
 
-// The most events that are taken off the connection at a time.
+// Maximum number of events taken from the connection at a time.
 const BATCH = 64
 
 export class WebSocketImpl implements Polling.Poller {
-  // A server may wait for us to read before it reads itself.
+  // A server may wait for this end to read before it reads itself.
   readonly readsWhileBlocked = true
   readyState = CONNECTING
   binaryType: "blob" | "arraybuffer" = "blob"
@@ -73,17 +74,17 @@ export class WebSocketImpl implements Polling.Poller {
   private poll: Polling.Poll | undefined = undefined
   private readonly delivered = Latch.makeUnsafe(false)
 
-  // Messages that were taken off the connection, each to be delivered in a task of its own.
+  // Messages taken from the connection; each is delivered in a task of its own.
   private readonly arrived = MutableList.make<string | Uint8Array>()
   isPaused = false
   private isReferenced = true
 
-  // The sizes of the messages that the connection has and the system has not.
+  // Sizes of the messages that the connection has accepted and not yet passed to the operating system.
   private readonly unsent = MutableList.make<number>()
-  // What waits for the end of a Blob that is being read.
+  // Sends and closes that wait behind a Blob that is being read.
   private waiting: Array<Outgoing> | undefined = undefined
 
-  /** Starts what is behind an object that has been made just now. */
+  /** Starts the implementation of a new object. */
   static start(...parts: ConstructorParameters<typeof WebSocketImpl>): void {
     engines.set(parts[0], new WebSocketImpl(...parts))
   }
@@ -100,7 +101,7 @@ export class WebSocketImpl implements Polling.Poller {
     this.settings = settings
     this.handlers = new Handlers(target)
     this.fiber = run(Effect.scoped(this.run(handshake.subprotocols, handshake.headers)))
-    // The class's services may be what fails, so this is not for the fiber itself to say.
+    // Building the services of the class may fail too, so this observes the fiber from outside.
     this.fiber.addObserver((exit) => {
       const { connection } = this
       if (connection === undefined) setImmediate(() => this.failed(errorOf(exit)))
@@ -125,13 +126,13 @@ export class WebSocketImpl implements Polling.Poller {
       subprotocols,
       headers: client.headers === undefined ? headers : [...client.headers, ...headers],
       maxRedirects: 0,
-      // A script has no other way to wait for what it sent than to close.
+      // A script can wait for its messages only by closing.
       maxCloseTime: client.maxCloseTime ?? longestClose,
-      // The bound is `maxBufferedAmount`.
+      // `maxBufferedAmount` is the bound.
       maxBufferedBytes: Infinity
     }
     return Effect.gen({ self: this }, function* () {
-      // Fetch, which the standard's handshake goes through: "If the result of running block bad port [...] is blocked, then
+      // Fetch, which the standard's handshake uses: "If the result of running block bad port [...] is blocked, then
       // return a network error"
       if (hasBadPort(this.url)) return yield* blocked(this.url)
       const connection = yield* Client.connect(this.url, options)
@@ -152,7 +153,7 @@ export class WebSocketImpl implements Polling.Poller {
     })
   }
 
-  // -- feedback from the protocol --------------------------------------------------------------------------------------
+  // -- feedback from the protocol -------------------------------------------------------------------------------------
 
   // "When the WebSocket connection is established"
   private opened(connection: Connection): void {
@@ -163,12 +164,12 @@ export class WebSocketImpl implements Polling.Poller {
     this.target.dispatchEvent(new Event("open"))
   }
 
-  // There is something to take.
+  // The connection has events to take.
   onReady(): void {
     setImmediate(take, this)
   }
 
-  // A task: takes what is there, delivers the first message, and leaves each of the others to a task of its own.
+  // Runs as a task: takes the events, delivers the first message, and schedules a task for each of the others.
   take(): void {
     const poll = this.poll!
     const events = poll.take(BATCH)
@@ -215,8 +216,8 @@ export class WebSocketImpl implements Polling.Poller {
   // "When the WebSocket connection is closed"
   private ended({ error, failed, clean, received }: CloseInfo): Effect.Effect<void> {
     return Effect.sync(() => {
-      // RFC 6455 7.1.7: after a failure "a responding Close frame" is not read. 7.2.1: a transport that "is unexpectedly
-      // lost" is a failure of the connection.
+      // RFC 6455 7.1.7: after a failure "a responding Close frame" is not read. 7.2.1: a transport that "is
+      // unexpectedly lost" is a failure of the connection.
       if (failed || received === undefined) this.failed(error)
       else this.closed({ code: received.code ?? 1005, reason: received.reason, wasClean: clean })
     })
@@ -234,20 +235,20 @@ export class WebSocketImpl implements Polling.Poller {
     this.target.dispatchEvent(closeEvent(init))
   }
 
-  // -- what the script sends -------------------------------------------------------------------------------------------
+  // -- what the script sends ------------------------------------------------------------------------------------------
 
   send(data: string | Uint8Array | Blob): void {
     const size = sizeOf(data)
     this.bufferedAmount += size
     const { connection, readyState } = this
-    // What is sent now goes nowhere, and counts for ever.
+    // Data sent now is discarded, and stays counted in `bufferedAmount`.
     if (readyState !== OPEN || connection === undefined) return
     const messages = this.unsent.length + (this.waiting?.length ?? 0)
     if (this.bufferedAmount + messages * MESSAGE_BYTES > this.settings.maxBufferedAmount) {
-      return this.drop(`more than ${this.settings.maxBufferedAmount} bytes wait for the server to read them`)
+      return this.drop(`buffered bytes exceed maxBufferedAmount (${this.settings.maxBufferedAmount})`)
     }
     if (data instanceof Blob) return this.inOrder({ _tag: "Blob", blob: data })
-    // The script may change its buffer as soon as this returns; what is not sent by then needs a copy.
+    // The script may change its buffer as soon as this returns, so data that is not written by then needs a copy.
     const isKept = this.waiting !== undefined || connection.extensions.length > 0
     this.inOrder({ _tag: "Data", data: typeof data !== "string" && isKept ? new Uint8Array(data) : data })
   }
@@ -260,13 +261,13 @@ export class WebSocketImpl implements Polling.Poller {
     else this.inOrder({ _tag: "Close", code, reason })
   }
 
-  /** Lets the process wait for this object, or not; one that is not open yet is waited for. */
+  /** Sets whether this object keeps the process alive. Before it is open, it always does. */
   setReferenced(isReferenced: boolean): void {
     this.isReferenced = isReferenced
     if (this.connection !== undefined) Refable.set(this.connection, isReferenced)
   }
 
-  /** Holds messages back, and with them the peer; see `WebSocketConstructor`. */
+  /** Stops delivering messages, which slows the peer down; see `WebSocketConstructor`. */
   pause(): void {
     if (this.readyState < CLOSING) this.isPaused = true
   }
@@ -295,12 +296,12 @@ export class WebSocketImpl implements Polling.Poller {
             this.transmit(new Uint8Array(bytes))
             this.afterBlob()
           },
-          (cause: unknown) => this.drop(`a Blob could not be read: ${String(cause)}`)
+          (cause: unknown) => this.drop(`cannot read the Blob: ${String(cause)}`)
         )
     }
   }
 
-  // Everything up to the next Blob.
+  // Sends everything up to the next Blob.
   private afterBlob(): void {
     const waiting = this.waiting ?? []
     const next = waiting.findIndex(({ _tag }) => _tag === "Blob")
@@ -319,7 +320,7 @@ export class WebSocketImpl implements Polling.Poller {
     const closing: Effect.Effect<unknown, unknown> =
       code === undefined ? connection.sendFrame(Frame.close()) : connection.close(code, reason)
     Effect.runFork(closing)
-    // The stream of what was sent has ended with this.
+    // `flushed` completes when all data so far has been passed to the operating system.
     Effect.runFork(connection.flushed).addObserver((exit) => {
       if (Exit.isSuccess(exit)) {
         setImmediate(() => {
@@ -344,10 +345,10 @@ export class WebSocketImpl implements Polling.Poller {
 const take = (engine: WebSocketImpl): void => engine.take()
 const deliver = (engine: WebSocketImpl): void => engine.deliver()
 
-// Not fields of the object: classes that extend ours have fields of their own.
+// Not fields of the object, because classes that extend ours have fields of their own.
 const engines = new WeakMap<object, WebSocketImpl>()
 
-/** What is behind an object. */
+/** Returns the implementation of an object. */
 export const engineOf = (self: object): WebSocketImpl => {
   const engine = engines.get(self)
   if (engine === undefined) throw new TypeError("Illegal invocation: not a WebSocket")
@@ -361,10 +362,10 @@ const task: Effect.Effect<void> = Effect.callback((resume) => {
 })
 
 const blocked = ({ port }: URL): HandshakeConfigError =>
-  new HandshakeConfigError({ rule: "InvalidUrl", detail: `port ${port} is one that the Fetch standard blocks` })
+  new HandshakeConfigError({ rule: "InvalidUrl", detail: `port ${port} is blocked by the Fetch standard` })
 
 const errorOf = (exit: Exit.Exit<unknown, unknown>): Error => {
-  if (Exit.hasInterrupts(exit)) return new Error("the WebSocket was closed before it was open")
+  if (Exit.hasInterrupts(exit)) return new Error("the WebSocket was closed before the connection opened")
   const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   return error instanceof Error ? error : new Error(error === undefined ? "no connection" : String(error))
 }

@@ -1,7 +1,7 @@
 /**
- * The ports of other protocols, which the standard's class does not connect to: "block bad port" of
- * https://fetch.spec.whatwg.org/#port-blocking, whose table this is. It keeps a page, or whoever else chooses the URL,
- * from speaking to a mail server through us.
+ * The ports of other protocols, to which the standard's class does not connect: the table of "block bad port" in
+ * https://fetch.spec.whatwg.org/#port-blocking. It prevents a page, or any other source of the URL, from speaking to a
+ * mail server through this client.
  */
 const badPorts: ReadonlySet<number> = new Set([
   0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
@@ -10,5 +10,5 @@ const badPorts: ReadonlySet<number> = new Set([
   6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080
 ])
 
-/** Whether a URL has a port that is blocked; its scheme's own never is. */
+/** Tests whether the port of a URL is blocked. The default port of its scheme never is. */
 export const hasBadPort = ({ port }: URL): boolean => port !== "" && badPorts.has(Number(port))

@@ -1,5 +1,5 @@
 /**
- * One attempt to connect: a socket, a handshake, and what follows from an answer that opened no WebSocket.
+ * One attempt to connect: opens a transport, runs the handshake, and handles a response that opens no WebSocket.
  */
 import * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
@@ -25,7 +25,7 @@ import { openRoute } from "./route.ts"
 import type { Route } from "./route.ts"
 import { debug } from "./debug.ts"
 
-/** Connects to where the journey is, or makes it go on: then the attempt is to be made again. */
+/** Connects to the current target. After a redirect or a challenge it updates the state and returns "again". */
 export const connectOnce = Effect.fnUntraced(function* (
   journey: ConnectState,
   options: ClientOptions
@@ -43,12 +43,12 @@ export const connectOnce = Effect.fnUntraced(function* (
   )
   if (Result.isSuccess(connected)) return connected.success
   const error = connected.failure
-  // In TLS 1.3 the server refuses a client's certificate when the client is done with its part of the handshake.
+  // In TLS 1.3 the server rejects a client's certificate after the client has finished its part of the TLS handshake.
   if (error._tag === "SocketError" && target.secure && SocketFailure.isTls(error)) {
     return yield* tlsError(target, journey.tls, error)
   }
   if (error._tag !== "HandshakeError" && error._tag !== "NegotiationError") return yield* Effect.fail(error)
-  // Both come of a head that was read.
+  // Both errors require a parsed response.
   if (refusal === undefined) return yield* Effect.die(error)
   const response = refusal
   const onward = goOn(journey, response.head)
@@ -59,7 +59,7 @@ export const connectOnce = Effect.fnUntraced(function* (
   return yield* unexpected(journey, route, response, onward ?? error)
 })
 
-// What our transports open is a socket and both of its ends.
+// Our own transports return one socket that is both ends.
 const toSocket = ({ reader, writer }: OpenSocket): Socket.Socket =>
   Socket.isSocket(reader) && Push.isPushSocket(reader)
     ? reader
@@ -89,7 +89,7 @@ const unexpected = Effect.fnUntraced(function* (
   const body = new BodyReader(head, maxBodyBytes)
   for (const chunk of early) body.push(chunk)
   yield* Effect.timeoutOption(readBody(reader, body), bodyTimeout)
-  // What is left of it is not worth an orderly end.
+  // The rest of the body is not worth an orderly close.
   const writer = route._tag === "Http1" ? route.socket.writer : (reader as Push.PushReader & Push.PushWriter)
   if (body.isTruncated && Push.isPushWriter(writer)) writer.destroy()
   return yield* new UnexpectedResponse({
@@ -103,7 +103,7 @@ const unexpected = Effect.fnUntraced(function* (
   })
 })
 
-// What nginx, Apache, Go and our own server answer to plain HTTP on a port for TLS.
+// Wording that nginx, Apache, Go and our own server use in the answer to plain HTTP on a TLS port.
 const speaksOfTls = ({ bytes }: BodyReader): boolean => /\b(?:HTTPS|SSL|TLS)\b/i.test(new TextDecoder().decode(bytes))
 
 const tlsAdvice = "; the server seems to speak TLS on this port: use wss:// or https://"

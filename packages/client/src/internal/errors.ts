@@ -1,4 +1,4 @@
-/** Errors of sockets that say what was dialled. */
+/** Socket errors that name the dialled address. */
 import { describe } from "@effect-ws/transport/SocketFailure"
 import * as Socket from "effect/socket/Socket"
 
@@ -8,7 +8,7 @@ class NamedOpenError extends Socket.SocketOpenError {
     super({ kind: "Unknown", cause })
     this.address = address
   }
-  // The base class types its message as two literals; `never` is the only way past that.
+  // The base class types its message as two literals; only `never` is assignable to them.
   override get message(): never {
     return `cannot connect to ${this.address}: ${describe(this.cause)}` as never
   }

@@ -1,5 +1,5 @@
 /**
- * Asks an HTTP proxy for a tunnel (RFC 9110 9.3.6), once.
+ * Requests a tunnel from an HTTP proxy (RFC 9110 9.3.6), once.
  */
 import { challengesOf } from "@effect-ws/protocol/Authorization"
 import type { HeaderField } from "@effect-ws/protocol/HeaderFields"
@@ -16,10 +16,10 @@ import type { AuthSession } from "./AuthSession.ts"
 import type { OpenSocket } from "./LazySocket.ts"
 import { toBytes } from "./bytes.ts"
 
-/** What the proxy made of the request: a tunnel, or a question that there is an answer to. */
+/** Result of the request: an open tunnel, or a challenge to answer in a new request. */
 export type Outcome = "open" | "again"
 
-// As many as a client skips before the answer of a server.
+// The number of interim responses that a client skips before the final response of a server, too.
 const maxInterim = 8
 
 export const httpTunnel = Effect.fnUntraced(function* (
@@ -56,21 +56,21 @@ export const httpTunnel = Effect.fnUntraced(function* (
   const { head, surplus } = yield* readAnswer(socket.reader, error)
   const status = `${head.status} ${head.reason}`.trimEnd()
   if (head.status === 407 && answers.challenge(challengesOf(head.headers, "Proxy-Authenticate"), asked)) return "again"
-  // Some proxies say 401, which is a server's word, where the password is wrong.
+  // Some proxies answer wrong credentials with 401, the status of an origin server.
   if (head.status === 407 || head.status === 401) {
     const { credentials } = proxy
     const isUnsaid = credentials !== undefined && value === undefined
     return yield* error(
       "AuthenticationFailed",
-      `it answered ${status}${isUnsaid ? ", and asks for nothing that these credentials can answer" : ""}`,
+      `the proxy answered ${status}${isUnsaid ? ", with no scheme that these credentials fit" : ""}`,
       head
     )
   }
   // RFC 9110 9.3.6: "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will switch
   // to tunnel mode immediately after the blank line"
-  if (head.status < 200 || head.status > 299) return yield* error("Refused", `it answered ${status}`, head)
-  // In TLS and in a WebSocket's handshake it is the client who speaks first: nobody but the proxy can have sent more.
-  return surplus ? yield* error("UnexpectedBytes", "it sent more than its answer", head) : "open"
+  if (head.status < 200 || head.status > 299) return yield* error("Refused", `the proxy answered ${status}`, head)
+  // The client speaks first in TLS and in the WebSocket handshake, so any further bytes come from the proxy itself.
+  return surplus ? yield* error("UnexpectedBytes", "the proxy sent bytes after its response", head) : "open"
 })
 
 const readAnswer = Effect.fnUntraced(function* (

@@ -1,5 +1,5 @@
 /**
- * Everything between a target and the first byte of the handshake: dialling, through a proxy or not, and TLS.
+ * Opens the transport for a handshake: dials, directly or through a proxy, and starts TLS.
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
@@ -66,7 +66,7 @@ const inTime = <A, E, R>(
   })
 }
 
-// It is the whole that is bounded, and not each part of it.
+// One timeout bounds the whole, not each part.
 const unbounded: Dialer.DialOptions = { connectTimeout: Duration.infinity }
 
 const open = Effect.fnUntraced(function* (
@@ -113,14 +113,16 @@ const secure = (
   return Effect.mapError(startTls(socket, servername, tls, alpnProtocols), (error) => tlsError(target, tls, error))
 }
 
-/** Reports a failure of TLS, during its handshake or after it. */
+/** Makes the error for a TLS failure, during the TLS handshake or after it. */
 export const tlsError = (target: Target.Target, tls: TlsOptions | undefined, cause: Socket.SocketError): TlsError =>
   new TlsError({ url: Target.format(target), servername: serverName(target, tls), detail: detailOf(cause), cause })
 
 const detailOf = (cause: Socket.SocketError): string => {
   const detail = SocketFailure.describe(cause)
-  if (SocketFailure.isNotTls(cause)) return `${detail}; if the server is meant to be plain, use ws:// or http://`
-  return SocketFailure.isEndOfHandshake(cause) ? `${detail}; if the server speaks no TLS, use ws:// or http://` : detail
+  if (SocketFailure.isNotTls(cause)) return `${detail}; if the server does not use TLS, use ws:// or http://`
+  return SocketFailure.isEndOfHandshake(cause)
+    ? `${detail}; if the server does not use TLS, use ws:// or http://`
+    : detail
 }
 
 const serverName = ({ address }: Target.Target, tls: TlsOptions | undefined): string =>

@@ -1,12 +1,12 @@
 /**
- * `Retry-After` (RFC 9110 10.2.3): how long a server, or a proxy, asks a client to wait before the next attempt.
+ * `Retry-After` (RFC 9110 10.2.3): the delay that a server or proxy requests before the next attempt.
  */
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Socket from "effect/socket/Socket"
 import { ProxyError } from "../ProxyError.ts"
 import { UnexpectedResponse } from "../UnexpectedResponse.ts"
 
-/** How long whoever refused asks us to wait, in milliseconds; 0 where nobody does. */
+/** Returns the delay in milliseconds that a refusal requests; 0 without a request. */
 export const retryAfterOf = (failure: unknown, now: number): number => {
   const refusal = Socket.isSocketError(failure) && "cause" in failure.reason ? failure.reason.cause : failure
   return refusal instanceof UnexpectedResponse || refusal instanceof ProxyError
@@ -14,15 +14,15 @@ export const retryAfterOf = (failure: unknown, now: number): number => {
     : 0
 }
 
-/** The wait in milliseconds that the headers ask for, if any. `now` is for servers that do not say what time it is. */
+/** Returns the requested delay in milliseconds, if any. `now` applies when the response has no `Date`. */
 const retryAfterMillis = (headers: HeaderFields.HeaderFields, now: number): number | undefined => {
   const value = HeaderFields.get(headers, "Retry-After")?.trim()
   if (value === undefined) return undefined
-  // "delay-seconds": more digits than these are for ever, and so is this.
+  // "delay-seconds": a longer number would lose precision, so it is capped.
   if (/^[0-9]+$/.test(value)) return Math.min(Number(value), Number.MAX_SAFE_INTEGER / 1000) * 1000
   const date = parseHttpDate(value)
   if (date === undefined) return undefined
-  // The server's clock and ours may differ; its own idea of now says how far away its date is.
+  // The server's clock may differ from ours, so its `Date` determines how far away its deadline is.
   const sent = parseHttpDate(HeaderFields.get(headers, "Date") ?? "")
   return Math.max(0, date - (sent ?? now))
 }
@@ -43,7 +43,7 @@ const parseHttpDate = (text: string): number | undefined => {
   const written = imfFixdate.test(value)
     ? value
     : year850 !== undefined
-      ? // A server of today that writes two digits means this century.
+      ? // A two-digit year means this century.
         `${day850} ${month850} 20${year850} ${time850} GMT`
       : yearC !== undefined
         ? `${dayC!.trim()} ${monthC} ${yearC} ${timeC} GMT`

@@ -1,5 +1,5 @@
 /**
- * Asks a SOCKS5 proxy for a tunnel (RFC 1928), with a name and a password where it wants them (RFC 1929).
+ * Requests a tunnel from a SOCKS5 proxy (RFC 1928), with username/password authentication (RFC 1929).
  */
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import { formatAddress } from "@effect-ws/transport/Dialer"
@@ -54,17 +54,20 @@ export const socksTunnel = Effect.fnUntraced(function* (
   const read = (length: number): Effect.Effect<Uint8Array, Socket.SocketError> => input.read(length)
 
   const address = encodeAddress(destination.host)
-  if (address === undefined) return yield* error("Malformed", "expected a host of at most 255 bytes")
+  if (address === undefined) return yield* error("Malformed", "expected a host name of at most 255 bytes")
   const { credentials } = proxy
-  if (credentials?._tag === "Token") return yield* error("AuthenticationFailed", "SOCKS5 has passwords, but no tokens")
+  if (credentials?._tag === "Token")
+    return yield* error("AuthenticationFailed", "SOCKS5 supports username/password authentication, but no tokens")
   const methods = credentials === undefined ? [NO_AUTHENTICATION] : [NO_AUTHENTICATION, USERNAME_PASSWORD]
   yield* socket.writer.write(Uint8Array.of(5, methods.length, ...methods))
   const [version, method] = yield* read(2)
-  if (version !== 5) return yield* error("Malformed", `expected an answer of SOCKS version 5, found ${version}`)
+  if (version !== 5) return yield* error("Malformed", `expected SOCKS version 5 from the proxy, found ${version}`)
   if (method === NO_ACCEPTABLE_METHODS) {
     return yield* error(
       "AuthenticationFailed",
-      credentials === undefined ? "it wants a name and a password" : "it takes neither a password nor nobody"
+      credentials === undefined
+        ? "the SOCKS proxy requires a username and a password"
+        : "the SOCKS proxy accepts neither username/password authentication nor anonymous clients"
     )
   }
   if (method === USERNAME_PASSWORD && credentials !== undefined) {
@@ -72,28 +75,31 @@ export const socksTunnel = Effect.fnUntraced(function* (
     const password = new TextEncoder().encode(Redacted.value(credentials.password))
     // RFC 1929 2: lengths of 1 to 255
     if ([username, password].some(({ length }) => length < 1 || length > 255)) {
-      return yield* error("AuthenticationFailed", "expected a name and a password of 1 to 255 bytes each")
+      return yield* error("AuthenticationFailed", "expected a username and a password of 1 to 255 bytes each")
     }
     yield* socket.writer.write(Uint8Array.of(1, username.length, ...username, password.length, ...password))
     const [, status] = yield* read(2)
-    if (status !== 0) return yield* error("AuthenticationFailed", "it refused the name or the password")
+    if (status !== 0)
+      return yield* error("AuthenticationFailed", "the SOCKS proxy rejected the username or the password")
   } else if (method !== NO_AUTHENTICATION) {
-    return yield* error("Malformed", `it chose the method ${method}, which was not offered`)
+    return yield* error("Malformed", `the SOCKS proxy chose method ${method}, which was not offered`)
   }
 
   const { port } = destination
   yield* socket.writer.write(Uint8Array.of(5, 1, 0, ...address, port >> 8, port & 0xff))
   const [replyVersion, reply = 0xff, , type] = yield* read(4)
   if (replyVersion !== 5) return yield* error("Malformed", `expected a reply of SOCKS version 5, found ${replyVersion}`)
-  if (reply !== 0) return yield* error("Refused", replies[reply] ?? `it replied ${reply}`, { reply })
+  if (reply !== 0)
+    return yield* error("Refused", replies[reply] ?? `the SOCKS proxy replied with code ${reply}`, { reply })
   const length = type === 1 ? 4 : type === 4 ? 16 : type === 3 ? (yield* read(1))[0] : undefined
-  if (length === undefined) return yield* error("Malformed", `found the unknown type of address ${type}`)
+  if (length === undefined)
+    return yield* error("Malformed", `the SOCKS proxy replied with the unknown address type ${type}`)
   yield* read(length + 2)
-  // In TLS and in a WebSocket's handshake it is the client who speaks first: nobody but the proxy can have sent more.
-  if (input.surplus > 0) return yield* error("UnexpectedBytes", "it sent more than its reply")
+  // The client speaks first in TLS and in the WebSocket handshake, so any further bytes come from the proxy itself.
+  if (input.surplus > 0) return yield* error("UnexpectedBytes", "the SOCKS proxy sent bytes after its reply")
 })
 
-// RFC 1928 5: an address with its type before it, a name with its length
+// RFC 1928 5: the address type, then the address; a host name has its length first
 const encodeAddress = (host: string): Uint8Array | undefined => {
   const ip = NetAddress.ipFromString(host)
   if (Result.isSuccess(ip)) {

@@ -1,5 +1,5 @@
 /**
- * Begins TLS on an open socket, be it with a server or with a proxy.
+ * Starts TLS on an open socket to a server or a proxy.
  */
 import type * as Effect from "effect/Effect"
 import type * as Socket from "effect/socket/Socket"

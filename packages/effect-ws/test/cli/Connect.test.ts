@@ -340,7 +340,7 @@ describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const plain = yield* Peers.http(200, {}, "")
       const ended = yield* ConnectProcess.run("", `wss://${plain}`)
-      fails(ended, 35, "the peer does not speak TLS; if the server is meant to be plain, use ws:// or http://")
+      fails(ended, 35, "the peer does not speak TLS; if the server does not use TLS, use ws:// or http://")
       assert.notInclude(ended.stderr, "--insecure")
       const { certFile, keyFile } = yield* Certificates.make
       const { address } = yield* ServeProcess.serve("--port", "0", "--tls-cert", certFile, "--tls-key", keyFile)
