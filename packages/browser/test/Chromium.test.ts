@@ -1,5 +1,6 @@
 /** The client in a real browser, against our own server. */
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as ResumableServer from "@effect-ws/connection/ResumableServer"
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
@@ -7,7 +8,7 @@ import { bundle } from "@effect-ws/testing/Bundle"
 import * as Chromium from "@effect-ws/testing/Chromium"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Schema, Scope, Stream } from "effect"
 import type { Page } from "playwright-core"
 import { Echo } from "./page/messages.ts"
 import type { Programs } from "./page/page.ts"
@@ -180,6 +181,34 @@ describe.skipIf(Chromium.isLeftOut)(
         yield* Scope.close(first, Exit.void)
         yield* serve(greet("second"), port)
         assert.deepStrictEqual(yield* Fiber.join(resuming), ["first", "second"])
+      })
+    )
+
+    it.live("keeps a session over connections that are cut, each value once and in order", () =>
+      Effect.gen(function* () {
+        const page = yield* openPage
+        const count = 40
+        const received: Array<number> = []
+        const connections: Array<Connection> = []
+        const sessions = yield* ResumableServer.make({ receive: Schema.Int, send: Schema.String }, (session) =>
+          Stream.runForEach(session.messages, (n) => {
+            received.push(n)
+            const cut = received.length % 10 === 5 ? connections.at(-1)!.abort() : Effect.void
+            return Effect.andThen(cut, Effect.forkChild(Effect.ignore(session.send(`got ${n}`))))
+          })
+        )
+        const { url } = yield* serve((connection) => {
+          connections.push(connection)
+          return sessions(connection)
+        })
+        const answers = yield* call(page, "session", url, count)
+        const numbers = Array.from({ length: count }, (_, n) => n)
+        assert.deepStrictEqual(
+          answers,
+          numbers.map((n) => `got ${n}`)
+        )
+        assert.deepStrictEqual(received, numbers)
+        assert.isAtLeast(connections.length, 4)
       })
     )
   }

@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
 import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
@@ -167,5 +168,10 @@ const isTransient = (failure: unknown): boolean =>
   !CloseError.isCloseError(failure) ||
   (![1003, 1007, 1008].includes(failure.code) && failure._tag !== "ApplicationClose")
 
-const randomId = (): string =>
-  (globalThis as unknown as { readonly crypto: { readonly randomUUID: () => string } }).crypto.randomUUID()
+// A page that was not loaded over HTTPS has no `crypto.randomUUID`.
+const randomId = (): string => {
+  const { crypto } = globalThis as unknown as {
+    readonly crypto: { readonly getRandomValues: (bytes: Uint8Array) => Uint8Array }
+  }
+  return Hex.encode(crypto.getRandomValues(new Uint8Array(16)))
+}

@@ -2,11 +2,13 @@
  * What the tests run in a real browser: bundled, loaded into a page, and called by name. Each function is a program over the
  * browser's own `WebSocket`; what it gives is what the test compares.
  */
+import * as ResumableClient from "@effect-ws/connection/ResumableClient"
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Cause from "effect/Cause"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as BrowserClient from "../../src/BrowserClient.ts"
 import type { BrowserConnection } from "../../src/BrowserConnection.ts"
@@ -106,6 +108,22 @@ export const programs = {
     )
     return run(Effect.retry(once, Schedule.spaced("100 millis")))
   },
+  /** Sends so many values in a session that survives its connections, and gives what the server answered. */
+  session: (url: string, count: number) =>
+    run(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const session = yield* ResumableClient.make(BrowserClient.connect(url, { connectTimeout: "2 seconds" }), {
+            receive: Schema.String,
+            send: Schema.Int,
+            schedule: Schedule.spaced("100 millis")
+          })
+          const numbers = Array.from({ length: count }, (_, n) => n)
+          yield* Effect.forkChild(Effect.forEach(numbers, (n) => session.send(n), { concurrency: 4 }))
+          return yield* Stream.runCollect(Stream.take(session.messages, count))
+        })
+      )
+    ),
   /** Tries to connect where nothing listens. */
   fail: (url: string) => run(Effect.map(Effect.flip(open(url, () => Effect.void)), ({ message }) => message))
 }
