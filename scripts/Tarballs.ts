@@ -4,6 +4,7 @@
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
+import { root } from "./Packages.ts"
 import type { PublishedPackage } from "./Packages.ts"
 
 /** Runs a command to its end and returns what it printed; anything but success is an error with all of it. */
@@ -18,37 +19,43 @@ export const run = (folder: string, command: string, ...args: ReadonlyArray<stri
   return result.stdout
 }
 
-/** Packs as publishing does, which replaces `workspace:` and `catalog:` by versions and applies `publishConfig`. */
-export const pack = (self: PublishedPackage, folder: string): string => {
-  if (!existsSync(join(self.directory, "dist/index.js"))) {
-    throw new Error(`${self.name} has no dist/index.js: run the build script first`)
+/**
+ * Packs as publishing does, which replaces `workspace:` and `catalog:` by versions and applies `publishConfig`. Returns the
+ * path of each package's tarball, by the package's name.
+ */
+export const packAll = (packages: ReadonlyArray<PublishedPackage>, folder: string): ReadonlyMap<string, string> => {
+  for (const { directory, name } of packages) {
+    if (!existsSync(join(directory, "dist/index.js"))) {
+      throw new Error(`${name} has no dist/index.js: run the build script first`)
+    }
   }
-  const before = new Set(readdirSync(folder))
-  run(self.directory, "npx", "-y", "pnpm@12", "pack", "--pack-destination", folder)
-  const tarball = readdirSync(folder).find((name) => !before.has(name))
-  if (tarball === undefined) throw new Error(`packing ${self.name} left no tarball in ${folder}`)
+  const filters = packages.flatMap(({ name }) => ["--filter", name])
+  run(root, "npx", "-y", "pnpm@12", "--recursive", ...filters, "pack", "--pack-destination", folder)
+  return new Map(packages.map((self) => [self.name, check(self, folder)]))
+}
+
+const check = ({ name, version }: PublishedPackage, folder: string): string => {
+  const tarball = join(folder, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`)
   const manifest = run(folder, "tar", "-xzOf", tarball, "package/package.json")
   const unresolved = /"(?:workspace|catalog):[^"]*"|:\s*"\.\/src\/[^"]*\.ts"/.exec(manifest)
-  if (unresolved !== null) throw new Error(`the packed package.json of ${self.name} still says ${unresolved[0]}`)
+  if (unresolved !== null) throw new Error(`the packed package.json of ${name} still says ${unresolved[0]}`)
   const files = run(folder, "tar", "-tzf", tarball).split("\n")
-  if (!files.includes("package/LICENSE")) throw new Error(`the tarball of ${self.name} has no LICENSE`)
+  for (const file of ["LICENSE", "README.md"]) {
+    if (!files.includes(`package/${file}`)) throw new Error(`the tarball of ${name} has no ${file}`)
+  }
   return tarball
 }
 
-/** Every module that the package's exports offer: those that they name, and each file of dist that a pattern matches. */
+/** Every module that the package's exports offer: those named, and for a pattern each file of dist that it matches. */
 export const modulesOf = (self: PublishedPackage): ReadonlyArray<string> => {
-  const exports = self.publishConfig.exports
-  if (!("./*" in exports)) {
-    return Object.keys(exports)
-      .filter((path) => path !== "./package.json")
-      .map((path) => `${self.name}${path.slice(1)}`)
-  }
-  return [
-    self.name,
-    ...readdirSync(join(self.directory, "dist"))
-      .filter((name) => name.endsWith(".js"))
-      .map((name) => name.slice(0, -".js".length))
-      .filter((name) => exports[`./${name}`] !== null)
-      .map((name) => `${self.name}/${name}`)
-  ]
+  const exports = Object.entries(self.publishConfig.exports).filter(
+    ([key, target]) => target !== null && key !== "./package.json"
+  )
+  const files = readdirSync(join(self.directory, "dist"))
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => `./${name.slice(0, -".js".length)}`)
+  const closed = self.publishConfig.exports
+  return exports
+    .flatMap(([key]) => (key === "./*" ? files.filter((file) => closed[file] !== null) : [key]))
+    .map((key) => `${self.name}${key.slice(1)}`)
 }

@@ -11,12 +11,14 @@ import { join } from "node:path"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
 import { publishedPackages, root } from "./Packages.ts"
-import { modulesOf, pack, run } from "./Tarballs.ts"
+import { modulesOf, packAll, run } from "./Tarballs.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "effect-ws-publish-"))
 try {
-  for (const self of publishedPackages()) {
-    const tarball = join(folder, pack(self, folder))
+  const packages = publishedPackages()
+  const tarballs = packAll(packages, folder)
+  for (const self of packages) {
+    const tarball = tarballs.get(self.name)!
     const bytes = readFileSync(tarball)
     const { messages, pkg } = await publint({
       pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer },

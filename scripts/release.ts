@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { publishedPackages, root } from "./Packages.ts"
 import type { PublishedPackage } from "./Packages.ts"
-import { pack, run } from "./Tarballs.ts"
+import { packAll, run } from "./Tarballs.ts"
 
 const options = process.argv.slice(2)
 const isDryRun = options.includes("--dry-run")
@@ -64,12 +64,13 @@ for (const script of ["build.ts", "check-publish.ts"]) say(run(root, process.exe
 const packages = inOrder(publishedPackages())
 const folder = mkdtempSync(join(tmpdir(), "effect-ws-release-"))
 try {
+  const tarballs = packAll(packages, folder)
   for (const self of packages) {
     if (!isDryRun && isOnNpm(self)) {
       say(`${self.name}@${self.version} is on npm already`)
       continue
     }
-    const tarball = join(folder, pack(self, folder))
+    const tarball = tarballs.get(self.name)!
     say(`${self.name}@${self.version}: ${(statSync(tarball).size / 1024).toFixed(1)} KiB packed`)
     if (isDryRun) {
       list(tarball)
