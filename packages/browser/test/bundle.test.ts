@@ -1,5 +1,5 @@
 /** What a page loads: nothing of Node, and not much beside Effect. */
-import { bundle } from "@effect-ws/testing/Bundle"
+import { bundle } from "@effect-ws/test-support/Bundle"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 

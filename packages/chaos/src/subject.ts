@@ -19,7 +19,7 @@ import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import { readdirSync } from "node:fs"
 import { queryObjects } from "node:v8"
-import { generate } from "selfsigned"
+import { localhost, makeSelfSigned } from "@effect-ws/test-support/Certificates"
 import type { Held } from "./Verdict.ts"
 
 const [server, transport, ...flags] = process.argv.slice(2)
@@ -55,7 +55,7 @@ const Server =
       )
 
 const identity = async (): Promise<Tls.Identity> => {
-  const { cert, private: key } = await generate([{ name: "commonName", value: "localhost" }], { keyType: "ec" })
+  const { cert, key } = await makeSelfSigned({ name: "localhost", ...localhost })
   return { cert, key: Redacted.make(key) }
 }
 

@@ -1,7 +1,7 @@
 /**
  * permessage-deflate between Chromium and our server: what a page sees of it, and how many bytes are on the wire.
  */
-import * as Chromium from "@effect-ws/testing/Chromium"
+import * as Chromium from "@effect-ws/test-support/Chromium"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

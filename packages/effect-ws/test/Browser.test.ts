@@ -1,4 +1,4 @@
-import * as Chromium from "@effect-ws/testing/Chromium"
+import * as Chromium from "@effect-ws/test-support/Chromium"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

@@ -1,5 +1,5 @@
 /** What `effect-ws/browser` brings into a page. */
-import { bundle } from "@effect-ws/testing/Bundle"
+import { bundle } from "@effect-ws/test-support/Bundle"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 

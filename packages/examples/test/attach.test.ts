@@ -1,7 +1,7 @@
 /**
  * WebSockets on the port of an HTTP server: the examples.
  */
-import * as Chromium from "@effect-ws/testing/Chromium"
+import * as Chromium from "@effect-ws/test-support/Chromium"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import type { Scope } from "effect"

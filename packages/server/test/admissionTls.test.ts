@@ -138,7 +138,7 @@ describe("TLS handshakes", { timeout: 20_000 }, () => {
       Effect.provide(
         Tls.layerServer({
           cert: certificate.cert,
-          key: Redacted.make(certificate.private),
+          key: Redacted.make(certificate.key),
           port: 0,
           proxyProtocol: true
         })

@@ -6,27 +6,20 @@ import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Tls from "@effect-ws/transport/Tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Redacted, References } from "effect"
-import { generate } from "selfsigned"
+import { localhost, makeSelfSigned } from "@effect-ws/test-support/Certificates"
 import * as Topics from "../src/Topics.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { connect } from "./support/programs.ts"
 import { start } from "./support/variants.ts"
 
-const certificate = await generate([{ name: "commonName", value: "localhost" }], {
-  keyType: "ec",
-  algorithm: "sha256",
-  extensions: [
-    { name: "basicConstraints", cA: true, critical: true },
-    { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] }
-  ]
-})
+const certificate = await makeSelfSigned({ name: "localhost", ...localhost })
 
 const networks = [
   { name: "TCP", layer: Tcp.layer({ port: 0 }) },
   {
     name: "TLS",
     layer: Tls.layer({
-      server: { cert: certificate.cert, key: Redacted.make(certificate.private), port: 0 },
+      server: { cert: certificate.cert, key: Redacted.make(certificate.key), port: 0 },
       dialer: { ca: certificate.cert }
     })
   }

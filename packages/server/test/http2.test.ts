@@ -44,7 +44,7 @@ const serve = (
   )
 
 const secure = Layer.suspend(() =>
-  Tls.layerServer({ port: 0, cert: certificate.cert, key: Redacted.make(certificate.private), http2: true })
+  Tls.layerServer({ port: 0, cert: certificate.cert, key: Redacted.make(certificate.key), http2: true })
 )
 
 describe("WebSockets over HTTP/2", () => {
@@ -244,7 +244,7 @@ describe("WebSockets over HTTP/2", () => {
       const node = yield* listening(
         () =>
           Http2.createSecureServer(
-            { cert: certificate.cert, key: certificate.private, allowHTTP1: true },
+            { cert: certificate.cert, key: certificate.key, allowHTTP1: true },
             (_, response) => void response.end("a page\n")
           ),
         { port: 0, host: "127.0.0.1" }

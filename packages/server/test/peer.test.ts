@@ -146,7 +146,7 @@ describe("a decision and a handler", () => {
 
   it.live("see the TLS identity of a peer, and not a proxy's in the place of its client's", () =>
     Effect.gen(function* () {
-      const identity = { cert: certificate.cert, key: Redacted.make(certificate.private) }
+      const identity = { cert: certificate.cert, key: Redacted.make(certificate.key) }
       const layer = Tls.layer({
         server: { ...identity, port: 0, clientCa: certificate.cert },
         dialer: { ca: certificate.cert, identity, servername: "localhost" }

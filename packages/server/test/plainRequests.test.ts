@@ -43,7 +43,7 @@ const secureDialer = Layer.unwrap(Effect.sync(() => Tls.layerDialer({ ca: certif
 
 const httpsServer = Effect.acquireRelease(
   Effect.callback<Https.Server>((resume) => {
-    const server = Https.createServer({ cert: certificate.cert, key: certificate.private }, (_, response) => {
+    const server = Https.createServer({ cert: certificate.cert, key: certificate.key }, (_, response) => {
       response.end("a page\n")
     })
     server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
@@ -75,7 +75,7 @@ const beside = {
   fiber: Layer.provideMerge(page, WebSocketRoute.layer("/chat", echo)),
   queue: Layer.provideMerge(page, WebSocketRoute.layerQueue("/chat", echoHandlers))
 }
-const createSecure = () => Https.createServer({ cert: certificate.cert, key: certificate.private })
+const createSecure = () => Https.createServer({ cert: certificate.cert, key: certificate.key })
 const none = Layer.empty as Layer.Layer<SocketServer.SocketServer>
 
 const ways: ReadonlyArray<

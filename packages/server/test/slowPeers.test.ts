@@ -11,21 +11,21 @@ import { Deferred, Effect, Fiber, Layer, Redacted, References, Stream } from "ef
 import type { Scope } from "effect"
 import * as Net from "node:net"
 import * as NodeTls from "node:tls"
-import { generate } from "selfsigned"
+import { localhost, makeSelfSigned } from "@effect-ws/test-support/Certificates"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { connect } from "./support/programs.ts"
 import { frame, requestHead } from "./support/RawPeer.ts"
 import { start } from "./support/variants.ts"
 
 const MB = 1_000_000
-const certificate = await generate([{ name: "commonName", value: "localhost" }], { keyType: "ec", algorithm: "sha256" })
+const certificate = await makeSelfSigned({ name: "localhost", ...localhost })
 
 const networks = [
   { name: "TCP", isSecure: false, layer: Tcp.layerServer({ port: 0 }) },
   {
     name: "TLS",
     isSecure: true,
-    layer: Tls.layerServer({ cert: certificate.cert, key: Redacted.make(certificate.private), port: 0 })
+    layer: Tls.layerServer({ cert: certificate.cert, key: Redacted.make(certificate.key), port: 0 })
   }
 ]
 

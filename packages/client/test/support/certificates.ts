@@ -1,44 +1,19 @@
+import * as Certificates from "@effect-ws/test-support/Certificates"
 import type { Identity } from "@effect-ws/transport/Tls"
 import { Redacted } from "effect"
-import { generate } from "selfsigned"
 
-// Made anew for each run.
-const root = await generate([{ name: "commonName", value: "effect-ws test root" }], {
-  keyType: "ec",
-  algorithm: "sha256",
-  extensions: [
-    { name: "basicConstraints", cA: true, critical: true },
-    { name: "keyUsage", keyCertSign: true, digitalSignature: true, critical: true }
-  ]
-})
+const authority = await Certificates.makeAuthority()
 
-/** The authority that vouches for the others. */
-export const ca = root.cert
+const toIdentity = ({ cert, key }: Certificates.Pair): Identity => ({ cert, key: Redacted.make(key) })
 
-const issue = async (name: string): Promise<{ readonly cert: string; readonly key: string }> => {
-  const made = await generate([{ name: "commonName", value: name }], {
-    keyType: "ec",
-    algorithm: "sha256",
-    ca: { key: root.private, cert: root.cert },
-    extensions: [
-      { name: "basicConstraints", cA: false },
-      { name: "keyUsage", digitalSignature: true },
-      { name: "extKeyUsage", serverAuth: true, clientAuth: true },
-      { name: "subjectAltName", altNames: [{ type: 2, value: name }] }
-    ]
-  })
-  return { cert: made.cert, key: made.private }
-}
+/** The authority that vouches for `server` and `client`. */
+export const ca = authority.cert
 
 /** A server's certificate, for `localhost`. */
-export const server = await issue("localhost")
-
-const person = await issue("client.example")
-
-const unknown = await generate([{ name: "commonName", value: "stranger.example" }], { keyType: "ec" })
+export const server = await authority.issue({ name: "localhost", hosts: ["localhost"] })
 
 /** A client's certificate that nobody vouches for. */
-export const stranger: Identity = { cert: unknown.cert, key: Redacted.make(unknown.private) }
+export const stranger: Identity = toIdentity(await Certificates.makeSelfSigned({ name: "stranger.example" }))
 
 /** A client's certificate. */
-export const client: Identity = { cert: person.cert, key: Redacted.make(person.key) }
+export const client: Identity = toIdentity(await authority.issue({ name: "client.example", hosts: ["client.example"] }))

@@ -1,10 +1,10 @@
 /** Certificates for a server and its clients, made anew for each run, in files for the command line to read. */
+import * as TestCertificates from "@effect-ws/test-support/Certificates"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { generate } from "selfsigned"
 
 /** PEM texts, and the paths of files that hold those of the server. */
 export interface Certificates {
@@ -13,44 +13,8 @@ export interface Certificates {
   readonly certFile: string
   readonly keyFile: string
   readonly caFile: string
-  readonly client: Pair
-  readonly stranger: Pair
-}
-
-interface Pair {
-  readonly cert: string
-  readonly key: string
-}
-
-const makeRoot = () =>
-  generate([{ name: "commonName", value: "effect-ws test root" }], {
-    keyType: "ec",
-    algorithm: "sha256",
-    extensions: [
-      { name: "basicConstraints", cA: true, critical: true },
-      { name: "keyUsage", keyCertSign: true, digitalSignature: true, critical: true }
-    ]
-  })
-
-const issue = async (name: string, root: Awaited<ReturnType<typeof makeRoot>>): Promise<Pair> => {
-  const made = await generate([{ name: "commonName", value: name }], {
-    keyType: "ec",
-    algorithm: "sha256",
-    ca: { key: root.private, cert: root.cert },
-    extensions: [
-      { name: "basicConstraints", cA: false },
-      { name: "keyUsage", digitalSignature: true },
-      { name: "extKeyUsage", serverAuth: true, clientAuth: true },
-      {
-        name: "subjectAltName",
-        altNames: [
-          { type: 2, value: "localhost" },
-          { type: 7, ip: "127.0.0.1" }
-        ]
-      }
-    ]
-  })
-  return { cert: made.cert, key: made.private }
+  readonly client: TestCertificates.Pair
+  readonly stranger: TestCertificates.Pair
 }
 
 /** Makes a directory that is gone with the Scope. */
@@ -61,11 +25,11 @@ export const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acqui
 
 /** Makes certificates, with files that are gone with the Scope. */
 export const make: Effect.Effect<Certificates, never, Scope.Scope> = Effect.gen(function* () {
-  const root = yield* Effect.promise(makeRoot)
-  const server = yield* Effect.promise(() => issue("server", root))
-  const client = yield* Effect.promise(() => issue("client", root))
-  const otherRoot = yield* Effect.promise(makeRoot)
-  const stranger = yield* Effect.promise(() => issue("stranger", otherRoot))
+  const root = yield* Effect.promise(() => TestCertificates.makeAuthority())
+  const server = yield* Effect.promise(() => root.issue({ name: "server", ...TestCertificates.localhost }))
+  const client = yield* Effect.promise(() => root.issue({ name: "client", ...TestCertificates.localhost }))
+  const otherRoot = yield* Effect.promise(() => TestCertificates.makeAuthority())
+  const stranger = yield* Effect.promise(() => otherRoot.issue({ name: "stranger", ...TestCertificates.localhost }))
   const path = yield* directory
   const file = (name: string, text: string): string => {
     writeFileSync(join(path, name), text, { mode: 0o600 })

@@ -16,7 +16,7 @@ import * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { generate } from "selfsigned"
+import { localhost, makeSelfSigned } from "@effect-ws/test-support/Certificates"
 import { layerSharedSession } from "./programs.ts"
 import * as WebSocketRoute from "../../src/WebSocketRoute.ts"
 
@@ -59,27 +59,13 @@ const unix: Transport = {
 }
 
 // Signed by itself, so that it is its own authority; made anew for each run.
-export const certificate = await generate([{ name: "commonName", value: "localhost" }], {
-  keyType: "ec",
-  algorithm: "sha256",
-  extensions: [
-    { name: "basicConstraints", cA: true, critical: true },
-    { name: "keyUsage", keyCertSign: true, digitalSignature: true, critical: true },
-    {
-      name: "subjectAltName",
-      altNames: [
-        { type: 2, value: "localhost" },
-        { type: 7, ip: "127.0.0.1" }
-      ]
-    }
-  ]
-})
+export const certificate = await makeSelfSigned({ name: "localhost", ...localhost })
 
 export const tls: Transport = {
   ...memory,
   name: "Tls",
   layer: Tls.layer({
-    server: { cert: certificate.cert, key: Redacted.make(certificate.private), port: 0 },
+    server: { cert: certificate.cert, key: Redacted.make(certificate.key), port: 0 },
     dialer: { ca: certificate.cert }
   }),
   secure: true
@@ -115,7 +101,7 @@ const http2Secure: Transport = {
   name: "HTTP/2 over TLS",
   layer: Layer.merge(
     Tls.layer({
-      server: { cert: certificate.cert, key: Redacted.make(certificate.private), port: 0, http2: true },
+      server: { cert: certificate.cert, key: Redacted.make(certificate.key), port: 0, http2: true },
       dialer: { ca: certificate.cert }
     }),
     Layer.provide(layerSharedSession, Tls.layerDialer({ ca: certificate.cert, alpnProtocols: ["h2"] }))
@@ -189,7 +175,7 @@ const onConnect: Transport = {
         listening(
           () =>
             Http2.createSecureServer(
-              { cert: certificate.cert, key: certificate.private, allowHTTP1: true },
+              { cert: certificate.cert, key: certificate.key, allowHTTP1: true },
               (_, response) => void response.end("a page\n")
             ),
           loopback

@@ -42,7 +42,7 @@ export interface Way {
 }
 
 const loopback = { port: 0, host: "127.0.0.1" }
-const pems = { cert: certificate.cert, key: certificate.private }
+const pems = { cert: certificate.cert, key: certificate.key }
 const secureDialer = Tls.layerDialer({ ca: certificate.cert, servername: "localhost" })
 
 const serverLayer = (kind: keyof Programs, programs: Programs, options?: WebSocketServer.ServerOptions) =>
