@@ -61,8 +61,8 @@ export const json: MessageCodec<unknown> = make("JSON", (schema) => ({
 }))
 
 /**
- * Effect's binary encoding (`effect/encoding/SchemaBinary`) as binary messages: smaller than JSON and faster to decode,
- * for two ends that both run Effect.
+ * Effect's binary encoding (`effect/encoding/SchemaBinary`) as binary messages: smaller than JSON, for two
+ * ends that both run Effect.
  *
  * **Details**
  *
