@@ -1,10 +1,10 @@
 /**
  * For those who schedule connections themselves: in place of a fiber that waits, a call when there is something to take.
  *
- * This is what the queue-driven server and the standard's `WebSocket` class are made of. A connection that is polled calls back once, when it has events or
- * has ended, and not again until what it was called for has been taken. Its `send` does not wait for the peer: what
- * waits is bounded by `maxBufferedBytes`, and there is no call for messages of a peer that does not read until it does, unless
- * the caller wants it so.
+ * This is how both servers run handler records, and how the standard's `WebSocket` class receives. A connection that is
+ * polled calls back once, when it has events or has ended, and not again until the events are taken. By default `send`
+ * does not wait for the peer: `maxBufferedBytes` bounds the pending output, and while the peer does not read, its messages
+ * cause no call.
  *
  * @since 0.1.0
  */
@@ -47,6 +47,8 @@ export interface Poller {
   readonly onReady: () => void
   /** Whether to be called also for a peer that does not read what it is sent. Default: false. */
   readonly readsWhileBlocked?: boolean | undefined
+  /** Whether `send` waits while the peer does not read, as it does without polling. Default: false. */
+  readonly sendWaits?: boolean | undefined
 }
 
 /**

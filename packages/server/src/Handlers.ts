@@ -8,7 +8,6 @@
  */
 import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as ConnectionHandler from "@effect-ws/connection/ConnectionHandler"
-import * as Polling from "@effect-ws/connection/Polling"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type { CloseInfo } from "@effect-ws/protocol/Session"
@@ -74,17 +73,6 @@ export interface Handlers<E = never, R = never> {
 export type Program<E, R> = ConnectionHandler.Handler<E, R> | Handlers<E, R>
 
 /**
- * A program as a server runs it: the handler of a connection, and the effect after its close.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Running<E, R> {
-  readonly handler: ConnectionHandler.Handler<E, R>
-  readonly afterwards: ((connection: Connection, closeInfo: CloseInfo) => Effect.Effect<unknown, never, R>) | undefined
-}
-
-/**
  * Handlers as a server calls them: none is missing, and `failed` and `closed` do not fail.
  *
  * @category models
@@ -145,49 +133,6 @@ export const toDispatch = <E, R>(
     }
   }
 }
-
-/**
- * Converts a program to the handler of a connection: for a record, a fiber that takes the events and calls the
- * handlers.
- *
- * @category conversions
- * @since 0.1.0
- */
-export const toRunning = <E, R>(program: Program<E, R>, grace?: Duration.Input): Running<E, R> => {
-  if (typeof program === "function") return { handler: program, afterwards: undefined }
-  const dispatch = toDispatch(program, grace)
-  return {
-    handler: (connection) => {
-      // Events are queued from here on, also while `onOpen` runs.
-      const events = Polling.pull(connection, dispatch.kinds)
-      return Effect.andThen(
-        dispatch.open(connection),
-        handleAll(events, (event) => dispatch.handle(connection, event))
-      ).pipe(Effect.onExit((exit) => dispatch.failed(connection, exit)))
-    },
-    afterwards: dispatch.closed
-  }
-}
-
-// Ends without an error at the close: `closed` receives the close information afterwards.
-const handleAll = <E, R>(
-  pull: Effect.Effect<ReadonlyArray<ConnectionEvent>, unknown>,
-  handle: (event: ConnectionEvent) => Effect.Effect<unknown, E, R>
-): Effect.Effect<void, E, R> =>
-  Effect.suspend(() => {
-    let isOver = false
-    const batch = Effect.catch(pull, () => {
-      isOver = true
-      return Effect.succeed(noEvents)
-    })
-    const turn = Effect.flatMap(batch, (events) => {
-      let at = 0
-      return Effect.whileLoop({ while: () => at < events.length, body: () => handle(events[at++]!), step: () => {} })
-    })
-    return Effect.whileLoop({ while: () => !isOver, body: () => turn, step: () => {} })
-  })
-
-const noEvents: ReadonlyArray<ConnectionEvent> = []
 
 const logged = <E, R>(handler: () => Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>
   Effect.catchCause(Effect.asVoid(Effect.suspend(handler)), (cause) =>

@@ -29,6 +29,7 @@ import type * as Scope from "effect/Scope"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Handlers from "./Handlers.ts"
 import { Admission } from "./internal/Admission.ts"
+import { BatchRunner } from "./internal/BatchRunner.ts"
 import { Broadcaster } from "./internal/Broadcaster.ts"
 import { ConnectionSupervisor } from "./internal/ConnectionSupervisor.ts"
 import { WorkerPool } from "./internal/WorkerPool.ts"
@@ -169,7 +170,13 @@ export const make = <E, R, RD = never>(
   program: Handlers.Program<E, R>,
   options: ServerOptions<RD> = {}
 ): Effect.Effect<WebSocketServer["Service"], never, Requirements<R | RD>> =>
-  Effect.suspend(() => serve(new FiberRunner(Handlers.toRunning(program, options.handlerTimeoutAfterClose)), options))
+  Effect.suspend(() => {
+    const runner: Runner<R> =
+      typeof program === "function"
+        ? new FiberRunner(program)
+        : new BatchRunner(Handlers.toDispatch(program, options.handlerTimeoutAfterClose))
+    return serve(runner, options)
+  })
 
 type Requirements<R> = SocketServer.SocketServer | Scope.Scope | Exclude<R, Provided>
 

@@ -198,7 +198,9 @@ export class ConnectionImpl extends ConnectionCore implements Connection, Recipi
 
   take(max: number): ReadonlyArray<ConnectionEvent> {
     this.unreadTicks = 0
-    return this.receiveQueue.takeEvents(max) ?? noEvents
+    const events = this.receiveQueue.takeEvents(max) ?? noEvents
+    if (this.paused) this.updateReadFlow()
+    return events
   }
 
   get isEnded(): boolean {
@@ -210,7 +212,8 @@ export class ConnectionImpl extends ConnectionCore implements Connection, Recipi
     if (this.receiveQueue.isEmpty && this.session.mustAnswerClose) this.answerClose()
     if (this.hasDataOrEnd && !this.isHeldBack) return false
     this.polled = false
-    this.advance()
+    // Within a callback of ours the rest of `advance` is still to come.
+    if (!this.busy) this.advance()
     return true
   }
 
@@ -404,7 +407,7 @@ export class ConnectionImpl extends ConnectionCore implements Connection, Recipi
     if (failure === undefined) this.encodePending()
     this.flushAfterTurn()
     if (failure !== undefined || !this.writeQueue.isAboveLimit) return false
-    if (this.poller === undefined) return true
+    if (this.poller === undefined || this.poller.sendWaits === true) return true
     const { context, settings } = this.environment
     if (this.writeQueue.waitingBytes > settings.maxBufferedBytes) {
       this.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))

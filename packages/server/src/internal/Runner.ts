@@ -8,7 +8,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Running } from "../Handlers.ts"
+import type { Dispatch } from "../Handlers.ts"
 
 /** A connection whose program is to run. */
 export interface RunContext<R> {
@@ -57,18 +57,32 @@ export const concludeRun = <R>(
   })
 }
 
+/**
+ * Ends the program of a connection with a handler record: calls `onError` after a failure, closes, then calls `onClose`.
+ * `onError` may wait, and closing waits for the peer, so both run in fibers of their own.
+ */
+export const concludeHandlers = <E, R>(
+  visit: RunContext<R>,
+  exit: Exit.Exit<unknown, E>,
+  { closed, failed }: Dispatch<E, R>
+): void => {
+  if (Exit.isSuccess(exit)) return concludeRun(visit, exit, closed)
+  const telling = Effect.runForkWith(visit.makeContext())(failed(visit.connection, exit))
+  visit.track(telling)
+  telling.addObserver(() => concludeRun(visit, exit, closed))
+}
+
 /** Runs each handler in a fiber of its own, which does nothing else. */
 export class FiberRunner<E, R> implements Runner<R> {
-  private readonly program: Running<E, R>
+  private readonly handler: ConnectionHandler.Handler<E, R>
 
-  constructor(program: Running<E, R>) {
-    this.program = program
+  constructor(handler: ConnectionHandler.Handler<E, R>) {
+    this.handler = handler
   }
 
   start(visit: RunContext<R>): void {
-    const handler = Effect.suspend(() => this.program.handler(visit.connection))
-    const fiber = Effect.runForkWith(visit.makeContext())(handler)
+    const fiber = Effect.runForkWith(visit.makeContext())(Effect.suspend(() => this.handler(visit.connection)))
     visit.track(fiber)
-    fiber.addObserver((exit) => concludeRun(visit, exit, this.program.afterwards))
+    fiber.addObserver((exit) => concludeRun(visit, exit, undefined))
   }
 }

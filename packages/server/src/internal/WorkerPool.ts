@@ -17,7 +17,7 @@ import * as MutableList from "effect/MutableList"
 import type * as Scope from "effect/Scope"
 import type { Dispatch } from "../Handlers.ts"
 import { interruptsWithin } from "./endsWithin.ts"
-import { concludeRun } from "./Runner.ts"
+import { concludeHandlers } from "./Runner.ts"
 import type { Runner, RunContext } from "./Runner.ts"
 
 export class WorkerPool<E, R> implements Runner<R> {
@@ -174,12 +174,6 @@ class ScheduledConnection<E, R> implements Polling.Poller {
       if (this.poll.done()) return
       if (!this.poll.isEnded) return this.runner.ready(this)
     }
-    const { closed, failed } = this.runner.dispatch
-    const { visit } = this
-    if (Exit.isSuccess(exit)) return concludeRun(visit, exit, closed)
-    // `onError` may wait, and closing waits for the peer: neither may occupy a worker.
-    const telling = Effect.runForkWith(visit.makeContext())(failed(visit.connection, exit))
-    visit.track(telling)
-    telling.addObserver(() => concludeRun(visit, exit, closed))
+    concludeHandlers(this.visit, exit, this.runner.dispatch)
   }
 }
