@@ -3,6 +3,7 @@
  * headers; and our client through it.
  */
 import type * as Peer from "@effect-ws/connection/Peer"
+import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { formatAddress, hostPort } from "@effect-ws/transport/Dialer"
 import * as Tcp from "@effect-ws/transport/Tcp"
@@ -23,27 +24,33 @@ const serve = Effect.fnUntraced(function* (
   options?: WebSocketServer.ServerOptions
 ) {
   const peers = yield* Queue.unbounded<Peer.Peer>()
+  const requests = yield* Queue.unbounded<UpgradeRequest>()
   const context = yield* Layer.build(
     WebSocketServer.layer(
       (connection) =>
         Effect.andThen(
-          Queue.offer(peers, connection.peer),
+          Effect.zip(Queue.offer(peers, connection.peer), Queue.offer(requests, connection.request)),
           Stream.runForEach(connection.messages, (message) => connection.send(message))
         ),
       options
     ).pipe(Layer.provide(transport))
   )
   const { address } = Context.get(context, WebSocketServer.WebSocketServer)
-  return { port: hostPort(address as NetAddress.InetAddress).port, peer: Queue.take(peers) }
+  return { port: hostPort(address as NetAddress.InetAddress).port, peer: Queue.take(peers), request: Queue.take(requests) }
 })
 
 /** The address that haproxy connects from, which is not the client's. */
 const own = "127.0.0.2"
 
-/** haproxy in front of a server, with the lines of its `frontend` and of its `server`. */
+/** haproxy in front of a server, with the lines of its `frontend`, what `bind` says more, and of its `server`. */
 const haproxy = Effect.fnUntraced(function* (
   backend: number,
-  options: { readonly mode: "tcp" | "http"; readonly server?: string; readonly frontend?: ReadonlyArray<string> }
+  options: {
+    readonly mode: "tcp" | "http"
+    readonly server?: string
+    readonly frontend?: ReadonlyArray<string>
+    readonly bind?: (home: string) => string
+  }
 ): Effect.fn.Return<number, unknown, Scope.Scope> {
   const home = yield* folder
   const port = yield* freePort
@@ -56,7 +63,7 @@ const haproxy = Effect.fnUntraced(function* (
       "  timeout client 20s",
       "  timeout server 20s",
       "frontend in",
-      `  bind 127.0.0.1:${port}`,
+      `  bind 127.0.0.1:${port} ${options.bind?.(home) ?? ""}`,
       ...(options.frontend ?? []).map((line) => `  ${line}`),
       "  default_backend out",
       "backend out",
@@ -143,4 +150,35 @@ describe("a server behind haproxy", () => {
       })
     )
   }
+
+  /** TLS at haproxy, with both versions of HTTP. */
+  const bind = (home: string): string => {
+    Fs.writeFileSync(`${home}/server.pem`, `${certificates.server.cert}\n${certificates.server.key}\n`)
+    return `ssl crt ${home}/server.pem alpn h2,http/1.1`
+  }
+
+  for (const [name, http] of [
+    ["HTTP/1.1", "1.1"],
+    ["HTTP/2", "2"]
+  ] as const) {
+    testWith("haproxy", `is asked by extended CONNECT over HTTP/2 for a client of ${name}`, () =>
+      Effect.gen(function* () {
+        const { request, port } = yield* serve(Tcp.layerServer({ port: 0, http2: true }))
+        const through = yield* haproxy(port, { mode: "http", server: "proto h2", bind })
+        yield* converse(`wss://localhost:${through}/chat?room=1`, { tls, http })
+        const { headers, host, target, version } = yield* request
+        assert.deepStrictEqual([version, target, host], ["HTTP/2", "/chat?room=1", `localhost:${through}`])
+        assert.isFalse(headers.some((header) => header.name === "connection"))
+      })
+    )
+  }
+
+  testWith("haproxy", "is asked by an upgrade of HTTP/1.1 for a client of HTTP/2", () =>
+    Effect.gen(function* () {
+      const { request, port } = yield* serve(Tcp.layerServer({ port: 0 }))
+      const through = yield* haproxy(port, { mode: "http", bind })
+      yield* converse(`wss://localhost:${through}/`, { tls, http: "2" })
+      assert.strictEqual((yield* request).version, "HTTP/1.1")
+    })
+  )
 })
