@@ -36,7 +36,11 @@ const serve = Effect.fnUntraced(function* (
     ).pipe(Layer.provide(transport))
   )
   const { address } = Context.get(context, WebSocketServer.WebSocketServer)
-  return { port: hostPort(address as NetAddress.InetAddress).port, peer: Queue.take(peers), request: Queue.take(requests) }
+  return {
+    port: hostPort(address as NetAddress.InetAddress).port,
+    peer: Queue.take(peers),
+    request: Queue.take(requests)
+  }
 })
 
 /** The address that haproxy connects from, which is not the client's. */
