@@ -18,7 +18,10 @@ import type * as Duration from "effect/Duration"
  * @since 0.1.0
  */
 export interface Http2Options {
-  /** Maximum streams of a session that are open at a time; Node refuses more with REFUSED_STREAM. Default: 100. */
+  /**
+   * Maximum streams of a session that are open at a time. More are refused with REFUSED_STREAM, and end the session of a
+   * client that has acknowledged the limit. Default: 100.
+   */
   readonly maxStreams?: number | undefined
   /**
    * Bytes that a client may send on a stream beyond what the program has read. `maxStreams` times this bounds the memory
