@@ -252,6 +252,42 @@ describe("a resumable session", () => {
   )
 
   test(
+    "interrupts a program that goes on after the session is over",
+    Effect.gen(function* () {
+      const interrupted = yield* Queue.unbounded<string>()
+      yield* serve((session) => Effect.onInterrupt(Effect.never, () => Queue.offer(interrupted, session.id)), {
+        handlerTimeoutAfterClose: "10 seconds"
+      })
+      const session = yield* begin()
+      while (!session.isConnected) yield* Effect.yieldNow
+      yield* session.close
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      yield* TestClock.adjust("9 seconds")
+      assert.strictEqual(yield* Queue.size(interrupted), 0)
+      const waiting = yield* Effect.forkChild(Queue.take(interrupted))
+      assert.strictEqual(yield* passTime(waiting), session.id)
+    })
+  )
+
+  test(
+    "is not expired while its client comes and goes",
+    Effect.gen(function* () {
+      const { cut } = yield* serve(() => Effect.never, { sessionTimeout: "20 seconds" })
+      const session = yield* begin()
+      for (let n = 0; n < 10; n++) {
+        const sending = yield* Effect.forkChild(session.send(n), { startImmediately: true })
+        yield* cut
+        yield* TestClock.adjust("5 seconds")
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        assert.isUndefined(sending.pollUnsafe())
+        yield* Fiber.interrupt(sending)
+      }
+      // A session that had expired would have been lost.
+      assert.strictEqual(session.pending, 10)
+    })
+  )
+
+  test(
     "belongs to its owner, and begins with a proper greeting",
     Effect.gen(function* () {
       yield* serve(() => Effect.never, { owner: ({ request }) => request.path })

@@ -11,6 +11,7 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as Schema from "effect/Schema"
 import type { Connection } from "./Connection.ts"
@@ -32,6 +33,10 @@ export interface ResumableServerOptions<
 > extends SessionOptions<Receive, Send> {
   /** How long a session is kept without a connection. Default: 1 minute. */
   readonly sessionTimeout?: Duration.Input | undefined
+  /**
+   * How long a program may go on when its session is over before it is interrupted. Default: 30 seconds.
+   */
+  readonly handlerTimeoutAfterClose?: Duration.Input | undefined
   /** Maximum sessions, those without a connection included; more are closed with 1013. Default: 10 000. */
   readonly maxSessions?: number | undefined
   /**
@@ -72,19 +77,21 @@ export const make = Effect.fnUntraced(function* <
   const maxSessions = Argument.limit("maxSessions", options.maxSessions ?? 10_000, 1)
   const sessionTimeout = Argument.duration("sessionTimeout", options.sessionTimeout ?? "1 minute")
   const helloTimeout = Argument.duration("helloTimeout", options.helloTimeout ?? "10 seconds")
+  const handlerTimeout = Argument.duration("handlerTimeoutAfterClose", options.handlerTimeoutAfterClose ?? "30 seconds")
   // Only reads what a session says first: each session has a core of its own.
   const greeter = yield* SessionCore.make<SessionExpired>("", options)
 
   const begin = Effect.fnUntraced(function* (id: string, owner: unknown) {
     const core = yield* Effect.provideContext(SessionCore.make<SessionExpired>(id, options), context)
-    const session: Session = { core, owner, exit: Deferred.makeUnsafe(), generation: 0, displaced: undefined }
+    const session: Session = { core, owner, exit: Deferred.makeUnsafe(), expiry: undefined, displaced: undefined }
     sessions.set(id, session)
     const running = Effect.scoped(
       program(core as ResumableSession<Receive["Type"], Send["Type"], SessionExpired>)
     ) as Effect.Effect<unknown, E, Exclude<R, Scope.Scope>>
-    yield* Effect.exit(running).pipe(
+    const overdue = Effect.as(Effect.andThen(Deferred.await(core.over), Effect.sleep(handlerTimeout)), Exit.void)
+    yield* Effect.raceFirst(Effect.exit(running), overdue).pipe(
       Effect.flatMap((exit) => {
-        sessions.delete(id)
+        if (sessions.get(id) === session) sessions.delete(id)
         const { isConnected, isOver } = core
         // The client of a program that failed sees how its connection is closed.
         core.finish(Exit.void, Exit.isSuccess(exit))
@@ -100,18 +107,16 @@ export const make = Effect.fnUntraced(function* <
     return session
   })
 
-  const expire = (session: Session): Effect.Effect<void> => {
-    const { generation } = session
-    return Effect.sleep(sessionTimeout).pipe(
-      Effect.andThen(
-        Effect.sync(() => {
-          if (session.generation === generation) session.core.finish(Exit.fail(new SessionExpired()))
-        })
-      ),
+  const expire = (session: Session): Effect.Effect<void> =>
+    Effect.andThen(
+      Effect.sleep(sessionTimeout),
+      Effect.sync(() => session.core.finish(Exit.fail(new SessionExpired())))
+    ).pipe(
       Effect.forkIn(scope),
-      Effect.asVoid
+      Effect.map((expiry) => {
+        session.expiry = expiry
+      })
     )
-  }
 
   return (connection) =>
     Effect.gen(function* () {
@@ -124,7 +129,9 @@ export const make = Effect.fnUntraced(function* <
         return yield* Effect.fail(new CloseError.PolicyViolation({ reason: "the session does not begin with Hello" }))
       }
       const owner = options.owner?.(connection)
-      const existing = sessions.get(hello.session)
+      const known = sessions.get(hello.session)
+      // The program of one that is over may still be busy.
+      const existing = known?.core.isOver === true ? undefined : known
       if (existing !== undefined && existing.owner !== owner) {
         return yield* Effect.fail(new CloseError.PolicyViolation({ reason: "the session belongs to somebody else" }))
       }
@@ -135,7 +142,7 @@ export const make = Effect.fnUntraced(function* <
       const displaced = Deferred.makeUnsafe<void>()
       if (session.displaced !== undefined) Deferred.doneUnsafe(session.displaced, Effect.void)
       session.displaced = displaced
-      session.generation++
+      if (session.expiry !== undefined) yield* Fiber.interrupt(session.expiry)
       const conversation = Effect.gen(function* () {
         yield* link.send({ _tag: "Welcome", resumed: existing !== undefined, ...session.core.progress })
         yield* session.core.attach(link, existing === undefined ? { received: 0, taken: 0 } : hello)
@@ -157,8 +164,8 @@ interface Session {
   readonly owner: unknown
   /** How the program ended. */
   readonly exit: Deferred.Deferred<void, unknown>
-  /** Counts the connections. */
-  generation: number
+  /** Ends the session while there is no connection. */
+  expiry: Fiber.Fiber<void> | undefined
   /** Ends the connection of the moment. */
   displaced: Deferred.Deferred<void> | undefined
 }
