@@ -12,13 +12,17 @@ import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Message from "@effect-ws/protocol/Message"
 import type { Handlers } from "@effect-ws/server/Handlers"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
 import type * as SocketServer from "effect/socket/SocketServer"
+import * as TopicControl from "./internal/TopicControl.ts"
 import { TopicSession } from "./internal/TopicSession.ts"
 import * as TopicProtocol from "./TopicProtocol.ts"
 import { TopicLog } from "./TopicLog.ts"
+import type { AppendError } from "./TopicLog.ts"
 
 /**
  * What a client wants to do.
@@ -75,9 +79,11 @@ export const allowAll = (): Effect.Effect<void> => Effect.void
  */
 export const make = <R = never>(
   options: TopicServerOptions<R>
-): Effect.Effect<Handlers<CloseError.CloseError, R>, never, TopicLog> =>
-  Effect.map(TopicLog, (log) => {
-    const sessions = new WeakMap<Connection, TopicSession<R>>()
+): Effect.Effect<Handlers<CloseError.CloseError, R>, never, TopicLog | Scope.Scope> =>
+  Effect.gen(function* () {
+    const log = yield* TopicLog
+    const sessions = new Map<Connection, TopicSession<R>>()
+    yield* Effect.forkScoped(TopicControl.obey(log, sessions))
     const settings = {
       authorize: options.authorize,
       publisher: options.publisher ?? (() => ""),
@@ -100,7 +106,12 @@ export const make = <R = never>(
           ? session.handle(message.data)
           : session.fail(undefined, "Malformed", "expected a text message")
       },
-      onClose: (connection) => sessions.get(connection)?.close ?? Effect.void
+      onClose: (connection) => {
+        const session = sessions.get(connection)
+        if (session === undefined) return Effect.void
+        sessions.delete(connection)
+        return session.close
+      }
     }
   })
 
@@ -123,3 +134,67 @@ export const layer = <R = never, RS = never>(
       WebSocketServer.layer(handlers, { ...server, subprotocols: [TopicProtocol.subprotocol] })
     )
   )
+
+/**
+ * Closes all connections of a publisher, as the option `publisher` names it, on all nodes, with 1008.
+ *
+ * **Gotchas**
+ *
+ * It is about the connections of now: a client may connect again, and then the handshake's decision has to refuse it.
+ *
+ * @category authorization
+ * @since 0.1.0
+ */
+export const disconnect = (publisher: string, reason = "disconnected"): Effect.Effect<void, AppendError, TopicLog> =>
+  Effect.flatMap(TopicLog, (log) => TopicControl.tell(log, { _tag: "Disconnect", publisher, reason }))
+
+/**
+ * Makes all nodes ask `authorize` again for each subscription of a publisher. Those that are denied now end.
+ *
+ * @category authorization
+ * @since 0.1.0
+ */
+export const reauthorize = (publisher: string): Effect.Effect<void, AppendError, TopicLog> =>
+  Effect.flatMap(TopicLog, (log) => TopicControl.tell(log, { _tag: "Reauthorize", publisher }))
+
+/**
+ * How to drain a node.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DrainOptions {
+  /** Time over which the connections are closed, evenly. Default: 10 seconds. */
+  readonly over?: Duration.Input | undefined
+  /**
+   * Clients are asked to wait a random time up to this before they connect again. `TopicClient` does. Default: 2 seconds.
+   */
+  readonly delay?: Duration.Input | undefined
+}
+
+/**
+ * Closes the connections of a server one after the other with 1012, so that not all of its clients come to the other nodes
+ * at once, and then drains what is left.
+ *
+ * **Gotchas**
+ *
+ * Take the node out of the load balancer first: until the end the server accepts connections.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const drain = Effect.fnUntraced(function* (
+  options: DrainOptions = {}
+): Effect.fn.Return<void, never, WebSocketServer.WebSocketServer> {
+  const over = Duration.toMillis(Argument.duration("over", options.over ?? "10 seconds"))
+  const longest = Duration.toMillis(Argument.duration("delay", options.delay ?? "2 seconds"))
+  const server = yield* WebSocketServer.WebSocketServer
+  const connections = yield* server.connections
+  for (const connection of connections) {
+    const reason = TopicProtocol.restartReason(Math.round((yield* Random.next) * longest))
+    // One that does not read holds nobody up.
+    yield* Effect.forkDetach(Effect.ignore(connection.drain(1012, reason)))
+    yield* Effect.sleep(over / connections.length)
+  }
+  yield* server.drain({ code: 1012, reason: TopicProtocol.restartReason(Math.round(longest)) })
+})

@@ -1,6 +1,8 @@
 import * as Memory from "@effect-ws/transport/Memory"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Client from "@effect-ws/client/Client"
+import type { Connection } from "@effect-ws/connection/Connection"
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import type { Scope } from "effect"
@@ -8,7 +10,9 @@ import { TestClock } from "effect/testing"
 import { MemoryEngine } from "../src/MemoryEngine.ts"
 import * as TopicClient from "../src/TopicClient.ts"
 import type { TopicItem } from "../src/TopicLog.ts"
+import * as TopicLog from "../src/TopicLog.ts"
 import * as TopicProtocol from "../src/TopicProtocol.ts"
+import * as TopicServer from "../src/TopicServer.ts"
 import { tell } from "./support/guarantees.ts"
 import { serve, settle } from "./support/servers.ts"
 import type { Network } from "./support/servers.ts"
@@ -385,6 +389,83 @@ describe("TopicClient", () => {
 })
 
 describe("TopicServer", () => {
+  test(
+    "disconnects a user on all nodes, and nobody else",
+    Effect.gen(function* () {
+      const engine = new MemoryEngine()
+      const topics = { publisher: (connection: Connection) => connection.request.query }
+      const one = yield* serve({ port: 1, engine, topics })
+      yield* serve({ port: 2, engine, topics })
+      const connect = (url: string) => Client.connect(url, { subprotocols: [TopicProtocol.subprotocol] })
+      const [ann, bob] = [yield* connect("ws://node:2/?ann"), yield* connect("ws://node:2/?bob")]
+      yield* settle
+      yield* Effect.provideService(TopicServer.disconnect("ann", "banned"), TopicLog.TopicLog, one.log)
+      const end = yield* finish(Effect.flip(ann.receive))
+      assert.deepStrictEqual([end._tag, end.reason], ["PolicyViolation", "banned"])
+      yield* bob.send(`{"_tag":"Ping"}`)
+      assert.strictEqual((yield* bob.receive).data, `{"_tag":"Pong"}`)
+    })
+  )
+
+  test(
+    "asks again for the subscriptions of a user when a right was revoked, on all nodes",
+    Effect.gen(function* () {
+      const engine = new MemoryEngine()
+      let isAllowed = true
+      const topics = {
+        authorize: () => (isAllowed ? Effect.void : Effect.fail(new TopicProtocol.Denied({ reason: "revoked" })))
+      }
+      const one = yield* serve({ port: 1, engine, topics })
+      yield* serve({ port: 2, engine, topics })
+      const client = yield* makeClient([2])
+      const fiber = yield* Effect.forkChild(Effect.flip(Stream.runDrain(client.subscribe("room"))), {
+        startImmediately: true
+      })
+      yield* settle
+      isAllowed = false
+      yield* Effect.provideService(TopicServer.reauthorize(""), TopicLog.TopicLog, one.log)
+      const error = yield* finish(Fiber.join(fiber))
+      assert.strictEqual(error._tag === "SubscriptionEnded" && error.reason, "revoked")
+    })
+  )
+
+  test(
+    "drains at a pace, and its clients wait as they are asked to and lose nothing",
+    Effect.gen(function* () {
+      const engine = new MemoryEngine()
+      const one = yield* serve({ port: 1, engine })
+      const two = yield* serve({ port: 2, engine })
+      const clients = yield* Effect.forEach(Array.from({ length: 50 }), () => makeClient([1, 2]))
+      const got = yield* Effect.forEach(clients, (client) => collect(client.subscribe("room")))
+      yield* settle
+      const count = Effect.map(one.server.connections, ({ length }) => length)
+      assert.strictEqual(yield* count, 50)
+      const drain = TopicServer.drain({ over: "10 seconds", delay: "4 seconds" })
+      const fiber = yield* Effect.forkChild(Effect.provideService(drain, WebSocketServer.WebSocketServer, one.server), {
+        startImmediately: true
+      })
+      for (let second = 1; second <= 5; second++) {
+        yield* two.log.append("room", String(second))
+        for (let turn = 0; turn < 10; turn++) {
+          yield* settle
+          yield* TestClock.adjust("100 millis")
+        }
+      }
+      // Half of the time, half of the connections; and those that are gone do not come back all at once.
+      assert.approximately(yield* count, 25, 2)
+      assert.isBelow((yield* two.server.connections).length, 25)
+      for (let turn = 0; turn < 120; turn++) {
+        yield* settle
+        yield* TestClock.adjust("100 millis")
+      }
+      yield* finish(Fiber.join(fiber))
+      assert.lengthOf(yield* two.server.connections, 50)
+      yield* two.log.append("room", "6")
+      yield* settle
+      for (const items of got) assert.deepStrictEqual(items, numbers(1, 6))
+    })
+  )
+
   test(
     "answers nonsense and goes on",
     Effect.gen(function* () {

@@ -6,16 +6,18 @@ import type { ClientOptions } from "@effect-ws/client/Client"
 import * as Reconnect from "@effect-ws/client/Reconnect"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Argument from "@effect-ws/protocol/Argument"
+import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -109,7 +111,11 @@ export class TopicConnection<E> implements TopicClient<E> {
       const client = yield* Reconnect.make<E, R, ES, RS>({
         ...reconnect,
         options: Effect.isEffect(connect) ? Effect.map(connect, withSubprotocol) : withSubprotocol(connect),
-        whenDisconnected: "fail"
+        whenDisconnected: "fail",
+        // A server that restarts spreads its clients over time.
+        schedule: Schedule.modifyDelay(options.schedule ?? Reconnect.defaultSchedule, ({ duration, input }) =>
+          Effect.succeed(Duration.max(duration, Duration.millis(restartDelayOf(input))))
+        ) as Schedule.Schedule<unknown, Reconnect.Failure<E>, ES, RS>
       })
       const topics = new TopicConnection<E | ES>(
         client,
@@ -447,6 +453,9 @@ export class TopicConnection<E> implements TopicClient<E> {
     this.subscriptions.clear()
   }
 }
+
+const restartDelayOf = (failure: unknown): number =>
+  CloseError.isCloseError(failure) ? TopicProtocol.restartDelay(failure.code, failure.reason) : 0
 
 const unanswered = ({ firstSent, message }: Pending, detail: string): LogUnavailable | OutcomeUnknown =>
   firstSent === undefined || message._tag === "History"

@@ -42,6 +42,7 @@ export class TopicSession<R> {
   private readonly settings: SessionSettings<R>
   private readonly scope: Scope.Closeable
   private readonly subscriptions = new Map<string, Subscription>()
+  private revoked = Latch.makeUnsafe(false)
 
   private constructor(
     connection: Connection,
@@ -61,6 +62,23 @@ export class TopicSession<R> {
     settings: SessionSettings<R>
   ): Effect.Effect<TopicSession<R>> {
     return Effect.map(Scope.make(), (scope) => new TopicSession(connection, log, settings, scope))
+  }
+
+  /** The scope of the ids of this connection. */
+  get publisher(): string {
+    return this.settings.publisher(this.connection)
+  }
+
+  /** Asks for the right to each subscription again, now. */
+  reauthorize(): void {
+    const { revoked } = this
+    this.revoked = Latch.makeUnsafe(false)
+    revoked.openUnsafe()
+  }
+
+  /** Closes the connection with 1008. */
+  disconnect(reason: string): Effect.Effect<void> {
+    return Effect.ignore(this.connection.close(1008, reason))
   }
 
   /** Ends all subscriptions. */
@@ -150,7 +168,7 @@ export class TopicSession<R> {
   private publish(message: Request<"Publish">): Sent<R> {
     const { data, id, ref, topic } = message
     const append = Effect.flatMap(this.allow("Publish", topic), () =>
-      this.log.append(topic, data, { id, publisher: this.settings.publisher(this.connection) })
+      this.log.append(topic, data, { id, publisher: this.publisher })
     )
     return this.answered(message, append, ({ isDuplicate, position }) =>
       this.send({ _tag: "Published", ref, position, isDuplicate })
@@ -222,8 +240,11 @@ export class TopicSession<R> {
 
   /** Asks again whenever the decision runs out, and ends when it was denied and the client told. */
   private renew(topic: string, lease: Duration.Duration): Sent<R> {
-    if (!Duration.isFinite(lease)) return Effect.never
-    return Effect.flatMap(Effect.andThen(Effect.sleep(lease), Effect.result(this.allow("Subscribe", topic))), (again) =>
+    const end = Effect.suspend(() => {
+      const { revoked } = this
+      return Duration.isFinite(lease) ? Effect.raceFirst(Effect.sleep(lease), revoked.await) : revoked.await
+    })
+    return Effect.flatMap(Effect.andThen(end, Effect.result(this.allow("Subscribe", topic))), (again) =>
       Result.isSuccess(again)
         ? this.renew(topic, again.success)
         : Effect.andThen(

@@ -36,7 +36,7 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
     TopicServer.make({ authorize: TopicServer.allowAll, ...options.topics }),
     TopicLog.TopicLog,
     log
-  )
+  ).pipe(Scope.provide(scope))
   const server = yield* WebSocketServer.make(handlers, {
     subprotocols: [TopicProtocol.subprotocol],
     drainTimeout: 0
