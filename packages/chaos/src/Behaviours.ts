@@ -66,15 +66,16 @@ const converse: Behaviour = async (target, random) => {
   await closeNormally(peer)
 }
 
-// More than the system's buffers hold, at a rate at which it takes four times as long as keepalive allows for silence. The
-// peer answers pings, which it finds behind what it has not read yet.
+// More than the system's buffers hold, at a rate at which it takes twice as long as keepalive allows for silence. The peer
+// answers pings, which it finds behind what it has not read yet. The system reports room in steps of 1.5 MB on loopback, so
+// a much slower peer would look stalled.
 const readSlowly: Behaviour = async (target) => {
   const peer = await RawPeer.open(target)
   const sent = Buffer.alloc(1_000_000, 0x7a)
-  const count = 12
+  const count = 16
   for (let at = 0; at < count; at++) peer.write(frame(BINARY, sent))
   for (let at = 0; at < count; at++) {
-    await expectEcho(peer, sent, 1500).catch((error: Error) => {
+    await expectEcho(peer, sent, 1000).catch((error: Error) => {
       throw new Error(`after ${at} of ${count} echoes: ${error.message}`)
     })
   }

@@ -29,8 +29,8 @@ const chaos = Command.make(
       Flag.withDescription("what the peers choose from; the same seed makes the same choices (default: 1)")
     ),
     peers: Flag.Int("peers").pipe(
-      Flag.withDefault(100),
-      Flag.withDescription("how many peers attack at once (default: 100)")
+      Flag.withDefault(60),
+      Flag.withDescription("how many peers attack at once (default: 60)")
     )
   },
   Effect.fnUntraced(function* ({ peers, seconds, seed }) {

@@ -26,13 +26,13 @@ const [server, transport, ...flags] = process.argv.slice(2)
 
 const options: WebSocketServer.ServerOptions = {
   origins: "any",
-  handshakeTimeout: "2 seconds",
+  handshakeTimeout: "5 seconds",
   maxMessageSize: 1024 * 1024,
   maxBufferedBytes: 2 * 1024 * 1024,
-  messageTimeout: "5 seconds",
-  keepalive: { interval: "2 seconds", timeout: "2 seconds" },
-  closeTimeout: "1 second",
-  maxCloseTime: "10 seconds",
+  messageTimeout: "8 seconds",
+  keepalive: { interval: "4 seconds", timeout: "4 seconds" },
+  closeTimeout: "2 seconds",
+  maxCloseTime: "20 seconds",
   handlerTimeoutAfterClose: "2 seconds",
   drainTimeout: "1 second"
 }
@@ -63,7 +63,7 @@ const Transport =
   transport === "tls"
     ? Layer.unwrap(
         Effect.map(Effect.promise(identity), (pair) =>
-          Tls.layerServer({ port: 0, ...pair, handshakeTimeout: "2 seconds" })
+          Tls.layerServer({ port: 0, ...pair, handshakeTimeout: "5 seconds" })
         )
       )
     : Tcp.layerServer({ port: 0 })
