@@ -86,6 +86,26 @@ describe("over Redis", () => {
     })
   )
 
+  testWithRedis("G1: with waitReplicas an append that no replica has is no success, and its retry is safe", () =>
+    Effect.gen(function* () {
+      const server = yield* RedisServer.start("--repl-diskless-sync-delay", "0")
+      const replica = yield* RedisServer.start("--replicaof", "127.0.0.1", String(server.port))
+      const node = yield* makeNode(server.url, { waitReplicas: 1 })
+      const publish = (data: string) => Effect.exit(node.append("room", ...append(data, data)))
+      // The replica has to be in step first.
+      let exit = yield* publish("1")
+      while (Exit.isFailure(exit)) exit = yield* publish("1")
+      yield* replica.signal("SIGSTOP")
+      const error = yield* Effect.flip(node.append("room", ...append("2", "2")))
+      assert.strictEqual(error._tag, "OutcomeUnknown")
+      yield* replica.signal("SIGCONT")
+      exit = yield* publish("2")
+      while (Exit.isFailure(exit)) exit = yield* publish("2")
+      assert.isTrue(exit.value.isDuplicate)
+      assert.strictEqual((yield* node.head("room")).offset, 2)
+    })
+  )
+
   testWithRedis("G3: one evicted stream is a log that was made anew, and nothing happens to the others", () =>
     Effect.gen(function* () {
       const server = yield* RedisServer.start()
