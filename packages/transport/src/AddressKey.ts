@@ -1,14 +1,14 @@
 /**
- * Whom a limit per remote address counts together. One IPv4 address is one peer. An IPv6 host has a whole /64 to choose
- * addresses from (RFC 4291 2.5.1), so one /64 is one peer.
+ * The key of limits per remote address. Each IPv4 address is one peer. An IPv6 host can choose any address of its /64
+ * (RFC 4291 2.5.1), so each /64 is one peer.
  *
  * @since 0.1.0
  */
 import * as NetAddress from "effect/net/NetAddress"
 
 /**
- * Returns the key under which limits per remote address count a peer, or `undefined` for a peer that has no address of
- * its own: one on a Unix socket, or one that the transport does not know.
+ * Returns the key under which limits per remote address count a peer. Returns `undefined` for a peer without an address
+ * of its own: a peer on a Unix socket, or one that the transport does not know.
  *
  * **Details**
  *

@@ -1,7 +1,6 @@
 /**
- * A client has to open sockets to addresses that it only learns at run time: from a URL, a redirect, a proxy setting.
- * `Dialer` is the service that does it, so that a program (or a test) chooses the network by a Layer: TCP, TLS, Unix
- * sockets, or memory.
+ * The service that opens sockets to addresses known only at run time: from a URL, a redirect, a proxy setting. A
+ * program or a test chooses the network by a Layer: TCP, TLS, Unix sockets or memory.
  *
  * @since 0.1.0
  */
@@ -12,8 +11,8 @@ import * as NetAddress from "effect/net/NetAddress"
 import type * as Socket from "effect/socket/Socket"
 
 /**
- * Where to dial: a host and port, a path (of a Unix socket, or a name of the memory network), or the `address` of a
- * `SocketServer`.
+ * The address to dial: a host and port, a path (of a Unix socket, or a name in the memory network), or the `address` of
+ * a `SocketServer`.
  *
  * @category models
  * @since 0.1.0
@@ -31,8 +30,8 @@ export type DialAddress =
  */
 export interface DialOptions {
   /**
-   * How long connecting (with TLS: up to the end of its handshake) may take. Infinity is for
-   * who bounds it otherwise. Default: the Layer's, 10 seconds.
+   * Maximum time to connect, with TLS until the end of its handshake. Infinity: no limit. Default: that of the Layer,
+   * 10 seconds.
    */
   readonly connectTimeout?: Duration.Input | undefined
 }
@@ -42,13 +41,13 @@ export interface DialOptions {
  *
  * **Details**
  *
- * `dial` itself does nothing on the network: acquiring the socket's `reader` connects, and fails with a `SocketOpenError`
- * that names the address; closing that Scope disconnects. Each acquisition is a new connection.
+ * `dial` itself does nothing on the network. Acquiring the socket's `reader` connects, and fails with a
+ * `SocketOpenError` that names the address. Closing that Scope disconnects. Each acquisition is a new connection.
  *
  * **Gotchas**
  *
- * Acquire the `reader` first: a `writer` acquired while connected is bound to that connection and can push; one acquired
- * before waits for a connection at each write and cannot.
+ * Acquire `reader` first. A `writer` acquired while connected is bound to that connection and implements `PushWriter`.
+ * A `writer` acquired earlier waits for a connection at each write, and does not.
  *
  * @category services
  * @since 0.1.0
@@ -61,24 +60,24 @@ export class Dialer extends Context.Service<
 >()("@effect-ws/transport/Dialer") {}
 
 /**
- * Renders an address for messages: `host:port`, or the path.
+ * Formats an address for messages: `host:port`, or the path.
  *
  * @category rendering
  * @since 0.1.0
  */
 export const formatAddress = (address: DialAddress): string => {
-  // The name of an abstract socket begins with NUL, which Linux's own tools show as "@".
+  // The name of an abstract socket starts with NUL, which Linux tools show as "@".
   if ("path" in address) return address.path.startsWith("\0") ? `@${address.path.slice(1)}` : address.path
   const { host, port } = hostPort(address)
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /**
- * Returns the name by which TLS knows a host, for SNI and for the check of its certificate.
+ * Returns the host name for TLS: the SNI name, which the certificate has to match.
  *
  * **Details**
  *
- * The dot at the end of an absolute name, as in `example.com.`, is for DNS alone. RFC 6066 3: "The hostname is represented
+ * The trailing dot of an absolute name, as in `example.com.`, is for DNS only. RFC 6066 3: "The hostname is represented
  * as a byte string using ASCII encoding without a trailing dot."
  *
  * @category accessors
@@ -87,7 +86,7 @@ export const formatAddress = (address: DialAddress): string => {
 export const serverName = (host: string): string => (host.endsWith(".") ? host.slice(0, -1) : host)
 
 /**
- * Gives the host and port to connect to, for an address that is not a path.
+ * Returns the host and port of an address that is not a path.
  *
  * @category accessors
  * @since 0.1.0

@@ -1,10 +1,10 @@
 /**
- * A bad network as a Layer around a good one: late, narrow, chopped into odd pieces, stalling, resetting, or silently
- * gone. For tests of everything that sits on a socket. Nothing is random but for a seed, and all time is Effect's, so
- * that `TestClock` drives it; without latency, bandwidth or stalls it asks no clock at all.
+ * Layers that inject network faults into another transport: latency, low bandwidth, odd chunk sizes, stalls, resets and
+ * black holes. For tests of everything that uses a socket. All randomness comes from a seed, and all time from Effect's
+ * Clock, so that `TestClock` controls it. Without latency, bandwidth or stalls, no clock is used.
  *
- * Bytes are copied when they are written, and held in a bounded pipe while they are on their way. TLS cannot be started
- * on a faulty socket: make a TLS transport faulty instead.
+ * Bytes are copied on write and held in a bounded pipe. A faulty socket cannot be upgraded to TLS: inject faults into a
+ * TLS transport instead.
  *
  * @since 0.1.0
  */
@@ -28,51 +28,54 @@ import { PushSocketServer } from "./PushSocketServer.ts"
 import { limit, millis } from "./internal/options.ts"
 
 /**
- * What is wrong with one direction of a connection. Each default is: nothing.
+ * Faults of one direction of a connection. Default of each: none.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Faults {
-  /** How long each byte is on its way. Bytes in flight do not wait for each other. */
+  /** Delay of each byte. Bytes in flight do not wait for each other. */
   readonly latency?: Duration.Input | undefined
-  /** How much longer it may take, chosen anew for each chunk; bytes keep their order. */
+  /** Maximum additional delay, drawn for each chunk; bytes keep their order. */
   readonly jitter?: Duration.Input | undefined
-  /** How many bytes pass in a second. */
+  /** Bytes per second. */
   readonly bandwidth?: number | undefined
-  /** How large the pieces are that chunks are cut into: so many bytes at most, or between two sizes. */
+  /** Size of the pieces that chunks are cut into: a maximum, or a range from which each size is drawn. */
   readonly chunkSize?: number | readonly [min: number, max: number] | undefined
-  /** Stops once, after so many bytes, for a while. */
+  /** Pauses once, for `duration`, after this many bytes. */
   readonly stall?: { readonly after: number; readonly duration: Duration.Input } | undefined
-  /** Resets the connection after so many bytes: this end reads ECONNRESET, the other sees what its network shows. */
+  /**
+   * Resets the connection after this many bytes: this end reads ECONNRESET, the other end sees what its transport
+   * reports.
+   */
   readonly resetAfter?: number | undefined
   /**
-   * Passes nothing after so many bytes, no end and no reset either, as when a cable is cut: what is written waits, and
-   * what is awaited never comes.
+   * Passes nothing after this many bytes, neither data nor an end or a reset, as after a cut cable: writes wait, and
+   * reads get nothing.
    */
   readonly blackholeAfter?: number | undefined
 }
 
 /**
- * What is wrong with a connection, as the faulty end sees it.
+ * Faults of a connection, as the faulty end sees them.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Faults of both directions; those of a direction are laid over them. */
+  /** Faults of both directions; those of one direction override them. */
   readonly both?: Faults | undefined
-  /** Faults of what this end reads. */
+  /** Faults of the bytes that this end reads. */
   readonly inbound?: Faults | undefined
-  /** Faults of what this end writes. */
+  /** Faults of the bytes that this end writes. */
   readonly outbound?: Faults | undefined
-  /** While it is closed nothing passes in either direction: for tests that break and mend the network. Default: open. */
+  /** Latch that blocks both directions while it is closed, for tests that interrupt the network. Default: open. */
   readonly gate?: Latch.Latch | undefined
-  /** What sizes and jitter are drawn from; each connection of a Layer draws its own. Default: 1. */
+  /** Seed of sizes and jitter; each connection of a Layer derives its own. Default: 1. */
   readonly seed?: number | undefined
-  /** How many written bytes may be on their way before writers wait. Default: 65536. */
+  /** Maximum bytes in flight before writers wait. Default: 65536. */
   readonly pipeSize?: number | undefined
-  /** How long a closed socket may take to pass on what was written before it is destroyed. Default: 2 seconds. */
+  /** Maximum time that a closed socket may take to pass on pending bytes before it is destroyed. Default: 2 seconds. */
   readonly lingerTimeout?: Duration.Input | undefined
 }
 
@@ -85,12 +88,12 @@ export interface Options {
 export type OptionsFor = Options | ((connection: number) => Options)
 
 /**
- * Makes a socket faulty.
+ * Injects faults into a socket.
  *
  * **Details**
  *
- * Any Effect `Socket` will do; what comes out can push. The lines start when the `reader` is acquired, and are served by
- * a fiber of their own until the connection has ended.
+ * Any Effect `Socket` works; the result implements the contract of `Push`. The pipes start when `reader` is acquired,
+ * and one fiber runs them until the connection has ended.
  *
  * @category constructors
  * @since 0.1.0
@@ -99,7 +102,7 @@ export const make = (socket: Socket.Socket, options: Options): Socket.Socket =>
   makeDialed(connect(socket, () => options))
 
 /**
- * Makes a dialer's connections faulty.
+ * Injects faults into the connections of a dialer.
  *
  * @category layers
  * @since 0.1.0
@@ -117,7 +120,7 @@ export const layerDialer = (options: OptionsFor): Layer.Layer<Dialer, never, Dia
   )
 
 /**
- * Makes a server's connections faulty.
+ * Injects faults into the connections of a server.
  *
  * @category layers
  * @since 0.1.0
@@ -146,12 +149,12 @@ export const layerServer = (
   )
 
 /**
- * Makes both ends of a transport faulty, each by itself: bytes from one to the other pass through the faults of both.
+ * Injects faults into both ends of a transport. Bytes pass through the faults of both ends.
  *
  * **Example** (A transport that delivers byte by byte)
  *
  * ```ts skip-type-checking
- * Faulty.layer({ both: { chunkSize: 1 } }).pipe(Layer.provide(Memory.layer({ port: 8000 })))
+ * FaultInjection.layer({ both: { chunkSize: 1 } }).pipe(Layer.provide(Memory.layer({ port: 8000 })))
  * ```
  *
  * @category layers
@@ -198,7 +201,7 @@ const connect = (
 ): Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope> =>
   Effect.gen(function* () {
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
-    // The lines may be busy when the reader's Scope closes: what they run over has a Scope of its own.
+    // The pipes may still carry bytes when the reader's Scope closes, so the inner socket has a Scope of its own.
     const scope = Scope.makeUnsafe()
     const close = (): void => void runFork(Scope.close(scope, Exit.void))
     let release = close

@@ -1,11 +1,12 @@
 /**
- * WebSockets on a port that belongs to an HTTP server of Node. Its `upgrade` events become an Effect `SocketServer`, and
- * our `PushSocketServer`, so whatever accepts connections from a port accepts them from here too. A socket comes with the
- * request that Node has read; the handshake is then the same as everywhere: same checks, same answers.
+ * WebSockets on the port of a Node HTTP server. Its `upgrade` events become an Effect `SocketServer` and a
+ * `PushSocketServer`, so a WebSocket server runs on them as on a port. Node has already read the request of such a
+ * socket; the handshake then makes the same checks and sends the same responses as elsewhere.
  *
- * The HTTP server stays its owner's. Nothing here listens, closes it, or touches a request that is no upgrade.
+ * The HTTP server belongs to the caller. This module does not listen, does not close it, and ignores requests without
+ * an upgrade.
  *
- * For a WebSocket that is a route of Effect's `HttpRouter` see `WebSocketRoute` of the server package.
+ * For a WebSocket on a route of Effect's `HttpRouter`, see `WebSocketRoute` of the server package.
  *
  * @since 0.1.0
  */
@@ -41,56 +42,58 @@ import type { PushSocketServer } from "./PushSocketServer.ts"
 export type HttpServer = Http.Server | Https.Server | Http2.Http2SecureServer | Http2.Http2Server
 
 /**
- * What holds for each socket that was upgraded.
+ * Options of each upgraded socket.
  *
  * @category models
  * @since 0.1.0
  */
 export interface UpgradeOptions extends NodeDuplexOptions {
-  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
+  /** Whether small writes are sent at once (TCP_NODELAY). Default: true. */
   readonly noDelay?: boolean | undefined
 }
 
 /**
- * Options of a server over the upgrades of an HTTP server.
+ * Options of a server on the upgrades of an HTTP server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ServerOptions extends UpgradeOptions {
-  /** The paths whose upgrades are taken, compared exactly and without the query. Default: every path. */
+  /** Paths whose upgrades the server accepts, compared exactly and without the query. Default: every path. */
   readonly paths?: ReadonlyArray<string> | undefined
-  /** Says of a request for a WebSocket, at one of the paths, whether it is taken. Where it throws, that is logged and the
-   * client gets 500. Default: it is. */
+  /**
+   * Whether the server accepts a WebSocket request on one of the paths. A filter that throws is logged, and the client
+   * gets 500. Default: true.
+   */
   readonly filter?: ((request: Http.IncomingMessage | Http2.Http2ServerRequest) => boolean) | undefined
-  /** How many upgrades wait for `run` or `accept`; what comes above that gets 503. Default: 1024. */
+  /** Maximum upgrades that wait for `run` or `accept`; more get 503. Default: 1024. */
   readonly maxPending?: number | undefined
 }
 
 /**
- * Takes the requests for WebSockets that an HTTP server receives.
+ * Accepts the WebSocket requests of an HTTP server.
  *
  * **Details**
  *
- * Several of these Layers may share a server, each with paths of its own: the first that wants a request takes it. What
- * none of them wants is left to the server's other `upgrade` listeners. Where there are none it is answered: 404, and an
- * upgrade that is not to WebSocket, such as the `h2c` that curl offers with `--http2`, is an ordinary request.
+ * Several of these Layers may share a server, each with its own paths; the first that accepts a request gets it. Other
+ * requests go to the server's other `upgrade` listeners. Without such a listener they get 404, and an upgrade to
+ * another protocol, such as the `h2c` that `curl --http2` offers, is an ordinary request.
  *
  * Of an HTTP/2 server it also takes extended CONNECTs (RFC 8441), and lets it announce that to sessions that begin from
  * then on. The server needs a `request` listener, as `createSecureServer(options, onRequest)` gives it one. A `connect`
  * listener of the program has to leave those with `:protocol` `websocket` alone.
  *
- * The Layer is built when the server listens, since that is when its address is known; upgrades that arrive earlier than
- * `run` or `accept` wait. Closing its Scope takes the listener off the server. Sockets over TLS tell so by `peerInfo`.
+ * The Layer is built once the server listens, since only then its address is known; earlier upgrades wait for `run` or
+ * `accept`. Closing its Scope removes the listener from the server. `peerInfo` reports whether a socket uses TLS.
  *
  * **Gotchas**
  *
- * A request with a body that offers another upgrade gets 426, since with an `upgrade` listener Node does not read its
- * body. `createServer({ shouldUpgradeCallback: HttpUpgrade.isWebSocketUpgrade })` makes it an ordinary request (Node 24.9
- * and later).
+ * A request with a body that offers another upgrade gets 426, because Node does not read its body while there is an
+ * `upgrade` listener. `createServer({ shouldUpgradeCallback: HttpUpgrade.isWebSocketUpgrade })` makes it an ordinary
+ * request (Node 24.9 and later).
  *
- * Another listener that answers every upgrade, as Effect's `HttpServer` and `ws` without `noServer` do, answers those
- * taken here as well.
+ * Another listener that answers every upgrade, such as Effect's `HttpServer` or `ws` without `noServer`, also answers
+ * the upgrades of this Layer.
  *
  * **Example** (on the port of a `node:http` server)
  *
@@ -145,14 +148,15 @@ export const layerServer = (
   )
 
 /**
- * Makes a socket of an `upgrade` event, for those who listen to it themselves.
+ * Makes a socket from an `upgrade` event, for callers that listen to the event themselves.
  *
  * **Details**
  *
- * `early` is the event's third argument: what came behind the request. `services` are what the handshake's decision and
- * the program find in their context beside what their server has. `onAnswering` runs right before the answer is written.
- * `onAnswer` hears, once, with which status the request was answered, or `undefined` when the socket closes before it is.
- * `localAddress` is for servers on a Unix socket, whose connections do not know it. Call it inside of the event: from then
+ * `early` is the event's third argument: the bytes after the request. `services` are added to the context of the
+ * handshake's decision and of the handler. `onAnswering` runs right before the response is written. `onAnswer` gets the
+ * response's status once, or `undefined` when the socket closes without a response. `localAddress` is for a server on a
+ * Unix socket, whose connections do not know it. Call this inside the event: afterwards the socket handles errors of
+ * the stream, such as a reset.
  * on an error of the stream, such as a reset, is the socket's.
  *
  * @category constructors
@@ -170,14 +174,14 @@ export const fromUpgrade = (
   } = {}
 ): PushSocket => {
   if (stream instanceof Net.Socket) {
-    // Timeouts of the HTTP server would end a quiet connection.
+    // A timeout of the HTTP server would end an idle WebSocket.
     stream.setTimeout(0)
     stream.setNoDelay(options.noDelay ?? true)
   }
   const { early = new Uint8Array(0), onAnswer, onAnswering, services = Context.empty() } = options
   const settings = { ...duplexSettings(options, true), localAddress: options.localAddress }
   const duplex = new UpgradedDuplex({ request, stream, early, services, onAnswer, onAnswering }, settings)
-  // A response to an earlier request of the same client is still to come: ours would pass for it.
+  // The response to an earlier request of this client is pending; the client would take ours for it.
   if (isBusy(stream)) duplex.destroy()
   return duplex
 }
@@ -203,8 +207,8 @@ export const fromConnect = (
   )
 
 /**
- * Gives the stream of a request that is not answered yet back to the HTTP server, which answers in our place. The socket
- * that {@link fromUpgrade} made of it is closed then. Does nothing when the request is answered, or for another socket.
+ * Returns the stream of an unanswered request to the HTTP server, which then sends the response. The socket that {@link
+ * fromUpgrade} made closes. Does nothing for an answered request or another kind of socket.
  *
  * @category destructors
  * @since 0.1.0
@@ -214,12 +218,12 @@ export const giveBack = (socket: PushSocket): void => {
 }
 
 /**
- * Makes both services over sockets that somebody else obtains and offers.
+ * Makes both services from sockets that the caller offers.
  *
  * **Details**
  *
- * What nobody takes is kept up to `maxPending` (default 1024), and beyond that answered with 503. Closing the Scope ends
- * the taking; what is offered afterwards gets 503 as well.
+ * Sockets wait for `run` or `accept`, up to `maxPending` (default: 1024); more get 503. Closing the Scope stops
+ * accepting, and later offers get 503 too.
  *
  * @category constructors
  * @since 0.1.0
@@ -252,7 +256,7 @@ export const makeFromSockets = (
   })
 
 /**
- * Gives the head of a request as Node has read it: fields in their order, repeated ones repeated.
+ * Returns the head of a request as Node read it: header fields in order, with repetitions.
  *
  * @category accessors
  * @since 0.1.0
@@ -260,7 +264,7 @@ export const makeFromSockets = (
 export const headOf: (request: Http.IncomingMessage) => RequestHead = requestHead
 
 /**
- * Tests whether a request asks for a WebSocket.
+ * Tests whether a request asks for an upgrade to WebSocket.
  *
  * @category guards
  * @since 0.1.0
@@ -270,12 +274,13 @@ export const isWebSocketUpgrade: (request: Http.IncomingMessage) => boolean = Up
 const kept = new WeakMap<Http.IncomingMessage, Uint8Array>()
 
 /**
- * Keeps what clients send behind a request to upgrade, for whoever is not told of it, and gives the server back.
+ * Keeps the bytes that clients send after an upgrade request, for code that does not get the `upgrade` event. Returns
+ * the server.
  *
  * **Details**
  *
- * Node tells the listeners of `upgrade` alone of these bytes. Only a client that does not wait for the answer sends
- * any, against RFC 6455 4.1. Call it before anything else listens to `upgrade`.
+ * Node passes these bytes to `upgrade` listeners only. Only a client that does not wait for the response sends any, in
+ * violation of RFC 6455 4.1. Call this before any other `upgrade` listener is added.
  *
  * @category combinators
  * @since 0.1.0
@@ -289,7 +294,7 @@ export const keepUpgradeHead = <Server extends Net.Server>(server: Server): Serv
 }
 
 /**
- * Gives what a client sent behind a request, where {@link keepUpgradeHead} was told to keep it.
+ * Returns the bytes that a client sent after an upgrade request, if {@link keepUpgradeHead} kept them.
  *
  * @category accessors
  * @since 0.1.0
@@ -300,7 +305,7 @@ const makeAcceptor = (maxPending = defaultMaxPending): Acceptor => new Acceptor(
 
 const refuse = (socket: PushSocket): void =>
   socket instanceof UpgradedDuplex
-    ? Upgrades.respond(socket, "503 Service Unavailable", "nobody accepts connections here")
+    ? Upgrades.respond(socket, "503 Service Unavailable", "this server does not accept connections")
     : socket instanceof Http2RequestDuplex
       ? socket.answer(503, "nobody accepts connections here")
       : socket.writerUnsafe.destroy()
@@ -311,11 +316,11 @@ const pathOf = (request: Http.IncomingMessage | Http2.Http2ServerRequest): strin
   return (question < 0 ? target : target.slice(0, question)) || "/"
 }
 
-// Node drops the fields beyond its limit without a word, and with them what may not come twice.
+// Node silently drops header fields beyond its limit, and with them duplicates that we have to reject.
 const isCut = (request: Http.IncomingMessage, server: HttpServer): boolean =>
   request.rawHeaders.length >= 2 * (("maxHeadersCount" in server && server.maxHeadersCount) || 2000)
 
-/** Not documented, but as old as Node's HTTP, and the only place where it says what it is writing to a socket. */
+/** Undocumented, but stable in Node: the only place that shows which response is being written to a socket. */
 const isBusy = (stream: Duplex): boolean =>
   "_httpMessage" in stream && stream._httpMessage !== null && stream._httpMessage !== undefined
 

@@ -1,9 +1,9 @@
 /**
- * Listening sockets that were open before the process was: systemd's socket activation, and every supervisor that speaks
- * its protocol. Whoever holds the socket decides when the service behind it starts and restarts, and those who connect
- * meanwhile wait in its queue.
+ * Listening sockets that a supervisor opened before this process started: systemd's socket activation and compatible
+ * supervisors. The supervisor starts and restarts the service, and connections that arrive meanwhile wait in the
+ * socket's queue.
  *
- * This reads the protocol (`sd_listen_fds(3)`) from the environment, and gives the descriptors for `Tcp.layerServer`,
+ * Reads the protocol (`sd_listen_fds(3)`) from the environment. The descriptors are for `Tcp.layerServer`,
  * `Tls.layerServer` and `Unix.layerServer`.
  *
  * @since 0.1.0
@@ -12,20 +12,20 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /**
- * A listening socket that this process was given.
+ * A listening socket passed to this process.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ListenDescriptor {
-  /** The number of the descriptor. */
+  /** Number of the descriptor. */
   readonly fd: number
-  /** What the supervisor calls it: `FileDescriptorName=` of a systemd socket. Default: "unknown", as systemd has it. */
+  /** Name given by the supervisor: `FileDescriptorName=` of a systemd socket. Default: "unknown", as in systemd. */
   readonly name: string
 }
 
 /**
- * The environment says that there are descriptors, and cannot be understood.
+ * Reports environment variables that announce descriptors and are invalid.
  *
  * @category errors
  * @since 0.1.0
@@ -34,7 +34,7 @@ export class ListenDescriptorsError extends Schema.TaggedError<ListenDescriptors
   "@effect-ws/transport/ListenDescriptorsError"
 )("ListenDescriptorsError", { variable: Schema.String, found: Schema.String, expected: Schema.String }) {
   override get message(): string {
-    return `the environment variable ${this.variable} is ${JSON.stringify(this.found)}, expected ${this.expected}`
+    return `environment variable ${this.variable} is ${JSON.stringify(this.found)}, expected ${this.expected}`
   }
 }
 
@@ -42,12 +42,12 @@ export class ListenDescriptorsError extends Schema.TaggedError<ListenDescriptors
 const FIRST = 3
 
 /**
- * The listening sockets that a supervisor handed to this process, in its order. None where it handed none over, or where
- * they were meant for another process: `LISTEN_PID` names whom they are for, so that children do not take them too.
+ * Returns the listening sockets that a supervisor passed to this process, in order. Returns none when there are none,
+ * or when `LISTEN_PID` names another process, so that child processes do not use them too.
  *
  * **Gotchas**
  *
- * A wrapper such as `npx` that does not replace itself is the process that systemd means: start `node` itself.
+ * With a wrapper such as `npx`, `LISTEN_PID` names the wrapper: start `node` itself.
  *
  * **Example** (A server behind a systemd socket, or on its own port without one)
  *
@@ -67,7 +67,7 @@ export const inherited: Effect.Effect<ReadonlyArray<ListenDescriptor>, ListenDes
 )
 
 /**
- * Reads descriptors from an environment, for the process of the number `pid`.
+ * Reads the descriptors from an environment, for the process `pid`.
  *
  * @category decoding
  * @since 0.1.0
@@ -78,18 +78,18 @@ export const parse = (
 ): Effect.Effect<ReadonlyArray<ListenDescriptor>, ListenDescriptorsError> => {
   const { LISTEN_FDNAMES: names, LISTEN_FDS: count, LISTEN_PID: owner } = env
   if (count === undefined || owner === undefined) return Effect.succeed([])
-  if (!isNumber(owner)) return wrong("LISTEN_PID", owner, "the number of a process")
+  if (!isNumber(owner)) return wrong("LISTEN_PID", owner, "a process id")
   if (Number(owner) !== pid) return Effect.succeed([])
   if (!isNumber(count)) return wrong("LISTEN_FDS", count, "a number of descriptors")
   const length = Number(count)
   const given = names === undefined ? [] : names.split(":")
   if (names !== undefined && given.length !== length) {
-    return wrong("LISTEN_FDNAMES", names, `${length} names with colons between them`)
+    return wrong("LISTEN_FDNAMES", names, `${length} names separated by colons`)
   }
   return Effect.succeed(Array.from({ length }, (_, at) => ({ fd: FIRST + at, name: given[at] ?? "unknown" })))
 }
 
-// No process has more descriptors than this; a larger number would be an attempt at our memory.
+// No process has more descriptors than this; a larger number could exhaust memory.
 const isNumber = (text: string): boolean => /^(?:0|[1-9]\d{0,6})$/.test(text)
 
 const wrong = (variable: string, found: string, expected: string): Effect.Effect<never, ListenDescriptorsError> =>

@@ -1,10 +1,10 @@
 /**
- * A network inside the process: servers listen by port or name, dialers find them in a Map, and bytes travel through
- * bounded pipes. For tests, which it makes exact and fast, and for parts of one process that speak WebSocket to each
- * other. There is no clock in it: bytes arrive in later microtasks, in the order in which they were written, so that a
- * program runs the same way each time, under `TestClock` too.
+ * An in-memory network: servers listen on a port or a name, dialers look them up in a Map, and bytes travel through
+ * bounded pipes. It makes tests fast and deterministic, and lets parts of one process speak WebSocket to each other. It
+ * uses no clock: bytes arrive in later microtasks in the order of the writes, so a program runs the same way each time,
+ * under `TestClock` too.
  *
- * Bytes are copied when they are written. It knows half-close and reset, but no TLS.
+ * Bytes are copied on write. Half-close and reset are supported, TLS is not.
  *
  * @since 0.1.0
  */
@@ -26,20 +26,20 @@ import type { PushSocketServer } from "./PushSocketServer.ts"
 import { limit } from "./internal/options.ts"
 
 /**
- * Where a server of the memory network listens: a port, on one host name or on all of them, or a name.
+ * The address of a server in the memory network: a port, on one or all host names, or a name.
  *
  * @category models
  * @since 0.1.0
  */
 export type ListenAddress =
   | {
-      /** The port; 0 takes the next free one from 49152 up. */
+      /** Port; 0 takes the next free one from 49152 up. */
       readonly port: number
-      /** The only host name that reaches the server, compared as it is written. Default: any host name does. */
+      /** Only host name that reaches the server, compared exactly. Default: any. */
       readonly host?: string | undefined
     }
   | {
-      /** Dialled as `{ path: name }`. */
+      /** Name, dialled as `{ path: name }`. */
       readonly name: string
     }
 
@@ -51,11 +51,11 @@ export type ListenAddress =
  */
 export interface NetworkOptions {
   /**
-   * How many bytes a pipe holds in each direction, as the kernel does for a real socket: what is written beyond that is
-   * pending, and writers wait. Default: 65536.
+   * Capacity in bytes of a pipe in each direction, like the buffer of a real socket; writes beyond it are pending, and
+   * writers wait. Default: 65536.
    */
   readonly pipeSize?: number | undefined
-  /** How many bytes are read ahead of `pull`, give or take one write. Default: 65536. */
+  /** Approximate bytes read ahead of `pull`: the last write may exceed it. Default: 65536. */
   readonly readAhead?: number | undefined
 }
 
@@ -66,12 +66,12 @@ export interface NetworkOptions {
  * @since 0.1.0
  */
 export type ServerOptions = ListenAddress & {
-  /** How many connections wait for `run` or `accept`; what comes above that is reset. Default: 1024. */
+  /** Maximum connections that wait for `run` or `accept`; more are reset. Default: 1024. */
   readonly maxPending?: number | undefined
 }
 
 /**
- * Holds the servers that listen, by address.
+ * The listening servers, by address.
  *
  * @category services
  * @since 0.1.0
@@ -141,11 +141,11 @@ export const makeNetwork = (options?: NetworkOptions): MemoryNetwork["Service"] 
         const listener = find(address)
         if (listener === undefined) {
           return Effect.fail(
-            openError(formatAddress(address), systemError("ECONNREFUSED", "connect", "nobody listens there"))
+            openError(formatAddress(address), systemError("ECONNREFUSED", "connect", "connection refused"))
           )
         }
         const [near, far] = makePair(settings, loopback(freePort()), listener.address)
-        // Not from within the dial: the taker may run a handler there and then.
+        // In a later microtask, because accepting may run a handler synchronously.
         scheduler.later(() => listener.acceptor.offer(far))
         return Effect.succeed(near)
       }),
@@ -165,12 +165,12 @@ export const layerNetwork = (options?: NetworkOptions): Layer.Layer<MemoryNetwor
   Layer.sync(MemoryNetwork, () => makeNetwork(options))
 
 /**
- * Listens in the memory network, as `Tcp.layerServer` does on a port.
+ * Listens in the memory network, as `Tcp.layerServer` listens on a port.
  *
  * **Details**
  *
  * An address in use fails with a `SocketServerError` that names it. `SocketServer.address` is 127.0.0.1 with the port,
- * or a path that is the name.
+ * or a Unix path with the name.
  *
  * @category layers
  * @since 0.1.0
@@ -185,7 +185,7 @@ export const layerServer = (
  *
  * **Details**
  *
- * Connecting is immediate, so `connectTimeout` means nothing here.
+ * Connecting takes no time, so `connectTimeout` has no effect.
  *
  * @category layers
  * @since 0.1.0
@@ -196,7 +196,7 @@ export const layerDialer: Layer.Layer<Dialer, never, MemoryNetwork> = Layer.effe
 )
 
 /**
- * Provides a server and a dialer over a network of their own: what `Tcp.layer` provides, without the system.
+ * Provides a server and a dialer on a network of their own: the in-memory counterpart of `Tcp.layer`.
  *
  * @category layers
  * @since 0.1.0

@@ -1,9 +1,9 @@
 /**
- * Monotonic time: what every duration is measured by. Effect's `currentTimeMillis` and `currentTimeNanos` are the wall
- * clock, which an operator or NTP may set back or forward, and are for dates alone.
+ * Monotonic time, which measures all durations. Effect's `currentTimeMillis` and `currentTimeNanos` are wall-clock
+ * time, which an operator or NTP may change; they are for dates only.
  *
- * The zero is arbitrary, so only differences mean something. Like all time of Effect it comes from the Clock of the
- * context, and stands still under `TestClock`.
+ * The zero is arbitrary, so only differences have a meaning. The time comes from the Clock of the context and stands
+ * still under `TestClock`.
  *
  * @since 0.1.0
  */

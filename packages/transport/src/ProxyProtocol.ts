@@ -1,10 +1,10 @@
 /**
- * The header of the PROXY protocol, versions 1 and 2: a proxy that forwards bytes sends it before them, to say between
- * which addresses the connection is for which it forwards. haproxy's `doc/proxy-protocol.txt` is the specification.
+ * The PROXY protocol header, versions 1 and 2. A proxy that forwards bytes sends it first, with the addresses of the
+ * connection that it forwards. The specification is haproxy's `doc/proxy-protocol.txt`.
  *
- * The parser is pure and strict: it takes bytes as they come, holds no more than one header, and refuses a connection at
- * the first byte that cannot belong to one. Nothing here knows whether the sender may be believed: servers take the header
- * only where `proxyProtocol` says so.
+ * The parser is pure and strict: it takes bytes in any chunks, buffers at most one header, and rejects a connection at
+ * the first byte that cannot belong to a header. It does not decide whether the sender is trusted: servers read the
+ * header only with the option `proxyProtocol`.
  *
  * @since 0.1.0
  */
@@ -15,30 +15,29 @@ import * as Schema from "effect/Schema"
 import { integer } from "./internal/options.ts"
 
 /**
- * How a server reads the header of the PROXY protocol.
+ * Options of a server that reads the PROXY protocol header.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ProxyProtocolOptions {
   /**
-   * The proxies whose header is believed: addresses, ranges such as `"10.0.0.0/8"`, and `"unix"` for all peers over Unix
-   * sockets. Connections from other addresses are dropped. Default: whoever connects is believed.
+   * Proxies whose header is trusted: addresses, ranges such as `"10.0.0.0/8"`, and `"unix"` for all peers on Unix
+   * sockets. Connections from other addresses are dropped. Default: all peers are trusted.
    */
   readonly trustedProxies?: ReadonlyArray<string> | undefined
   /**
-   * How long the header may take from the moment the connection was accepted; a connection without one by then is dropped.
-   * Default: 5 seconds.
+   * Maximum time for the header from the accept of the connection; then the connection is dropped. Default: 5 seconds.
    */
   readonly headerTimeout?: Duration.Input | undefined
   /**
-   * How many bytes the header may have, what is skipped included, and at least 107; longer ones are refused. Default: 4096.
+   * Maximum bytes of the header, ignored parts included, at least 107; longer ones are rejected. Default: 4096.
    */
   readonly maxHeaderBytes?: number | undefined
 }
 
 /**
- * A header that was read.
+ * A parsed header.
  *
  * @category models
  * @since 0.1.0
@@ -46,11 +45,11 @@ export interface ProxyProtocolOptions {
 export interface ProxyHeader {
   readonly version: 1 | 2
   /**
-   * Between which addresses the forwarded connection is; `undefined` where the proxy speaks for itself (`LOCAL`) or does
-   * not know (`UNKNOWN`, `UNSPEC`), so that those of the connection itself hold.
+   * Endpoints of the forwarded connection. `undefined` where the proxy speaks for itself (`LOCAL`) or does not know
+   * them (`UNKNOWN`, `UNSPEC`): then the addresses of the connection itself apply.
    */
   readonly endpoints: Endpoints | undefined
-  /** How many bytes the header had. */
+  /** Length of the header in bytes. */
   readonly length: number
 }
 
@@ -66,7 +65,7 @@ export interface Endpoints {
 }
 
 /**
- * Reports bytes that are no header of the PROXY protocol.
+ * Reports bytes that are not a PROXY protocol header.
  *
  * @category errors
  * @since 0.1.0
@@ -88,12 +87,12 @@ export class ProxyProtocolError extends Schema.TaggedError<ProxyProtocolError>(
   detail: Schema.String
 }) {
   override get message(): string {
-    return `no valid header of the PROXY protocol: ${this.detail}`
+    return `invalid PROXY protocol header: ${this.detail}`
   }
 }
 
 /**
- * A header, and what followed it in the last chunk: a view of that chunk, empty if nothing did.
+ * A header, and the bytes after it in the last chunk: a view of that chunk, possibly empty.
  *
  * @category models
  * @since 0.1.0
@@ -104,11 +103,11 @@ export interface ParsedHeader {
   readonly rest: Uint8Array
 }
 
-/** How many bytes a header may have by default. */
+/** Default maximum bytes of a header. */
 export const defaultMaxHeaderBytes = 4096
 
 /**
- * Reads one header from chunks.
+ * Parses one header from chunks.
  *
  * @category decoding
  * @since 0.1.0
@@ -122,12 +121,12 @@ export class ProxyHeaderParser {
   }
 
   /**
-   * Takes the next chunk. Returns the header when it is complete, `undefined` as long as it is not, and an error as soon as
-   * the bytes cannot be one. Call it no more after a header or an error.
+   * Takes the next chunk. Returns the header when it is complete, `undefined` before, and an error as soon as the bytes
+   * cannot be a header. Do not call it again after a header or an error.
    */
   push(chunk: Uint8Array): ParsedHeader | ProxyProtocolError | undefined {
     const before = this.held.length
-    // What is beyond the bound decides nothing.
+    // Bytes beyond the limit change nothing.
     const bytes = concat(this.held, chunk.subarray(0, this.maxBytes - before))
     const header = parse(bytes, this.maxBytes)
     if (header === undefined) this.held = bytes
@@ -163,10 +162,10 @@ const parse = (bytes: Uint8Array, maxBytes: number): Parsed => {
   if (begins(bytes, signature)) return parseBinary(bytes, maxBytes)
   if (begins(bytes, linePrefix)) return parseLine(bytes)
   const found = Array.from(bytes.subarray(0, 12), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
-  return fail("MissingHeader", `expected "PROXY " or the signature of version 2, found the bytes ${found}`)
+  return fail("MissingHeader", `expected "PROXY " or the signature of version 2, found bytes ${found}`)
 }
 
-/** Whether bytes begin with a prefix, as far as they go. */
+/** Tests whether the bytes so far match a prefix. */
 const begins = (bytes: Uint8Array, prefix: Uint8Array): boolean => {
   const length = Math.min(bytes.length, prefix.length)
   for (let at = 0; at < length; at++) if (bytes[at] !== prefix[at]) return false
@@ -207,7 +206,7 @@ const parseWords = ([, protocol, ...words]: ReadonlyArray<string>): Endpoints | 
   for (const at of [0, 1]) {
     const ip: Result.Result<NetAddress.IpAddress, unknown> = parseIp(words[at]!)
     if (Result.isFailure(ip)) {
-      return fail("InvalidAddress", `expected an address of ${protocol}, found ${JSON.stringify(words[at])}`)
+      return fail("InvalidAddress", `expected a ${protocol} address, found ${JSON.stringify(words[at])}`)
     }
     const port = words[at + 2]!
     if (!/^(?:0|[1-9][0-9]{0,4})$/.test(port) || Number(port) > 65535) {
@@ -221,7 +220,7 @@ const parseWords = ([, protocol, ...words]: ReadonlyArray<string>): Endpoints | 
 // -- version 2 -------------------------------------------------------------------------------------------------------
 
 const fixedLength = 16
-/** The lengths of two addresses, with their ports, by family. */
+/** Length of both addresses with their ports, by family. */
 const addressLengths = [0, 12, 36, 216] as const
 const pathLength = 108
 
@@ -292,7 +291,7 @@ const inetAddress = (address: NetAddress.IpAddress, port: number): NetAddress.So
 
 const paths = new TextDecoder()
 
-// The name of an abstract socket begins with NUL; any other ends with the first.
+// The name of an abstract socket starts with NUL; any other name ends at the first NUL.
 const unixAddress = (bytes: Uint8Array): NetAddress.SocketAddress => {
   const end = bytes.indexOf(0, 1)
   const path = paths.decode(end === -1 ? bytes : bytes.subarray(0, end))

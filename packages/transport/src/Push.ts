@@ -1,11 +1,11 @@
 /**
- * Effect's `Socket` is read by pulling, which suits programs but costs a wake-up per chunk. Every transport of this
- * package can also push: a reader hands its chunks to a {@link ByteSink} inside the very callback that read them, and a
- * writer takes bytes without an Effect in between. This module is that contract and nothing else; the connection asks
- * {@link isPushReader} and falls back to pulling where the answer is no.
+ * The contract of push-based sockets. Reading Effect's `Socket` means pulling, which costs a fiber wake-up for each
+ * chunk. Every transport of this package also has a flowing mode, as Node's streams have: a reader passes each chunk to
+ * a {@link ByteSink} inside the callback that read it, and a writer takes bytes synchronously. The connection tests a
+ * reader with {@link isPushReader} and otherwise pulls.
  *
- * Who owns the bytes: a chunk handed to a sink, or returned by `pull`, belongs to the receiver, who may change it in
- * place and keep views of it. Bytes handed to a writer stay the caller's where `copies` is true, see there.
+ * Ownership: a chunk passed to a sink or returned by `pull` belongs to the receiver, which may modify it in place and
+ * keep views of it. Bytes passed to a writer stay the caller's where `copies` is true, see there.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import type * as Socket from "effect/socket/Socket"
 import type { PeerCertificate } from "node:tls"
 
 /**
- * Marks readers, writers and sockets that can push.
+ * Marks readers, writers and sockets that implement this contract.
  *
  * @category type IDs
  * @since 0.1.0
@@ -24,7 +24,7 @@ import type { PeerCertificate } from "node:tls"
 export const PushTypeId = "~@effect-ws/transport/Push"
 
 /**
- * Marks what can tell who is at the other end, see {@link peerInfo}.
+ * Marks objects that know the peer, see {@link peerInfo}.
  *
  * @category type IDs
  * @since 0.1.0
@@ -32,7 +32,7 @@ export const PushTypeId = "~@effect-ws/transport/Push"
 export const PeerTypeId = "~@effect-ws/transport/Push/Peer"
 
 /**
- * Marks sockets on which somebody else has read a request already, see {@link parsedUpgrade}.
+ * Marks sockets whose request was already read, see {@link parsedUpgrade}.
  *
  * @category type IDs
  * @since 0.1.0
@@ -40,13 +40,14 @@ export const PeerTypeId = "~@effect-ws/transport/Push/Peer"
 export const ParsedUpgradeTypeId = "~@effect-ws/transport/Push/ParsedUpgrade"
 
 /**
- * Receives what happens on a subscribed reader, synchronously and in order.
+ * Receives the events of a subscribed reader, synchronously and in order.
  *
  * **Details**
  *
- * The order is: any number of `onChunk`, at most one `onEnd`, exactly one `onClose`, and nothing after it. `onDrain` may
- * come at any time before `onClose`. While the reader is paused neither `onChunk` nor `onEnd` comes; `onClose` may.
- * Apart from the replay inside `subscribe`, a sink is never called from within a call that the sink's owner makes.
+ * The order is: any number of `onChunk`, at most one `onEnd`, exactly one `onClose`, and nothing after it. `onDrain`
+ * may come at any time before `onClose`. A paused reader calls neither `onChunk` nor `onEnd`, but may call `onClose`.
+ * Apart from the replay inside `subscribe`, a reader or writer never calls its sink from within a call by the sink's
+ * owner.
  *
  * **Gotchas**
  *
@@ -60,22 +61,23 @@ export interface ByteSink {
   /** Takes ownership of a chunk, which is never empty. */
   onChunk(bytes: Uint8Array): void
   /**
-   * Tells that all that was written has been handed on. It comes whenever `pendingBytes` was above 0 as `writeUnsafe`, or
-   * the outermost `uncork`, returned, so in particular after `writeUnsafe` gave `false`. Not after `shutdown`.
+   * Reports that all written bytes were passed to the operating system. Comes whenever `pendingBytes` was above 0 when
+   * `writeUnsafe` or the outermost `uncork` returned, and therefore always after `writeUnsafe` returned `false`. Does
+   * not come after `shutdown`.
    */
   onDrain(): void
-  /** Tells that the peer sent FIN: no more bytes will come, writing may still work. */
+  /** Reports the peer's FIN: no more bytes will come; writing may still work. */
   onEnd(): void
   /**
-   * Tells that the socket is gone. `undefined` after an orderly end of both directions, and after a local `close`
-   * whatever came of it; a `SocketReadError` or `SocketWriteError` where the network failed; a `SocketCloseError` of code
-   * 1006 after a local `destroy`.
+   * Reports that the socket is closed. The error is `undefined` after an orderly end of both directions and after a
+   * local `close`, however it went; a `SocketReadError` or `SocketWriteError` after a network failure; a
+   * `SocketCloseError` with code 1006 after a local `destroy`.
    */
   onClose(error: Socket.SocketError | undefined): void
 }
 
 /**
- * Reads a socket by pull, or, once subscribed, by push.
+ * Reads a socket by pulling, or, once subscribed, in flowing mode.
  *
  * @category models
  * @since 0.1.0
@@ -83,32 +85,32 @@ export interface ByteSink {
 export interface PushReader extends Socket.Reader {
   readonly [PushTypeId]: typeof PushTypeId
   /**
-   * Whether nobody else holds a chunk that fills its memory, so that whoever takes it may {@link free} it. What lies
-   * beside a chunk in larger memory is never the chunk's. Default: `false`.
+   * Whether a chunk that fills its ArrayBuffer is its only user, so that the receiver may {@link free} it. A chunk
+   * never owns the rest of a larger ArrayBuffer. Default: `false`.
    */
   readonly ownsMemory?: boolean | undefined
   /**
-   * Hands the rest of the stream to `sink`.
+   * Passes the rest of the stream to `sink`.
    *
    * **Details**
    *
-   * `pull` must not be used afterwards (it dies). Chunks that were read ahead and nobody pulled are replayed first, then
-   * the end and the close if they already happened, all before `subscribe` returns unless the sink pauses. A subscribed
-   * reader starts out flowing. A later call hands the rest to another sink, as when a handshake is over; the one before
-   * hears nothing more.
+   * `pull` dies after this. Before `subscribe` returns, the reader replays the chunks that it read ahead, then an end
+   * and a close that already happened, unless the sink pauses. A subscribed reader starts in flowing mode. A later call
+   * passes the rest to another sink, for example after the handshake; the previous sink gets nothing more.
    */
   subscribe(sink: ByteSink): void
   /**
-   * Stops the flow of chunks, at once and as often as wanted. The peer is held back once the buffers below are full. A
-   * reset may go unnoticed until the flow is resumed, or something is written: the system reports it to readers.
+   * Stops the flow of chunks at once; may be called repeatedly. The peer stops once the buffers below are full. A
+   * paused reader may not notice a reset until it resumes or something is written, because the system reports a reset
+   * to reads.
    */
   pause(): void
-  /** Lets chunks flow again, from the next turn on. */
+  /** Resumes the flow of chunks, from the next turn on. */
   resume(): void
 }
 
 /**
- * Writes to a socket through Effect, or synchronously by {@link PushWriter.writeUnsafe}.
+ * Writes to a socket as an Effect, or synchronously with {@link PushWriter.writeUnsafe}.
  *
  * @category models
  * @since 0.1.0
@@ -116,41 +118,44 @@ export interface PushReader extends Socket.Reader {
 export interface PushWriter extends Socket.Writer {
   readonly [PushTypeId]: typeof PushTypeId
   /**
-   * Accepts bytes. `false`: the writer is above its high-water mark and `onDrain` will come; or it is shut or gone, the
-   * bytes were dropped, and `onClose` comes or came.
+   * Writes bytes. Returns `false` in two cases: the writer is above its high-water mark, and `onDrain` follows; or the
+   * writer is shut down or closed, the bytes were dropped, and `onClose` follows or came before.
    */
   writeUnsafe(bytes: Uint8Array): boolean
-  /** Holds writes back until the matching `uncork`, so that they leave together. Nests. */
+  /** Buffers writes until the matching `uncork`, so that they are sent together. Calls nest. */
   cork(): void
   uncork(): void
-  /** The bytes accepted but not yet handed to the kernel (or to the pipe, in memory). */
+  /** Bytes accepted and not yet passed to the kernel (or to the in-memory pipe). */
   readonly pendingBytes: number
   /**
-   * The bytes that the system has refused so far: they wait for the peer to read. 0 where it has taken everything, also
-   * before the transport was told so; while a large write is taken piece by piece it moves, where `pendingBytes` stays.
-   * Default: `pendingBytes`.
+   * Bytes that the system has refused so far: they wait for the peer to read. 0 once the system has taken everything,
+   * even before it reported so. During a large write it shrinks with each part that the system takes, while
+   * `pendingBytes` stays the same. Default: `pendingBytes`.
    */
   readonly refusedBytes?: number | undefined
   /**
-   * A count that grows by the bytes that the system takes, those of TLS included. Where it has grown since a moment at
-   * which `refusedBytes` was above 0, the peer has made room: it is alive. Bytes that are taken at once say nothing.
+   * Counter of the bytes that the system has taken, those of TLS included. If it grows after `refusedBytes` was above
+   * 0, the peer has made room and is therefore alive. Bytes that the system takes at once prove nothing.
    */
   readonly takenBytes?: number | undefined
-  /** Whether a buffer that was written may be reused as soon as `pendingBytes` is 0. */
+  /** Whether a written buffer may be reused as soon as `pendingBytes` is 0. */
   readonly copies: boolean
-  /** Half-closes: sends FIN after what is pending. Reading goes on. */
+  /** Half-closes: sends FIN after pending bytes. Reading continues. */
   shutdown(): void
-  /** Aborts now: drops what is pending, both ways. The peer sees a reset, or an end where the system sends no reset. */
+  /**
+   * Aborts: drops pending bytes in both directions. The peer sees a reset, or an end where the system sends no reset.
+   */
   destroy(): void
 }
 
 /**
- * Tells who is at the other end of a socket.
+ * Describes the peer of a socket.
  *
  * **Details**
  *
- * Addresses are `undefined` where the system does not know them (the client side of a Unix socket, a socket that was
- * gone before anyone asked). The TLS fields tell of the innermost TLS layer of the socket, after an `upgrade` too.
+ * Addresses are `undefined` where the system does not know them: on the client side of a Unix socket, or when the
+ * socket was closed before the first request for them. The TLS fields describe the innermost TLS layer, after an
+ * `upgrade` too.
  *
  * @category models
  * @since 0.1.0
@@ -158,25 +163,25 @@ export interface PushWriter extends Socket.Writer {
 export interface PeerInfo {
   readonly remoteAddress: NetAddress.SocketAddress | undefined
   readonly localAddress: NetAddress.SocketAddress | undefined
-  /** Whether the bytes travel over TLS. */
+  /** Whether the connection uses TLS. */
   readonly secure: boolean
-  /** The protocol that ALPN chose, if any. */
+  /** Protocol that ALPN selected, if any. */
   readonly alpnProtocol: string | undefined
-  /** The host name that the client asked for by SNI, if any. */
+  /** Host name that the client sent by SNI, if any. */
   readonly serverName: string | undefined
-  /** Whether the peer showed a certificate that verified. */
+  /** Whether the peer presented a certificate that verified. */
   readonly authorized: boolean
-  /** The certificate that the peer showed, verified or not; see `authorized`. */
+  /** Certificate that the peer presented, verified or not; see `authorized`. */
   readonly peerCertificate: PeerCertificate | undefined
 }
 
 /**
- * An open socket that needs no Scope and no fiber: what a push server hands out.
+ * An open socket that needs no Scope and no fiber, as a push server returns it.
  *
  * **Details**
  *
- * It is an Effect `Socket` whose `reader` and `writer` are acquired as ever. Whoever works without a Scope takes
- * `readerUnsafe` and `writerUnsafe` and ends with `close` or `writerUnsafe.destroy`.
+ * It is an Effect `Socket`: `reader` and `writer` are acquired in a Scope. Code without a Scope uses `readerUnsafe` and
+ * `writerUnsafe`, and ends with `close` or `writerUnsafe.destroy`.
  *
  * @category models
  * @since 0.1.0
@@ -186,18 +191,17 @@ export interface PushSocket extends Socket.Socket {
   readonly [PeerTypeId]: PeerInfo
   readonly readerUnsafe: PushReader
   readonly writerUnsafe: PushWriter
-  /** Whether the socket is gone, or on its way by `close`. */
+  /** Whether the socket is closed or closing. */
   readonly isClosed: boolean
   /**
-   * Closes in order: flushes, sends FIN, throws away what still arrives, and lets go of the socket when the peer's FIN
-   * came or the linger timeout of the transport is over. What closing the Scope of `reader` does. Idempotent.
+   * Closes in order: flushes, sends FIN, discards bytes that still arrive, and releases the socket after the peer's FIN
+   * or the transport's linger timeout. Closing the Scope of `reader` does the same. Idempotent.
    */
   close(): void
 }
 
 /**
- * The head of an HTTP request as the parser of an HTTP server left it: fields in their order, repeated ones repeated,
- * one character for each byte.
+ * The head of an HTTP request as an HTTP server parsed it: fields in order, with repetitions, one character per byte.
  *
  * @category models
  * @since 0.1.0
@@ -205,14 +209,14 @@ export interface PushSocket extends Socket.Socket {
 export interface RequestHead {
   readonly method: string
   readonly target: string
-  /** Such as `HTTP/1.1`; the HTTP server may have let others pass. */
+  /** HTTP version, such as `HTTP/1.1`; an HTTP server may accept others. */
   readonly version: `HTTP/${string}`
-  /** With `HTTP/2` the pseudo-headers are among them. */
+  /** Header fields; with `HTTP/2` the pseudo-headers are among them. */
   readonly headers: HeaderList
 }
 
 /**
- * The fields of a head, in their order.
+ * Header fields in order.
  *
  * @category models
  * @since 0.1.0
@@ -220,11 +224,11 @@ export interface RequestHead {
 export type HeaderList = ReadonlyArray<{ readonly name: string; readonly value: string }>
 
 /**
- * Answers a request on a stream of HTTP/2, where the head of an answer is a status and fields, and no bytes of ours.
+ * Responds to a request on an HTTP/2 stream, where a response head is a status and fields instead of bytes.
  *
  * **Details**
  *
- * With a `body` the answer is complete, and the stream ends. Without one, what is written to the socket follows.
+ * With a `body` the response is complete and the stream ends. Without one, bytes written to the socket follow the head.
  *
  * @category models
  * @since 0.1.0
@@ -232,21 +236,21 @@ export type HeaderList = ReadonlyArray<{ readonly name: string; readonly value: 
 export type Respond = (status: number, headers: HeaderList, body: Uint8Array | undefined) => void
 
 /**
- * What comes with a socket that an HTTP server gave away: the request that was read off it and is still to be answered.
+ * The request of a socket that comes from an HTTP server: already read, and not yet answered.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ParsedUpgrade {
   readonly head: RequestHead
-  /** What the decision over the request and the program that follows find in their context. */
+  /** Services added to the context of the handshake's decision and of the handler. */
   readonly services: Context.Context<never>
-  /** Answers the request, where it came over HTTP/2. `undefined`: the answer is written as bytes of HTTP/1.1. */
+  /** Responds to the request, when it came over HTTP/2. `undefined`: the response is written as bytes of HTTP/1.1. */
   readonly respond?: Respond | undefined
 }
 
 /**
- * Returns `true` when a reader can push.
+ * Tests whether a reader implements this contract.
  *
  * @category guards
  * @since 0.1.0
@@ -255,7 +259,7 @@ export const isPushReader = (reader: Socket.Reader): reader is PushReader =>
   Predicate.hasProperty(reader, PushTypeId) && "subscribe" in reader
 
 /**
- * Returns `true` when a writer takes bytes synchronously.
+ * Tests whether a writer takes bytes synchronously.
  *
  * @category guards
  * @since 0.1.0
@@ -264,7 +268,7 @@ export const isPushWriter = (writer: Socket.Writer): writer is PushWriter =>
   Predicate.hasProperty(writer, PushTypeId) && "writeUnsafe" in writer
 
 /**
- * Returns `true` when a socket is open already and can be used without a Scope.
+ * Tests whether a socket is already open and usable without a Scope.
  *
  * @category guards
  * @since 0.1.0
@@ -273,11 +277,11 @@ export const isPushSocket = (socket: Socket.Socket): socket is PushSocket =>
   Predicate.hasProperty(socket, PushTypeId) && "readerUnsafe" in socket
 
 /**
- * Tells who is at the other end of a socket, or of a socket's reader or writer, where the transport knows.
+ * Returns the peer of a socket, or of a socket's reader or writer, where the transport knows it.
  *
  * **Details**
  *
- * A dialled socket knows while a connection of its is open.
+ * A dialled socket knows its peer while a connection is open.
  *
  * @category accessors
  * @since 0.1.0
@@ -286,12 +290,12 @@ export const peerInfo = (u: Socket.Socket | Socket.Reader | Socket.Writer): Peer
   Predicate.hasProperty(u, PeerTypeId) ? (u[PeerTypeId] as PeerInfo | undefined) : undefined
 
 /**
- * Gives the writer of the very connection that a reader reads, where the reader knows it, and `writer` elsewhere.
+ * Returns the writer of the connection that a reader reads, where the reader knows it; otherwise returns `writer`.
  *
  * **Details**
  *
- * The writer of a dialled socket belongs to no connection: it writes to whichever is open, or waits for the next one. A
- * protocol whose bytes make sense on one connection only needs this one.
+ * The writer of a dialled socket belongs to no connection: it writes to the open one, or waits for the next. A protocol
+ * whose bytes belong to one connection needs this writer instead.
  *
  * @category accessors
  * @since 0.1.0
@@ -300,11 +304,11 @@ export const boundWriter = (reader: Socket.Reader, writer: Socket.Writer): Socke
   isPushReader(reader) && "writerUnsafe" in reader ? (reader as unknown as PushSocket).writerUnsafe : writer
 
 /**
- * Gives the request that was read off a socket before it was accepted, until it is answered.
+ * Returns the request that was read from a socket before it was accepted, until it is answered.
  *
  * **Details**
  *
- * `undefined` where nobody has read anything: the peer is about to send its request.
+ * Returns `undefined` where no request was read: the peer is about to send it.
  *
  * @category accessors
  * @since 0.1.0
@@ -315,14 +319,14 @@ export const parsedUpgrade = (socket: Socket.Socket): ParsedUpgrade | undefined 
     : undefined
 
 /**
- * Gives the memory of a chunk that came of a reader back at once, where the reader allows it and nothing else lies in it.
- * The chunk is empty then. Gives whether it was done.
+ * Frees the memory of a chunk from a reader at once, where the reader allows it and the chunk fills its ArrayBuffer.
+ * The chunk is empty afterwards. Returns whether it was freed.
  *
  * **Details**
  *
- * The garbage collector gets to a chunk in its own time, which for memory outside its heap is late: with each new chunk in
- * new memory, reading and writing it costs twice as much, and the collector, which comes the more often, makes all
- * connections wait. Without `ArrayBuffer.prototype.transfer`, as in Node 20, this does nothing.
+ * The garbage collector frees memory outside of its heap late. With new memory for each chunk, reading and writing cost
+ * twice as much, and more frequent collections delay all connections. Without `ArrayBuffer.prototype.transfer`, as in
+ * Node 20, this does nothing.
  *
  * @category combinators
  * @since 0.1.0

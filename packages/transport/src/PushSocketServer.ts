@@ -1,7 +1,7 @@
 /**
- * Effect's `SocketServer` starts a fiber for each connection. A server that drives thousands of mostly idle connections
- * from a queue cannot afford that, so every server Layer of this package also provides this service: the same listening
- * socket, handing out each accepted connection by a plain call.
+ * A server that accepts connections without fibers. Effect's `SocketServer` starts a fiber for each connection, which a
+ * server with thousands of mostly idle connections cannot afford. Every server Layer of this package also provides this
+ * service on the same listening socket; it passes each accepted connection to a callback.
  *
  * @since 0.1.0
  */
@@ -12,38 +12,38 @@ import type { SocketServerError } from "effect/socket/SocketServer"
 import type { PushSocket } from "./Push.ts"
 
 /**
- * A connection that was accepted and is not a socket yet, because its PROXY header or its TLS handshake is under way.
+ * An accepted connection that is not a socket yet, because its PROXY header or TLS handshake is pending.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Arrival {
-  /** The address of the peer; `undefined` until the PROXY header has told it. */
+  /** Address of the peer; `undefined` until a PROXY header has been read. */
   readonly remoteAddress: NetAddress.SocketAddress | undefined
-  /** Whether the peer has sent anything at all, the PROXY header aside. */
+  /** Whether the peer has sent any byte, apart from the PROXY header. */
   readonly hasSent: boolean
-  /** Drops the connection and frees its descriptor. `onDeparture` does not come. */
+  /** Drops the connection and frees its descriptor. `onDeparture` does not follow. */
   readonly drop: () => void
 }
 
 /**
- * Hears of connections from the moment they are accepted, so that their PROXY headers and TLS handshakes can be counted
- * and timed.
+ * Observes connections from the moment they are accepted, so that pending PROXY headers and TLS handshakes can be
+ * counted and timed.
  *
  * **Details**
  *
- * Each arrival is followed by exactly one of: its socket (the second argument of `accept`'s callback), `onDeparture`, or
- * `drop`.
+ * Each arrival is followed by exactly one of: its socket (the second argument of `accept`'s callback), `onDeparture`,
+ * or `drop`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ArrivalListener {
-  /** A connection was accepted. */
+  /** Reports an accepted connection. */
   readonly onArrival: (arrival: Arrival) => void
-  /** The PROXY header told the address of the peer. It does not come where there is no such header. */
+  /** Reports that a PROXY header gave the peer's address. Not called without such a header. */
   readonly onIdentity: (arrival: Arrival) => void
-  /** The connection ended before it became a socket. */
+  /** Reports that the connection ended before it became a socket. */
   readonly onDeparture: (arrival: Arrival) => void
 }
 
@@ -52,21 +52,21 @@ export interface ArrivalListener {
  *
  * **Details**
  *
- * - `address`: where it listens, with the real port.
- * - `accept`: hands each connection to the callback until it is interrupted; never returns. The callback owns the
- *   socket from then on: interrupting `accept`, or closing the server's Scope, leaves it open. Connections that arrived
- *   while nobody accepted were kept, up to the server's `maxPending`, and come first. A TLS server hands over a socket
- *   when its handshake is done; `arrivals` hears of the connection before that. Without it, TLS handshakes under way are
- *   bounded by `maxPending`: the one that began first makes room.
- * - `stopAccepting`: stops listening, so that new connections are refused, and drops those that nobody accepted yet.
- *   Open ones stay open. Idempotent. Closing the server's Scope does the same.
+ * - `address`: address of the listening socket, with the actual port.
+ * - `accept`: passes each connection to the callback until it is interrupted; never returns. The callback owns the
+ *   socket: interrupting `accept`, or closing the server's Scope, leaves it open. Connections that arrived before are
+ *   kept, up to the server's `maxPending`, and come first. A TLS server passes a socket after its handshake; `arrivals`
+ *   reports the connection before that. Without `arrivals`, `maxPending` bounds the pending TLS handshakes: the oldest
+ *   one is dropped.
+ * - `stopAccepting`: stops listening, so that new connections are refused, and drops those that no `accept` has taken.
+ *   Open connections stay open. Idempotent. Closing the server's Scope does the same.
  *
- * To answer "503" while draining, keep `accept` running and close the Scope last.
+ * To respond with 503 while draining, keep `accept` running and close the Scope last.
  *
  * **Gotchas**
  *
- * One taker at a time: `accept`, or `SocketServer.run` of the same Layer, takes the connections over from whoever had
- * them, and gives them back when it is interrupted.
+ * One acceptor at a time: `accept`, or `SocketServer.run` of the same Layer, replaces the current acceptor until it is
+ * interrupted.
  *
  * @category services
  * @since 0.1.0

@@ -1,12 +1,12 @@
 /**
- * Whether something that is open keeps the process alive: Node's protocol of `process.ref` and `process.unref`, which
- * call the methods of these two symbols. Sockets, connections and the WHATWG class speak it.
+ * Whether an open resource keeps the process alive: Node's protocol of `process.ref` and `process.unref`, which call
+ * the methods of these two symbols. Sockets, connections and the WHATWG class implement it.
  *
  * @since 0.1.0
  */
 
 /**
- * The method that makes a thing keep the process alive, which is what it does from the beginning.
+ * The method that lets an object keep the process alive, which is the initial state.
  *
  * @category type IDs
  * @since 0.1.0
@@ -14,7 +14,7 @@
 export const ref: unique symbol = Symbol.for("nodejs.ref")
 
 /**
- * The method that lets the process end although the thing is open.
+ * The method that lets the process end while the object is open.
  *
  * @category type IDs
  * @since 0.1.0
@@ -22,7 +22,7 @@ export const ref: unique symbol = Symbol.for("nodejs.ref")
 export const unref: unique symbol = Symbol.for("nodejs.unref")
 
 /**
- * What speaks the protocol.
+ * An object that implements the protocol.
  *
  * @category models
  * @since 0.1.0
@@ -33,7 +33,7 @@ export interface Refable {
 }
 
 /**
- * Lets a thing keep the process alive, or no longer. What does not speak the protocol has nothing to do that with.
+ * Sets whether an object keeps the process alive. Ignores objects that do not implement the protocol.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,6 +1,7 @@
 /**
- * One timeout for many, all of the same length: who began first is due first, so a queue and one fiber will do where
- * a timer each would cost more than what it guards. Time is monotonic, by Effect's Clock.
+ * One shared timer for many timeouts of the same length. The timeout that starts first ends first, so a queue and one
+ * fiber suffice, where a timer for each would cost more than the work it guards. Time is monotonic and comes from
+ * Effect's Clock.
  *
  * @since 0.1.0
  */
@@ -13,25 +14,25 @@ import * as Fiber from "effect/Fiber"
 import * as Monotonic from "./Monotonic.ts"
 
 /**
- * What a deadline is set for.
+ * The target of a timeout.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TimeoutTarget {
-  /** The time is over. It was removed already. */
+  /** Runs when the time is over. The target is already removed. */
   expire(): void
 }
 
 /**
- * Deadlines of one length.
+ * Timeouts of one length.
  *
  * @category models
  * @since 0.1.0
  */
 export class SharedTimeouts {
   private readonly millis: number
-  // In the order in which they are due, with the monotonic time when they are.
+  // Targets in the order of their deadlines, each with its monotonic deadline.
   private readonly waiting = new Map<TimeoutTarget, number>()
   private fiber: Fiber.Fiber<void> | undefined = undefined
 
@@ -39,7 +40,7 @@ export class SharedTimeouts {
     this.millis = Duration.toMillis(after)
   }
 
-  /** Sets a deadline from now on. The context is that of the fiber that waits, and all have the same Clock. */
+  /** Starts a timeout. `context` is that of the waiting fiber; all contexts have the same Clock. */
   add(expiring: TimeoutTarget, context: Context.Context<never>): void {
     if (this.millis === Infinity) return
     const clock = Context.get(context, Clock.Clock)
@@ -47,7 +48,7 @@ export class SharedTimeouts {
     this.fiber ??= Effect.runForkWith(context)(this.watch(clock))
   }
 
-  /** Takes a deadline away. */
+  /** Stops a timeout. */
   remove(expiring: TimeoutTarget): void {
     if (!this.waiting.delete(expiring) || this.waiting.size > 0 || this.fiber === undefined) return
     const fiber = this.fiber
@@ -55,7 +56,7 @@ export class SharedTimeouts {
     Effect.runFork(Fiber.interrupt(fiber))
   }
 
-  /** Whether these are of that length. */
+  /** Tests whether these timeouts have that length. */
   isOf(after: Duration.Duration): boolean {
     return this.millis === Duration.toMillis(after)
   }
@@ -78,7 +79,7 @@ export class SharedTimeouts {
 }
 
 /**
- * A deadline among those of everybody else who waits by the same clock.
+ * Starts a timeout among those of the same Clock and length.
  *
  * @category constructors
  * @since 0.1.0
@@ -89,12 +90,12 @@ export const start = (
   expiring: TimeoutTarget
 ): { readonly stop: () => void } => {
   let deadlines = latest.get(clock)
-  // Mostly all are of one length; those before another length came go on by themselves.
+  // Most timeouts have one length; timeouts of a previous length keep running on their own.
   if (deadlines === undefined || !deadlines.isOf(after)) {
     deadlines = new SharedTimeouts(after)
     latest.set(clock, deadlines)
   }
-  // Of the context of whoever came first nothing is kept but the clock.
+  // Keeps only the Clock of the first caller's context, so that nothing else of it is retained.
   deadlines.add(expiring, Context.make(Clock.Clock, clock))
   return { stop: () => deadlines.remove(expiring) }
 }
@@ -102,8 +103,8 @@ export const start = (
 const latest = new WeakMap<Clock.Clock, SharedTimeouts>()
 
 /**
- * Interrupts an effect that takes too long, and goes on with another: `Effect.timeoutOrElse` for where there are many at
- * a time.
+ * Interrupts an effect that takes too long and runs another instead. Replaces `Effect.timeoutOrElse` where many
+ * timeouts run at a time.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
- * Renders the cause of a socket's failure as one line for people. Node and OpenSSL report failures in several shapes: a
- * failed system call, one error for each address of a host, or a dump of OpenSSL's error queue. Messages of errors and
- * close records use this module, so the same failure reads the same everywhere.
+ * Formats the cause of a socket failure as one line. Node and OpenSSL report failures in several shapes: a failed
+ * system call, one error for each address of a host, or a dump of OpenSSL's error queue. Error messages and close
+ * records use this module, so that the same failure has the same text everywhere.
  *
  * @since 0.1.0
  */
@@ -9,12 +9,12 @@ import * as Predicate from "effect/Predicate"
 import * as Socket from "effect/socket/Socket"
 
 /**
- * Describes what made a socket fail: the cause inside a `SocketError`, an error of Node, or any other value.
+ * Describes the cause of a socket failure: the cause inside a `SocketError`, a Node error, or any other value.
  *
  * **Details**
  *
- * A TLS alert that the peer sent reads `the peer sent the TLS alert "certificate required"`. A peer that does not speak
- * TLS reads so, too.
+ * A TLS alert from the peer becomes `the peer sent the TLS alert "certificate required"`. A peer that does not use TLS
+ * is named as well.
  *
  * @category rendering
  * @since 0.1.0
@@ -24,7 +24,7 @@ export const describe = (cause: unknown): string => {
     const inner: unknown = "cause" in cause.reason ? cause.reason.cause : undefined
     return inner === undefined || cause.reason._tag === "SocketOpenError" ? cause.message : describe(inner)
   }
-  // Node tries each address of a host. The message of the sum is empty.
+  // Node tries each address of a host; the message of the aggregate is empty.
   if (cause instanceof AggregateError) return cause.errors.map(describe).join("; ")
   if (isEndOfHandshake(cause)) return "the peer closed the connection during the TLS handshake"
   const reason = tlsReason(cause)
@@ -33,7 +33,8 @@ export const describe = (cause: unknown): string => {
 }
 
 /**
- * Returns the name of the TLS alert that the peer sent, such as `"certificate required"`, where a failure was one.
+ * Returns the name of the TLS alert that the peer sent, such as `"certificate required"`, or `undefined` for other
+ * failures.
  *
  * **Details**
  *
@@ -45,7 +46,7 @@ export const describe = (cause: unknown): string => {
 export const tlsAlert = (cause: unknown): string | undefined => alert.exec(tlsReason(cause) ?? "")?.[1]
 
 /**
- * Returns `true` when a failure came from TLS itself: an alert, a damaged record, or bytes that are not TLS.
+ * Tests whether TLS itself failed: by an alert, a damaged record, or bytes that are not TLS.
  *
  * @category guards
  * @since 0.1.0
@@ -53,7 +54,7 @@ export const tlsAlert = (cause: unknown): string | undefined => alert.exec(tlsRe
 export const isTls = (cause: unknown): boolean => tlsReason(cause) !== undefined
 
 /**
- * Returns `true` when the first bytes of the peer were not a TLS record, as those of a plain HTTP server.
+ * Tests whether the peer's first bytes were not a TLS record, as from a plain HTTP server.
  *
  * @category guards
  * @since 0.1.0
@@ -61,18 +62,18 @@ export const isTls = (cause: unknown): boolean => tlsReason(cause) !== undefined
 export const isNotTls = (cause: unknown): boolean => notTls.test(tlsReason(cause) ?? "")
 
 /**
- * Returns `true` when the peer closed the connection during the TLS handshake.
+ * Tests whether the peer closed the connection during the TLS handshake.
  *
  * @category guards
  * @since 0.1.0
  */
 export const isEndOfHandshake = (cause: unknown): boolean => {
   const inner = Socket.isSocketError(cause) && "cause" in cause.reason ? cause.reason.cause : cause
-  // Node's own error and ours, see `endOfHandshake`: no system call failed.
+  // Node's error, or ours from `endOfHandshake`: no system call failed.
   return inner instanceof Error && "code" in inner && inner.code === "ECONNRESET" && / TLS /.test(inner.message)
 }
 
-// OpenSSL 3.5 says "ssl/tls" for the alerts that are as old as SSL 3, where it said "sslv3" before.
+// OpenSSL 3.5 writes "ssl/tls" for the alerts that date from SSL 3; earlier versions write "sslv3".
 const alert = /^(?:(?:ssl|tls)v\d+|ssl\/tls) alert (.+)$/
 
 const notTls = /^(?:wrong version number|packet length too long|http request|https proxy request)$/
@@ -83,7 +84,7 @@ const describeTls = (reason: string): string => {
   return notTls.test(reason) ? "the peer does not speak TLS" : `TLS failed: ${reason}`
 }
 
-/** OpenSSL's own words. Node keeps them apart from the dump that is the message. */
+/** OpenSSL's reason. Node keeps it apart from the dump in the message. */
 const tlsReason = (cause: unknown): string | undefined => {
   if (Socket.isSocketError(cause)) return "cause" in cause.reason ? tlsReason(cause.reason.cause) : undefined
   return Predicate.hasProperty(cause, "library") &&

@@ -1,7 +1,7 @@
 /**
- * Effect's `TestClock` stands still when a test is over, but the Scopes of the test are closed only then. What waits for
- * the other end while a Scope closes, such as the drain of a server, would wait for ever and hide how the test ended.
- * This module ends such waits; with the system's clock it does nothing.
+ * Ends waits on a stopped `TestClock`. Effect closes the Scopes of a test when the test is over and its `TestClock` no
+ * longer moves. An effect that waits for the peer while a Scope closes, such as a drain of the server, would then wait
+ * forever and hide the result of the test. With the system's clock this module does nothing.
  *
  * @since 0.1.0
  */
@@ -10,12 +10,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
 /**
- * Runs an effect that waits while a Scope closes, and goes on with `orElse` when the Clock is virtual and has stopped.
+ * Runs an effect that waits while a Scope closes, and continues with `orElse` when a virtual Clock has stopped.
  *
  * **Details**
  *
- * A virtual clock has stopped when nobody has moved it for 50 milliseconds of real time. The effect is interrupted then.
- * With the system's clock, which never stops, the effect runs as it is.
+ * A virtual clock counts as stopped after 50 milliseconds of real time without a change. Then the effect is
+ * interrupted. With the system's clock, which never stops, the effect runs unchanged.
  *
  * @category combinators
  * @since 0.1.0
@@ -32,8 +32,8 @@ export const orElse = <A, E, R, A2, E2, R2>(
 
 const systemClock = Context.get(Context.empty(), Clock.Clock)
 
-// Completes when the clock has not moved between so many looks. Looks and not only time: a process that was held up for a
-// while has not seen what happened meanwhile.
+// Completes when the clock has not moved between several checks. It counts checks in addition to time, because a
+// process that was suspended has not seen what happened meanwhile.
 const stopped = (clock: Clock.Clock): Effect.Effect<void> =>
   Effect.callback((resume) => {
     let now = clock.monotonicTimeNanosUnsafe()

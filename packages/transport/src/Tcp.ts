@@ -1,6 +1,6 @@
 /**
- * The plain network: listens on a TCP port, and dials hosts and ports. The Layers provide Effect's `SocketServer`, our
- * `PushSocketServer` over the same port, and the `Dialer`; `Memory` has the same names, for tests.
+ * The TCP transport: listens on a port, and dials hosts and ports. Its Layers provide Effect's `SocketServer`, a
+ * `PushSocketServer` on the same port, and the `Dialer`. `Memory` has the same names, for tests.
  *
  * @since 0.1.0
  */
@@ -22,41 +22,41 @@ import type { ProxyProtocolOptions } from "./ProxyProtocol.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 
 /**
- * What a server may be told, wherever it listens.
+ * Options of every listening server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ListenOptions extends NodeDuplexOptions {
-  /** How many connections the system holds until the process accepts them. Default: 511. */
+  /** Maximum connections that the system queues until the process accepts them. Default: 511. */
   readonly backlog?: number | undefined
-  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
+  /** Whether small writes are sent at once (TCP_NODELAY). Default: true. */
   readonly noDelay?: boolean | undefined
   /**
-   * How many accepted connections wait for `run` or `accept`; what comes above that is reset. With TLS, handshakes under
-   * way that nobody counts are bounded by the same number. Default: 1024.
+   * Maximum accepted connections that wait for `run` or `accept`; more are reset. Also bounds pending TLS handshakes,
+   * unless an `ArrivalListener` counts them. Default: 1024.
    */
   readonly maxPending?: number | undefined
   /**
-   * Whether each connection begins with a header of the PROXY protocol, version 1 or 2, which says whose it is. A
-   * connection without a valid one is dropped. The options say which peers may send it. Default: false.
+   * Whether each connection starts with a PROXY protocol header, version 1 or 2, which carries the client's address. A
+   * connection without a valid header is dropped. The options name the trusted peers. Default: false.
    *
-   * On a port that others can reach than the proxy, name the proxy in `trustedProxies`: whoever sends the header chooses
-   * the address that the connection seems to come from.
+   * On a port that others than the proxy can reach, set `trustedProxies`: the sender of the header chooses the address
+   * that the connection seems to come from.
    */
   readonly proxyProtocol?: boolean | ProxyProtocolOptions | undefined
 }
 
 /**
- * Whether a server without TLS speaks HTTP/2.
+ * Whether a server without TLS accepts HTTP/2.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PriorKnowledge {
   /**
-   * Whether the port takes HTTP/2 beside HTTP/1.1, and how. Without TLS a client has to know it beforehand, as a proxy
-   * does that is told so; what it sends first tells the two apart, and a client that sends nothing for 10 seconds is
+   * Whether the port accepts HTTP/2 beside HTTP/1.1, and how. Without TLS, a client such as a proxy needs prior
+   * knowledge of it. The first bytes of the client tell the two apart; a client that sends nothing for 10 seconds is
    * dropped. Default: false.
    */
   readonly http2?: boolean | Http2Options | undefined
@@ -69,27 +69,27 @@ export interface PriorKnowledge {
  * @since 0.1.0
  */
 export interface ServerOptions extends ListenOptions, PriorKnowledge {
-  /** The port to listen on; 0 takes a free one, see `SocketServer.address`. */
+  /** Port to listen on; 0 takes a free one, see `SocketServer.address`. */
   readonly port: number
-  /** The address, or name of one of our addresses, to listen on. Default: "127.0.0.1", which only this machine reaches. */
+  /** Local address, or a name of it, to listen on. Default: "127.0.0.1", which only this machine reaches. */
   readonly host?: string | undefined
   /**
    * Whether several processes may listen on the port, each with a queue of its own. Default: false.
    *
-   * Linux deals connections out to the queues before anybody accepts them, and resets what waits in the queue of a
-   * process that stops listening: for a restart that loses nobody, share one descriptor in place of it.
+   * Linux assigns connections to the queues before they are accepted, and resets the queue of a process that stops
+   * listening. To restart without losing connections, share one descriptor instead.
    */
   readonly reusePort?: boolean | undefined
 }
 
 /**
- * Options of a server on a listening socket that somebody else opened, and gave to this process by its descriptor.
+ * Options of a server on a listening socket that another process opened and passed on by its descriptor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface InheritedOptions extends ListenOptions, PriorKnowledge {
-  /** The number of the descriptor, see `ListenDescriptors` for those of systemd. */
+  /** Number of the descriptor; see `ListenDescriptors` for those of systemd. */
   readonly fd: number
 }
 
@@ -100,23 +100,23 @@ export interface InheritedOptions extends ListenOptions, PriorKnowledge {
  * @since 0.1.0
  */
 export interface DialerOptions extends NodeDuplexOptions {
-  /** How long connecting may take, name lookup included. Default: 10 seconds. */
+  /** Maximum time to connect, name lookup included. Default: 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
-  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
+  /** Whether small writes are sent at once (TCP_NODELAY). Default: true. */
   readonly noDelay?: boolean | undefined
 }
 
 /**
- * Listens on a TCP port, or on an inherited descriptor.
+ * Listens on a TCP port or on an inherited descriptor.
  *
  * **Details**
  *
- * It listens from the moment the Layer is built: connections that arrive before `run` or `accept` wait. A port in use,
- * or not ours to take, fails with a `SocketServerError` that names host and port. Closing the Layer's Scope frees the
- * port; open connections belong to those who took them.
+ * The server listens as soon as the Layer is built; connections that arrive before `run` or `accept` wait. A port that
+ * is in use or not permitted fails with a `SocketServerError` that names host and port. Closing the Layer's Scope frees
+ * the port; open connections belong to the code that accepted them.
  *
- * All processes that have one descriptor share one queue of connections that wait. It lives until the last of them has
- * closed it, so a successor takes what its predecessor has not, and nobody who connects meanwhile is refused.
+ * All processes with the same descriptor share one queue of pending connections. It exists until the last of them
+ * closes the descriptor, so a successor takes the remaining connections, and no client is refused during a restart.
  *
  * @category layers
  * @since 0.1.0
@@ -145,12 +145,12 @@ const withHttp2 = (http2: boolean | Http2Options | undefined): Pick<NodeServerOp
       }
 
 /**
- * Dials by TCP. An address that is a path is dialled as a Unix socket.
+ * Dials by TCP. A path is dialled as a Unix socket.
  *
  * **Details**
  *
- * A name that has several addresses is tried address by address, IPv6 and IPv4 in turn (RFC 8305). The reader's
- * `upgrade` starts TLS on the open connection, for `wss:` or after a proxy's answer.
+ * The addresses of a name are tried one after the other, IPv6 and IPv4 in turn (RFC 8305). The reader's `upgrade`
+ * starts TLS on the open connection, for `wss:` or after a proxy's response.
  *
  * @category layers
  * @since 0.1.0
@@ -159,7 +159,7 @@ export const layerDialer = (options?: DialerOptions): Layer.Layer<Dialer> =>
   Layer.succeed(Dialer, makePlainDialer(options ?? {}))
 
 /**
- * Provides a TCP server and a dialer: what `Memory.layer` provides, for the same program over the real network.
+ * Provides a TCP server and a dialer: the real network for a program that runs on `Memory.layer` in tests.
  *
  * @category layers
  * @since 0.1.0

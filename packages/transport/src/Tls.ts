@@ -1,9 +1,9 @@
 /**
- * TLS from the first byte: a server that shows certificates, one for each name it goes by, and may demand them of its
- * clients; and a dialer that checks the server's. A socket that becomes TLS halfway, as behind a proxy, is `upgrade` of
- * the plain socket's reader instead.
+ * TLS from the first byte: a server with a certificate for each of its names, which may require client certificates,
+ * and a dialer that verifies the server's certificate. For TLS on an open connection, as behind a proxy, use `upgrade`
+ * of the plain socket's reader.
  *
- * Private keys and passphrases are `Redacted`, so that they do not end up in logs.
+ * Private keys and passphrases are `Redacted`, so that they do not appear in logs.
  *
  * @since 0.1.0
  */
@@ -28,7 +28,7 @@ import type * as Tcp from "./Tcp.ts"
 import { millis } from "./internal/options.ts"
 
 /**
- * PEM text, or its bytes.
+ * PEM data, as text or bytes.
  *
  * @category models
  * @since 0.1.0
@@ -42,40 +42,39 @@ export type Pem = string | Uint8Array
  * @since 0.1.0
  */
 export interface Identity {
-  /** The certificate, followed by those that lead from it to the root. */
+  /** Certificate, followed by the intermediate certificates. */
   readonly cert: Pem
   readonly key: Redacted.Redacted<Pem>
-  /** What the key is encrypted with. Default: nothing. */
+  /** Passphrase of the key. Default: none. */
   readonly passphrase?: Redacted.Redacted<string> | undefined
 }
 
 /**
- * What a TLS server may be told, wherever it listens.
+ * Options of every TLS server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SecureOptions extends Identity {
   /**
-   * Identities by server name, for clients that ask for one (SNI); a name may begin with `*.`. Others see `cert`.
-   * Default: none.
+   * Identities by server name (SNI); a name may begin with `*.`. Other clients get `cert`. Default: none.
    */
   readonly sniIdentities?: Readonly<Record<string, Identity>> | undefined
   /**
-   * The authorities whose certificates clients must show; a client without one is dropped in the handshake. Default:
-   * clients need none.
+   * Authorities of client certificates. A client without a certificate of theirs is rejected in the handshake. Default:
+   * no client certificates are required.
    */
   readonly clientCa?: Pem | ReadonlyArray<Pem> | undefined
-  /** The protocols offered to ALPN, best first; a client that asks for none of them is refused. Default: "http/1.1". */
+  /** ALPN protocols, best first; a client that offers only others is rejected. Default: "http/1.1". */
   readonly alpnProtocols?: ReadonlyArray<string> | undefined
   /**
-   * Whether the port speaks HTTP/2 with clients that ask for it by ALPN, and how; HTTP/1.1 with all others. It puts `h2`
+   * Whether the port accepts HTTP/2 from clients that offer it by ALPN, and how; other clients use HTTP/1.1. Adds `h2`
    * in front of `alpnProtocols`. Default: false.
    */
   readonly http2?: boolean | Http2Options | undefined
-  /** How long a client may take from its connection to the end of its handshake. Default: 10 seconds. */
+  /** Maximum time from the accept of a connection to the end of its TLS handshake. Default: 10 seconds. */
   readonly handshakeTimeout?: Duration.Input | undefined
-  /** The oldest version spoken. Default: "TLSv1.2". */
+  /** Minimum TLS version. Default: "TLSv1.2". */
   readonly minVersion?: Tls.SecureVersion | undefined
 }
 
@@ -102,27 +101,31 @@ export interface InheritedOptions extends Omit<Tcp.InheritedOptions, "http2">, S
  * @since 0.1.0
  */
 export interface DialerOptions extends Tcp.DialerOptions {
-  /** The authorities trusted to vouch for servers. Default: those that Node trusts. */
+  /** Certificate authorities that the dialer trusts. Default: those of Node. */
   readonly ca?: Pem | ReadonlyArray<Pem> | undefined
-  /** What to show to a server that demands a certificate. Default: nothing. */
+  /** Certificate and key for a server that requests one. Default: none. */
   readonly identity?: Identity | undefined
-  /** The name to ask for and to find in the server's certificate. Default: the host dialled. */
+  /** Server name for SNI, and the name that the certificate must match. Default: the dialled host. */
   readonly servername?: string | undefined
-  /** The protocols to offer by ALPN, best first. Default: "http/1.1". */
+  /** ALPN protocols to offer, best first. Default: "http/1.1". */
   readonly alpnProtocols?: ReadonlyArray<string> | undefined
-  /** Whether a server must show a certificate that verifies, and for this name. Default: true. Tests alone say false. */
+  /**
+   * Whether the dialer verifies the server's certificate and its name. `false` is insecure; for tests only. Default:
+   * true.
+   */
   readonly rejectUnauthorized?: boolean | undefined
-  /** The oldest version spoken. Default: "TLSv1.2". */
+  /** Minimum TLS version. Default: "TLSv1.2". */
   readonly minVersion?: Tls.SecureVersion | undefined
 }
 
 /**
- * Listens on a TCP port, or on an inherited descriptor, and speaks TLS.
+ * Listens with TLS on a TCP port or on an inherited descriptor.
  *
  * **Details**
  *
- * A connection is handed over when its handshake is done; `peerInfo` tells what came of it. One that fails, or takes too
- * long, is dropped, and nobody else notices. A bad certificate or key fails the Layer with a `SocketServerError`.
+ * A connection is passed on after its handshake; `peerInfo` describes the result. A connection whose handshake fails or
+ * times out is dropped without effect on others. An invalid certificate or key fails the Layer with a
+ * `SocketServerError`.
  *
  * @category layers
  * @since 0.1.0
@@ -144,11 +147,11 @@ export const layerServer = (
   )
 
 /**
- * Dials by TCP, or a Unix socket where the address is a path, and speaks TLS.
+ * Dials with TLS, by TCP or, for a path, over a Unix socket.
  *
  * **Details**
  *
- * Acquiring the reader includes the handshake; a certificate that does not verify fails with a `SocketOpenError`.
+ * Acquiring the reader includes the handshake. A certificate that does not verify fails with a `SocketOpenError`.
  *
  * @category layers
  * @since 0.1.0
@@ -185,7 +188,7 @@ const handshakeTimeout = (options: SecureOptions): number =>
 const hasHttp2 = <O extends SecureOptions>(options: O): options is O & { readonly http2: true | Http2Options } =>
   options.http2 !== undefined && options.http2 !== false
 
-/** A server that does not listen: sockets that were accepted are given to it. */
+/** Makes a server that does not listen: accepted sockets are passed to it. */
 const secureServer = (options: SecureOptions): Tls.Server => {
   const clientCa = options.clientCa === undefined ? undefined : { ca: pems(options.clientCa) }
   const minVersion = options.minVersion ?? "TLSv1.2"
@@ -216,7 +219,8 @@ const connect = (
     ...(options.identity === undefined ? undefined : secrets(options.identity)),
     ...(options.ca === undefined ? undefined : { ca: pems(options.ca) }),
     ...(name === undefined ? undefined : { checkServerIdentity: (_, cert) => Tls.checkServerIdentity(name, cert) }),
-    // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted": they are found in the certificate all the same.
+    // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted". They are checked against the certificate all the
+    // same.
     ...(name === undefined || Net.isIP(name) !== 0 ? undefined : { servername: name }),
     minVersion: options.minVersion ?? "TLSv1.2",
     ALPNProtocols: [...(options.alpnProtocols ?? ["http/1.1"])],

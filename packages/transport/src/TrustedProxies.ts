@@ -1,9 +1,9 @@
 /**
- * Which peers are proxies of ours, so that what they say of the client is believed: by their address, or because they
+ * The list of trusted proxies, whose statements about the client are believed: by their address, or because they
  * connect over a Unix socket.
  *
- * Nothing here reads what a proxy says. The headers of HTTP are read in the handshake, and the header of the PROXY
- * protocol where a server listens.
+ * This module does not read those statements: the handshake reads HTTP headers, and the listening server reads the
+ * PROXY protocol header.
  *
  * @since 0.1.0
  */
@@ -14,30 +14,29 @@ import * as Result from "effect/Result"
 import type { PeerInfo } from "./Push.ts"
 
 /**
- * A list of trusted proxies that was checked, see {@link make}.
+ * A validated list of trusted proxies, see {@link make}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TrustedProxies {
   readonly networks: ReadonlyArray<IpNetwork.IpNetwork>
-  /** Whether every peer that connects over a Unix socket is trusted. */
+  /** Whether every peer on a Unix socket is trusted. */
   readonly unix: boolean
 }
 
 /**
- * Checks a list of trusted proxies.
+ * Validates a list of trusted proxies.
  *
  * **Details**
  *
- * An entry is an IPv4 or IPv6 address (`"192.0.2.1"`, `"2001:db8::1"`), a range in CIDR notation (`"10.0.0.0/8"`) or
- * `"unix"`, which stands for all peers over Unix sockets. IPv6 addresses that contain an IPv4 address (`::ffff:192.0.2.1`)
- * are that IPv4 address.
+ * An entry is an IPv4 or IPv6 address (`"192.0.2.1"`, `"2001:db8::1"`), a range in CIDR notation (`"10.0.0.0/8"`), or
+ * `"unix"` for all peers on Unix sockets. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) counts as the IPv4 address.
  *
  * **Gotchas**
  *
- * Throws a `TypeError` that names the entry which is none of these. A range must not have bits set beyond its prefix:
- * `"10.0.0.1/8"` is more likely a mistake than a range.
+ * Throws a `TypeError` that names an invalid entry. A range must not have bits set after its prefix: `"10.0.0.1/8"` is
+ * more likely a mistake than a range.
  *
  * @category constructors
  * @since 0.1.0
@@ -65,7 +64,7 @@ const parse = (entry: string, at: number): IpNetwork.IpNetwork => {
 }
 
 /**
- * Tests whether an address is that of a trusted proxy.
+ * Tests whether an address belongs to a trusted proxy.
  *
  * @category guards
  * @since 0.1.0

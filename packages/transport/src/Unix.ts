@@ -1,6 +1,6 @@
 /**
- * Unix domain sockets: a server at a path of the file system, and a dialer for such paths. The care is in the file: one
- * left behind by a process that died is cleared away, one that somebody serves, or that is no socket, is not touched.
+ * Unix domain sockets: a server at a file system path, and a dialer for such paths. The server removes a stale socket
+ * file of a process that died. It never removes the file of a live server, or a file that is not a socket.
  *
  * @since 0.1.0
  */
@@ -30,38 +30,39 @@ import { integer } from "./internal/options.ts"
  */
 export interface ServerOptions extends NodeDuplexOptions {
   /**
-   * The path of the socket file; about 100 bytes at most, which the system decides. On Linux `"\0name"` is an abstract
+   * Path of the socket file, about 100 bytes at most, depending on the system. On Linux `"\0name"` is an abstract
    * socket: it has no file, and every local process may connect.
    */
   readonly path: string
   /**
-   * The permissions of the file, such as `0o660`; to connect takes the right to write. Default: what the process's umask
-   * leaves. An abstract socket has none, so the Layer fails rather than ignore what it is told. They are set right after the file appears: a directory of tight permissions protects that moment too.
+   * Permissions of the file, such as `0o660`; connecting requires write permission. They are set right after the file
+   * is created: a directory with strict permissions protects that moment too. An abstract socket has no permissions, so
+   * this option fails its Layer. Default: those of the process's umask.
    */
   readonly mode?: number | undefined
-  /** How many connections the system holds until the process accepts them. Default: 511. */
+  /** Maximum connections that the system queues until the process accepts them. Default: 511. */
   readonly backlog?: number | undefined
-  /** How many accepted connections wait for `run` or `accept`; what comes above that is dropped. Default: 1024. */
+  /** Maximum accepted connections that wait for `run` or `accept`; more are dropped. Default: 1024. */
   readonly maxPending?: number | undefined
   /**
-   * Whether each connection begins with a header of the PROXY protocol, version 1 or 2, which says whose it is. A
-   * connection without a valid one is dropped. The options say which peers may send it. Default: false.
+   * Whether each connection starts with a PROXY protocol header, version 1 or 2, which carries the client's address. A
+   * connection without a valid header is dropped. The options name the trusted peers. Default: false.
    */
   readonly proxyProtocol?: boolean | ProxyProtocolOptions | undefined
 }
 
 /**
- * Listens at a path, or on an inherited descriptor.
+ * Listens at a path or on an inherited descriptor.
  *
  * **Details**
  *
- * A file at the path that is a socket is dialled first: if nobody answers, it is removed; if somebody does, or the file
- * is something else, the Layer fails with a `SocketServerError` that names the path. The file is removed when the Layer's
- * Scope closes. One behind a descriptor is left to whoever made it.
+ * A socket file at the path is dialled first. When the connection is refused, the file is removed. When a server
+ * accepts it, or the file is not a socket, the Layer fails with a `SocketServerError` that names the path. Closing the
+ * Layer's Scope removes the file, except for that of an inherited descriptor.
  *
  * **Gotchas**
  *
- * Two processes that find the same stale file at the same moment may both remove it: the later one wins the path.
+ * When two processes find the same stale file at the same moment, both may remove it; the later one keeps the path.
  *
  * @category layers
  * @since 0.1.0
@@ -91,7 +92,7 @@ export const layerServer = (
 }
 
 /**
- * Dials paths as Unix sockets. An address with host and port is dialled by TCP: it is `Tcp.layerDialer` itself.
+ * Dials paths as Unix sockets, and host and port by TCP: the same as `Tcp.layerDialer`.
  *
  * @category layers
  * @since 0.1.0
@@ -110,14 +111,14 @@ export const layer = (
   Layer.merge(layerServer(options), layerDialer(options))
 
 const noPermissions = new Error(
-  "an abstract socket has no permissions, so every local process may connect: omit mode, or listen at a path of the " +
+  "an abstract socket has no permissions, and every local process may connect: omit mode, or listen at a path of the " +
     "file system"
 )
 
-/** Removes a socket file that nobody serves any more; fails where the path is taken. */
+/** Removes a stale socket file; fails when the path is in use. */
 const clearStale = (path: string): Effect.Effect<void, SocketServerError> =>
   Effect.suspend(() => {
-    // Abstract sockets of Linux and pipes of Windows are not in the file system, and go with their process.
+    // Abstract sockets of Linux and pipes of Windows have no file, and end with their process.
     if (path.startsWith("\0") || process.platform === "win32") return Effect.void
     let found: Fs.Stats | undefined
     try {
@@ -127,7 +128,7 @@ const clearStale = (path: string): Effect.Effect<void, SocketServerError> =>
     }
     if (found === undefined) return Effect.void
     if (!found.isSocket()) {
-      return Effect.fail(listenError(path, systemError("EEXIST", "listen", "the file exists and is no socket")))
+      return Effect.fail(listenError(path, systemError("EEXIST", "listen", "the file exists and is not a socket")))
     }
     return probe(path)
   })
@@ -138,11 +139,11 @@ const probe = (path: string): Effect.Effect<void, SocketServerError> =>
     const fail = (cause: unknown): void => resume(Effect.fail(listenError(path, cause)))
     socket.once("connect", () => {
       socket.destroy()
-      fail(systemError("EADDRINUSE", "listen", "a live process listens there already"))
+      fail(systemError("EADDRINUSE", "listen", "another process already listens at this path"))
     })
     socket.once("error", (cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOENT") return resume(Effect.void)
-      // Any other refusal, such as a full backlog or a lack of rights, is no proof of death.
+      // Any other failure, such as a full backlog or missing permission, does not prove that the server is dead.
       if (cause.code !== "ECONNREFUSED") return fail(cause)
       try {
         Fs.rmSync(path, { force: true })
