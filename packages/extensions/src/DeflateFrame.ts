@@ -1,6 +1,6 @@
 /**
- * deflate-frame (draft-tyoshino-hybi-websocket-perframe-deflate-06), also known as x-webkit-deflate-frame: each data
- * frame is compressed on its own. It preceded permessage-deflate and takes the same bit; a client may offer both.
+ * deflate-frame (draft-tyoshino-hybi-websocket-perframe-deflate-06), also known as x-webkit-deflate-frame: compresses
+ * each data frame on its own. It preceded permessage-deflate and uses the same RSV bit; a client may offer both.
  *
  * @since 0.1.0
  */
@@ -12,35 +12,35 @@ import * as Extensions from "./Extensions.ts"
 import * as DeflateTransform from "./internal/DeflateTransform.ts"
 
 /**
- * The options of deflate-frame. `peer...` is what this end asks of the other.
+ * Options of deflate-frame. Those with `peer` are requests to the other end.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The compression level of what this end sends: 1 (fastest) to 9 (smallest), 0 for none. Default: 6. */
+  /** Compression level of outgoing frames: 1 (fastest) to 9 (smallest), 0 for none. Default: 6. */
   readonly level?: number | undefined
-  /** How much memory this end's compressor uses: 1 to 9, at most 2^(memLevel + 9) bytes beside the window. Default: 8. */
+  /** Memory level of the compressor: 1 to 9, at most 2^(memLevel + 9) bytes beside the window. Default: 8. */
   readonly memLevel?: number | undefined
-  /** The shortest frame, in bytes, that is compressed; `compress` in the options of a send overrules it. Default: 1024. */
+  /** Minimum bytes of a frame to compress; `compress` in the options of a send overrides it. Default: 1024. */
   readonly threshold?: number | undefined
   /**
-   * Whether a frame that compressing does not make smaller is sent as it is. Where the window is kept it is compressed
-   * all the same, or the two ends' windows would not be the same any more. Default: true.
+   * Whether a frame that compression does not make smaller is sent uncompressed. With context takeover it is compressed
+   * all the same, because otherwise the windows of the two ends would differ. Default: true.
    */
   readonly skipIfLarger?: boolean | undefined
   /** Whether this end may keep its window from one frame to the next. Default: true. */
   readonly contextTakeover?: boolean | undefined
-  /** The largest window that this end uses, as base-2 logarithm: 8 to 15. Default: 15. */
+  /** Largest window of this end, as base-2 logarithm: 8 to 15. Default: 15. */
   readonly maxWindowBits?: number | undefined
   /** Whether the other end may keep its window from one frame to the next. Default: true. */
   readonly peerContextTakeover?: boolean | undefined
-  /** The largest window that the other end may use, as base-2 logarithm: 8 to 15. Default: 15. */
+  /** Largest window of the other end, as base-2 logarithm: 8 to 15. Default: 15. */
   readonly peerMaxWindowBits?: number | undefined
 }
 
 /**
- * The parameters, in an offer and in an answer: each asks the receiver of the header to keep to them when it compresses.
+ * The parameters of an offer and of an answer. Each limits the compressor of the end that receives the header.
  *
  * @category schemas
  * @since 0.1.0
@@ -57,7 +57,7 @@ export const Params = Schema.Struct({
 export type Params = typeof Params.Type
 
 /**
- * Creates the extension. Throws a `RangeError` where an option is out of range.
+ * Creates the extension. Throws a `RangeError` for an option out of range.
  *
  * @category constructors
  * @since 0.1.0
@@ -107,7 +107,7 @@ export const make = (options: Options = {}): Extension.Extension => {
 }
 
 /**
- * Lets a server accept deflate-frame and a client offer it, under either name.
+ * Provides deflate-frame: a server accepts it and a client offers it, under both names.
  *
  * @category layers
  * @since 0.1.0

@@ -1,10 +1,10 @@
 /**
- * What an extension is, and how to make one: its name, the bits it claims, how it is offered, accepted and checked, and
- * what it does on an open connection.
+ * Defines extensions: their name, the bits they claim, how they are offered, accepted and checked, and what they do on
+ * an open connection.
  *
- * An author deals in typed parameters, each described by a Schema, and never sees a header. {@link make} wraps that into
- * an {@link Extension}, which deals in the elements of `Sec-WebSocket-Extensions` and is what the negotiation works
- * with. The transforms themselves are those of `Extension` in package `protocol`, whose session calls them.
+ * An author works with typed parameters, each with a Schema, and never with headers. {@link make} turns them into an
+ * {@link Extension}, which works with the elements of `Sec-WebSocket-Extensions` and is the input of the negotiation.
+ * The transforms are those of `Extension` in package `protocol`; the session calls them.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import type * as Scope from "effect/Scope"
 
 /**
- * The parameters of an extension as they stand in the header: the value by name, and `true` for a name alone.
+ * The parameters of an extension as in the header: the value by name, `true` for a parameter without a value.
  *
  * @category models
  * @since 0.1.0
@@ -27,12 +27,12 @@ import type * as Scope from "effect/Scope"
 export type WireParams = { readonly [name: string]: string | true }
 
 /**
- * The Schema of an extension's parameters: a `Schema.Struct` whose fields are named like the parameters and encode to
- * `string` where the parameter has a value, to `true` where it is a name alone.
+ * The Schema of an extension's parameters: a `Schema.Struct` whose fields have the names of the parameters. A field
+ * encodes to `string` for a parameter with a value, and to `true` for one without.
  *
  * **Details**
  *
- * Parameters that it does not know, and parameters that stand twice, are refused before it is asked.
+ * Unknown and repeated parameters are rejected before the Schema decodes.
  *
  * @category models
  * @since 0.1.0
@@ -42,7 +42,7 @@ export type ParamsSchema<A> = Schema.Codec<A, WireParams> & {
 }
 
 /**
- * A parameter that is a name alone.
+ * A parameter without a value.
  *
  * @category schemas
  * @since 0.1.0
@@ -64,58 +64,60 @@ export const integer = (range: { readonly minimum: number; readonly maximum: num
   )
 
 /**
- * What an extension does on one connection; see `ExtensionInstance` in package `protocol`.
+ * The transforms of an extension on one connection; see `ExtensionInstance` in package `protocol`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Transforms {
-  /** Changes what arrived. */
+  /** Transforms what arrives. */
   readonly decode: Protocol.Transform
-  /** Changes what is sent. */
+  /** Transforms what is sent. */
   readonly encode: Protocol.Transform
   /**
-   * How messages for many connections are encoded once for all of them. Only where what `encode` makes of a message
-   * depends on nothing but the message and the key. Default: each connection encodes for itself.
+   * Encoder of messages for many connections at once. Allowed only when the output of `encode` depends on the message
+   * and the key alone. Default: each connection encodes for itself.
    */
   readonly shared?: Protocol.SharedEncoder | undefined
-  /** Lets go of what is held when the session is over; the Scope given to `open` may close later. Default: nothing. */
+  /** Releases resources at the end of the session; the Scope given to `open` may close later. Default: nothing. */
   readonly close?: (() => void) | undefined
 }
 
 /**
- * What an author says about an extension.
+ * Definition of an extension.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<Offer, Answer> {
-  /** The registered name. */
+  /** Registered name. */
   readonly name: string
-  /** Other names for the same. A server accepts them, a client offers them behind the name. Default: none. */
+  /** Other names of the extension. A server accepts them, and a client offers them after the name. Default: none. */
   readonly aliases?: ReadonlyArray<string> | undefined
-  /** The RSV bits that it claims: any of 0x40, 0x20 and 0x10. Default: 0. */
+  /** RSV bits that it claims: any of 0x40, 0x20 and 0x10. Default: 0. */
   readonly rsv?: number | undefined
-  /** The reserved opcodes that it claims. Default: none. */
+  /** Reserved opcodes that it claims. Default: none. */
   readonly opcodes?: ReadonlyArray<Opcode.Opcode> | undefined
-  /** Whether it works on messages, before they are cut into frames, or on each data frame. Default: "message". */
+  /** Whether it transforms messages, before fragmentation, or each data frame. Default: "message". */
   readonly level?: "message" | "frame" | undefined
-  /** The parameters that an offer may have. */
+  /** Parameters of an offer. */
   readonly offer: ParamsSchema<Offer>
-  /** The parameters that an answer may have. */
+  /** Parameters of an answer. */
   readonly answer: ParamsSchema<Answer>
-  /** Client: what is offered, in order of preference. Default: nothing, so that only servers use the extension. */
+  /** Client: offers in order of preference. Default: none, so that only servers use the extension. */
   readonly offers?: ReadonlyArray<Offer> | undefined
   /** Server: the answer to an offer, or `undefined` to decline it. Default: declines, so that only clients use it. */
   readonly accept?: ((offer: Offer) => Answer | undefined | Effect.Effect<Answer | undefined>) | undefined
-  /** Client: why an answer does not fit an offer, or `undefined` where it does. Default: every answer fits. */
+  /**
+   * Client: the reason why an answer does not fit an offer, or `undefined` when it does. Default: every answer fits.
+   */
   readonly check?: ((answer: Answer, offer: Offer) => string | undefined) | undefined
-  /** Creates the state of one connection; it is released with the Scope. */
+  /** Creates the state of one connection, which lives in the Scope. */
   readonly open: (negotiated: Negotiated<Offer, Answer>) => Effect.Effect<Transforms, never, Scope.Scope>
 }
 
 /**
- * What an extension is told about the connection it works on.
+ * The negotiated parameters of one connection.
  *
  * @category models
  * @since 0.1.0
@@ -125,14 +127,14 @@ export interface Negotiated<Offer, Answer> {
   readonly offer: Offer
   /** The answer to it. */
   readonly answer: Answer
-  /** Which end this is. */
+  /** Role of this end. */
   readonly role: SessionState.Role
-  /** The name that was negotiated: the extension's own or an alias. */
+  /** Negotiated name: the extension's own or an alias. */
   readonly name: string
 }
 
 /**
- * Opens what was negotiated on a connection.
+ * Creates the extension's state of one connection.
  *
  * @category models
  * @since 0.1.0
@@ -146,31 +148,31 @@ export type Open = Effect.Effect<Protocol.ExtensionInstance, never, Scope.Scope>
  * @since 0.1.0
  */
 export interface Accepted {
-  /** What stands in the answer. */
+  /** The element of the answer. */
   readonly answer: ExtensionHeader.ExtensionOffer
   readonly open: Open
 }
 
 /**
- * An extension, as the negotiation sees it. Create one with {@link make}.
+ * An extension as input of the negotiation. Create one with {@link make}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Extension {
-  /** The registered name. */
+  /** Registered name. */
   readonly name: string
-  /** The name and its aliases. */
+  /** Name and aliases. */
   readonly names: ReadonlyArray<string>
-  /** The RSV bits that it claims. */
+  /** RSV bits that it claims. */
   readonly rsv: number
-  /** The reserved opcodes that it claims. */
+  /** Reserved opcodes that it claims. */
   readonly opcodes: ReadonlyArray<Opcode.Opcode>
-  /** Client: what is offered, in order of preference, under each of the names. */
+  /** Client: the offers in order of preference, under each of the names. */
   readonly offers: ReadonlyArray<ExtensionHeader.ExtensionOffer>
-  /** Server: what an offer under one of the names gets; a failure says why it is declined. */
+  /** Server: decides on an offer under one of the names; a failure is the reason why it is declined. */
   readonly accept: (offer: ExtensionHeader.ExtensionOffer) => Effect.Effect<Result.Result<Accepted, string>>
-  /** Client: what an answer under one of the names leads to; a failure says why it does not fit what was offered. */
+  /** Client: checks an answer under one of the names; a failure is the reason why it fits no offer. */
   readonly check: (answer: ExtensionHeader.ExtensionOffer) => Result.Result<Open, string>
 }
 
@@ -255,7 +257,7 @@ type Reader<A> = (offer: ExtensionHeader.ExtensionOffer) => Result.Result<A, str
 const reader = <A>(schema: ParamsSchema<A>): Reader<A> => {
   const decode = Schema.decodeUnknownResult(schema, { reportInput: true })
   return ({ params }) => {
-    // Without a prototype, so that no name of a parameter means anything else.
+    // Without a prototype, so that no parameter name has another meaning.
     const wire = Object.create(null) as Record<string, string | true>
     for (const { name, value } of params) {
       if (!Object.hasOwn(schema.fields, name)) return Result.fail(`the parameter ${name} is unknown`)

@@ -1,8 +1,8 @@
 /**
- * The extensions that a server accepts or a client offers, as services: none until a layer adds one.
+ * The extensions that a server accepts or a client offers, as services. There are none until a layer adds one.
  *
- * Each extension is a service of its own, so layers that add extensions compose like any others. Where several are
- * given, an earlier one is preferred to a later one.
+ * Each extension is a service of its own, so layers that add extensions compose like other layers. Earlier extensions
+ * are preferred to later ones.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ const prefix = "@effect-ws/extensions/Extension/"
  *
  * **Details**
  *
- * An extension replaces one of the same name that was given before.
+ * An extension replaces an earlier one of the same name.
  *
  * @category layers
  * @since 0.1.0
@@ -27,7 +27,7 @@ export const layer = (extensions: ReadonlyArray<Extension.Extension>): Layer.Lay
   Layer.succeedContext(context(extensions))
 
 /**
- * Creates a context that holds extensions, for use with `Effect.provideContext`.
+ * Creates a context with extensions, for `Effect.provideContext`.
  *
  * @category constructors
  * @since 0.1.0
@@ -36,7 +36,7 @@ export const context = (extensions: ReadonlyArray<Extension.Extension>): Context
   Context.makeUnsafe(new Map(extensions.map((extension) => [prefix + extension.name, extension])))
 
 /**
- * The extensions that layers have added, in order of preference.
+ * Returns the extensions that layers added, in order of preference.
  *
  * @category accessors
  * @since 0.1.0

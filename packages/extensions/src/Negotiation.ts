@@ -1,9 +1,9 @@
 /**
- * The negotiation of extensions in the opening handshake (RFC 6455 9.1), for both ends: what a client offers, which of
- * the offers a server accepts, and whether a client can live with the answer.
+ * The negotiation of extensions in the opening handshake (RFC 6455 9.1), for both ends: what a client offers, which
+ * offers a server accepts, and whether the answer is valid for the client.
  *
- * Two extensions that claim the same RSV bit or opcode cannot both be used. A client may offer both; a server accepts
- * what the client prefers and declines the other.
+ * Two extensions that claim the same RSV bit or opcode cannot be used together. A client may offer both; a server
+ * accepts the one that the client prefers and declines the other.
  *
  * @since 0.1.0
  */
@@ -16,20 +16,20 @@ import type * as Scope from "effect/Scope"
 import type * as Extension from "./Extension.ts"
 
 /**
- * What both ends agreed on.
+ * The result of a negotiation.
  *
  * @category models
  * @since 0.1.0
  */
 export interface NegotiatedExtensions {
-  /** The extensions in use with their parameters, as the server answers them. */
+  /** Negotiated extensions with their parameters, as in the server's answer. */
   readonly answers: ReadonlyArray<ExtensionHeader.ExtensionOffer>
-  /** Creates the extensions' state of one connection, in the order of `answers`; it is released with the Scope. */
+  /** Creates the state of the extensions for one connection, in the order of `answers`. It lives in the Scope. */
   readonly open: Effect.Effect<ReadonlyArray<Protocol.ExtensionInstance>, never, Scope.Scope>
 }
 
 /**
- * The agreement to use no extension.
+ * The result without any extension.
  *
  * @category constructors
  * @since 0.1.0
@@ -37,7 +37,7 @@ export interface NegotiatedExtensions {
 export const none: NegotiatedExtensions = { answers: [], open: Effect.succeed([]) }
 
 /**
- * Reports that a server answered with extensions that a client cannot use. The handshake fails.
+ * Reports that a server's answer contains extensions that the client cannot use. The handshake fails.
  *
  * @category errors
  * @since 0.1.0
@@ -46,7 +46,7 @@ export class NegotiationError extends Schema.TaggedError<NegotiationError>("@eff
   "NegotiationError",
   {
     rule: Schema.Literals(["UnofferedExtension", "UnacceptableParameters", "ConflictingExtensions"]),
-    /** The name in the answer. */
+    /** Name in the answer. */
     extension: Schema.String,
     detail: Schema.String
   }
@@ -61,8 +61,8 @@ export class NegotiationError extends Schema.TaggedError<NegotiationError>("@eff
  *
  * **Details**
  *
- * An offer is declined, and the handshake goes on, where the name is unknown, where the parameters are bad, where the
- * extension declines it, and where it conflicts with an offer that was accepted before.
+ * An offer is declined, and the handshake continues, when the name is unknown, the parameters are invalid, the
+ * extension declines it, or it conflicts with an offer accepted before.
  *
  * @category operations
  * @since 0.1.0
@@ -100,7 +100,7 @@ const acceptSome = Effect.fnUntraced(function* (
 })
 
 /**
- * Client: what to offer, in order of preference.
+ * Client: returns the offers in order of preference.
  *
  * @category operations
  * @since 0.1.0
@@ -109,7 +109,7 @@ export const offer = (extensions: ReadonlyArray<Extension.Extension>): ReadonlyA
   extensions.flatMap((extension) => extension.offers)
 
 /**
- * Client: checks what the server answered to {@link offer}.
+ * Client: checks the server's answer to {@link offer}.
  *
  * @category operations
  * @since 0.1.0

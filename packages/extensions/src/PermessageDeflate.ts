@@ -1,7 +1,7 @@
 /**
- * permessage-deflate (RFC 7692): messages are compressed with DEFLATE before they are cut into frames.
+ * permessage-deflate (RFC 7692): compresses messages with DEFLATE before they are fragmented.
  *
- * A program adds {@link layer} to its server or client; what it compresses with is the service of module `Zlib`.
+ * A program adds {@link layer} to its server or client. The service of module `Zlib` compresses.
  *
  * @since 0.1.0
  */
@@ -13,37 +13,37 @@ import * as Extensions from "./Extensions.ts"
 import * as DeflateTransform from "./internal/DeflateTransform.ts"
 
 /**
- * The options of permessage-deflate; they say the same on a server and on a client.
+ * Options of permessage-deflate, with the same meaning on a server and on a client.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The compression level of what this end sends: 1 (fastest) to 9 (smallest), 0 for none. Default: 6. */
+  /** Compression level of outgoing messages: 1 (fastest) to 9 (smallest), 0 for none. Default: 6. */
   readonly level?: number | undefined
-  /** How much memory this end's compressor uses: 1 to 9, at most 2^(memLevel + 9) bytes beside the window. Default: 8. */
+  /** Memory level of the compressor: 1 to 9, at most 2^(memLevel + 9) bytes beside the window. Default: 8. */
   readonly memLevel?: number | undefined
-  /** The shortest message, in bytes, that is compressed; `compress` in the options of a send overrules it. Default: 1024. */
+  /** Minimum bytes of a message to compress; `compress` in the options of a send overrides it. Default: 1024. */
   readonly threshold?: number | undefined
   /**
-   * Whether a message that compressing does not make smaller is sent as it is. Where the window is kept it is compressed
-   * all the same, or the two ends' windows would not be the same any more. Default: true.
+   * Whether a message that compression does not make smaller is sent uncompressed. With context takeover it is
+   * compressed all the same, because otherwise the windows of the two ends would differ. Default: true.
    */
   readonly skipIfLarger?: boolean | undefined
   /** Whether the server may keep its window from one message to the next. Default: true. */
   readonly serverContextTakeover?: boolean | undefined
   /** Whether the client may keep its window from one message to the next. Default: true. */
   readonly clientContextTakeover?: boolean | undefined
-  /** The largest window that the server may use, as base-2 logarithm: 8 to 15. Default: 15. */
+  /** Largest window of the server, as base-2 logarithm: 8 to 15. Default: 15. */
   readonly serverMaxWindowBits?: number | undefined
   /**
-   * The largest window that the client may use, as base-2 logarithm: 8 to 15. A server declines the offer of a client
-   * that does not let it choose. Default: 15.
+   * Largest window of the client, as base-2 logarithm: 8 to 15. A server declines an offer that does not let it choose
+   * this window. Default: 15.
    */
   readonly clientMaxWindowBits?: number | undefined
   /**
-   * Client: what to offer instead of one offer made from these options, in order of preference. Whatever is agreed on,
-   * this client keeps to its own options too.
+   * Client: offers in order of preference, instead of one made from these options. Whatever is negotiated, the client
+   * also respects its own options.
    */
   readonly offers?: ReadonlyArray<Offer> | undefined
 }
@@ -71,7 +71,7 @@ export const Offer = Schema.Struct({
 export type Offer = typeof Offer.Type
 
 /**
- * The parameters of an answer (RFC 7692 7.1): like those of an offer, but every window has a value.
+ * The parameters of an answer (RFC 7692 7.1): those of an offer, but every window has a value.
  *
  * @category schemas
  * @since 0.1.0
@@ -89,12 +89,12 @@ export type Answer = typeof Answer.Type
  *
  * **Details**
  *
- * Contexts are made when a connection first compresses or decompresses. With takeover a compressor takes about 256 KiB
- * and a decompressor 44 KiB at the largest window and memLevel 8, for as long as the connection lasts; without, both are
- * lent for the time of a message. Throws a `RangeError` where an option is out of range.
+ * A context is created when a connection first compresses or decompresses. With context takeover, a compressor takes
+ * about 256 KiB and a decompressor 44 KiB (largest window, memLevel 8) until the connection closes. Without takeover,
+ * both are borrowed for one message. Throws a `RangeError` for an option out of range.
  *
- * A message that does not become smaller is sent as it is, where there is no takeover. A window of 2^8 bytes works in
- * both directions: see the documentation of the extensions.
+ * Without takeover, a message that does not become smaller is sent uncompressed. A window of 2^8 bytes works in both
+ * directions: see the documentation of the extensions.
  *
  * @category constructors
  * @since 0.1.0
@@ -166,7 +166,7 @@ export const make = (options: Options = {}): Extension.Extension => {
         windowBits: answer.client_max_window_bits ?? 15,
         contextTakeover: answer.client_no_context_takeover !== true
       }
-      // A client may keep to less than what was agreed on.
+      // A client may use less than what was negotiated.
       const restrained = {
         windowBits: Math.min(client.windowBits, hintedBits, clientMaxWindowBits),
         contextTakeover: client.contextTakeover && clientContextTakeover && offer.client_no_context_takeover !== true
@@ -194,7 +194,7 @@ const serverBits = (bits: number, offered?: number): Pick<Answer, "server_max_wi
   bits < 15 || offered !== undefined ? { server_max_window_bits: bits } : {}
 
 /**
- * Lets a server accept permessage-deflate and a client offer it.
+ * Provides permessage-deflate: a server accepts it and a client offers it.
  *
  * @category layers
  * @since 0.1.0

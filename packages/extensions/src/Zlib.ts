@@ -1,12 +1,12 @@
 /**
- * Compression as a service: what the deflate extensions need of zlib, and the implementation on `node:zlib` that is
- * there unless another is provided.
+ * Compression as a service: the part of zlib that the deflate extensions need, with a default implementation on
+ * `node:zlib`.
  *
  * **Details**
  *
- * One instance serves the whole process. A short payload is worked on in the calling turn, a long one on Node's thread
- * pool, where at most `concurrency` run at once and the others wait their turn. The memory of compression contexts is
- * bounded by `memoryBudget`: above it, compressors that have been idle longest lose their window, then messages leave
+ * One instance serves the whole process. A short payload is processed in the calling turn, a long one on Node's thread
+ * pool, where at most `concurrency` run at once and the others wait. `memoryBudget` bounds the memory of all contexts.
+ * Above it, the compressors that have been idle longest lose their window. If that does not suffice, messages are sent
  * uncompressed, and a connection that needs a context to decompress is closed with 1013.
  *
  * @since 0.1.0
@@ -18,7 +18,7 @@ import * as NativeZlib from "./internal/NativeZlib.ts"
 import * as PortableZlib from "./internal/PortableZlib.ts"
 
 /**
- * Work that does not finish in this turn. It is started once, or never; `done` is called once, in a later turn.
+ * Work that does not finish in this turn. It starts at most once, and calls `done` once, in a later turn.
  *
  * @category models
  * @since 0.1.0
@@ -29,8 +29,8 @@ export interface Deferred<A> {
 }
 
 /**
- * Why a payload was not decompressed: it is not a deflate stream, it is longer than the limit, or there is no memory
- * for a context.
+ * The reason why a payload was not decompressed: it is not a deflate stream, it exceeds the limit, or the budget has no
+ * room for a context.
  *
  * @category models
  * @since 0.1.0
@@ -38,30 +38,30 @@ export interface Deferred<A> {
 export type InflateFailure = "InvalidData" | "TooBig" | "OutOfMemory"
 
 /**
- * What a compressor is to be like.
+ * Options of a compressor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DeflaterOptions {
-  /** The base-2 logarithm of the window: 8 to 15. No distance in the output may exceed the window. */
+  /** Base-2 logarithm of the window: 8 to 15. No distance in the output may exceed the window. */
   readonly windowBits: number
-  /** The compression level: 0 (none) to 9 (smallest). */
+  /** Compression level: 0 (none) to 9 (smallest). */
   readonly level: number
-  /** How much memory to use beside the window: 1 to 9. */
+  /** Memory level: 1 to 9. */
   readonly memLevel: number
   /** Whether the window is kept from one message to the next. */
   readonly contextTakeover: boolean
 }
 
 /**
- * What a decompressor is to be like.
+ * Options of a decompressor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface InflaterOptions {
-  /** The base-2 logarithm of the window: 8 to 15. */
+  /** Base-2 logarithm of the window: 8 to 15. */
   readonly windowBits: number
   /** Whether the window is kept from one message to the next. */
   readonly contextTakeover: boolean
@@ -79,15 +79,15 @@ export interface Deflater {
    *
    * **Details**
    *
-   * The output is complete, as raw deflate, up to an empty block without compression. The last four bytes of that block,
-   * 00 00 FF FF, are left off where `last`. "OutOfMemory" is possible for the first piece of a message only; nothing has
-   * happened then. A window may be dropped between messages at any time.
+   * The output is complete raw deflate, up to an empty uncompressed block. With `last`, the last four bytes of that
+   * block, 00 00 FF FF, are omitted. "OutOfMemory" is possible for the first piece of a message only, and then nothing
+   * has happened. The window may be dropped between messages at any time.
    */
   readonly deflate: (
     input: Uint8Array,
     last: boolean
   ) => Uint8Array | "OutOfMemory" | Deferred<Uint8Array | "OutOfMemory">
-  /** Releases what is held; work that is under way is not reported any more. */
+  /** Releases resources; running work no longer reports a result. */
   readonly close: () => void
 }
 
@@ -99,19 +99,19 @@ export interface Deflater {
  */
 export interface Inflater {
   /**
-   * Decompresses the next piece of a message; `last` ends the message, and 00 00 FF FF is understood to follow it.
+   * Decompresses the next piece of a message. `last` ends the message, which 00 00 FF FF implicitly follows.
    *
    * **Details**
    *
    * Stops with "TooBig" as soon as the output exceeds `limit` bytes. A final block does not end the message. A message
-   * that ends inside a block is "InvalidData". The work is proportional to the bytes that go in and come out.
+   * that ends inside a block is "InvalidData". The cost is proportional to input and output bytes.
    */
   readonly inflate: (
     input: Uint8Array,
     last: boolean,
     limit: number
   ) => Uint8Array | InflateFailure | Deferred<Uint8Array | InflateFailure>
-  /** Releases what is held; work that is under way is not reported any more. */
+  /** Releases resources; running work no longer reports a result. */
   readonly close: () => void
 }
 
@@ -122,27 +122,27 @@ export interface Inflater {
  * @since 0.1.0
  */
 export interface Service {
-  /** Creates a compressor; it takes memory when it is first used. */
+  /** Creates a compressor, which allocates memory on first use. */
   readonly deflater: (options: DeflaterOptions) => Deflater
-  /** Creates a decompressor; it takes memory when it is first used. */
+  /** Creates a decompressor, which allocates memory on first use. */
   readonly inflater: (options: InflaterOptions) => Inflater
 }
 
 /**
- * What the implementation on `node:zlib` may use.
+ * Options of the implementation on `node:zlib`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   /**
-   * The most bytes to compress in the calling turn, and an eighth of the most bytes to decompress in it. Longer work
-   * goes to the thread pool. Default: 32 KiB.
+   * Maximum bytes to compress in the calling turn, and an eighth of the maximum bytes to decompress in it. Longer
+   * payloads go to the thread pool. Default: 32 KiB.
    */
   readonly inlineBytes?: number | undefined
-  /** How many payloads are worked on at once on the thread pool; the others wait. Default: 3 of its usual 4 threads. */
+  /** Maximum payloads that the thread pool processes at once; the others wait. Default: 3 of its usual 4 threads. */
   readonly concurrency?: number | undefined
-  /** The bytes that all contexts together may take. Default: 256 MiB. */
+  /** Maximum bytes of all contexts together. Default: 256 MiB. */
   readonly memoryBudget?: number | undefined
 }
 
@@ -151,8 +151,8 @@ export interface Options {
  *
  * **Details**
  *
- * It drives the streams of `node:zlib` below their public API, which alone can work synchronously on a context that is
- * kept. Where a runtime does not have that, which is tried out first, it does the same as {@link makePortable}.
+ * It drives the streams of `node:zlib` below their public API, because only that works synchronously on a context that
+ * is kept. It tests for this first; on a runtime without it, it does the same as {@link makePortable}.
  *
  * @category constructors
  * @since 0.1.0
@@ -163,12 +163,12 @@ export const make = (options?: Options): Service => {
 }
 
 /**
- * Creates an implementation on the public API of `node:zlib` alone.
+ * Creates an implementation that uses only the public API of `node:zlib`.
  *
  * **Details**
  *
  * Every message is compressed with an empty window, and takes about three times as long. No context is kept, so
- * `memoryBudget` means nothing here; decompressing with takeover keeps the window of 2^windowBits bytes.
+ * `memoryBudget` has no effect. Decompressing with takeover keeps a window of 2^windowBits bytes.
  *
  * @category constructors
  * @since 0.1.0
@@ -182,7 +182,7 @@ const fillIn = (options: Options | undefined): NativeZlib.Settings => ({
 })
 
 /**
- * The zlib service in use. Default: one for the process, made with the default options when it is first asked for.
+ * The zlib service in use. Default: one per process with default options, created on first use.
  *
  * @category services
  * @since 0.1.0
@@ -192,7 +192,7 @@ export const Zlib: Context.Reference<Service> = Context.Reference("@effect-ws/ex
 })
 
 /**
- * Provides a zlib service on `node:zlib` with options of its own.
+ * Provides a zlib service on `node:zlib` with these options.
  *
  * @category layers
  * @since 0.1.0

@@ -24,8 +24,8 @@ export interface Http2Options {
    */
   readonly maxStreams?: number | undefined
   /**
-   * Bytes that a client may send on a stream beyond what the program has read. `maxStreams` times this bounds the memory
-   * of a session that nobody reads. Default: 256 KiB.
+   * Bytes that a client may send on a stream beyond what the program has read. `maxStreams` times this bounds the
+   * memory of a session whose streams are not read. Default: 256 KiB.
    */
   readonly streamWindow?: number | undefined
   /**

@@ -307,7 +307,7 @@ const refuse = (socket: PushSocket): void =>
   socket instanceof UpgradedDuplex
     ? Upgrades.respond(socket, "503 Service Unavailable", "this server does not accept connections")
     : socket instanceof Http2RequestDuplex
-      ? socket.answer(503, "nobody accepts connections here")
+      ? socket.answer(503, "this server does not accept connections")
       : socket.writerUnsafe.destroy()
 
 const pathOf = (request: Http.IncomingMessage | Http2.Http2ServerRequest): string => {

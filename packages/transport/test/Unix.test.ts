@@ -62,15 +62,15 @@ describe("Unix socket files", () => {
     })
   )
 
-  it.live("does not touch a file that is no socket", () =>
+  it.live("does not touch a file that is not a socket", () =>
     Effect.gen(function* () {
       const path = freshPath()
       Fs.writeFileSync(path, "precious")
-      assert.match(yield* failure(path), /is no socket/)
+      assert.match(yield* failure(path), /is not a socket/)
       assert.strictEqual(Fs.readFileSync(path, "utf8"), "precious")
       const link = freshPath()
       Fs.symlinkSync(path, link)
-      assert.match(yield* failure(link), /is no socket/)
+      assert.match(yield* failure(link), /is not a socket/)
     })
   )
 
@@ -78,7 +78,7 @@ describe("Unix socket files", () => {
     Effect.gen(function* () {
       const path = freshPath()
       yield* Layer.build(Unix.layerServer({ path }))
-      assert.match(yield* failure(path), /live process/)
+      assert.match(yield* failure(path), /another process already listens/)
       assert.isTrue(Fs.existsSync(path))
     })
   )
@@ -98,7 +98,7 @@ describe("Unix socket files", () => {
       const error = yield* Effect.flip(Layer.build(Unix.layerServer({ path, mode: 0o600 })))
       assert.strictEqual(
         error.message,
-        `cannot listen on @${name}: an abstract socket has no permissions, so every local process may connect: omit mode, ` +
+        `cannot listen on @${name}: an abstract socket has no permissions, and every local process may connect: omit mode, ` +
           "or listen at a path of the file system"
       )
       if (process.platform !== "linux") return

@@ -43,19 +43,19 @@ describe("ListenDescriptors", () => {
         Effect.map(Effect.flip(parse({ LISTEN_PID: "77", LISTEN_FDS: "1", ...env })), (error) => error.message)
       assert.strictEqual(
         yield* message({ LISTEN_FDS: "many" }),
-        'the environment variable LISTEN_FDS is "many", expected a number of descriptors'
+        'environment variable LISTEN_FDS is "many", expected a number of descriptors'
       )
       assert.strictEqual(
         yield* message({ LISTEN_FDS: "99999999999" }),
-        'the environment variable LISTEN_FDS is "99999999999", expected a number of descriptors'
+        'environment variable LISTEN_FDS is "99999999999", expected a number of descriptors'
       )
       assert.strictEqual(
         yield* message({ LISTEN_PID: "-1" }),
-        'the environment variable LISTEN_PID is "-1", expected the number of a process'
+        'environment variable LISTEN_PID is "-1", expected a process id'
       )
       assert.strictEqual(
         yield* message({ LISTEN_FDNAMES: "a:b" }),
-        'the environment variable LISTEN_FDNAMES is "a:b", expected 1 names with colons between them'
+        'environment variable LISTEN_FDNAMES is "a:b", expected 1 names separated by colons'
       )
     })
   )

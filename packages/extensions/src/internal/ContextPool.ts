@@ -1,10 +1,10 @@
 /**
- * The zlib contexts of the process: those in use, those kept for the next who needs one, and the bound on the memory of
- * all of them.
+ * The zlib contexts of the process: those in use, those kept for reuse, and the bound on the memory of all of them.
  *
- * Making a context costs as much as compressing several short messages, so one that is not needed any more is reset and
- * lent again. A compressor between two messages may lose its context: what it sends next refers to nothing older, which
- * every decompressor understands. Above the bound, the one that has been idle longest does.
+ * Creating a context costs as much as compressing several short messages, so a context that is no longer needed is
+ * reset and lent again. A compressor between two messages may lose its context: its next output refers to nothing
+ * older, which every decompressor understands. Above the bound, the compressor that has been idle longest loses its
+ * context.
  *
  * @internal
  */
@@ -13,27 +13,27 @@ import { NativeHandle } from "./NativeHandle.ts"
 
 /** Who holds a context that may be taken away. @internal */
 export interface Holder {
-  /** Gives the context up. */
+  /** Releases the context. */
   evict(): NativeHandle
 }
 
-/** The most contexts of a kind that are kept for later. */
+/** Maximum idle contexts of a kind. */
 const mostIdle = 8
 
 export class ContextPool {
-  /** The bytes of all contexts that exist. */
+  /** Bytes of all existing contexts. */
   used = 0
 
   private readonly budget: number
   private readonly idle = new Map<string, Array<NativeHandle>>()
-  // In the order in which they were last used: a Set keeps the order of insertion.
+  // In the order of their last use: a Set keeps the order of insertion.
   private readonly holders = new Set<Holder>()
 
   constructor(budget: number) {
     this.budget = budget
   }
 
-  /** Lends a context with an empty window, or `undefined` where the budget does not allow one. */
+  /** Returns a context with an empty window, or `undefined` when the budget does not allow one. */
   acquire(kind: Kind): NativeHandle | undefined {
     const idle = this.idle.get(kind.key)?.pop()
     if (idle !== undefined) return idle
@@ -78,12 +78,12 @@ export class ContextPool {
     handle.close()
   }
 
-  /** Tells that a holder is between two messages: its context may be taken away. */
+  /** Reports that a holder is between two messages: its context may be evicted. */
   offer(holder: Holder): void {
     this.holders.add(holder)
   }
 
-  /** Tells that a holder needs its context for now, or has given it back. */
+  /** Reports that a holder needs its context, or has released it. */
   withdraw(holder: Holder): void {
     this.holders.delete(holder)
   }

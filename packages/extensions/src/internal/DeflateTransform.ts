@@ -1,6 +1,6 @@
 /**
- * What permessage-deflate and deflate-frame do on an open connection, which is the same: each unit, a message or a
- * frame, is compressed and marked with RSV1, or is left as it is.
+ * The transforms that permessage-deflate and deflate-frame share: each unit, a message or a frame, is compressed and
+ * marked with RSV1, or left unchanged.
  *
  * @internal
  */
@@ -24,7 +24,7 @@ export interface Settings {
   readonly skipIfLarger: boolean
 }
 
-/** Creates the state of one connection; it is released with the Scope, or with the session where that ends earlier. @internal */
+/** Creates the state of one connection. It lives in the Scope, or in the session if that ends earlier. @internal */
 export const open = (settings: Settings): Effect.Effect<Transforms, never, Scope.Scope> =>
   Effect.flatMap(ZlibReference, (zlib) => {
     const codec = new Codec(zlib, settings)
@@ -55,7 +55,7 @@ type Outcome = ReturnType<Protocol.Transform>
 class Codec {
   private readonly zlib: Zlib.Service
   private readonly settings: Settings
-  // Made when they are needed: many connections never compress anything.
+  // Created on first use: many connections never compress anything.
   private deflater: Zlib.Deflater | undefined = undefined
   private inflater: Zlib.Inflater | undefined = undefined
   private compressing = false
@@ -86,7 +86,7 @@ class Codec {
 
   private isWorthwhile(part: Protocol.MessagePart): boolean {
     if (part.compress !== undefined) return part.compress
-    // The length of a message that is sent in pieces is not known.
+    // The length of a message that is sent in pieces is unknown.
     return !part.last || part.payload.length >= this.settings.threshold
   }
 
@@ -95,7 +95,7 @@ class Codec {
       this.compressing = false
       return undefined
     }
-    // What was compressed with a window that is kept must be sent, or the two windows would not be the same any more.
+    // With takeover, compressed output must be sent, because otherwise the windows of the two ends would differ.
     const { deflate, skipIfLarger } = this.settings
     const mayBePlain = part.first && part.last && skipIfLarger && !deflate.contextTakeover
     if (mayBePlain && output.length >= part.payload.length) return undefined
@@ -126,7 +126,7 @@ class Codec {
   }
 }
 
-// One for all connections with the same settings, so that an idle one holds no more than a reference.
+// One for all connections with the same settings, so that an idle connection holds only a reference.
 const sharedEncodes = new WeakMap<Zlib.Service, Map<string, Protocol.SharedEncoder>>()
 let lastShared = 0
 
@@ -137,14 +137,14 @@ const sharedEncode = (zlib: Zlib.Service, settings: Settings): Protocol.SharedEn
   const name = [deflate.windowBits, deflate.level, deflate.memLevel, threshold, skipIfLarger].join(" ")
   let shared = ofService.get(name)
   if (shared === undefined) {
-    // Another service may compress the same differently, so its forms are others.
+    // Another service may compress the same message differently, so its encoded forms are different ones.
     shared = { key: `deflate ${++lastShared}`, encode: (part) => encodeAlone(new Codec(zlib, settings), part) }
     ofService.set(name, shared)
   }
   return shared
 }
 
-// Without takeover a compressor holds nothing from one message to the next: one for each is as good.
+// Without takeover a compressor keeps nothing between messages, so one per message is as good.
 const encodeAlone = (codec: Codec, part: Protocol.MessagePart): Outcome => {
   const outcome = codec.encode(part)
   if (outcome?._tag !== "Pending") {

@@ -1,10 +1,10 @@
 /**
  * One zlib context of `node:zlib`, used synchronously for short payloads and on the thread pool for long ones.
  *
- * The public API of `node:zlib` can do the first only with a context that is thrown away, which takes three times as
- * long and has no takeover. So short payloads go past the stream to the object inside it (`_handle`); long ones go
- * through the stream, whose output buffer (`_outBuffer`) is exchanged for the occasion, because an idle context should
- * not hold one. {@link isAvailable} looks for these parts and tries them out once; Node 20, 22, 24 and 26 have them.
+ * The public API of `node:zlib` works synchronously only with a context that is thrown away, which takes three times as
+ * long and has no takeover. So short payloads bypass the stream and use the object inside it (`_handle`). Long payloads
+ * use the stream, whose output buffer (`_outBuffer`) is set for that time only, because an idle context should not hold
+ * one. {@link isAvailable} checks for these parts and tests them once; Node 20, 22, 24 and 26 have them.
  *
  * @internal
  */
@@ -17,19 +17,19 @@ export interface Kind {
   readonly windowBits: number
   readonly level: number
   readonly memLevel: number
-  /** The bytes that it takes, most of them in zlib. */
+  /** Bytes that it takes, most of them in zlib. */
   readonly cost: number
 }
 
-/** What Node and zlib need for a context beside the tables and the window. */
+/** What Node and zlib need for a context beside tables and window. */
 const overhead = 12 * 1024
 
 /** @internal */
 export const deflateKind = (windowBits: number, level: number, memLevel: number): Kind => {
-  // Raw deflate with a window of 2^8 is refused by zlib. With 2^9 it never looks back further than 2^9 - 262 = 250 bytes,
-  // because it keeps that much lookahead within the window; so its output fits a window of 2^8.
+  // zlib rejects raw deflate with a window of 2^8. With 2^9 it never looks back further than 2^9 - 262 = 250 bytes,
+  // because it keeps that much lookahead inside the window. Its output therefore fits a window of 2^8.
   const bits = Math.max(9, windowBits)
-  // Window and chains, a hash table (of at least 64 KiB in the zlib of Node), and what is to be written.
+  // Window and chains, a hash table (at least 64 KiB in Node's zlib), and pending output.
   const cost = 2 ** (bits + 2) + Math.max(2 ** (memLevel + 8), 64 * 1024) + 2 ** (memLevel + 8) + overhead
   return { key: `deflate ${bits} ${level} ${memLevel}`, mode: "deflate", windowBits: bits, level, memLevel, cost }
 }
@@ -42,7 +42,7 @@ export const inflateKind = (windowBits: number): Kind => {
 
 const flush = Zlib.constants.Z_SYNC_FLUSH
 
-/** The parts of a stream of `node:zlib` that are not public. */
+/** Non-public parts of a `node:zlib` stream. */
 interface Internals {
   readonly _handle: {
     writeSync(
@@ -55,7 +55,7 @@ interface Internals {
       outputLength: number
     ): void
   }
-  /** What the native code leaves after each call: the room left in the output, the bytes left of the input. */
+  /** What the native code sets after each call: the room left in the output, and the input bytes left. */
   readonly _writeState: Uint32Array
   _outBuffer: Uint8Array
   _outOffset: number
@@ -68,7 +68,7 @@ const smallestChunk = 64
 
 // RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end", and one more: see `writeTail`.
 const probe = Uint8Array.of(0x00, 0x00, 0xff, 0xff, 0x00)
-// Room for the output that a whole message does not have there.
+// Output room for a write that produces no output in a whole message.
 const noOutput = new Uint8Array(1)
 
 /** How a write on the thread pool ended; "Ended" by a final block. @internal */
@@ -78,7 +78,7 @@ export type Outcome = "Written" | "Ended" | "Failed"
 export class NativeHandle {
   readonly kind: Kind
   private readonly stream: Stream
-  // The write that is under way on the thread pool.
+  // The write that runs on the thread pool.
   private onOutput: ((output: Uint8Array) => boolean) | undefined = undefined
   private onEnd: ((outcome: Outcome) => void) | undefined = undefined
 
@@ -93,43 +93,43 @@ export class NativeHandle {
     this.stream.on("error", () => this.settle("Failed"))
   }
 
-  /** Whether a write failed or hit a final block on the thread pool: the context is good for nothing then. */
+  /** Whether a write on the thread pool failed or met a final block: the context is then unusable. */
   get isSpent(): boolean {
     return this.stream.destroyed || this.stream.readableEnded
   }
 
-  /** The room that the last write left in the output. */
+  /** Room that the last write left in the output. */
   get roomLeft(): number {
     return this.stream._writeState[0]!
   }
 
-  /** The bytes that the last write left of the input. */
+  /** Bytes that the last write left of the input. */
   get inputLeft(): number {
     return this.stream._writeState[1]!
   }
 
   /**
-   * Writes the bytes that a compressor leaves off at the end of a message (RFC 7692 7.2.1), and tells where that leads:
-   * "Boundary" where the message did end behind a block, "Ended" where it ended with a final block, "Inside" where it
-   * ended inside a block or the context failed.
+   * Writes the bytes that a compressor omits at the end of a message (RFC 7692 7.2.1). Returns "Boundary" when the
+   * message ended after a block, "Ended" when it ended with a final block, and "Inside" when it ended inside a block or
+   * the context failed.
    */
   writeTail(): "Boundary" | "Ended" | "Inside" {
-    // With Z_BLOCK zlib stops where a block ends, before it looks at the next byte, so the last byte is left over if and
-    // only if a block ended right behind the tail.
+    // With Z_BLOCK, zlib stops at the end of a block before it reads the next byte. So the last byte remains if and
+    // only if a block ended right after the tail.
     this.stream._handle.writeSync(Zlib.constants.Z_BLOCK, probe, 0, probe.length, noOutput, 0, noOutput.length)
     if (this.isSpent || this.roomLeft < noOutput.length) return "Inside"
     if (this.inputLeft === probe.length) return "Ended"
     return this.inputLeft === 1 ? "Boundary" : "Inside"
   }
 
-  /** Writes input from `inputAt` on, and output into `room` bytes from `outputAt` on; flushes. */
+  /** Writes input from `inputAt`, and output into `room` bytes from `outputAt`; flushes. */
   writeSync(input: Uint8Array, inputAt: number, output: Uint8Array, outputAt: number, room: number): void {
     this.stream._handle.writeSync(flush, input, inputAt, input.length - inputAt, output, outputAt, room)
   }
 
   /**
-   * Writes input on the thread pool, and flushes. `onOutput` is called with each `chunkSize` bytes of output, and stops
-   * the work with `false`; `onEnd` is called once, in a later turn. Nothing else may be done until then.
+   * Writes input on the thread pool, and flushes. Calls `onOutput` with each `chunkSize` bytes of output; `false` stops
+   * the work. Calls `onEnd` once, in a later turn. The handle must not be used before that.
    */
   write(
     input: Uint8Array,
@@ -138,7 +138,7 @@ export class NativeHandle {
     onEnd: (outcome: Outcome) => void
   ): void {
     const { stream } = this
-    // Listeners only while they are needed: most contexts never see the thread pool.
+    // Adds listeners only when they are needed: most contexts never use the thread pool.
     if (stream.listenerCount("data") === 0) {
       stream.on("data", (output: Uint8Array) => {
         if (this.onOutput?.(new Uint8Array(output.buffer, output.byteOffset, output.length)) === false) {
@@ -169,7 +169,7 @@ export class NativeHandle {
     this.stream._outOffset = 0
   }
 
-  /** Forgets the window. */
+  /** Clears the window. */
   reset(): void {
     this.stream.reset()
   }
@@ -219,6 +219,6 @@ const works = (): boolean => {
   }
   deflate.close()
   inflate.close()
-  // The second message profits from the window, and after a reset there is none.
+  // The second message profits from the window; after a reset there is none.
   return lengths[1]! < lengths[0]! && lengths[2] === lengths[0]
 }

@@ -20,7 +20,7 @@ export interface Settings {
   readonly memoryBudget: number
 }
 
-/** What all compressors and decompressors of a service share. */
+/** State shared by all compressors and decompressors of a service. */
 interface Shared {
   readonly settings: Settings
   readonly contexts: ContextPool
@@ -41,27 +41,26 @@ export const make = (settings: Settings): Zlib.Service & { readonly contexts: Co
   }
 }
 
-// All outputs of the calling turn, of every connection: one is complete before the next begins.
+// One buffer for all outputs of the calling turn, of every connection: each output is complete before the next starts.
 const arena = new OutputBuffer()
 
 const emptyBlock = Uint8Array.of(0x00, 0x00, 0x00, 0xff, 0xff)
 
 const noBytes = new Uint8Array(0)
 
-// The bytes of input that may be worked on in one turn for a payload that is too long for the calling turn: about a
-// millisecond's work.
+// Maximum input bytes per turn for a payload that is too long for the calling turn: about a millisecond's work.
 const shortStreamsAtOnce = 16 * 1024
 
 const incapable: Zlib.Deflater = { deflate: () => "OutOfMemory", close: () => undefined }
 
 let holds: boolean | undefined
 
-// Whether the zlib at hand does keep to 250 bytes with a window of 2^9, so that its output fits one of 2^8: a repetition
+// Tests whether this zlib uses at most 250 bytes of a 2^9 window, so that its output fits a window of 2^8: a repetition
 // at a distance of 300 bytes must not make the output shorter.
 const shortWindowHolds = (): boolean => {
   if (holds === undefined) {
     const handle = new NativeHandle(deflateKind(8, 9, 9))
-    // A full period of a generator of bytes without a repetition of three.
+    // A full period of a byte generator without a repetition of three.
     const input = new Uint8Array(600)
     for (let at = 0, seed = 1; at < 300; at++) {
       seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
@@ -75,7 +74,7 @@ const shortWindowHolds = (): boolean => {
   return holds
 }
 
-/** What the two directions have in common: a context that is borrowed, and may be busy on another thread. */
+/** The common base of both directions: a borrowed context, which may be busy on another thread. */
 abstract class Borrower {
   protected readonly shared: Shared
   protected readonly contextTakeover: boolean
@@ -100,7 +99,7 @@ abstract class Borrower {
     this.handle = undefined
   }
 
-  /** Runs work on the thread pool in its turn; what `work` ends with is the result, unless we were closed by then. */
+  /** Runs work on the thread pool in its turn. Its result is ignored when this end was closed meanwhile. */
   protected defer<A>(work: (end: (result: A) => void) => void): Zlib.Deferred<A> {
     return {
       _tag: "Deferred",
@@ -126,7 +125,7 @@ abstract class Borrower {
   close(): void {
     if (this.closed) return
     this.closed = true
-    // The thread pool may still write into the context: then it is given back when that is done.
+    // The thread pool may still write into the context; then it is released when that is done.
     if (!this.busy) this.giveBack()
   }
 }
@@ -204,14 +203,14 @@ class NativeDeflater extends Borrower implements Zlib.Deflater {
 }
 
 class NativeInflater extends Borrower implements Zlib.Inflater {
-  // The piece in progress: its input, how far that is used, what came out of it.
+  // The current piece: its input, the position in it, and its output.
   private input: Uint8Array = noBytes
   private at = 0
   private last = false
   private limit = 0
   private pieces: Array<Uint8Array> | undefined = undefined
   private length = 0
-  // Whether a final block was the last thing of the message so far.
+  // Whether the message so far ends with a final block.
   private isBehindFinal = false
 
   inflate(
@@ -242,7 +241,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
         continue
       }
       if (this.at === input.length) return this.finish(this.complete(handle))
-      // There is room, and input is left: a final block ended the stream.
+      // Room and input are left, so a final block ended the stream.
       handle.reset()
       this.shortStreams(input.length)
       if (this.length > limit) return this.finish("TooBig")
@@ -257,7 +256,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
         this.shortStreams(before + shortStreamsAtOnce)
         if (this.length > this.limit) return end(this.finish("TooBig"))
         if (this.at === this.input.length || this.closed) return end(this.finishBehindFinal())
-        // What is not worth a context is done in this thread, which has others to serve meanwhile.
+        // Short work stays in this thread, with turns for other connections in between.
         if (this.at - before > shortStreamsAtOnce / 2) setImmediate(nextStream)
         else go()
       }
@@ -276,7 +275,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
             if (outcome === "Failed") return end(this.finish("InvalidData"))
             if (outcome === "Written") return end(this.finish(this.complete(handle)))
             this.at = this.input.length - handle.inputLeft
-            // The stream of Node ends with the deflate stream, so another takes its place.
+            // Node's stream ends with the deflate stream, so a new context replaces it.
             this.giveBack()
             nextStream()
           }
@@ -292,7 +291,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
     else this.pieces.push(piece)
   }
 
-  // Decompresses short streams behind a final block, up to `end` of the input.
+  // Decompresses short streams after a final block, up to `end` of the input.
   private shortStreams(end: number): void {
     const { input } = this
     let isProgress = true
@@ -305,8 +304,8 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
     }
   }
 
-  // A message has to end behind a block, whose end the tail is, or with a final block (RFC 7692 7.2.3.4 has another block
-  // behind that for the tail to complete; where there is none, the tail is not needed either).
+  // A message must end after a block whose end is the tail, or with a final block. RFC 7692 7.2.3.4 adds another block
+  // for the tail to complete; without it the tail is not needed either.
   private complete(handle: NativeHandle): "Done" | "InvalidData" {
     if (!this.last || this.isBehindFinal) return "Done"
     const position = handle.writeTail()

@@ -1,8 +1,8 @@
 /**
- * Memory for outputs whose length is not known before they are written: each is written into what is left of a slab and
- * keeps what it needs, so no output is copied and few ArrayBuffers are made.
+ * Memory for outputs of unknown length. Each output is written into the rest of a slab and keeps only what it needs, so
+ * outputs are not copied and few ArrayBuffers are allocated.
  *
- * An output lives as long as somebody refers to it, and keeps its slab alive.
+ * An output keeps its slab alive as long as it is referenced.
  *
  * @internal
  */
@@ -10,11 +10,11 @@ const slabSize = 64 * 1024
 const leastRoom = 8 * 1024
 
 export class OutputBuffer {
-  /** Where to write, from `offset` on. */
+  /** Slab to write to, from `offset` on. */
   slab: Uint8Array = new Uint8Array(0)
   offset = 0
 
-  /** The room there is: at least 8 KiB. */
+  /** Makes room for a write, at least 8 KiB, and returns its size. */
   reserve(): number {
     if (this.slab.length - this.offset < leastRoom) {
       this.slab = new Uint8Array(Buffer.allocUnsafeSlow(slabSize).buffer)

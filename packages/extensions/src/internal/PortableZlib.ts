@@ -1,6 +1,6 @@
 /**
- * The zlib service on the public API of `node:zlib`, which works on whole buffers only: every message is compressed with
- * an empty window, and the pieces of a compressed message are gathered until it ends.
+ * The zlib service on the public API of `node:zlib`, which processes whole buffers only: every message is compressed
+ * with an empty window, and the pieces of a compressed message are collected until it ends.
  *
  * @internal
  */
@@ -15,9 +15,10 @@ import { shortStreams } from "./ShortStreams.ts"
 const finishFlush = NodeZlib.constants.Z_SYNC_FLUSH
 
 const emptyBlock = Uint8Array.of(0x00, 0x00, 0x00, 0xff, 0xff)
-// RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end". They are the length, 0, of a stored block whose
-// header the message ends with. In its place we append the length of bytes that no peer knows, and these: they come out as
-// they are if and only if the message ended with such a header. A final block behind them ends the stream.
+// RFC 7692 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end". They are the length, 0, of a stored block
+// whose header ends the message. Instead of them this module appends the length of a mark and the mark, which no peer
+// knows. The mark appears in the output if and only if the message ended with such a header. A final block after it
+// ends the stream.
 const mark = randomBytes(8)
 const markLength = Uint8Array.of(mark.length, 0x00, ~mark.length & 0xff, 0xff)
 const ending = new Uint8Array([...markLength, ...mark, 0x01, 0x00, 0x00, 0xff, 0xff])
@@ -46,7 +47,7 @@ class PortableDeflater implements Zlib.Deflater {
   constructor(settings: Settings, jobs: ThreadPoolLimiter, options: Zlib.DeflaterOptions) {
     this.settings = settings
     this.jobs = jobs
-    // A window of 2^9 stands in for 2^8: see NativeHandle.
+    // A window of 2^9 replaces 2^8: see NativeHandle.
     const { level, memLevel, windowBits } = options
     this.options = { level, memLevel, windowBits: Math.max(9, windowBits), finishFlush }
   }
@@ -92,7 +93,7 @@ class PortableInflater implements Zlib.Inflater {
   ): Uint8Array | Zlib.InflateFailure | Zlib.Deferred<Uint8Array | Zlib.InflateFailure> {
     const { length } = this
     this.length += input.length
-    // Gathering must be bounded too: incompressible data grow by five bytes in 16 KiB, and a little.
+    // Bounds the collected input too: incompressible data grow by five bytes in 16 KiB, and a little more.
     if (this.length > limit + (limit >>> 8) + 1024) return "TooBig"
     if (!last || length > 0) this.gather(input, length)
     if (!last) return noBytes
@@ -139,10 +140,10 @@ class PortableInflater implements Zlib.Inflater {
       if (engine.bytesWritten === 0) return "InvalidData"
       at += engine.bytesWritten
       if (at > end) {
-        // The block that we completed may be final itself.
+        // The block that the tail completes may be final itself.
         if ((at !== input.length && at !== end + marked) || !endsWith(buffer, mark)) return "InvalidData"
         const whole = buffer.subarray(0, buffer.length - mark.length)
-        // Unless the message ends inside a stored block, which took all that for its data: then there is more output.
+        // If the message ended inside a stored block, that block took the mark as data and there is more output.
         if (endsWith(whole, markLength)) {
           const alone = yield {
             input: input.subarray(from, end),
@@ -172,7 +173,7 @@ class PortableInflater implements Zlib.Inflater {
         if (used === 0) break
         yield "Pause"
       }
-      // Nothing behind a final block is nothing for the tail to complete.
+      // Without bytes after a final block, the tail has nothing to complete.
       if (at === end) break
     }
     return join(pieces, length)
@@ -199,7 +200,7 @@ interface Inflated {
   readonly engine: { readonly bytesWritten: number }
 }
 
-/** Asks to inflate a stream, or to let others have a turn. */
+/** Requests to inflate a stream, or yields a turn to other work. */
 type Streams = Generator<
   { readonly input: Uint8Array; readonly options: NodeZlib.ZlibOptions } | "Pause",
   Uint8Array | Zlib.InflateFailure,
@@ -238,7 +239,7 @@ const inflateOnThreadPool = (streams: Streams, end: (result: Uint8Array | Zlib.I
 const endsWith = (output: Uint8Array, end: Uint8Array): boolean =>
   output.length >= end.length && end.every((byte, index) => byte === output[output.length - end.length + index])
 
-// What is given back where nothing was asked to be inflated.
+// Result of a request that inflates nothing.
 const nothing: Inflated = { buffer: noBytes, engine: { bytesWritten: 0 } }
 
 const bytes = (buffer: Uint8Array): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)

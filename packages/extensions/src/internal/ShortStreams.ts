@@ -1,10 +1,10 @@
 /**
  * Decompresses short deflate streams (RFC 1951) without zlib.
  *
- * A message may consist of many deflate streams, because a block with BFINAL set ends one (RFC 7692 7.2.3.4). zlib needs
- * a new or reset context for each, which costs far more than the two bytes that a peer needs to ask for it. So a stream
- * that follows a final block is first tried here, where the work is proportional to the input. Streams that are longer
- * than {@link longest}, or that need more output than there is room for, are left to zlib, as are faulty ones.
+ * A message may consist of many deflate streams, because a block with BFINAL set ends one (RFC 7692 7.2.3.4). zlib
+ * needs a new or reset context for each, which costs far more than the two bytes that a peer spends on it. So a stream
+ * after a final block is first decoded here, at a cost proportional to the input. zlib decodes streams that are longer
+ * than {@link longest}, need more output than there is room for, or are invalid.
  *
  * @internal
  */
@@ -26,7 +26,7 @@ const emptyCode = (size: number): Code => ({
   symbols: new Uint16Array(size)
 })
 
-// Accepts what zlib accepts: complete codes, no code at all, and (except for code lengths) a single code of one bit.
+// Accepts the same codes as zlib: complete codes, empty codes, and (except for code lengths) a single code of one bit.
 const build = (code: Code, lengths: Uint8Array, from: number, size: number, mayBeSingle: boolean): boolean => {
   const { counts, symbols } = code
   counts.fill(0)
@@ -73,7 +73,7 @@ const fixedDistances = emptyCode(distanceCodes)
   for (let symbol = 0; symbol < distanceCodes; symbol++) fixedDistances.symbols[symbol] = symbol
 }
 
-// One stream is decoded at a time, so these can be shared.
+// One stream is decoded at a time, so these are shared.
 const lengths = new Uint8Array(286 + distanceCodes)
 const lengthCode = emptyCode(19)
 const literals = emptyCode(286)
@@ -81,26 +81,26 @@ const distances = emptyCode(distanceCodes)
 
 /** @internal */
 export class ShortStreams {
-  /** How far the input was used: whole streams. */
+  /** Input position after the last whole stream. */
   at = 0
-  /** Where the output of these streams ends. */
+  /** End of the output of these streams. */
   outputAt = 0
 
   private input: Uint8Array = lengths
   private output: Uint8Array = lengths
   private outputEnd = 0
-  // The stream in progress: the byte that is read next, the bits read and not used, where its output begins.
+  // The current stream: the next byte, the bits read and not used, the start of its output.
   private next = 0
   private end = 0
   private bits = 0
   private bitCount = 0
   private outputStart = 0
-  // Set when the input or the room for output ended, or the data are faulty. Bits read from then on are 0.
+  // Set when the input or the output room ended, or the data are invalid. Bits read from then on are 0.
   private failed = false
 
   /**
-   * Decompresses streams one after the other, each of which ends with a final block, from `at` up to `end`. Stops before
-   * the first one that it leaves to zlib.
+   * Decompresses streams one after the other, each of which ends with a final block, from `at` to `end`. Stops before
+   * the first stream that zlib has to decode.
    */
   run(input: Uint8Array, at: number, end: number, output: Uint8Array, outputAt: number, outputEnd: number): void {
     this.input = input
@@ -228,7 +228,7 @@ export class ShortStreams {
       const distance = distanceBase(distanceSymbol) + this.take(distanceExtra(distanceSymbol))
       if (this.failed) return
       const from = this.outputAt - distance
-      // A stream behind a final block has no window from before it.
+      // A stream after a final block has no window from before it.
       if (from < this.outputStart || this.outputAt + length > outputEnd) return this.fail()
       for (let at = from; at < from + length; at++) output[this.outputAt++] = output[at]!
     }

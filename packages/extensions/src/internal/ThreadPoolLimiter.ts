@@ -1,5 +1,5 @@
 /**
- * A bound on how much runs on the thread pool at once; what is above it waits its turn.
+ * Bounds the number of jobs on the thread pool; the others wait.
  *
  * @internal
  */

@@ -1,6 +1,6 @@
 /**
- * Stands between a listening socket and whoever takes its connections: keeps those that arrive early, hands them to the
- * newest taker, and makes Effect's `SocketServer` and our `PushSocketServer` out of that.
+ * Connects a listening socket to its acceptor: keeps connections that arrive early, passes them to the newest acceptor,
+ * and provides both Effect's `SocketServer` and `PushSocketServer`.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -20,26 +20,26 @@ interface Taker {
   readonly arrivals: ArrivalListener | undefined
 }
 
-/** How many accepted connections wait for a taker, by default. */
+/** Default maximum of accepted connections that wait for an acceptor. */
 export const defaultMaxPending = 1024
 
 export class Acceptor {
   private readonly _takers: Array<Taker> = []
   private _pending: Array<PushSocket> = []
   private _maxPending: number
-  // Who hears of each connection that is no socket yet.
+  // The listener of each connection that is not a socket yet.
   private readonly _arrivals = new Map<Arrival, ArrivalListener | undefined>()
-  // How many of those nobody hears of.
+  // Number of those connections that have no listener.
   private _unheard = 0
   private readonly _drop: (socket: PushSocket) => void
 
-  /** `drop` gets rid of a connection for which there is no room; by default with a reset. */
+  /** `drop` rejects a connection for which there is no room; by default with a reset. */
   constructor(maxPending: number, drop: (socket: PushSocket) => void = reset) {
     this._maxPending = limit("maxPending", maxPending)
     this._drop = drop
   }
 
-  /** Tells the taker of a connection that will become a socket later. Of those that nobody hears of, a bounded number is kept. */
+  /** Announces a connection that will become a socket later. The number of those without a listener is bounded. */
   arrive(arrival: Arrival): void {
     const listener = this._takers.at(-1)?.arrivals
     if (listener === undefined) {
@@ -65,28 +65,28 @@ export class Acceptor {
     }
   }
 
-  /** The PROXY header of an arrival was read. */
+  /** Reports that the PROXY header of an arrival was read. */
   identify(arrival: Arrival): void {
     this._arrivals.get(arrival)?.onIdentity(arrival)
   }
 
-  /** The connection of an arrival ended before it became a socket. */
+  /** Reports that the connection of an arrival ended before it became a socket. */
   depart(arrival: Arrival): void {
     this.forget(arrival)?.onDeparture(arrival)
   }
 
-  /** Forgets an arrival, and returns who heard of it. */
+  /** Removes an arrival, and returns its listener. */
   forget(arrival: Arrival): ArrivalListener | undefined {
     const listener = this._arrivals.get(arrival)
     if (this._arrivals.delete(arrival) && listener === undefined) this._unheard--
     return listener
   }
 
-  /** Hands a connection over, keeps it for later, or drops it. */
+  /** Passes a connection to the acceptor, keeps it for later, or drops it. */
   offer(socket: PushSocket, arrival?: Arrival): void {
     const taker = this._takers.at(-1)
     const listener = arrival === undefined ? undefined : this.forget(arrival)
-    // Whoever heard of the arrival may have stopped taking connections since.
+    // The listener of the arrival may have stopped accepting connections since.
     const isHeard = listener !== undefined && listener === taker?.arrivals
     if (listener !== undefined && !isHeard) listener.onDeparture(arrival!)
     if (taker !== undefined) return taker.onSocket(socket, isHeard ? arrival : undefined)
@@ -95,7 +95,7 @@ export class Acceptor {
     else this._pending.push(socket)
   }
 
-  /** Takes connections until interrupted. */
+  /** Accepts connections until interrupted. */
   take(onSocket: Taker["onSocket"], arrivals?: ArrivalListener): Effect.Effect<never> {
     return Effect.callback<never>(() => {
       const taker: Taker = { onSocket, arrivals }
@@ -110,7 +110,7 @@ export class Acceptor {
     })
   }
 
-  /** Drops the connections that nobody took, and keeps none from now on. */
+  /** Drops the connections that were not accepted, and keeps none from now on. */
   stop(): void {
     this._maxPending = 0
     const pending = this._pending
@@ -118,12 +118,12 @@ export class Acceptor {
     for (const socket of pending) this._drop(socket)
   }
 
-  /** Takes connections, each into a fiber of its own; interrupting it interrupts them and closes the sockets. */
+  /** Runs a handler for each connection in a fiber of its own. Interruption interrupts them and closes the sockets. */
   run<R, E, A>(handler: (socket: Socket.Socket) => Effect.Effect<A, E, R>): Effect.Effect<never, never, R> {
     return Effect.flatMap(Effect.context<R>(), (context) => {
       const scope = Scope.makeUnsafe()
       const track = Fiber.runIn(scope)
-      // A handler opens its own Scope: the caller's would keep every connection that ever was.
+      // A handler opens its own Scope: the caller's Scope would retain every connection.
       const runFork = Effect.runForkWith(Context.omit(Scope.Scope)(context) as Context.Context<R>)
       return Effect.ensuring(
         this.take((socket) => {
@@ -146,7 +146,7 @@ const serve = <R, E, A>(
     Effect.ensuring(Effect.sync(() => socket.close()))
   )
 
-/** Both services over one acceptor. */
+/** Provides both services on one acceptor. */
 export const makeServices = (
   acceptor: Acceptor,
   address: NetAddress.SocketAddress,

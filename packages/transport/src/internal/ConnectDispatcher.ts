@@ -69,7 +69,7 @@ const dispatch = (
     }
   }
   if (server.listenerCount("connect") > 1) return
-  // What Node answers where nobody listens.
+  // What Node answers without a listener.
   if (isWebSocketConnect(request)) answer(response, 404, "nothing is served at this path")
   else answer(response, 405, "only extended CONNECT with :protocol websocket is served")
 }

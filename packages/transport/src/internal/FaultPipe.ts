@@ -1,6 +1,6 @@
 /**
- * One direction of a faulty connection: decides how large the next piece is, when it passes, and whether anything
- * passes at all. It moves no bytes itself. Sleeps are Effect's, and there are none where no fault asks for time.
+ * One direction of a faulty connection: decides the size of the next piece, when it passes, and whether anything passes
+ * at all. It does not move bytes itself. Sleeps use Effect's Clock; without a timed fault there are none.
  */
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
@@ -11,24 +11,24 @@ import * as Monotonic from "../Monotonic.ts"
 import { readError, systemError } from "./errors.ts"
 import { limit, millis } from "./options.ts"
 
-/** What comes down the line: chunks, or the end of the stream, in order or not. */
+/** The items of a pipe: chunks, or the end of the stream, orderly or with an error. */
 export type Item =
   | { readonly _tag: "Chunks"; readonly chunks: ReadonlyArray<Uint8Array> }
   | { readonly _tag: "End"; readonly error: Socket.SocketError | undefined }
 
-/** Hands a piece on; an Effect where that takes waiting. */
+/** Delivers a piece; returns an Effect when the delivery has to wait. */
 export type Deliver = (piece: Uint8Array) => Effect.Effect<void, Socket.SocketError> | undefined
 
-/** How many chunks may be on their way where there is latency. */
+/** Maximum chunks in flight with latency. */
 const inFlight = 1024
 
-/** A stream of numbers from 0 up to 1 that is the same for the same seed. */
+/** Makes a generator of numbers from 0 up to 1 that is the same for the same seed. */
 export const makeRandom = (seed: number): (() => number) => {
   // Neighbouring seeds must not give neighbouring numbers.
   let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    // The low bits of a linear congruence repeat soon.
+    // The low bits of a linear congruential generator repeat soon.
     return (state >>> 8) / 0x1000000
   }
 }
@@ -63,7 +63,7 @@ export class FaultPipe {
     this._marks.sort((a, b) => a.at - b.at)
   }
 
-  /** Runs the line from `source` to its end; gives the error that the end carries, if any. */
+  /** Runs the pipe from `source` to its end. Returns the error that the end carries, if any. */
   run(
     source: Effect.Effect<Item>,
     deliver: Deliver
@@ -86,7 +86,7 @@ export class FaultPipe {
     }
   )
 
-  /** The same, with everything delayed in a queue, so that latency costs no throughput. */
+  /** The same with a queue that delays everything, so that latency does not reduce the throughput. */
   private readonly _carryLate = Effect.fnUntraced(
     { self: this },
     function* (source: Effect.Effect<Item>, deliver: Deliver) {
@@ -124,7 +124,7 @@ export class FaultPipe {
   private _nextSize(left: number): number {
     const mark = this._marks[0]
     const untilMark = mark === undefined ? Infinity : mark.at - this._passed
-    // A twentieth of a second at a time, so that a narrow line trickles instead of bursting.
+    // Sends 50 ms worth of bytes at a time, so that a narrow pipe trickles instead of bursting.
     const trickle = Math.max(1, Math.floor(this._bytesPerMilli * 50))
     const size =
       this._min === this._max ? this._min : this._min + Math.floor(this._random() * (this._max - this._min + 1))
@@ -143,4 +143,4 @@ export class FaultPipe {
 }
 
 const resetByFault = (): Socket.SocketError =>
-  readError(systemError("ECONNRESET", "read", "a fault that was asked for reset the connection"))
+  readError(systemError("ECONNRESET", "read", "injected fault: connection reset"))

@@ -1,6 +1,6 @@
 /**
- * A socket whose bytes pass through two fault lines, run by one fiber, on their way from and to another socket, which is
- * only ever pulled and written through Effect: so any Effect `Socket` can be made faulty.
+ * A socket whose bytes pass through two fault pipes, run by one fiber, to and from another socket. That socket is only
+ * pulled and written through Effect, so any Effect `Socket` can be made faulty.
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -54,7 +54,7 @@ export class FaultyDuplex extends PushDuplex {
     this._settings = settings
   }
 
-  /** Starts the lines. */
+  /** Starts the pipes. */
   start(): void {
     const inbound = Effect.flatMap(this._settings.inbound.run(this._arriving, this._deliverIn), (error) => {
       if (error !== undefined) return Effect.fail(error)
@@ -115,7 +115,7 @@ export class FaultyDuplex extends PushDuplex {
         Effect.sync(() => this._leave(undefined, true))
       )
     )
-    // The lines may have been through with everything before.
+    // The pipes may already have passed everything on.
     if (this._gone) this._linger.interruptUnsafe()
   }
 
@@ -219,7 +219,7 @@ export class FaultyDuplex extends PushDuplex {
       this.drained()
     })
 
-  /** Lets go of everything; tells of it on a later turn. */
+  /** Releases everything, and reports it on a later turn. */
   private _leave(error: Socket.SocketError | undefined, abruptly: boolean): void {
     if (this._gone) return
     this._gone = true

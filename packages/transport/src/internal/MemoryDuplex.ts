@@ -1,6 +1,6 @@
 /**
- * Two ends of a connection inside the process. Each end owns the pipe of what it wrote and nobody has read yet, and
- * pours it into the other end while that one is flowing.
+ * The two ends of an in-memory connection. Each end owns the pipe of bytes that it wrote and the peer has not read yet,
+ * and moves them to the peer while the peer is flowing.
  */
 import type * as Effect from "effect/Effect"
 import type * as NetAddress from "effect/net/NetAddress"
@@ -15,9 +15,9 @@ export interface MemorySettings {
 }
 
 /**
- * When things happen in one network: in microtasks, and once in a while in a later turn of the event loop, because ends
- * that answer each other in microtasks would never let it turn. Counts instead of asking a clock, so that it is the same
- * each time.
+ * Schedules the events of one network in microtasks, and now and then in a later turn of the event loop, because ends
+ * that answer each other in microtasks would block the loop. It counts instead of using a clock, so that each run is
+ * the same.
  */
 export class MicrotaskScheduler {
   private _inBurst = 0
@@ -35,7 +35,7 @@ export class MicrotaskScheduler {
   }
 }
 
-/** Makes a connection: the end that dialled, and the end that was dialled. */
+/** Makes a connection. Returns the dialling end and the accepting end. */
 export const makePair = (
   settings: MemorySettings,
   near: NetAddress.SocketAddress,
@@ -107,7 +107,7 @@ export class MemoryDuplex extends PushDuplex {
     })
   }
 
-  // As with a real socket, what was written stays in the pipe when the end that wrote it is gone.
+  // As with a real socket, written bytes stay in the pipe after their writer is gone.
   protected finish(): void {
     if (!this._finInPipe) this.putEnd()
     this._flowing = true
@@ -172,7 +172,7 @@ export class MemoryDuplex extends PushDuplex {
     })
   }
 
-  /** Hands the peer what is in the pipe, while it reads. */
+  /** Moves bytes from the pipe to the peer while it reads. */
   private _pour(): void {
     const peer = this._peer
     if (peer === undefined || this._corks > 0) return
@@ -195,7 +195,7 @@ export class MemoryDuplex extends PushDuplex {
     this._leaveIfDone()
   }
 
-  /** Our end went into the pipe, and the peer's came out of the other one. */
+  /** This end's FIN is in the pipe, and the peer's came out of the other pipe. */
   private _leaveIfDone(): void {
     if (this._gone || !this._finInPipe || this.pendingBytes > 0 || this._peer?._finPoured !== true) return
     this._turns.later(() => this._leave(undefined))

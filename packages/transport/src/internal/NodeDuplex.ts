@@ -1,5 +1,5 @@
 /**
- * The socket over a Node stream, see the public module of the same name for why there is one.
+ * The socket on a Node stream; the public module of the same name says why it exists.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -22,30 +22,30 @@ const owner = Symbol("effect-ws/NodeDuplex")
 
 interface OwnedDuplex extends Duplex {
   [owner]?: NodeDuplex | undefined
-  /** Not documented, but as old as streams, and read and written by libraries everywhere. */
+  /** Undocumented, but stable since streams exist, and used by many libraries. */
   readonly _writableState: { needDrain: boolean }
 }
 
 /**
- * What Node knows of a socket's output, and tells nowhere else: `writableLength` counts a write as a whole until its last
- * byte was taken, and `bytesWritten` as soon as it has begun. Not documented; other runtimes do without.
+ * What Node knows of a socket's output and does not publish: `writableLength` counts a whole write until its last byte
+ * is taken, and `bytesWritten` counts it as soon as it starts. Undocumented; other runtimes do without.
  */
 interface StreamHandle {
   readonly bytesWritten?: number
-  /** What libuv holds because the kernel refused it. */
+  /** Bytes that libuv holds because the kernel refused them. */
   readonly writeQueueSize?: number
-  /** Of a TLS handle: the one below. Its own numbers are those of the cipher. */
+  /** The handle below a TLS handle, whose own numbers count encrypted bytes. */
   readonly _parent?: StreamHandle
 }
 
-// What other runtimes have under these names need not be true.
+// Other runtimes may have different values under these names.
 const isNode = process.versions["bun"] === undefined && process.versions["deno"] === undefined
 
 export interface NodeDuplexSettings {
   readonly lingerTimeout: number
   readonly readAhead: number
   readonly upgradeTimeout: number
-  /** Which side of TLS `upgrade` takes. */
+  /** The side of TLS that `upgrade` takes. */
   readonly tlsServer: boolean
   /** What Node does not know of a Unix socket. */
   readonly localAddress?: NetAddress.SocketAddress | undefined
@@ -82,7 +82,7 @@ export class NodeDuplex extends PushDuplex {
     this._listening = false
     stream[owner] = this
     if (!stream.isPaused()) stream.pause()
-    // Without a listener an error, such as a reset by the peer, would end the process.
+    // Without a listener, an error such as a reset by the peer would end the process.
     endOnError(stream)
     stream.on("close", onClose)
     stream.on("drain", onDrain)
@@ -115,7 +115,7 @@ export class NodeDuplex extends PushDuplex {
       this._listening = true
       this._stream.on("data", onData)
       this._stream.on("end", onEnd)
-      // Whoever read before us leaves the system's reading on, and the end may have come while nobody listened.
+      // A previous reader leaves the system's reading on, and the end may have come while there was no listener.
       if (this._stream.readableEnded) queueMicrotask(() => this.onEnd())
     }
     this._stream.resume()
@@ -132,7 +132,7 @@ export class NodeDuplex extends PushDuplex {
     return room
   }
 
-  /** Node tells of a drain only after a write that it refused; we promise one whenever something is pending. */
+  /** Node emits `drain` only after a write that it refused; the contract promises one whenever bytes are pending. */
   private _askForDrain(): void {
     const stream = this._stream
     if (stream.writableLength !== 0 && stream.writableCorked === 0) stream._writableState.needDrain = true
@@ -144,7 +144,7 @@ export class NodeDuplex extends PushDuplex {
 
   protected abort(): void {
     const stream = this._stream
-    // A reset tells the peer at once that bytes are missing; a FIN would pass for an end. Only TCP has one.
+    // A reset tells the peer at once that bytes are missing; a FIN would look like an orderly end. Only TCP has resets.
     if (stream instanceof Net.Socket && !(stream instanceof Tls.TLSSocket) && stream.remoteFamily !== undefined) {
       stream.resetAndDestroy()
     } else {
@@ -160,13 +160,13 @@ export class NodeDuplex extends PushDuplex {
       stream.destroy()
       return
     }
-    // Once both directions have ended, Node destroys the stream by itself.
+    // Node destroys the stream by itself once both directions have ended.
     if (!stream.writableEnded) stream.end()
     this._linger = setTimeout(lingered, linger, this)
     stream.resume()
   }
 
-  /** The linger timeout is over. */
+  /** Destroys the stream at the linger timeout. */
   cutOff(): void {
     this._stream.destroy()
   }
@@ -177,7 +177,7 @@ export class NodeDuplex extends PushDuplex {
     if (upgradeTimeout === Infinity) return upgrade
     return Effect.timeoutOrElse(upgrade, {
       duration: upgradeTimeout,
-      orElse: () => Effect.fail(upgradeError(new Error(`no TLS handshake within ${upgradeTimeout} ms`)))
+      orElse: () => Effect.fail(upgradeError(new Error(`TLS handshake timed out after ${upgradeTimeout} ms`)))
     })
   }
 
@@ -250,13 +250,13 @@ export class NodeDuplex extends PushDuplex {
   }
 
   override get ownsMemory(): boolean {
-    // Node reads what the kernel has into memory of its own. Behind a chunk that does not fill it, Node puts what TLS
-    // decrypts next, on whatever socket. Other streams may keep what they hand out.
+    // Node reads from the kernel into memory of its own. In a chunk that does not fill its memory, Node puts what TLS
+    // decrypts next, for any socket. Other streams may keep what they deliver.
     return this._stream instanceof Net.Socket && !(this._stream instanceof Tls.TLSSocket)
   }
 
   get copies(): boolean {
-    // Node hands a chunk to the kernel, or to OpenSSL, inside write where it can, and counts it as pending where not.
+    // Inside `write`, Node passes a chunk to the kernel or to OpenSSL where it can, and otherwise counts it as pending.
     return true
   }
 
@@ -308,11 +308,11 @@ export class NodeDuplex extends PushDuplex {
     return TlsPeer.peerCertificate(this._stream)
   }
 
-  /** How a stream that closed should be told of. */
+  /** Returns the error to report for a stream that closed. */
   protected _outcome(): Socket.SocketError | undefined {
     const { errored, readableEnded, writableFinished } = this._stream
     if (this.wasAborted) return closeError(1006)
-    // What the linger timeout cut off is of no interest to who closed.
+    // The caller of `close` is not interested in an error of the linger timeout.
     if (this.isClosing) return undefined
     if (errored !== null && errored !== undefined) return fromNode(errored)
     return readableEnded && writableFinished ? undefined : closeError(1006)
@@ -322,7 +322,7 @@ export class NodeDuplex extends PushDuplex {
     const stream = this._stream
     if (this.isClosed || stream.destroyed) return "the socket is closed"
     if (!(stream instanceof Net.Socket)) return "only a TCP or Unix socket can be upgraded"
-    // A proxy may be spoken to in TLS, and the server behind it in TLS again.
+    // A client may speak TLS with a proxy, and TLS again with the server behind it.
     if (this._settings.tlsServer && stream instanceof Tls.TLSSocket)
       return "a server's socket can be upgraded only once"
     if (this.isRead) return "the socket is being read"
@@ -340,7 +340,7 @@ export class NodeDuplex extends PushDuplex {
     return stream
   }
 
-  /** Stops to listen to the stream, which is somebody else's from then on. */
+  /** Stops listening to the stream, which has a new owner from then on. */
   protected release(): Duplex {
     const stream = this._stream
     stream.pause()
@@ -370,10 +370,10 @@ function onClose(this: OwnedDuplex): void {
 }
 
 /**
- * Makes an error end the stream. The error is read off the stream when it closes.
+ * Destroys the stream on an error. The error is read off the stream when it closes.
  *
  * After its handshake a `TLSSocket` emits errors (an alert of the peer, a damaged record, too many renegotiations) and
- * stays open: whoever listens has to destroy it. Any other stream is destroyed by then, and this changes nothing.
+ * stays open, so the listener has to destroy it. Any other stream is already destroyed then, and this changes nothing.
  */
 export const endOnError = (stream: Duplex): void => {
   stream.on("error", destroySelf)
@@ -392,7 +392,7 @@ export const inetAddress = (
   port: number | undefined
 ): NetAddress.SocketAddress | undefined => {
   if (host === undefined || port === undefined) return undefined
-  // A zone, as in fe80::1%eth0, is the name of one of our interfaces: no part of the peer's address.
+  // A zone, as in fe80::1%eth0, names a local interface and is not part of the peer's address.
   const zone = host.indexOf("%")
   const address = NetAddress.inetAddressFromIpString(zone === -1 ? host : host.slice(0, zone), port)
   return Result.isSuccess(address) ? NetAddress.toCanonical(address.success) : undefined
@@ -414,7 +414,7 @@ const secureSocket = (raw: Net.Socket, options: Socket.TlsUpgradeOptions, isServ
   }
   if (isServer) return new Tls.TLSSocket(raw, { ...common, isServer: true })
   const host = options.servername === undefined ? undefined : serverName(options.servername)
-  // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted" as server names; the certificate is checked all the same.
+  // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted" as server names; the certificate is still verified.
   return Tls.connect({
     ...common,
     socket: raw,

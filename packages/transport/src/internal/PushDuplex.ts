@@ -1,10 +1,10 @@
 /**
- * What every transport of ours has in common: one object that is a `Socket`, its reader and its writer, serves pull or a
- * subscribed sink, and keeps the order of chunks, end and close. A transport extends it, feeds it by `received`,
- * `ended`, `drained` and `closed`, and implements the abstract methods.
+ * The base class of all transports: one object that is a `Socket`, its reader and its writer, that serves `pull` or a
+ * subscribed sink, and keeps the order of chunks, end and close. A transport extends it, calls `received`, `ended`,
+ * `drained` and `closed`, and implements the abstract methods.
  *
- * It is a class with prototype methods and one word of flags because a server holds one of these for each idle
- * connection: closures made up front would be most of its memory.
+ * A server holds one of these for each idle connection, so it is a class with prototype methods and one word of flags:
+ * closures per connection would be most of its memory.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -31,7 +31,7 @@ const CLOSED = 128 // the transport is gone
 const REPLAYING = 256 // what was held back is being handed out, or a microtask to do so is on its way
 const SUBSCRIBED = 512 // pulling is over
 
-/** We wanted no more: what arrived before is not told of either. */
+/** This end no longer reads: what arrived before is not delivered either. */
 const LEFT = CLOSING | ABORTED
 /** Nothing more can arrive. */
 const DEAF = LEFT | CLOSED
@@ -52,13 +52,13 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
 
   // What a transport implements.
 
-  /** Starts or restarts calling `received`, from a later turn on. */
+  /** Starts or restarts calls of `received`, from a later turn on. */
   protected abstract startSource(): void
-  /** Stops calling `received` and `ended` at once. */
+  /** Stops calls of `received` and `ended` at once. */
   protected abstract stopSource(): void
-  /** Writes at least one byte; called while neither shut nor closed. */
+  /** Writes at least one byte; called while neither shut down nor closed. */
   protected abstract put(bytes: Uint8Array): boolean
-  /** Sends FIN after what is pending; called at most once. */
+  /** Sends FIN after pending bytes; called at most once. */
   protected abstract putEnd(): void
   /** Drops everything and calls `closed` on a later turn. */
   protected abstract abort(): void
@@ -70,7 +70,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   abstract uncork(): void
   abstract get pendingBytes(): number
   abstract get copies(): boolean
-  /** Whether `drained` is to be called. */
+  /** Whether a call of `drained` is due. */
   protected abstract get needsDrain(): boolean
   abstract get remoteAddress(): NetAddress.SocketAddress | undefined
   abstract get localAddress(): NetAddress.SocketAddress | undefined
@@ -114,12 +114,12 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
 
   protected closed(error: Socket.SocketError | undefined): void {
     if ((this._flags & CLOSED) !== 0) return
-    // The sink learns of what came before the close; a paused one has declined it.
+    // The sink gets what came before the close. A paused sink does not.
     if (this._sink !== undefined) this._replay()
     this._flags |= CLOSED
     this._error = error
     this._stop()
-    // Errors are not cheap, and mostly nobody waits.
+    // Errors are expensive, and usually no pull is waiting.
     if (this._waiter !== undefined) this._failWaiter(this._readFailure())
     if (this._drainWaiters !== undefined) this._resumeWriters(Effect.fail(this._writeFailure()))
     const sink = this._sink
@@ -141,7 +141,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     return this._waiter !== undefined || (this._flags & SUBSCRIBED) !== 0
   }
 
-  /** Stops the source and takes back what was read ahead, for a TLS layer that has to read it instead. */
+  /** Stops the source and returns what was read ahead, for a TLS layer that reads it instead. */
   protected takeUnread(): Array<Uint8Array> {
     this._stop()
     const queue = this._queue ?? []
@@ -221,7 +221,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   get pull(): Effect.Effect<Batch, Socket.SocketError> {
     return Effect.callback((resume) => {
       if ((this._flags & SUBSCRIBED) !== 0)
-        return resume(Effect.die(new Error("pull on a socket that has a subscriber")))
+        return resume(Effect.die(new Error("pull after subscribe on the same socket")))
       const queue = this._queue
       if (queue !== undefined) {
         this._queue = undefined
@@ -283,7 +283,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     return (chunk) =>
       Effect.suspend(() => {
         if (Socket.isCloseEvent(chunk)) {
-          // There is no code on a plain stream. Above 1000 both directions are over, in order, as with Effect's own sockets.
+          // A plain stream has no close code. A code above 1000 closes both directions, as in Effect's own sockets.
           if (chunk.code > 1000) this.close()
           else this.shutdown()
           return Effect.void
@@ -296,7 +296,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     return (chunks) =>
       Effect.suspend(() => {
         if (!this._writable) return Effect.fail(this._writeFailure())
-        // All are checked before any is written.
+        // Checks all chunks before it writes any.
         const parts = chunks.map(toBytes)
         let room = true
         this.cork()
@@ -315,7 +315,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     if (!this._writable) return
     this._flags |= SHUT
     this.putEnd()
-    // What was written is accepted, and there is nothing more to hold back.
+    // What was written is accepted, so writers need not wait any more.
     this._resumeWriters(Effect.void)
   }
 
@@ -334,7 +334,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   private _settle(room: boolean): Effect.Effect<void, Socket.SocketError> {
     if (room) return Effect.void
     return Effect.callback<void, Socket.SocketError>((resume) => {
-      // The fiber may have yielded since it wrote, and the drain may be over.
+      // The fiber may have yielded since it wrote, and the drain may already be over.
       if ((this._flags & (CLOSING | CLOSED)) !== 0) return resume(Effect.fail(this._writeFailure()))
       if (!this.needsDrain) return resume(Effect.void)
       if (this._drainWaiters === undefined) this._drainWaiters = [resume]
@@ -346,7 +346,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     })
   }
 
-  /** Hands the sink what was held back: chunks first, then the end. Stops where the sink pauses. */
+  /** Replays what was held back to the sink: first chunks, then the end. Stops when the sink pauses. */
   private _replay(): void {
     const queue = this._queue
     if (queue !== undefined) {
@@ -374,7 +374,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   private _stop(): void {
     if ((this._flags & FLOWING) === 0) return
     this._flags &= ~FLOWING
-    // close() throws away what arrives, so that the peer's FIN is seen.
+    // close() discards what arrives, so that the peer's FIN is seen.
     if ((this._flags & (CLOSING | CLOSED)) === 0) this.stopSource()
   }
 

@@ -1,6 +1,6 @@
 /**
- * One `upgrade` listener for each HTTP server, whatever the number of those who take upgrades off it: only who sees all
- * of them can tell that nobody wants a request.
+ * One `upgrade` listener per HTTP server, shared by all handlers of its upgrades: only a listener that knows all of
+ * them can tell that none accepts a request.
  */
 import { ServerResponse } from "node:http"
 import type * as Http from "node:http"
@@ -9,11 +9,11 @@ import type { Duplex } from "node:stream"
 import { duplexSettings, endOnError, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 
-/** Somebody who takes upgrades. */
+/** A handler of upgrades. */
 export interface UpgradeHandler {
   readonly accepts: (request: Http.IncomingMessage) => boolean
   readonly handle: (request: Http.IncomingMessage, stream: Duplex, early: Uint8Array) => void
-  /** Hears of what `wants` threw. */
+  /** Reports what `wants` threw. */
   readonly failed: (defect: unknown) => void
 }
 
@@ -21,7 +21,7 @@ const claimants = new WeakMap<Net.Server, { readonly all: Set<UpgradeHandler>; r
 
 type UpgradeListener = (request: Http.IncomingMessage, stream: Duplex, early: Buffer) => void
 
-/** Takes upgrades off a server until the function that it gives is called. */
+/** Registers a handler of a server's upgrades. Returns a function that removes it. */
 export const register = (server: Net.Server, claimant: UpgradeHandler): (() => void) => {
   let attached = claimants.get(server)
   if (attached === undefined) {
@@ -35,7 +35,7 @@ export const register = (server: Net.Server, claimant: UpgradeHandler): (() => v
   return () => {
     all.delete(claimant)
     if (all.size > 0 || claimants.get(server)?.listener !== listener) return
-    // With no listener left, the server treats requests to upgrade as ordinary ones again.
+    // Without a listener, the server treats upgrade requests as ordinary requests again.
     claimants.delete(server)
     server.off("upgrade", listener)
   }
@@ -48,7 +48,7 @@ const dispatch = (
   stream: Duplex,
   early: Uint8Array
 ): void => {
-  // The server has let go of the socket: until somebody takes it, a reset would end the process.
+  // The server no longer handles errors of this socket: until a handler takes it, a reset would end the process.
   endOnError(stream)
   for (const claimant of all) {
     try {
@@ -63,17 +63,17 @@ const dispatch = (
   if (isWebSocketUpgrade(request)) return answer(stream, 404, "nothing is served at this path")
   // RFC 9110 7.8: "A server MAY ignore a received Upgrade header field". Node did, before there was a listener.
   if (request.complete && server.listenerCount("request") > 0) return serveAsRequest(server, request, stream)
-  answer(stream, 426, "only upgrades to WebSocket are served", "Upgrade: websocket\r\n")
+  answer(stream, 426, "only upgrades to WebSocket are supported", "Upgrade: websocket\r\n")
 }
 
-/** Gives a request to the listeners of ordinary ones. */
+/** Passes a request to the server's `request` listeners. */
 const serveAsRequest = (server: Net.Server, request: Http.IncomingMessage, stream: Duplex): void => {
-  // RFC 9112 3.2. Node checks it, but not of requests to upgrade.
+  // RFC 9112 3.2. Node checks this, but not for upgrade requests.
   if (request.httpVersionMinor === 1 && request.headers.host === undefined) {
     return answer(stream, 400, "expected one Host header, found none")
   }
   const response = new ServerResponse(request)
-  // The parser of the socket is gone: there is no next request.
+  // The socket's parser is gone, so no next request can follow.
   response.shouldKeepAlive = false
   response.assignSocket(stream as Net.Socket)
   response.on("finish", () => {
@@ -84,7 +84,7 @@ const serveAsRequest = (server: Net.Server, request: Http.IncomingMessage, strea
   server.emit("request", request, response)
 }
 
-/** Tests whether a request asks for a WebSocket. */
+/** Tests whether a request asks for an upgrade to WebSocket. */
 export const isWebSocketUpgrade = (request: Http.IncomingMessage): boolean =>
   (request.headers.upgrade ?? "").split(",").some((protocol) => protocol.trim().toLowerCase() === "websocket")
 
@@ -102,7 +102,7 @@ const lingering: NodeDuplexSettings = { ...duplexSettings(undefined, true), read
 export const answer = (stream: Duplex, status: keyof typeof reasons, text: string, headers = ""): void =>
   respond(new NodeDuplex(stream, lingering), `${status} ${reasons[status]}`, text, headers)
 
-/** The same on a socket that was made already. */
+/** Sends a complete response on a socket that already exists. */
 export const respond = (socket: NodeDuplex, status: string, text: string, headers = ""): void => {
   const connection = headers === "" ? "close" : "close, Upgrade"
   const head =

@@ -1,5 +1,5 @@
 /**
- * The socket of a request to upgrade that an HTTP server has read: it carries the request until that is answered.
+ * The socket of an upgrade request that an HTTP server has read. It carries the request until that is answered.
  */
 import type * as Context from "effect/Context"
 import type * as Http from "node:http"
@@ -12,12 +12,12 @@ import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 export interface Upgrade {
   readonly request: Http.IncomingMessage
   readonly stream: Duplex
-  /** What came behind the request. */
+  /** Bytes after the request. */
   readonly early: Uint8Array
   readonly services: Context.Context<never>
-  /** Runs right before the answer is written. */
+  /** Runs right before the response is written. */
   readonly onAnswering: (() => void) | undefined
-  /** Hears of the status of the answer, or that there will be none. */
+  /** Gets the status of the response, or `undefined` when there is none. */
   readonly onAnswer: ((status: number | undefined) => void) | undefined
 }
 
@@ -27,7 +27,7 @@ export class UpgradedDuplex extends NodeDuplex {
   private _onAnswer: ((status: number | undefined) => void) | undefined
 
   constructor({ early, onAnswer, onAnswering, request, services, stream }: Upgrade, settings: NodeDuplexSettings) {
-    // A server of HTTPS ends both directions with the peer's FIN; what was sent before that may still want an answer.
+    // An HTTPS server ends both directions at the peer's FIN; a request sent before that may still expect a response.
     stream.allowHalfOpen = true
     super(stream, settings)
     this._handover = { head: requestHead(request), services }
@@ -48,13 +48,13 @@ export class UpgradedDuplex extends NodeDuplex {
   }
 
   /**
-   * Leaves the stream to the HTTP server, which answers the request. To whoever reads or writes this socket, it is closed.
+   * Returns the stream to the HTTP server, which answers the request. Readers and writers of this socket see it closed.
    * Does nothing once the request is answered.
    */
   giveBack(): void {
     if (this._handover === undefined || this.isClosed) return
     const stream = this.release()
-    // The server ends the stream after its response, and nobody else reads the peer's FIN.
+    // The server ends the stream after its response, and no other code reads the peer's FIN.
     stream.allowHalfOpen = false
     stream.resume()
     this.onClose()
@@ -65,7 +65,7 @@ export class UpgradedDuplex extends NodeDuplex {
     super.onClose()
   }
 
-  // Idle connections should not hold on to the request.
+  // Idle connections should not retain the request.
   private _answered(status: number | undefined): void {
     const onAnswer = this._onAnswer
     this._handover = undefined
@@ -75,11 +75,11 @@ export class UpgradedDuplex extends NodeDuplex {
   }
 }
 
-/** The head of a request that Node has read. */
+/** Returns the head of a request that Node has read. */
 export const requestHead = (request: Http.IncomingMessage): RequestHead => {
   const { rawHeaders } = request
   const headers: Array<{ readonly name: string; readonly value: string }> = []
-  // Node joins repeated fields, or drops them, everywhere but here.
+  // Everywhere else Node joins or drops repeated fields.
   for (let at = 0; at < rawHeaders.length; at += 2) headers.push({ name: rawHeaders[at]!, value: rawHeaders[at + 1]! })
   return {
     method: request.method ?? "",
@@ -89,5 +89,5 @@ export const requestHead = (request: Http.IncomingMessage): RequestHead => {
   }
 }
 
-// What is written first is the head of a response: "HTTP/1.1 101 ...".
+// The first bytes written are the head of a response: "HTTP/1.1 101 ...".
 const statusOf = (bytes: Uint8Array): number => Number(Buffer.from(bytes.subarray(9, 12)).toString("latin1"))

@@ -1,10 +1,10 @@
 /**
- * What a program writes to a socket of ours, as bytes.
+ * Converts what a program writes to a socket to bytes.
  */
 
 const encoder = new TextEncoder()
 
-/** Text as UTF-8, and bytes as they are. Throws a `TypeError` for anything else. */
+/** Encodes text as UTF-8 and returns bytes unchanged. Throws a `TypeError` for anything else. */
 export const toBytes = (chunk: Uint8Array | string): Uint8Array => {
   if (typeof chunk === "string") return encoder.encode(chunk)
   if (isBytes(chunk)) return chunk
@@ -12,7 +12,7 @@ export const toBytes = (chunk: Uint8Array | string): Uint8Array => {
   throw new TypeError(`write: expected a string or a Uint8Array, found ${Object.prototype.toString.call(found)}`)
 }
 
-// The getter knows the type of a view of another realm too. `Argument` of the protocol has the same.
+// The getter recognises views of another realm too. `Argument` of the protocol does the same.
 const typedArrayName = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag

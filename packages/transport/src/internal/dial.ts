@@ -1,6 +1,6 @@
 /**
- * A dialled socket connects when its reader is acquired, each time anew. Here is the part that is the same for every
- * network, and the part that is the same for every network of Node.
+ * Dialled sockets, which connect each time their reader is acquired. The first part is common to all transports, the
+ * second to those of Node.
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,10 +19,10 @@ import type { PeerInfo, PushSocket, PushWriter } from "../Push.ts"
 import { openError, openTimeout } from "./errors.ts"
 import { millis } from "./options.ts"
 
-/** How long connecting may take, by default. */
+/** Default maximum time to connect. */
 export const defaultConnectTimeout: Duration.Input = "10 seconds"
 
-/** Makes a socket of an effect that connects; closing the effect's Scope must close the connection. */
+/** Makes a socket from an effect that connects. Closing the effect's Scope must close the connection. */
 export const makeDialed = (connect: Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>): Socket.Socket =>
   new DialedSocket((forget) =>
     Effect.flatMap(connect, (socket) =>
@@ -33,7 +33,7 @@ export const makeDialed = (connect: Effect.Effect<PushSocket, Socket.SocketError
     )
   )
 
-/** Connects, and forgets the socket when the Scope closes it. */
+/** Connects, and calls `forget` with the socket when the Scope closes it. */
 type Connect = (forget: (socket: PushSocket) => void) => Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>
 
 class DialedSocket implements Socket.Socket {
@@ -71,7 +71,7 @@ class DialedSocket implements Socket.Socket {
     )
   }
 
-  /** The writer of the open connection. */
+  /** Writer of the open connection. */
   get current(): PushWriter | undefined {
     return this._current?.writerUnsafe
   }
@@ -88,8 +88,8 @@ class DialedSocket implements Socket.Socket {
 }
 
 /**
- * Writes to whichever connection is open. `write` and `writeAll` wait for one while there is none, as Effect's `Socket` asks
- * for; what takes no Effect drops the bytes then. Whoever needs the writer of one connection has `Push.boundWriter`.
+ * Writes to the open connection. Without one, `write` and `writeAll` wait for it, as Effect's `Socket` demands, and
+ * synchronous methods drop the bytes. `Push.boundWriter` returns the writer of one connection.
  */
 class DetachedWriter implements PushWriter {
   private readonly _socket: DialedSocket
@@ -115,7 +115,7 @@ class DetachedWriter implements PushWriter {
   ): Effect.Effect<void, Socket.SocketError> {
     const attempt: Effect.Effect<void, Socket.SocketError> = Effect.suspend(() => {
       const { current } = this._socket
-      // It may have been lost again before the writer had its turn.
+      // The connection may be lost again before this writer ran.
       return current === undefined ? Effect.andThen(this._socket.opened, attempt) : write(current)
     })
     return attempt
@@ -153,16 +153,16 @@ class DetachedWriter implements PushWriter {
 export interface NodeDialOptions {
   readonly open: () => Net.Socket
   readonly event: "connect" | "secureConnect"
-  /** How messages name the address. */
+  /** Name of the address in messages. */
   readonly name: string
   readonly timeout: Duration.Input
   readonly duplex: NodeDuplexSettings
 }
 
-/** Makes a socket that connects by Node. */
+/** Makes a socket that connects with Node. */
 export const makeNodeDialed = (options: NodeDialOptions): Socket.Socket => new DialedSocket(connectNode(options))
 
-// The socket belongs to the Scope from its first moment on, by one finalizer.
+// One finalizer ties the socket to the Scope from its first moment on.
 const connectNode =
   (options: NodeDialOptions): Connect =>
   (forget) =>
@@ -235,7 +235,7 @@ export const withConnectTimeout = <A>(
   timeout: Duration.Input
 ): Effect.Effect<A, Socket.SocketError> => {
   const duration = millis("connectTimeout", timeout)
-  // Who bounds the whole of which this is a part says so.
+  // The caller bounds a larger operation instead.
   if (duration === Infinity) return connect
   return Effect.timeoutOrElse(connect, { duration, orElse: () => Effect.fail(openTimeout(name, duration)) })
 }

@@ -1,5 +1,5 @@
 /**
- * The errors of all transports, in Effect's own types: same tags and classes, with messages that name the address.
+ * The errors of all transports: Effect's own types, tags and classes, with messages that name the address.
  */
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
@@ -11,7 +11,7 @@ class ConnectError extends Socket.SocketOpenError {
     super({ kind, cause })
     this.address = address
   }
-  // The base class types its message as two literals; `never` is the only way past that.
+  // The base class types its message as two literals; only `never` is assignable to them.
   override get message(): never {
     return `cannot connect to ${this.address}: ${describe(this.cause)}` as never
   }
@@ -28,7 +28,7 @@ class ListenError extends SocketServer.SocketServerOpenError {
   }
 }
 
-// The messages of Effect's own classes say nothing of the cause. Their literal types allow no other text but `never`.
+// The messages of Effect's own classes omit the cause. Their literal types accept no other text than `never`.
 class ReadError extends Socket.SocketReadError {
   override readonly message = `read failed: ${describe(this.cause)}` as never
 }
@@ -43,11 +43,14 @@ class UpgradeError extends Socket.SocketUpgradeError {
   }
 }
 
-/** An error such as Node makes of a failed system call. */
+/** Makes an error like those of Node for a failed system call. */
 export const systemError = (code: string, syscall: string, text: string): Error =>
   Object.assign(new Error(`${syscall} ${code}: ${text}`), { code, syscall })
 
-/** What Node reports where the peer closes the connection during the TLS handshake, for where Node does not. */
+/**
+ * Makes the error that Node reports when the peer closes the connection during the TLS handshake, for cases where Node
+ * reports none.
+ */
 export const endOfHandshake = (): Error =>
   Object.assign(new Error("the socket closed during the TLS handshake"), { code: "ECONNRESET" })
 
@@ -56,14 +59,14 @@ export const openError = (address: string, cause: unknown): Socket.SocketError =
 
 export const openTimeout = (address: string, millis: number): Socket.SocketError =>
   new Socket.SocketError({
-    reason: new ConnectError(address, "Timeout", systemError("ETIMEDOUT", "connect", `nobody answered in ${millis} ms`))
+    reason: new ConnectError(address, "Timeout", systemError("ETIMEDOUT", "connect", `no answer within ${millis} ms`))
   })
 
 export const listenError = (address: string, cause: unknown): SocketServer.SocketServerError =>
   new SocketServer.SocketServerError({ reason: new ListenError(address, cause) })
 
-// What the network did has no place in the program, so no stack either: recording one is most of what an error costs,
-// and a server sees one of these at the end of each connection.
+// A network failure has no position in the program, so no stack either. Recording a stack is most of an error's cost,
+// and a server makes one of these at the end of each connection.
 const withoutStack = (make: () => Socket.SocketError): Socket.SocketError => {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 0
@@ -86,6 +89,6 @@ export const writeError = (cause: unknown): Socket.SocketError =>
 export const upgradeError = (cause: unknown): Socket.SocketError =>
   new Socket.SocketError({ reason: new UpgradeError({ cause }) })
 
-/** The typed form of what a Node socket emitted as `error`. */
+/** Converts the `error` event of a Node socket to a typed error. */
 export const fromNode = (cause: Error): Socket.SocketError =>
   "syscall" in cause && cause.syscall === "write" ? writeError(cause) : readError(cause)

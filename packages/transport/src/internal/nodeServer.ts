@@ -1,5 +1,5 @@
 /**
- * A listening socket of Node as a scoped pair of services: what Tcp, Unix and Tls have in common on the server's side.
+ * A listening Node socket as a scoped pair of services: the common server side of Tcp, Unix and Tls.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -23,23 +23,26 @@ import type { Ends } from "./proxyHeaders.ts"
 
 export interface NodeServerOptions {
   readonly createServer: () => Net.Server
-  /** What makes a connection of an accepted socket, where that takes time: the TLS handshake. Default: the socket is it. */
+  /**
+   * Makes a connection from an accepted socket where that takes time, as with a TLS handshake. Default: the socket
+   * itself.
+   */
   readonly makeSecure?: ((onDropped: OnDropped) => Secure) | undefined
   // Node's types do not know that it takes a descriptor.
   readonly listen: Net.ListenOptions | { readonly fd: number; readonly backlog: number }
-  /** Runs when the server listens; what it throws fails the server. */
+  /** Runs when the server listens; an exception fails the server. */
   readonly onListening?: (() => void) | undefined
-  /** How messages name the address. */
+  /** Name of the address in messages. */
   readonly name: string
   readonly maxPending: number
-  /** Whether the header of the PROXY protocol comes first. */
+  /** Whether a PROXY protocol header comes first. */
   readonly proxyProtocol: boolean | ProxyProtocolOptions | undefined
   /** How to speak HTTP/2 on connections that begin it. Default: not at all. */
   readonly http2?: Http2Settings | undefined
   readonly duplex: NodeDuplexSettings
 }
 
-/** Hears why a connection was dropped before it was handed over. */
+/** Reports why a connection was dropped before it was passed on. */
 export type OnDropped = (from: NetAddress.SocketAddress | undefined, why: string) => void
 
 /**
@@ -83,15 +86,15 @@ export const makeNodeServer = (
             if (headers === undefined && secure === undefined) return acceptor.offer(new NodeDuplex(raw, duplex))
             new Accepted(raw, duplex, acceptor, sessions).start(headers, secure)
           })
-          // Stays for good: a failed accept, as when descriptors run out, must not end the process.
+          // This listener stays: a failed accept, as when descriptors run out, must not end the process.
           server.on("error", fail)
           server.listen(options.listen, () => {
-            // Looking up the host may outlive the fiber that asked for it.
+            // The lookup of the host may outlive the fiber that started it.
             if (stopped) return void server!.close()
             try {
               options.onListening?.()
               const address = boundAddress(server!)
-              // Node does not know it of the connections.
+              // Node does not know the local address of such connections.
               if (NetAddress.isUnixPathAddress(address)) duplex = { ...duplex, localAddress: address }
               resume(Effect.succeed(address))
             } catch (cause) {
@@ -122,13 +125,13 @@ const endsOf = (raw: Net.Socket, { localAddress, remoteAddress }: NodeDuplexSett
   localAddress: localAddress ?? inetAddress(raw.localAddress, raw.localPort)
 })
 
-/** A connection between being accepted and being handed over: its PROXY header comes first, then its TLS handshake. */
+/** A connection between accept and hand-over: first its PROXY header, then its TLS handshake. */
 class Accepted implements Arrival {
   private readonly raw: Net.Socket
   private readonly acceptor: Acceptor
   private readonly sessions: Http2Sessions | undefined
   private settings: NodeDuplexSettings
-  // Of the PROXY protocol, once it was read.
+  // Length of the PROXY header, once it was read.
   private headerLength: number | undefined = undefined
 
   constructor(raw: Net.Socket, settings: NodeDuplexSettings, acceptor: Acceptor, sessions: Http2Sessions | undefined) {
@@ -185,7 +188,7 @@ class Accepted implements Arrival {
   private readonly onClose = (): void => this.acceptor.depart(this)
 }
 
-/** What a server on a port, or on a descriptor, is to listen on. */
+/** Returns the address or descriptor to listen on. */
 export const listening = (options: ServerOptions | InheritedOptions): Pick<NodeServerOptions, "listen" | "name"> => {
   const backlog = integer("backlog", options.backlog ?? 511)
   if ("fd" in options) return { listen: { fd: options.fd, backlog }, name: `descriptor ${options.fd}` }
@@ -196,7 +199,7 @@ export const listening = (options: ServerOptions | InheritedOptions): Pick<NodeS
   }
 }
 
-/** Where a server listens. */
+/** Returns the address of a listening server. */
 export const boundAddress = (server: Net.Server): NetAddress.SocketAddress => {
   const address = server.address()
   if (address === null || typeof address === "string") return NetAddress.unixPathAddress(address ?? "")

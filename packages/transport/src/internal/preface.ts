@@ -8,14 +8,14 @@ import type { OnDropped, Secure } from "./nodeServer.ts"
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
 
-/** Reads until the first bytes tell, and puts them back. A client that sends too little in time is dropped. */
+/** Reads until the first bytes decide, and puts them back. Drops a client that sends too little in time. */
 export const detectPreface =
   (millis: number, onDropped: OnDropped): Secure =>
   (raw, done) => {
     let seen: Buffer = Buffer.alloc(0)
     const drop = (why: string): void => {
       release()
-      // Whatever takes a socket over listens to errors itself; to one that is dropped nobody does.
+      // The next owner of a socket listens for its errors; a dropped socket has no other listener.
       raw.on("error", () => {})
       onDropped(inetAddress(raw.remoteAddress, raw.remotePort), why)
       raw.destroy()
@@ -30,7 +30,7 @@ export const detectPreface =
       raw.unshift(seen)
       done(raw, isPreface)
     }
-    const onGone = (): void => drop("it ended before its first request")
+    const onGone = (): void => drop("the connection ended before its first request")
     const timer = setTimeout(() => drop(`no request within ${millis} ms`), millis)
     const release = (): void => {
       clearTimeout(timer)

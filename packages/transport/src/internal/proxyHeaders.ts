@@ -1,6 +1,6 @@
 /**
- * The headers of the PROXY protocol on a listening socket: what comes between accepting a connection and everything else,
- * TLS included. A connection without a valid header, or from a peer that is not trusted, is dropped.
+ * The PROXY protocol headers of a listening socket, which come before everything else, TLS included. A connection
+ * without a valid header, or from an untrusted peer, is dropped.
  */
 import type * as NetAddress from "effect/net/NetAddress"
 import type * as Net from "node:net"
@@ -9,20 +9,20 @@ import type { ProxyHeader, ProxyProtocolOptions } from "../ProxyProtocol.ts"
 import * as TrustedProxies from "../TrustedProxies.ts"
 import { millis } from "./options.ts"
 
-/** The addresses of a connection as its socket has them. */
+/** The addresses of a connection's socket. */
 export interface Ends {
   readonly remoteAddress: NetAddress.SocketAddress | undefined
   readonly localAddress: NetAddress.SocketAddress | undefined
 }
 
 export interface ProxyHeadersOptions extends ProxyProtocolOptions {
-  /** How many headers are waited for at once; above that the connection that waits longest is dropped. */
+  /** Maximum headers that are pending at once; beyond it the oldest pending connection is dropped. */
   readonly maxPending: number
-  /** Hears why a connection was dropped. */
+  /** Reports why a connection was dropped. */
   readonly onDropped: (from: NetAddress.SocketAddress | undefined, why: string) => void
 }
 
-// What a timer of Node takes.
+// Maximum delay of a Node timer.
 const longestTimer = 2 ** 31 - 1
 
 type Done = (header: ProxyHeader) => void
@@ -31,20 +31,20 @@ export class ProxyHeaders {
   private readonly options: ProxyHeadersOptions
   private readonly trusted: TrustedProxies.TrustedProxies | undefined
   private readonly timeout: number
-  // In the order in which they were accepted.
+  // In the order of their accept.
   private readonly pending = new Set<PendingHeader>()
 
   constructor(options: ProxyHeadersOptions) {
     this.options = options
     this.trusted = options.trustedProxies === undefined ? undefined : TrustedProxies.make(options.trustedProxies)
     this.timeout = Math.min(millis("headerTimeout", options.headerTimeout ?? "5 seconds"), longestTimer)
-    // Throws for a bound that is none, before there is a connection.
+    // Throws for an invalid limit before there is a connection.
     void new ProxyHeaderParser(options)
   }
 
   /**
-   * Reads the header off a socket that is paused. Leaves the socket paused, with what followed the header put back, and
-   * calls `done`; or drops it.
+   * Reads the header from a paused socket. Leaves the socket paused, puts the bytes after the header back, and calls
+   * `done`; or drops the socket.
    */
   read(raw: Net.Socket, ends: Ends, done: Done): void {
     if (this.trusted !== undefined && !TrustedProxies.hasPeer(this.trusted, ends)) {
@@ -53,7 +53,7 @@ export class ProxyHeaders {
     }
     if (this.pending.size >= this.options.maxPending) {
       for (const oldest of this.pending) {
-        oldest.drop("too many connections wait for their header")
+        oldest.drop("too many connections without a complete PROXY header")
         break
       }
     }
@@ -68,7 +68,7 @@ export class ProxyHeaders {
 
   /** Drops the connections whose header is not complete. */
   stop(): void {
-    for (const pending of this.pending) pending.drop("the server stops")
+    for (const pending of this.pending) pending.drop("the server stopped accepting connections")
   }
 }
 
@@ -87,7 +87,7 @@ class PendingHeader {
     this.raw = raw
     this.parser = parser
     this.onEnd = onEnd
-    this.timer = setTimeout(() => this.drop("its header did not come in time"), timeout)
+    this.timer = setTimeout(() => this.drop("no complete PROXY header within headerTimeout"), timeout)
     raw.on("data", this.take)
     raw.on("end", this.gone)
     raw.on("error", this.gone)
@@ -97,7 +97,7 @@ class PendingHeader {
 
   drop(why: string): void {
     this.release()
-    // Whatever takes a socket over listens to errors itself; to one that is dropped nobody does.
+    // The next owner of a socket listens for its errors; a dropped socket has no other listener.
     this.raw.on("error", ignoreError)
     this.raw.destroy()
     this.onEnd(this, why)
@@ -114,7 +114,7 @@ class PendingHeader {
     this.onEnd(this, parsed.header)
   }
 
-  private readonly gone = (): void => this.drop("it ended before its header was complete")
+  private readonly gone = (): void => this.drop("the connection ended before its PROXY header was complete")
 
   private release(): void {
     const { raw } = this

@@ -1,5 +1,5 @@
 /**
- * What TLS says of the peer of a Node stream, for the socket of the stream itself and for the streams of HTTP/2 on it.
+ * The TLS part of a peer's description, for the socket of a stream and for the HTTP/2 streams on it.
  */
 import type { Duplex } from "node:stream"
 import * as Tls from "node:tls"
@@ -16,7 +16,7 @@ export const authorized = (stream: Duplex): boolean => stream instanceof Tls.TLS
 
 export const peerCertificate = (stream: Duplex): Tls.PeerCertificate | undefined => {
   if (!(stream instanceof Tls.TLSSocket)) return undefined
-  // Node gives an empty object where there is none, and null once the socket is gone.
+  // Node returns an empty object without a certificate, and null once the socket is gone.
   const certificate = stream.getPeerCertificate() as Tls.PeerCertificate | null
   return certificate !== null && "raw" in certificate ? certificate : undefined
 }
