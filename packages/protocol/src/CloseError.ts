@@ -340,24 +340,33 @@ export class ApplicationClose extends truncating(
   }
 }
 
-const sendable = [
-  NormalClosure,
-  GoingAway,
-  ProtocolError,
-  UnsupportedData,
-  InvalidPayload,
-  PolicyViolation,
-  MessageTooBig,
-  MandatoryExtension,
-  InternalError,
-  ServiceRestart,
-  TryAgainLater,
-  BadGateway,
-  Unauthorized,
-  Forbidden,
-  Timeout,
-  ApplicationClose
-] as const
+// The registered codes and their errors: the Schemas, the guards and `fromCode` are derived from these two tables.
+const sendableByCode = {
+  1000: NormalClosure,
+  1001: GoingAway,
+  1002: ProtocolError,
+  1003: UnsupportedData,
+  1007: InvalidPayload,
+  1008: PolicyViolation,
+  1009: MessageTooBig,
+  1010: MandatoryExtension,
+  1011: InternalError,
+  1012: ServiceRestart,
+  1013: TryAgainLater,
+  1014: BadGateway,
+  3000: Unauthorized,
+  3003: Forbidden,
+  3008: Timeout
+} as const
+
+const localByCode = {
+  1005: NoStatusReceived,
+  1006: AbnormalClosure,
+  1015: TlsHandshakeFailed
+} as const
+
+const sendable = [...Object.values(sendableByCode), ApplicationClose]
+const all = [...sendable, ...Object.values(localByCode)]
 
 /**
  * A close that may be sent to the peer.
@@ -381,7 +390,7 @@ export type SendableCloseError = typeof SendableCloseError.Type
  * @category schemas
  * @since 0.1.0
  */
-export const CloseError = Schema.Union([...sendable, NoStatusReceived, AbnormalClosure, TlsHandshakeFailed])
+export const CloseError = Schema.Union(all)
 
 /**
  * Any end of a connection, including those that are only observed: 1005, 1006 and 1015.
@@ -397,7 +406,8 @@ export type CloseError = typeof CloseError.Type
  * @category guards
  * @since 0.1.0
  */
-export const isCloseError: (u: unknown) => u is CloseError = Schema.is(CloseError)
+export const isCloseError = (u: unknown): u is CloseError =>
+  u instanceof Error && (allClasses.has(u.constructor) || inCloseError(u))
 
 /**
  * Returns whether a value is a close that may be sent to the peer.
@@ -405,27 +415,19 @@ export const isCloseError: (u: unknown) => u is CloseError = Schema.is(CloseErro
  * @category guards
  * @since 0.1.0
  */
-export const isSendable: (u: unknown) => u is SendableCloseError = Schema.is(SendableCloseError)
+export const isSendable = (u: unknown): u is SendableCloseError =>
+  u instanceof Error && (allClasses.has(u.constructor) ? sendableClasses.has(u.constructor) : inSendable(u))
+
+// Servers ask at the end of each connection, so the Schemas, which try one class after the other, are only for subclasses
+// and for classes of another copy of this module.
+const allClasses: ReadonlySet<unknown> = new Set<unknown>(all)
+const sendableClasses: ReadonlySet<unknown> = new Set<unknown>(sendable)
+const inCloseError = Schema.is(CloseError)
+const inSendable = Schema.is(SendableCloseError)
 
 const byCode: { readonly [code: number]: new (fields: { readonly reason: string }) => CloseError } = {
-  1000: NormalClosure,
-  1001: GoingAway,
-  1002: ProtocolError,
-  1003: UnsupportedData,
-  1005: NoStatusReceived,
-  1006: AbnormalClosure,
-  1007: InvalidPayload,
-  1008: PolicyViolation,
-  1009: MessageTooBig,
-  1010: MandatoryExtension,
-  1011: InternalError,
-  1012: ServiceRestart,
-  1013: TryAgainLater,
-  1014: BadGateway,
-  1015: TlsHandshakeFailed,
-  3000: Unauthorized,
-  3003: Forbidden,
-  3008: Timeout
+  ...sendableByCode,
+  ...localByCode
 }
 
 /**

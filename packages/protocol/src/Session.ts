@@ -318,7 +318,7 @@ export class Session {
     if (this.canReceive) {
       this.initiator ??= "transport"
       // RFC 6455 7.1.5: without a close frame from the peer the code is 1006, whatever this end sent.
-      this.closeError = new CloseError.AbnormalClosure({ reason: why })
+      this.closeError = CloseError.fromCode(1006, why)
       this.outbound.discard()
     }
     this.state = SessionState.next(this.state, trigger)

@@ -67,6 +67,27 @@ describe("CloseError", () => {
     }
   })
 
+  it("recognizes what the Schemas recognize", () => {
+    class OwnClose extends CloseError.PolicyViolation {}
+    const values: ReadonlyArray<unknown> = [
+      ...registered.map(([, code]) => CloseError.fromCode(code, "why")),
+      CloseError.fromCode(4321),
+      new OwnClose({ reason: "no bots" }),
+      new Error("no close"),
+      { _tag: "PolicyViolation", code: 1008, reason: "no error" },
+      Object.assign(new Error("no close"), { _tag: "PolicyViolation", code: 1008, reason: "" }),
+      undefined,
+      null,
+      1008,
+      "PolicyViolation"
+    ]
+    for (const value of values) {
+      assert.strictEqual(CloseError.isCloseError(value), Schema.is(CloseError.CloseError)(value))
+      assert.strictEqual(CloseError.isSendable(value), Schema.is(CloseError.SendableCloseError)(value))
+    }
+    assert.strictEqual(values.filter(CloseError.isCloseError).length, registered.length + 2)
+  })
+
   it("has its own name, and a stack that begins where it was made", () => {
     const error = new CloseError.PolicyViolation({ reason: "no bots" })
     assert.strictEqual(error.name, "@effect-ws/protocol/PolicyViolation")

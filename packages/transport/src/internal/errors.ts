@@ -77,8 +77,18 @@ const withoutStack = (make: () => Socket.SocketError): Socket.SocketError => {
   }
 }
 
-export const closeError = (code: number, closeReason?: string): Socket.SocketError =>
+const makeCloseError = (code: number, closeReason: string | undefined): Socket.SocketError =>
   withoutStack(() => new Socket.SocketError({ reason: new Socket.SocketCloseError({ code, closeReason }) }))
+
+// Without a stack and a reason all errors of one code are equal, so all sockets share one.
+const ended = makeCloseError(1000, undefined)
+const brokeOff = makeCloseError(1006, undefined)
+
+export const closeError = (code: number, closeReason?: string): Socket.SocketError => {
+  if (closeReason === undefined && code === 1000) return ended
+  if (closeReason === undefined && code === 1006) return brokeOff
+  return makeCloseError(code, closeReason)
+}
 
 export const readError = (cause: unknown): Socket.SocketError =>
   withoutStack(() => new Socket.SocketError({ reason: new ReadError({ cause }) }))
