@@ -144,9 +144,8 @@ export const covers: Pages.Covers = {
     })
   ),
   "readme-4": Pages.itself,
-  "readme-5": Pages.itself,
-  "readme-6": Pages.itself,
-  "readme-7": Pages.itself,
+  "lifecycle-4": Pages.itself,
+  "servers-2": Pages.itself,
 
   "architecture-1": Pages.shown("it is a drawing"),
   "session-state-1": Pages.shown("it is drawn from the table, as SessionState.test.ts of the protocol proves"),
