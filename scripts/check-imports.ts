@@ -20,6 +20,7 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   protocol: [],
   extensions: ["protocol"],
   transport: [],
+  testing: ["protocol", "transport"],
   connection: ["protocol", "extensions", "transport"],
   server: ["protocol", "extensions", "transport", "connection"],
   client: ["protocol", "extensions", "transport", "connection"],

@@ -9,7 +9,7 @@ import * as Memory from "../src/Memory.ts"
 import type { PushSocket } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
-import { Recorder } from "./Recorder.ts"
+import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
 import { transportSuite } from "./transportSuite.ts"
 
 const memory = Memory.layer({ port: 0 })
@@ -48,7 +48,7 @@ const connect = Effect.fnUntraced(function* (options: FaultInjection.Options) {
   const reader = yield* socket.reader
   const writer = yield* socket.writer
   const far = yield* Queue.take(accepted)
-  const sink = new Recorder()
+  const sink = new ByteRecorder()
   far.readerUnsafe.subscribe(sink)
   return { reader, writer, far, sink }
 })

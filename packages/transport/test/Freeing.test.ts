@@ -7,7 +7,7 @@ import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
 import { ca, server } from "./certificates.ts"
-import { Recorder } from "./Recorder.ts"
+import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
 
 /** A connection over the transport of the context: what the dialling end reads with, and the end that accepted it. */
 const connect = Effect.gen(function* () {
@@ -29,7 +29,7 @@ describe("chunks that are freed", () => {
         connect,
         yield* Layer.build(Tls.layer({ server: { ...server, port: 0 }, dialer: { ca } }))
       )
-      const [freed, kept] = [new Recorder(), new Recorder()]
+      const [freed, kept] = [new ByteRecorder(), new ByteRecorder()]
       let wrong = 0
       freed.onBytes = (bytes) => free(plain.reader, bytes)
       kept.onBytes = (bytes) => {

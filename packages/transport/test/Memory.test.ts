@@ -7,7 +7,7 @@ import type { DialAddress } from "../src/Dialer.ts"
 import * as Memory from "../src/Memory.ts"
 import { peerInfo } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
-import { Recorder } from "./Recorder.ts"
+import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
 import { transportSuite } from "./transportSuite.ts"
 
 transportSuite<Memory.MemoryNetwork>({
@@ -84,12 +84,12 @@ describe("Memory, in particular", () => {
     Effect.gen(function* () {
       const { listen } = yield* Memory.MemoryNetwork
       const services = yield* listen({ name: "busy", maxPending: 2 })
-      const sinks: Array<Recorder> = []
+      const sinks: Array<ByteRecorder> = []
       for (let i = 0; i < 3; i++) {
         const socket = yield* Dialer.use((dialer) => dialer.dial({ path: "busy" }))
         const reader = yield* socket.reader
-        const sink = new Recorder()
-        if ("subscribe" in reader) (reader as unknown as { subscribe(sink: Recorder): void }).subscribe(sink)
+        const sink = new ByteRecorder()
+        if ("subscribe" in reader) (reader as unknown as { subscribe(sink: ByteRecorder): void }).subscribe(sink)
         sinks.push(sink)
       }
       yield* sinks[2]!.closed
@@ -124,7 +124,7 @@ describe("Memory, in particular", () => {
       const server = yield* PushSocketServer
       yield* Effect.forkScoped(
         server.accept((socket) => {
-          const sink = new Recorder()
+          const sink = new ByteRecorder()
           sink.keepText = false
           sink.onBytes = (bytes) => void socket.writerUnsafe.writeUnsafe(bytes)
           socket.readerUnsafe.subscribe(sink)
@@ -139,7 +139,7 @@ describe("Memory, in particular", () => {
         yield* Effect.flatMap(pull, (batch) => {
           rounds++
           return writeAll(batch)
-        }).pipe(Effect.forever({ disableYield: true }), Effect.timeoutOption("100 millis"))
+        }).pipe(Effect.forever({ disableYield: true }), Effect.timeoutOption("1 second"))
         return rounds
       }).pipe(Effect.scoped, Effect.exit)
       assert.isTrue(Exit.isSuccess(rounds) && rounds.value > 256)

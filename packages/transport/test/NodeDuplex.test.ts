@@ -7,7 +7,7 @@ import * as Net from "node:net"
 import { duplexPair } from "node:stream"
 import { fromDuplex } from "../src/NodeDuplex.ts"
 import { peerInfo } from "../src/Push.ts"
-import { Recorder } from "./Recorder.ts"
+import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
 
 const encoder = new TextEncoder()
 
@@ -16,12 +16,12 @@ describe("NodeDuplex", () => {
     Effect.gen(function* () {
       const [near, far] = duplexPair()
       const socket = fromDuplex(near, { head: encoder.encode("head ") })
-      const sink = new Recorder()
+      const sink = new ByteRecorder()
       far.write("and tail")
       socket.readerUnsafe.subscribe(sink)
       yield* sink.until((self) => self.text === "head and tail")
       assert.isUndefined(peerInfo(socket)?.remoteAddress)
-      const other = new Recorder()
+      const other = new ByteRecorder()
       fromDuplex(far).readerUnsafe.subscribe(other)
       yield* socket.writerUnsafe.write("answer")
       yield* other.until((self) => self.text === "answer")
@@ -57,7 +57,7 @@ describe("NodeDuplex", () => {
 
   it.live("takes over the socket of an HTTP upgrade", () =>
     Effect.gen(function* () {
-      const sink = new Recorder()
+      const sink = new ByteRecorder()
       const server = Http.createServer()
       server.on("upgrade", (_request, stream, head) => {
         const socket = fromDuplex(stream, { head })
@@ -69,7 +69,7 @@ describe("NodeDuplex", () => {
       yield* Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void)))
       yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
       const stream = Net.connect({ port: (server.address() as Net.AddressInfo).port, host: "127.0.0.1" })
-      const client = new Recorder()
+      const client = new ByteRecorder()
       const socket = fromDuplex(stream)
       socket.readerUnsafe.subscribe(client)
       socket.writerUnsafe.writeUnsafe(
@@ -86,7 +86,7 @@ describe("NodeDuplex", () => {
 
   it.live("takes over a stream of HTTP/2, in both roles", () =>
     Effect.gen(function* () {
-      const sink = new Recorder()
+      const sink = new ByteRecorder()
       const server = Http2.createServer({ settings: { enableConnectProtocol: true } })
       server.on("stream", (stream: Http2.ServerHttp2Stream) => {
         stream.respond({ ":status": 200 })
@@ -105,7 +105,7 @@ describe("NodeDuplex", () => {
         { endStream: false }
       )
       const socket = fromDuplex(stream)
-      const client = new Recorder()
+      const client = new ByteRecorder()
       client.keepText = false
       socket.readerUnsafe.subscribe(client)
       // More than the windows of flow control hold.

@@ -9,7 +9,7 @@ import { isPushWriter } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
-import { Recorder } from "./Recorder.ts"
+import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
 import { transportSuite } from "./transportSuite.ts"
 
 transportSuite({
@@ -44,7 +44,7 @@ describe("Tcp, in particular", () => {
           const phase = accepted++ % 5
           // Nobody reads it: the reset shows when somebody does anything with it.
           if (phase === 0) ignored.push(socket)
-          if (phase >= 1) socket.readerUnsafe.subscribe(new Recorder())
+          if (phase >= 1) socket.readerUnsafe.subscribe(new ByteRecorder())
           if (phase === 2) socket.writerUnsafe.writeUnsafe(new Uint8Array(100_000))
           if (phase === 3) socket.close()
           if (phase === 4) socket.writerUnsafe.destroy()
@@ -79,7 +79,7 @@ describe("Tcp, in particular", () => {
       yield* Effect.addFinalizer(() => Effect.sync(() => client.destroy()))
       client.pause()
       const socket = yield* Queue.take(accepted)
-      const sink = new Recorder()
+      const sink = new ByteRecorder()
       socket.readerUnsafe.subscribe(sink)
       socket.writerUnsafe.writeUnsafe(new Uint8Array(64 << 20))
       const started = performance.now()

@@ -13,7 +13,7 @@ import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
 import { ca, client, other, server, stranger } from "./certificates.ts"
-import { Recorder } from "./Recorder.ts"
+import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
 import { transportSuite } from "./transportSuite.ts"
 
 transportSuite({
@@ -324,7 +324,7 @@ describe("Tls, in particular", () => {
       assert.strictEqual(peerInfo(socket)?.alpnProtocol, "http/1.1")
       assert.strictEqual(peerInfo(far)?.serverName, "localhost")
       if (!isPushReader(reader) || !isPushWriter(writer)) return assert.fail("no push")
-      const sink = new Recorder()
+      const sink = new ByteRecorder()
       reader.subscribe(sink)
       far.writerUnsafe.writeUnsafe(new TextEncoder().encode("secret"))
       yield* sink.until((self) => self.text === "secret")

@@ -17,7 +17,7 @@ import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
 import { ca, server as identity } from "./certificates.ts"
-import { Recorder } from "./Recorder.ts"
+import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
 
 const listenHttps = Layer.unwrap(
   Effect.map(
@@ -109,8 +109,8 @@ const dialerFor = (way: "dialed" | "upgraded"): Effect.Effect<Dialer["Service"]>
   )
 
 /** Subscribes; the recorder hears all that comes from then on. */
-const record = (reader: PushReader): Recorder => {
-  const sink = new Recorder()
+const record = (reader: PushReader): ByteRecorder => {
+  const sink = new ByteRecorder()
   reader.subscribe(sink)
   return sink
 }

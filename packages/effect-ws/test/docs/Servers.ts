@@ -60,6 +60,8 @@ const echoes = Effect.fnUntraced(function* (port: number) {
 })
 
 export const covers: Pages.Covers = {
+  "transports-1": Pages.example("transport", "transport"),
+  "transports-2": Pages.itself,
   "browser-1": Pages.itself,
   "browser-2": Pages.shown("packages/browser/test/Chromium.test.ts does the same in a browser"),
   "typed-1": Pages.example("auctionMessages", "auction"),

@@ -1,9 +1,24 @@
-import { Effect } from "effect"
-import type { Socket } from "effect/socket"
-import type { ByteSink } from "../src/Push.ts"
+/**
+ * A sink for tests: it keeps what it was told.
+ *
+ * @since 0.1.0
+ */
+import type { ByteSink } from "@effect-ws/transport/Push"
+import * as Effect from "effect/Effect"
+import type * as Socket from "effect/socket/Socket"
 
-/** Keeps what a sink was told, and wakes whoever waits for more. */
-export class Recorder implements ByteSink {
+/**
+ * Records what a reader tells its subscriber.
+ *
+ * **Details**
+ *
+ * `log` has one word for each call, with runs of chunks as one: `["chunk", "end", "close"]` is an orderly end. `text` is
+ * what arrived, unless `keepText` is `false`. `onBytes` and `onFin` are called with each chunk and at the end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class ByteRecorder implements ByteSink {
   readonly log: Array<string> = []
   bytes = 0
   drains = 0
@@ -46,7 +61,8 @@ export class Recorder implements ByteSink {
     for (const wake of this._waiters) wake()
   }
 
-  until(condition: (self: Recorder) => boolean): Effect.Effect<void> {
+  /** Waits until a condition holds. */
+  until(condition: (self: ByteRecorder) => boolean): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       const check = (): void => {
         if (!condition(this)) return
@@ -59,6 +75,7 @@ export class Recorder implements ByteSink {
     })
   }
 
+  /** Waits for the close. */
   get closed(): Effect.Effect<void> {
     return this.until((self) => self.log.includes("close"))
   }

@@ -1,0 +1,5 @@
+export * as ByteRecorder from "./ByteRecorder.ts"
+export * as TransportSuite from "./TransportSuite.ts"
+export * as FrameGenerators from "@effect-ws/protocol/FrameGenerators"
+export * as FaultInjection from "@effect-ws/transport/FaultInjection"
+export * as Memory from "@effect-ws/transport/Memory"
