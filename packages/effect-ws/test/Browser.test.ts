@@ -105,7 +105,7 @@ describe.skipIf(Chromium.isLeftOut)(
         const page = yield* openPage(url, { username: "alice", password: "wonderland" })
         yield* Effect.promise(() => connect(page).then(() => talk(page)))
         const stranger = yield* openPage(url, { username: "alice", password: "rabbit" })
-        assert.include(yield* Effect.promise(() => stranger.content()), "the page is for those who sign in")
+        assert.include(yield* Effect.promise(() => stranger.content()), "sign in to see this page")
       })
     )
 

@@ -1,10 +1,10 @@
 /**
  * `effect-ws connect`: a client for people and for scripts.
  *
- * At a terminal a line that is typed is a message, and one that begins with a slash a command. From a pipe every line is
- * a message; at its end the server has the time it takes to read them all, and then a moment to answer before the
- * connection is closed. Messages go to standard output, everything else to standard error, and the exit code says how it
- * ended.
+ * On a terminal, each typed line is a message, and a line that begins with a slash is a command. From a pipe, every
+ * line is a message. At the end of the pipe, the client waits until the server has read all messages, and then a moment
+ * for its answers, before it closes the connection. Messages go to standard output, everything else to standard error,
+ * and the exit code reports how the connection ended.
  */
 import * as Monotonic from "@effect-ws/transport/Monotonic"
 import * as Client from "@effect-ws/client/Client"
@@ -50,14 +50,17 @@ const run = Effect.fnUntraced(function* (input: ConnectFlags.Input) {
 /** The subcommand. */
 export const connect = Command.make("connect", ConnectFlags.flags, run).pipe(
   Command.withDescription(
-    "Connect to a WebSocket server. A line is a message, and what the server sends is printed. At a terminal /help " +
-      "lists the commands; the end of a pipe closes the connection when the server has answered."
+    "Connect to a WebSocket server. Each line is a message, and messages of the server are printed. On a terminal /help " +
+      "lists the commands; at the end of a pipe, the connection closes after the server's answers."
   ),
   Command.withShortDescription("Talk to a WebSocket server"),
   Command.withExamples([
     { command: "effect-ws connect ws://127.0.0.1:8000", description: "Talk to the server that serve starts" },
     { command: "printf 'a\\nb\\n' | effect-ws connect ws://127.0.0.1:8000", description: "Send two messages" },
-    { command: "effect-ws connect wss://example.com --user alice:secret", description: "Say who you are" }
+    {
+      command: "effect-ws connect wss://example.com --user alice:secret",
+      description: "Send a username and a password"
+    }
   ])
 )
 
@@ -80,18 +83,18 @@ const proxyOf = Effect.fnUntraced(function* ({ options: { proxy }, proxyTls }: C
 
 const longestPing = Duration.seconds(10)
 
-/** How long the server may go on when it has read all of a pipe, where `--linger` does not say more. */
+/** Maximum wait after the server has read all of a pipe, unless `--linger` is longer. */
 const longestLinger = Duration.seconds(10)
 
 class Conversation {
   private readonly connection: Connection
   private readonly screen: ConnectScreen.Screen
   private readonly settings: ConnectFlags.Settings
-  /** When the server was last heard of. */
+  /** Time of the last message from the server. */
   private heard = 0
-  // Whether something waits to be taken by the system.
+  // Whether data waits to be taken by the system.
   private isSending = false
-  /** Whether the end came before everything was sent. */
+  /** Whether the connection ended before everything was sent. */
   isCut = false
 
   constructor(connection: Connection, screen: ConnectScreen.Screen, settings: ConnectFlags.Settings) {
@@ -100,7 +103,7 @@ class Conversation {
     this.settings = settings
   }
 
-  /** Talks until the connection is closed. */
+  /** Sends and receives until the connection is closed. */
   get run(): Effect.Effect<CloseInfo, ConnectFailure.ConnectFailure> {
     return this.greet.pipe(
       Effect.andThen(Effect.raceFirst(this.listen, Effect.andThen(this.talk, Effect.never))),
@@ -118,7 +121,7 @@ class Conversation {
     return this.screen.note(`connected${agreed.length === 0 ? "" : ` (${agreed.join(", ")})`}${hint}`)
   }
 
-  // How it ended is told by `closed`. It also ends where nobody reads what is printed.
+  // `closed` reports how it ended. It also ends when standard output is closed.
   private get listen(): Effect.Effect<void> {
     return Stream.runForEachWhile(this.connection.messages, (message) =>
       Effect.tap(this.screen.message(message), () => this.noteHeard)
@@ -157,7 +160,7 @@ class Conversation {
   private readonly act = (line: string, isTyped: boolean): Effect.Effect<void, ConnectFailure.ConnectFailure> => {
     const action = ConnectLine.parse(line)
     if (Result.isFailure(action)) {
-      // Whoever types can try again.
+      // On a terminal, the user can try again.
       return isTyped ? this.screen.complaint(action.failure) : Effect.fail(ConnectFailure.ofInput(action.failure))
     }
     switch (action.success._tag) {
@@ -202,15 +205,15 @@ class Conversation {
     return this.attempt(this.connection.close(code, reason))
   }
 
-  // Whatever is done on a connection that is closed comes too late, and `listen` knows.
+  // Ignores errors of a closed connection, which `listen` reports.
   private readonly attempt = <A>(effect: Effect.Effect<A, CloseError | SendError>): Effect.Effect<void> =>
     Effect.catch(Effect.asVoid(effect), (error) =>
       error._tag === "SendError" ? this.screen.complaint(error.message) : Effect.never
     )
 
   /**
-   * Waits until the server has read everything that was sent. A ping that is sent when all the rest has left the process
-   * comes behind it, and its pong is the proof; what lies in between may take its time, and nothing tells how far it is.
+   * Waits until the server has read everything that was sent. The ping follows when all data has left the process, so
+   * its pong proves that the server has read that data. The wait may be long, and its progress is not visible.
    */
   private get confirmed(): Effect.Effect<void, ConnectFailure.ConnectFailure> {
     const { pongTimeout } = this.settings
@@ -221,7 +224,7 @@ class Conversation {
     return Effect.andThen(this.sending(this.connection.flushed), answered)
   }
 
-  /** Waits for the answers to what was read, until silence means that there are no more. */
+  /** Waits for the answers to what the server read, until it is silent for a while. */
   private get lingered(): Effect.Effect<void> {
     const silence = Duration.toMillis(this.settings.linger)
     const settled: Effect.Effect<void> = Effect.flatMap(Monotonic.millis, (now) => {

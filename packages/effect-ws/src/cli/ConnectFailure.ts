@@ -1,6 +1,6 @@
 /**
- * How `connect` fails: for each kind of failure a message for people and an exit code for scripts. The codes are those
- * that curl has for the same things, where it has one.
+ * The failures of `connect`: a message for people and an exit code for scripts. Exit codes are those of curl where it
+ * has one for the same failure.
  */
 import type { ConnectError } from "@effect-ws/client/ConnectError"
 import type { UnexpectedResponse } from "@effect-ws/client/UnexpectedResponse"
@@ -12,35 +12,35 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type { SocketError } from "effect/socket/Socket"
 
-/** The exit codes. */
+/** Exit codes. */
 export const exitCodes = {
-  /** A flag or a file that cannot be, or input that cannot be sent. */
+  /** Invalid flag, file or input. */
   usage: 1,
-  /** The URL is none, or none to connect to. */
+  /** Invalid URL. */
   url: 3,
-  /** The server closed with a code that says that something was wrong, or was closed because it did something wrong. */
+  /** The server closed with an error code, or the client closed because of a protocol violation of the server. */
   closed: 4,
-  /** There is no such name. */
+  /** Unknown host name. */
   dns: 6,
-  /** Nobody listens there, or there is no way there. */
+  /** Connection refused, or host unreachable. */
   refused: 7,
-  /** The answer is not HTTP, or accepts what was not asked. */
+  /** The response is not HTTP, or violates the handshake. */
   answer: 8,
-  /** The answer is HTTP with another status than 101. */
+  /** HTTP response with a status other than 101. */
   status: 22,
-  /** It took too long. */
+  /** Timeout. */
   timeout: 28,
-  /** There is no TLS, or no trust. */
+  /** TLS failure, or untrusted certificate. */
   tls: 35,
-  /** Too many redirects, or one that is not to be followed. */
+  /** Too many redirects, or a redirect that must not be followed. */
   redirects: 47,
-  /** The connection broke off. */
+  /** The connection was lost. */
   broken: 56,
   /** The proxy refused. */
   proxy: 97
 } as const
 
-/** Ends the command with an exit code, and what to say. */
+/** Ends the command with an exit code and a message. */
 export class ConnectFailure extends Schema.TaggedError<ConnectFailure>()("ConnectFailure", {
   message: Schema.String,
   exitCode: Schema.Int
@@ -56,10 +56,10 @@ export class ConnectFailure extends Schema.TaggedError<ConnectFailure>()("Connec
 const failure = (kind: keyof typeof exitCodes, message: string): ConnectFailure =>
   new ConnectFailure({ message, exitCode: exitCodes[kind] })
 
-/** Ends the command because of its input. */
+/** Makes the failure for invalid input. */
 export const ofInput = (message: string): ConnectFailure => failure("usage", message)
 
-/** Says why there is no connection. */
+/** Makes the failure for a connection error. */
 export const ofConnect = (error: ConnectError): ConnectFailure => {
   switch (error._tag) {
     case "HandshakeConfigError":
@@ -86,18 +86,18 @@ export const ofConnect = (error: ConnectError): ConnectFailure => {
     case "Http2Unavailable":
       return failure("answer", error.message)
     case "HttpHeadError":
-      return failure("answer", `the server does not speak HTTP as it should: ${error.message}`)
+      return failure("answer", `invalid HTTP response: ${error.message}`)
     case "UnexpectedResponse":
       return ofResponse(error)
   }
 }
 
-/** What to do about a failure of TLS, where the message does not say it. */
+/** Returns advice for a TLS failure whose message has none. */
 const tlsAdvice = (cause: unknown, trust: string, ignore: string, show?: string): string => {
   const isDemanded = SocketFailure.tlsAlert(cause) === "certificate required"
-  if (isDemanded && show !== undefined) return `; ${show} show a certificate`
+  if (isDemanded && show !== undefined) return `; ${show} send a client certificate`
   if (SocketFailure.isTls(cause) || SocketFailure.isEndOfHandshake(cause)) return ""
-  return `; if that is as it should be, ${trust} trusts an authority and ${ignore} does without`
+  return `; if this is expected, ${trust} trusts another authority, and ${ignore} skips verification (insecure)`
 }
 
 const ofSocket = (error: SocketError): ConnectFailure => {
@@ -116,7 +116,7 @@ const isUnknownName = (cause: unknown): boolean => {
 
 const ofResponse = (error: UnexpectedResponse): ConnectFailure => {
   const { detail, rule, status, url } = error
-  const advice = status === 401 ? "; --user USER:PASSWORD or --bearer TOKEN says who you are" : ""
+  const advice = status === 401 ? "; send credentials with --user USER:PASSWORD or --bearer TOKEN" : ""
   const kind =
     rule === "TooManyRedirects" || rule === "InsecureRedirect" || rule === "InvalidRedirect"
       ? "redirects"
@@ -128,7 +128,7 @@ const ofResponse = (error: UnexpectedResponse): ConnectFailure => {
 
 const shownBody = 300
 
-/** The start of the body on lines of its own, without what would write anywhere else on a terminal. */
+/** Returns the start of the body, indented, without control characters that could move the terminal's cursor. */
 const startOf = ({ text, truncated }: UnexpectedResponse): string => {
   const start = text.trim().slice(0, shownBody)
   if (start === "") return ""
@@ -136,21 +136,21 @@ const startOf = ({ text, truncated }: UnexpectedResponse): string => {
   return `\n\n${start.replaceAll(/^/gm, "  ")}${more}`
 }
 
-/** Says that the server was not seen to read what it was sent. */
+/** Makes the failure for a server that did not confirm that it has read everything. */
 export const ofUnread = (after: Duration.Duration): ConnectFailure =>
   failure(
     "timeout",
-    `the server did not show within ${Duration.format(after)} that it has read everything; --pong-timeout gives it longer`
+    `the server did not confirm within ${Duration.format(after)} that it has read everything; raise --pong-timeout`
   )
 
-/** Says that the conversation ended badly, or `undefined` where it did not. */
+/** Makes the failure for a connection that ended badly; `undefined` for a good end. */
 export const ofCloseInfo = (closeInfo: CloseInfo, isCut: boolean): ConnectFailure | undefined => {
   const { error, failed, initiator } = closeInfo
-  if (initiator === "transport") return failure("broken", `the connection broke off: ${error.message}`)
+  if (initiator === "transport") return failure("broken", `connection lost: ${error.message}`)
   if (initiator === "local") {
-    return failed ? failure("closed", `closed, because of what the server did: ${error.message}`) : undefined
+    return failed ? failure("closed", `closed, because the server violated the protocol: ${error.message}`) : undefined
   }
-  if (isCut) return failure("closed", `the server closed with ${error.message} before it was sent everything`)
+  if (isCut) return failure("closed", `the server closed with ${error.message} before everything was sent`)
   return error.code === 1000 || error.code === 1001 || error.code === 1005
     ? undefined
     : failure("closed", `the server closed with ${error.message}`)

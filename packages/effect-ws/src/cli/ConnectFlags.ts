@@ -1,5 +1,5 @@
 /**
- * The flags of `connect`: what each may be, what it is when it is left out, and which of them exclude each other.
+ * The flags of `connect`: their values, their defaults, and the conflicts between them.
  */
 import type * as Client from "@effect-ws/client/Client"
 import * as HttpProxy from "@effect-ws/client/HttpProxy"
@@ -37,11 +37,11 @@ const on = (name: string, description: string): Flag.Flag<boolean> =>
 
 const nameAndValue = /^([^:]+):[ \t]*(.*?)[ \t]*$/
 
-/** The argument and the flags as they are read. */
+/** The argument and the flags, as parsed. */
 export const flags = {
   url: Argument.String("url").pipe(
     Argument.withDescription(
-      "Where to connect: ws://, wss://, http:// or https://, or ws+unix:PATH:/TARGET; HOST:PORT is ws://HOST:PORT"
+      "The URL to connect to: ws://, wss://, http:// or https://, or ws+unix:PATH:/TARGET; HOST:PORT is ws://HOST:PORT"
     )
   ),
   headers: Flag.String("header").pipe(
@@ -72,8 +72,8 @@ export const flags = {
   ),
   user: Flag.Redacted("user").pipe(
     Flag.withMetavar("USER:PASSWORD"),
-    Flag.withDescription("Who to be when the server asks, by Digest or Basic"),
-    Flag.filterMap(parseUser, () => "Expected a name and a password with a colon between them"),
+    Flag.withDescription("The username and password for the server, sent by Digest or Basic when it asks for them"),
+    Flag.filterMap(parseUser, () => "Expected a username and a password, separated by a colon"),
     Flag.optional
   ),
   bearer: Flag.Redacted("bearer").pipe(
@@ -86,35 +86,39 @@ export const flags = {
     Flag.optional
   ),
   insecure: on("insecure", "Skip verification of the server's certificate; insecure, for tests only"),
-  ca: file("ca", "Trust the authorities in this PEM file, and no others, to vouch for the server"),
-  cert: file("cert", "Show the certificate in this PEM file to a server that demands one; needs --key"),
+  ca: file("ca", "Trust only the certificate authorities in this PEM file for the server"),
+  cert: file("cert", "Send the certificate in this PEM file to a server that requests one; needs --key"),
   key: file("key", "The PEM file with the certificate's private key"),
   proxy: Flag.Redacted("proxy").pipe(
     Flag.withMetavar("URL"),
     Flag.withDescription(
-      "Go through http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT, or none (default: as the environment says)"
+      "Go through http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT, or none (default: the proxy of the environment)"
     ),
     Flag.filterMap(parseProxy, () => "Expected none, or a URL such as http://host:3128 or socks5://user:password@host"),
     Flag.optional
   ),
-  proxyCa: file("proxy-ca", "Trust the authorities in this PEM file, and no others, to vouch for an https proxy"),
+  proxyCa: file("proxy-ca", "Trust only the certificate authorities in this PEM file for an https proxy"),
   proxyInsecure: on("proxy-insecure", "Skip verification of the https proxy's certificate; insecure, for tests only"),
   http2: on("http2", "Connect over HTTP/2; with a ws: URL the server must be known to speak it"),
-  noDeflate: on("no-deflate", "Do not offer permessage-deflate, which is offered otherwise"),
-  commands: on("commands", "Take lines of a pipe that begin with / for commands too, as those that are typed"),
-  connectTimeout: seconds("connect-timeout", 0.001, "How long dialling, a proxy and TLS may take (default: 10)"),
+  noDeflate: on("no-deflate", "Do not offer permessage-deflate"),
+  commands: on("commands", "Treat lines of a pipe that begin with / as commands, as on a terminal"),
+  connectTimeout: seconds(
+    "connect-timeout",
+    0.001,
+    "Maximum seconds for dialling, a proxy and TLS together (default: 10)"
+  ),
   handshakeTimeout: seconds(
     "handshake-timeout",
     0.001,
-    "How long the server may take to answer the handshake (default: 10)"
+    "Maximum seconds that the server may take to answer the handshake (default: 10)"
   ),
-  closeTimeout: seconds("close-timeout", 0, "How long the server may take to answer a close (default: 2)"),
+  closeTimeout: seconds("close-timeout", 0, "Maximum seconds that the server may take to answer a close (default: 2)"),
   pongTimeout: seconds(
     "pong-timeout",
     0.001,
-    "How long the server may take to answer a ping, such as the one that asks whether it has read a pipe (default: 60)"
+    "Maximum seconds that the server may take to answer a ping, also the one after the end of a pipe (default: 60)"
   ),
-  linger: seconds("linger", 0, "How long the server must be silent after the end of a pipe to be done (default: 1)")
+  linger: seconds("linger", 0, "Seconds of silence after the end of a pipe before the connection closes (default: 1)")
 }
 
 function parseHeader(line: string): Option.Option<HeaderFields[number]> {
@@ -159,15 +163,15 @@ export interface Input {
   readonly linger: Option.Option<number>
 }
 
-/** What the flags ask for. */
+/** The settings that result from the flags. */
 export interface Settings {
   readonly url: string
-  /** What is known of the client's options before any file is read. */
+  /** Client options known before any file is read. */
   readonly options: Client.ClientOptions
   readonly insecure: boolean
   readonly caFile: string | undefined
   readonly identityFiles: { readonly cert: string; readonly key: string } | undefined
-  /** How to speak TLS with a proxy, where it is not as Node does. */
+  /** TLS settings for the proxy, where they differ from Node's defaults. */
   readonly proxyTls: { readonly caFile: string | undefined; readonly insecure: boolean } | undefined
   readonly deflate: boolean
   /** Whether lines of a pipe can be commands. */
@@ -176,28 +180,28 @@ export interface Settings {
   readonly linger: Duration.Duration
 }
 
-/** Puts the flags together, or says which of them cannot be together. */
+/** Combines the flags, or reports a conflict between them. */
 export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserError> => {
   const { ca, cert, insecure, key } = input
   if (Option.isSome(input.user) && Option.isSome(input.bearer)) {
-    return refuse("--user does not go with --bearer: say who to be in one way")
+    return refuse("--user conflicts with --bearer: use one kind of credentials")
   }
   if (insecure && Option.isSome(ca)) {
-    return refuse("--insecure does not go with --ca: either the certificate is checked, or it is not")
+    return refuse("--insecure conflicts with --ca: either the certificate is verified, or it is not")
   }
   if (Option.isSome(cert) && Option.isNone(key)) {
-    return refuse("--cert needs --key beside it, the file with the private key")
+    return refuse("--cert requires --key, the file with the private key")
   }
   if (Option.isSome(key) && Option.isNone(cert)) {
-    return refuse("--key needs --cert beside it, the file with the certificate")
+    return refuse("--key requires --cert, the file with the certificate")
   }
   const isHttpsProxy = Option.exists(input.proxy, (proxy) => proxy !== "none" && proxy.kind === "https")
   const proxyFlag = input.proxyInsecure ? "--proxy-insecure" : Option.isSome(input.proxyCa) ? "--proxy-ca" : undefined
   if (proxyFlag !== undefined && !isHttpsProxy) {
-    return refuse(`${proxyFlag} needs --proxy https://HOST:PORT beside it: with no other proxy is there TLS`)
+    return refuse(`${proxyFlag} requires --proxy https://HOST:PORT: only such a proxy uses TLS`)
   }
   if (input.proxyInsecure && Option.isSome(input.proxyCa)) {
-    return refuse("--proxy-insecure does not go with --proxy-ca: either the certificate is checked, or it is not")
+    return refuse("--proxy-insecure conflicts with --proxy-ca: either the certificate is verified, or it is not")
   }
   const wait = (value: Option.Option<number>, otherwise: number): Duration.Duration =>
     Duration.seconds(Option.getOrElse(value, () => otherwise))
@@ -230,11 +234,11 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
   })
 }
 
-// A host, as it is typed: `localhost:8000`, `[::1]/path`. What has a scheme has no host before its first colon, but for a
-// port.
+// A host without a scheme, such as `localhost:8000` or `[::1]/path`. The first colon of a host starts a port; in a URL
+// with a scheme it ends the scheme.
 const schemeless = /^(?:\[[^\]]*\]|(?![0-9]+$)[^/:@?#\s]+)(?::[0-9]+)?(?:[/?].*)?$/
 
-/** A URL that is typed without a scheme is one of ws. */
+/** Adds the scheme ws to a URL without a scheme. */
 const withScheme = (url: string): string => (schemeless.test(url) ? `ws://${url}` : url)
 
 const refuse = (userMessage: string): Effect.Effect<never, CliError.UserError> =>

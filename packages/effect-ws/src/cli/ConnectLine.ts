@@ -1,9 +1,9 @@
 /**
- * What a line means that was typed to `connect`: a message as it stands, or a command where it begins with a slash.
+ * Parses a line typed to `connect`: a message, or a command that begins with a slash.
  */
 import * as Result from "effect/Result"
 
-/** What to do. */
+/** The action of a line. */
 export type Action =
   | { readonly _tag: "Send"; readonly data: string | Uint8Array }
   | { readonly _tag: "Ping"; readonly payload: Uint8Array | undefined }
@@ -14,7 +14,7 @@ export type Action =
 export const help = [
   "a line          is sent as a text message",
   "/hex 00 ff      sends these bytes as a binary message",
-  "/ping [TEXT]    sends a ping and tells how long its pong took",
+  "/ping [TEXT]    sends a ping and prints its round-trip time",
   "/close [CODE [REASON]]",
   "                closes, with 1000 unless another code is given",
   "/help           lists the commands",
@@ -22,7 +22,7 @@ export const help = [
   "Ctrl-D closes with 1000, Ctrl-C with 1001"
 ].join("\n")
 
-/** Takes a line for what it says, or tells what was wrong with it. */
+/** Parses a line. Fails with an explanation for an invalid command. */
 export const parse = (line: string): Result.Result<Action, string> => {
   if (!line.startsWith("/")) return Result.succeed({ _tag: "Send", data: line })
   if (line.startsWith("//")) return Result.succeed({ _tag: "Send", data: line.slice(1) })
@@ -37,7 +37,7 @@ export const parse = (line: string): Result.Result<Action, string> => {
     case "help":
       return Result.succeed({ _tag: "Help" })
     default:
-      return Result.fail(`there is no /${name}: /help lists the commands, and //${name} sends the text /${name}`)
+      return Result.fail(`unknown command /${name}: /help lists the commands, and //${name} sends the text /${name}`)
   }
 }
 
@@ -56,7 +56,7 @@ const parseClose = (text: string): Result.Result<Action, string> => {
     : Result.succeed({ _tag: "Close", code: Number(code), reason })
 }
 
-/** Renders bytes as `/hex` takes them. */
+/** Formats bytes as `/hex` accepts them. */
 export const formatHex = (bytes: Uint8Array): string =>
   bytes.length === 0
     ? "/hex"

@@ -1,14 +1,14 @@
-/** Standard input as `connect` reads it where it is no terminal: a line is a message. */
+/** Reads standard input for `connect` when it is not a terminal: each line is a message. */
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { ofInput } from "./ConnectFailure.ts"
 import type { ConnectFailure } from "./ConnectFailure.ts"
 
-/** The most bytes in a line. */
+/** Maximum bytes of a line. */
 const longestLine = 64 * 1024 * 1024
 
-/** The lines of standard input, which is over with the last of them. */
+/** The lines of standard input. */
 export const lines: Stream.Stream<string, ConnectFailure> = Stream.suspend(() =>
   split(
     NodeStream.fromReadable<Uint8Array, ConnectFailure>({
@@ -20,8 +20,8 @@ export const lines: Stream.Stream<string, ConnectFailure> = Stream.suspend(() =>
 )
 
 /**
- * Splits bytes into lines, without their ends, which are LF or CR LF. The last line need not have one. Bytes that are not
- * UTF-8 are refused, as a text message cannot carry them.
+ * Splits bytes into lines, without their ends (LF or CR LF). The last line may lack its end. Fails on invalid UTF-8,
+ * which a text message cannot carry.
  */
 export const split = (
   chunks: Stream.Stream<Uint8Array, ConnectFailure>,

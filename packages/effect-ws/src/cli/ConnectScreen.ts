@@ -1,6 +1,6 @@
 /**
- * What `connect` shows: messages on standard output, everything else on standard error, in colour where that is a
- * terminal. On a terminal it also reads lines, with a prompt that stays below what arrives.
+ * The output of `connect`: messages go to standard output, everything else to standard error, in colour on a terminal.
+ * On a terminal it also reads lines, with a prompt that stays below the output.
  */
 import type { Message } from "@effect-ws/protocol/Message"
 import * as Effect from "effect/Effect"
@@ -11,13 +11,13 @@ import { formatHex } from "./ConnectLine.ts"
 import { ofInput } from "./ConnectFailure.ts"
 import type { ConnectFailure } from "./ConnectFailure.ts"
 
-/** Where to show things. */
+/** The output of `connect`. */
 export interface Screen {
-  /** Shows a message, and waits until it is written; false where nobody reads any more. */
+  /** Prints a message, and waits until it is written. Returns false when standard output is closed. */
   readonly message: (message: Message) => Effect.Effect<boolean>
   readonly note: (text: string) => Effect.Effect<void>
   readonly complaint: (text: string) => Effect.Effect<void>
-  /** The lines that are typed, on a terminal. */
+  /** Typed lines, on a terminal. */
   readonly typed: Stream.Stream<string, ConnectFailure> | undefined
 }
 
@@ -28,7 +28,7 @@ export const make: Effect.Effect<Screen, never, Scope.Scope> = Effect.gen(functi
   const paintOut = paint(stdout)
   const paintErr = paint(stderr)
 
-  // What is being typed is put aside, and back below what was shown.
+  // Hides the line that is being typed while it prints, and restores it below.
   const above = <A>(show: Effect.Effect<A>): Effect.Effect<A> => {
     if (editor === undefined || !stderr.isTTY) return show
     const clear = Effect.sync(() => {
@@ -38,7 +38,7 @@ export const make: Effect.Effect<Screen, never, Scope.Scope> = Effect.gen(functi
     return Effect.tap(Effect.andThen(clear, show), () => Effect.sync(() => prompt(editor)))
   }
 
-  // Nobody need be there to read; that a pipe broke shows in the callback of each write.
+  // The reader of a pipe may be gone; each write reports that in its callback.
   yield* Effect.acquireRelease(
     Effect.sync(() => [stdout.on("error", ignore), stderr.on("error", ignore)]),
     () => Effect.sync(() => [stdout.off("error", ignore), stderr.off("error", ignore)])
@@ -55,7 +55,7 @@ export const make: Effect.Effect<Screen, never, Scope.Scope> = Effect.gen(functi
 const ignore = (): void => {}
 
 interface Editor extends Readline.Interface {
-  /** Whether its input is over: then it takes no more prompts. */
+  /** Whether the input has ended: then no more prompts are shown. */
   isOver: boolean
 }
 
@@ -72,7 +72,7 @@ const openEditor = Effect.acquireRelease(
     editor.once("close", () => {
       editor.isOver = true
     })
-    // On a terminal readline takes Ctrl-C for itself.
+    // On a terminal readline handles Ctrl-C itself.
     editor.on("SIGINT", () => process.kill(process.pid, "SIGINT"))
     return editor
   }),
@@ -98,7 +98,7 @@ type Paint = (colour: number, text: string) => string
 const [red, cyan, yellow, dim] = [31, 36, 33, 2]
 
 const paint = (stream: NodeJS.WriteStream): Paint =>
-  // https://no-color.org: set and not empty, whatever it says
+  // https://no-color.org: set and not empty, with any value
   stream.isTTY && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb"
     ? (colour, text) => `\u001B[${colour}m${text}\u001B[0m`
     : (_colour, text) => text
@@ -108,7 +108,7 @@ const render = (message: Message, isTerminal: boolean, paint: Paint): string => 
   return isTerminal ? paint(colour!, `< ${printable(text)}`) : text
 }
 
-// What a stranger sends must not move the cursor, or worse.
+// Text from an untrusted peer must not control the terminal.
 const printable = (text: string): string =>
   // oxlint-disable-next-line no-control-regex
   text.replaceAll(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, (character) => {

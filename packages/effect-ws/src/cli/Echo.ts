@@ -1,8 +1,8 @@
 /**
- * What the demo server says: it sends every message back, as it came, text as text and bytes as bytes.
+ * The handler of the demo server, which echoes every message: text as text and binary as binary.
  *
- * There are two ways to do that. Whole messages are the simple and fast one. A server that takes messages too large to
- * hold in memory passes them on piece by piece.
+ * Echoing whole messages is simple and fast. A server that accepts messages too large for memory forwards them piece by
+ * piece.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { Handlers } from "@effect-ws/server/Handlers"
@@ -12,7 +12,7 @@ import type { SendError } from "@effect-ws/protocol/SendError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-/** A handler that echoes messages of up to `maxMessageSize` bytes, in memory that does not grow with that number. */
+/** Makes a handler that echoes messages of up to `maxMessageSize` bytes in bounded memory. */
 export const make = (
   maxMessageSize: number
 ): ((connection: Connection) => Effect.Effect<void, CloseError | SendError>) =>
@@ -24,7 +24,7 @@ const whole = (connection: Connection): Effect.Effect<void, CloseError | SendErr
 const inPieces = (connection: Connection): Effect.Effect<void, CloseError | SendError> =>
   Effect.forever(Effect.flatMap(connection.receiveStream, (message) => connection.sendStream(message)))
 
-/** The same as callbacks, for the server that has no fiber for a connection. */
+/** The same as callbacks, for a server without a fiber per connection. */
 export const handlers: Handlers<CloseError | SendError> = {
   onMessage: (connection, message) => connection.send(message)
 }

@@ -1,8 +1,7 @@
 /**
  * The command line as a process: its arguments, its signals, and its exit code. Importing it runs it.
  *
- * SIGINT and SIGTERM interrupt the program, which then drains, and that counts as success; whoever cannot wait for it
- * sends another.
+ * SIGINT and SIGTERM interrupt the program, which then drains and exits successfully. A second signal ends it at once.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
@@ -19,8 +18,8 @@ NodeRuntime.runMain(Program.run(manifest.version, process.argv.slice(2)), {
     exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 })
 
-// Ctrl-C reaches every process of a terminal's group, and package managers pass it on besides: what follows within a
-// moment is the same signal.
+// Ctrl-C reaches every process of a terminal's group, and package managers forward it as well: signals within a moment
+// count as one.
 const sameSignalMillis = 300
 
 for (const [signal, number] of [

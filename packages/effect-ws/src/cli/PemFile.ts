@@ -1,4 +1,4 @@
-/** Files with certificates and keys, read for a flag: what cannot be read is told with the flag's name. */
+/** Reads PEM files with certificates and keys; errors name the flag. */
 import * as CliError from "effect/cli/CliError"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

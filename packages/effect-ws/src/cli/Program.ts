@@ -1,5 +1,5 @@
 /**
- * The command line as one effect: the commands, where their output goes, and what the process ends with.
+ * The command line as one effect: its commands, its output and its exit.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import type * as CliError from "effect/cli/CliError"
@@ -18,7 +18,7 @@ const command = Command.make("effect-ws").pipe(
   Command.withSubcommands([serve, connect])
 )
 
-/** Runs the command that the arguments name. */
+/** Runs the command of the arguments. */
 export const run = (
   version: string,
   args: ReadonlyArray<string>
@@ -27,8 +27,8 @@ export const run = (
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, toStderr))
   )
 
-// A command line that was refused is told what is wrong with it, on one line. The help, which is what would scroll that
-// away, is for those who ask.
+// An invalid command line gets one line that explains the error. Only --help prints the help, which would scroll that
+// line away.
 const presenter = CliOutput.layerPresenter({
   present: (event) => {
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
@@ -40,7 +40,7 @@ const presenter = CliOutput.layerPresenter({
       ...(isUnknown("UnknownSubcommand") ? [serve.name, connect.name] : [])
     ]
     const allowed = known.length === 0 ? [] : [`known are ${known.join(", ")}`]
-    return Console.error(`${command}: ${[...errors, ...allowed].join("; ")} (${command} --help tells more)`)
+    return Console.error(`${command}: ${[...errors, ...allowed].join("; ")} (see ${command} --help)`)
   }
 })
 

@@ -1,8 +1,8 @@
 /**
- * `effect-ws serve`: an echo server to try things against, with a page that is a client for it.
+ * `effect-ws serve`: an echo server to try clients against, with a page that is a client for it.
  *
- * The first line on standard output says where it listens, as soon as it does; everything else that it has to say is
- * logged to standard error. It runs until it is interrupted, and then drains.
+ * The first line on standard output is the listening address; logs go to standard error. The server runs until it is
+ * interrupted, and then drains.
  */
 import * as Peer from "@effect-ws/connection/Peer"
 import * as DeflateFrame from "@effect-ws/extensions/DeflateFrame"
@@ -39,7 +39,7 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
   const policy = settings.auth && policyOf(settings.auth)
   const options = {
     maxMessageSize: settings.maxMessageSize,
-    // Enough for the largest message in pieces of 64 bytes, which test suites send.
+    // Enough for the largest message in fragments of 64 bytes, which test suites send.
     maxFragments: Math.max(Limits.make().maxFragments, Math.ceil(settings.maxMessageSize / 64)),
     subprotocols: settings.subprotocols,
     origins: settings.origins,
@@ -76,13 +76,13 @@ export const serve = Command.make("serve", ServeFlags.flags, run).pipe(
   Command.withExamples([
     { command: "effect-ws serve --port 0", description: "Take any free port" },
     { command: "effect-ws serve --unix /tmp/echo.sock", description: "Listen on a Unix socket" },
-    { command: "effect-ws serve --tls-cert cert.pem --tls-key key.pem", description: "Speak TLS" },
-    { command: "effect-ws serve --auth alice:secret --auth-scheme digest", description: "Ask for a password" },
-    { command: "effect-ws serve --origin https://example.com --path /chat", description: "Let few in" }
+    { command: "effect-ws serve --tls-cert cert.pem --tls-key key.pem", description: "Use TLS" },
+    { command: "effect-ws serve --auth alice:secret --auth-scheme digest", description: "Require a password" },
+    { command: "effect-ws serve --origin https://example.com --path /chat", description: "Restrict origins and paths" }
   ])
 )
 
-// What is echoed is compressed whatever its length and whatever it gains, as whoever tries compression out expects.
+// Compresses every message, even without a gain, because the demo server is used to test compression.
 const always = { threshold: 0, skipIfLarger: false }
 
 const extensions = {
@@ -99,7 +99,7 @@ const policyOf = ({ scheme, users }: ServeFlags.Auth): Policy => {
   return scheme === "digest" ? Auth.digest(options) : Auth.basic(options)
 }
 
-// The page is answered for at once, and these policies never wait: all that they know is in this process.
+// The page is answered synchronously, and these policies never wait, because all their data is in this process.
 const guard =
   (policy: Policy, nonces: AuthNonces.AuthNonces["Service"]): Site.Guard =>
   (request) =>
@@ -117,7 +117,7 @@ const announce = Effect.fnUntraced(function* ({ listen, paths }: ServeFlags.Sett
   const authority = formatAddress(address)
   const [socket, page] = listen._tag === "Tls" ? ["wss", "https"] : ["ws", "http"]
   yield* Console.log(`listening on ${socket}://${authority}`)
-  yield* Effect.logInfo(`Open ${page}://${authority}${paths?.[0] ?? "/"} in a browser to talk to it`)
+  yield* Effect.logInfo(`Open ${page}://${authority}${paths?.[0] ?? "/"} in a browser to test the server`)
 })
 
 const transportOf = (

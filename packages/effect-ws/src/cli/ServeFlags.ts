@@ -1,8 +1,8 @@
 /**
- * The flags of `serve`: what each may be, what it is when it is left out, and which of them exclude each other.
+ * The flags of `serve`: their values, their defaults, and the conflicts between them.
  *
- * A value that cannot be is refused while the command line is read. What only shows when flags meet (a certificate
- * without its key, a port beside a path) is refused by {@link resolve}, before anything is started.
+ * The parser rejects an invalid value. {@link resolve} rejects invalid combinations, such as a certificate without its
+ * key or a port with a path, before anything is started.
  */
 import * as Authority from "@effect-ws/protocol/Authority"
 import type { Origins } from "@effect-ws/protocol/HandshakePolicy"
@@ -48,7 +48,7 @@ const parseUser = (
     : Option.some([value.slice(0, colon), Redacted.make(value.slice(colon + 1), { label: "password" })])
 }
 
-/** The flags as they are read. */
+/** The flags, as parsed. */
 export const flags = {
   host: Flag.String("host").pipe(
     Flag.withDescription("The address to listen on (default: 127.0.0.1, which only this machine reaches)"),
@@ -67,7 +67,7 @@ export const flags = {
     Flag.optional
   ),
   unix: Flag.String("unix").pipe(
-    Flag.withDescription("Listen on a Unix socket at this path, in place of host and port"),
+    Flag.withDescription("Listen on a Unix socket at this path instead of a host and port"),
     Flag.filter(
       (path) => path !== "",
       () => "Expected the path of a socket file"
@@ -79,7 +79,7 @@ export const flags = {
     Flag.withDefault("fiber")
   ),
   tlsCert: Flag.String("tls-cert").pipe(
-    Flag.withDescription("Speak TLS and show the certificate in this PEM file; needs --tls-key"),
+    Flag.withDescription("Use TLS with the certificate in this PEM file; needs --tls-key"),
     Flag.optional
   ),
   tlsKey: Flag.String("tls-key").pipe(
@@ -87,16 +87,16 @@ export const flags = {
     Flag.optional
   ),
   tlsClientCa: Flag.String("tls-client-ca").pipe(
-    Flag.withDescription("Demand a certificate of clients, from one of the authorities in this PEM file"),
+    Flag.withDescription("Require client certificates from the authorities in this PEM file"),
     Flag.optional
   ),
   http2: Flag.Boolean("http2").pipe(
-    Flag.withDescription("Speak HTTP/2 with clients that ask for it, beside HTTP/1.1; needs --tls-cert and --tls-key"),
+    Flag.withDescription("Accept HTTP/2 beside HTTP/1.1 (by ALPN); needs --tls-cert and --tls-key"),
     Flag.withDefault(false),
     Flag.withoutNegation
   ),
   noDeflate: Flag.Boolean("no-deflate").pipe(
-    Flag.withDescription("Do not accept permessage-deflate, which is accepted otherwise"),
+    Flag.withDescription("Do not accept permessage-deflate"),
     Flag.withDefault(false),
     Flag.withoutNegation
   ),
@@ -107,7 +107,7 @@ export const flags = {
   ),
   maxMessageSize: Flag.Int("max-message-size").pipe(
     Flag.withDescription(
-      "The most bytes in a message; larger ones close with 1009. A 64th of it, 16384 at least, is the most fragments of a " +
+      "Maximum bytes of a message; a larger one closes with 1009. A 64th of it, at least 16384, is the maximum fragments of a " +
         "message; more close with 1008 (default: 16777216, which is 16 MiB)"
     ),
     Flag.filter(
@@ -136,12 +136,12 @@ export const flags = {
   auth: Flag.Redacted("auth").pipe(
     Flag.withMetavar("USER:PASSWORD"),
     Flag.withDescription(
-      "Let in whoever has this password, and nobody else; repeat it for several (default: everybody)"
+      "Require this username and password from clients; repeat it for several (default: no password)"
     ),
     Flag.atLeast(0),
     Flag.filterMap(
       (texts) => Option.all(texts.map(parseUser)),
-      () => "Expected a name and a password with a colon between them"
+      () => "Expected a username and a password, separated by a colon"
     ),
     Flag.filter(
       (users) => new Set(users.map(([name]) => name)).size === users.length,
@@ -149,14 +149,14 @@ export const flags = {
     )
   ),
   authScheme: Flag.Literals("auth-scheme", ["basic", "digest"]).pipe(
-    Flag.withDescription("How passwords are asked for (default: basic, which sends them as they are)"),
+    Flag.withDescription("The authentication scheme (default: basic, which sends passwords in plain text)"),
     Flag.optional
   ),
   keepalive: Flag.Finite("keepalive").pipe(
     Flag.withMetavar("SECONDS"),
     Flag.withDescription(
-      "The seconds of silence after which a client is asked whether it is there, and those that it has to answer; " +
-        "0 never asks (default: 20)"
+      "Seconds of silence before the server sends a ping, and maximum seconds for the client's answer; " +
+        "0 sends none (default: 20)"
     ),
     Flag.filter(
       (seconds) => seconds >= 0 && seconds <= longestKeepalive,
@@ -165,7 +165,7 @@ export const flags = {
     Flag.optional
   ),
   drain: Flag.Finite("drain").pipe(
-    Flag.withDescription("The seconds that connections have to finish when the server stops (default: 2)"),
+    Flag.withDescription("Maximum seconds that connections may take to finish when the server stops (default: 2)"),
     Flag.filter(
       (seconds) => seconds >= 0 && seconds <= longestDrain,
       () => `Expected a number of seconds from 0 to ${longestDrain}`
@@ -196,7 +196,7 @@ export interface Input {
   readonly drain: Option.Option<number>
 }
 
-/** What the flags ask for. */
+/** The settings that result from the flags. */
 export interface Settings {
   readonly listen:
     | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
@@ -209,34 +209,34 @@ export interface Settings {
         readonly http2: boolean
       }
   readonly server: "fiber" | "queue"
-  /** The extensions to accept. */
+  /** Extensions to accept. */
   readonly extensions: ReadonlyArray<"permessage-deflate" | "deflate-frame">
   readonly maxMessageSize: number
   readonly subprotocols: ReadonlyArray<string>
   readonly origins: Origins
-  /** Undefined: every path. */
+  /** Paths; `undefined` means every path. */
   readonly paths: ReadonlyArray<string> | undefined
-  /** Undefined: everybody is let in. */
+  /** Authentication; `undefined` means none. */
   readonly auth: Auth | undefined
-  /** 0: clients are never asked whether they are there. */
+  /** Keepalive interval in seconds; 0 disables pings. */
   readonly keepaliveSeconds: number
   readonly drainSeconds: number
 }
 
-/** Who is let in, and how they are asked. */
+/** Users and authentication scheme. */
 export interface Auth {
   readonly scheme: "basic" | "digest"
   readonly users: ReadonlyArray<readonly [name: string, password: Redacted.Redacted<string>]>
 }
 
-/** The paths of the PEM files. */
+/** Paths of the PEM files. */
 export interface TlsFiles {
   readonly cert: string
   readonly key: string
   readonly clientCa: string | undefined
 }
 
-/** Puts the flags together, or says which of them cannot be together. */
+/** Combines the flags, or reports a conflict between them. */
 export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserError> =>
   Effect.gen(function* () {
     return {
@@ -260,7 +260,7 @@ const authOf = ({ auth, authScheme }: Input): Effect.Effect<Auth | undefined, Cl
   auth.length > 0
     ? Effect.succeed({ scheme: Option.getOrElse(authScheme, () => "basic" as const), users: auth })
     : Option.isSome(authScheme)
-      ? refuse("--auth-scheme needs --auth beside it, with the name and the password to ask for")
+      ? refuse("--auth-scheme requires --auth, with the username and the password")
       : Effect.undefined
 
 const maxMessageSizeOf = ({ maxMessageSize, server }: Input): Effect.Effect<number, CliError.UserError> => {
@@ -268,8 +268,8 @@ const maxMessageSizeOf = ({ maxMessageSize, server }: Input): Effect.Effect<numb
   const size = Option.getOrElse(maxMessageSize, () => most)
   return server === "queue" && size > most
     ? refuse(
-        `--server queue does not go with a --max-message-size above ${most}: its handlers are given whole messages, ` +
-          "and only --server fiber passes large ones on piece by piece"
+        `--server queue conflicts with a --max-message-size above ${most}: its handlers get whole messages, ` +
+          "and only --server fiber echoes large ones piece by piece"
       )
     : Effect.succeed(size)
 }
@@ -280,7 +280,7 @@ const listenOf = (input: Input): Effect.Effect<Settings["listen"], CliError.User
   const clientCa = Option.getOrUndefined(input.tlsClientCa)
   const { host, http2, port, unix } = input
   if (http2 && cert === undefined && key === undefined) {
-    return refuse("--http2 needs --tls-cert and --tls-key beside it: without TLS no browser speaks HTTP/2")
+    return refuse("--http2 requires --tls-cert and --tls-key: browsers use HTTP/2 over TLS only")
   }
 
   if (Option.isSome(unix)) {
@@ -292,7 +292,7 @@ const listenOf = (input: Input): Effect.Effect<Settings["listen"], CliError.User
           ? "TLS"
           : undefined
     if (clash !== undefined) {
-      return refuse(`--unix does not go with ${clash}: listen either on a path, or on a host and port`)
+      return refuse(`--unix conflicts with ${clash}: listen either on a path, or on a host and port`)
     }
     return Effect.succeed({ _tag: "Unix", path: unix.value })
   }
@@ -301,10 +301,10 @@ const listenOf = (input: Input): Effect.Effect<Settings["listen"], CliError.User
   if (cert === undefined && key === undefined) {
     return clientCa === undefined
       ? Effect.succeed({ _tag: "Tcp", ...address })
-      : refuse("--tls-client-ca needs --tls-cert and --tls-key beside it")
+      : refuse("--tls-client-ca requires --tls-cert and --tls-key")
   }
-  if (cert === undefined) return refuse("--tls-key needs --tls-cert beside it, the file with the certificate")
-  if (key === undefined) return refuse("--tls-cert needs --tls-key beside it, the file with the private key")
+  if (cert === undefined) return refuse("--tls-key requires --tls-cert, the file with the certificate")
+  if (key === undefined) return refuse("--tls-cert requires --tls-key, the file with the private key")
   return Effect.succeed({ _tag: "Tls", ...address, files: { cert, key, clientCa }, http2 })
 }
 

@@ -1,6 +1,6 @@
 /**
- * The answers of the demo server to plain HTTP: its page where a WebSocket can be opened, and 404 elsewhere. Both only to
- * those who sign in, where that is asked for.
+ * The responses of the demo server to plain HTTP: its page at the WebSocket paths, and 404 elsewhere. With
+ * authentication, both require credentials.
  */
 import type { HttpAnswer } from "@effect-ws/connection/Accept"
 import type { RequestHead } from "@effect-ws/protocol/HttpHead"
@@ -9,14 +9,15 @@ import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as DemoPage from "../page/DemoPage.ts"
 
-/** Who may see the page: refuses, or gives `undefined` for those who may. */
+/** Checks access to the page. Returns a rejection, or `undefined` for an allowed request. */
 export type Guard = (request: UpgradeRequest) => HandshakeRejection | undefined
 
 /**
- * Answers GET and HEAD. The page connects to the path it was loaded from, so it is at every path that is served, and at `/` always.
+ * Responds to GET and HEAD. The page connects to the path it was loaded from, so it is at every served path, and always
+ * at `/`.
  *
- * With a guard it asks for a password. A page cannot give one to a WebSocket; the browser does so by itself, but only
- * where it was asked for one before, by a page of the same origin and realm.
+ * With a guard, the page requires a password. A page cannot give credentials to a WebSocket; the browser sends them
+ * itself, but only after a page of the same origin and realm asked for them.
  */
 export const make = (served: ReadonlyArray<string>, guard?: Guard): ((request: RequestHead) => HttpAnswer) => {
   const paths = new Set(["/", ...served])
@@ -26,11 +27,11 @@ export const make = (served: ReadonlyArray<string>, guard?: Guard): ((request: R
     const rejection = guard(toUpgrade(request))
     if (rejection === undefined) return open(request)
     const headers = rejection.headers.map(({ name, value }) => [name, value] as const)
-    return textAnswer(rejection.status, `the page is for those who sign in: ${rejection.reason}\n`, headers)
+    return textAnswer(rejection.status, `sign in to see this page: ${rejection.reason}\n`, headers)
   }
 }
 
-// As far as a guard looks at it.
+// The part of a request that a guard reads.
 const toUpgrade = ({ headers, target }: RequestHead): UpgradeRequest => ({
   version: "HTTP/1.1",
   target,

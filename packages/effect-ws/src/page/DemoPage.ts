@@ -1,10 +1,10 @@
 /**
  * The page that the demo server shows to a browser: a working WebSocket client in one document.
  *
- * Someone who starts the server and opens its address should be able to connect, send and watch what comes back within
- * seconds, and should read in words why a connection ended. The page is three files beside this module, which a browser
- * can also open from disk. This module puts style and script inside the document, because then the page loads nothing,
- * and its Content-Security-Policy allows exactly these two, by hash, and WebSocket connections.
+ * After starting the server, a user opens its address and can connect, send and see the answers within seconds, and
+ * read why a connection closed. The page is three files beside this module, which a browser can also open from disk.
+ * This module inlines style and script, so that the page loads nothing else. Its Content-Security-Policy allows exactly
+ * these two, by hash, and WebSocket connections.
  */
 import { createHash } from "node:crypto"
 import * as files from "./files.ts"
@@ -24,7 +24,7 @@ const policy = [
 
 const replace = (text: string, tag: string, by: string): string => {
   const parts = text.split(tag)
-  if (parts.length !== 2) throw new Error(`index.html has ${parts.length - 1} times ${tag}, expected once`)
+  if (parts.length !== 2) throw new Error(`index.html contains ${tag} ${parts.length - 1} times, expected once`)
   return parts.join(by)
 }
 
@@ -36,7 +36,7 @@ const inline: ReadonlyArray<readonly [tag: string, by: string]> = [
 ]
 
 /**
- * Holds the demo page as one HTML document.
+ * The demo page as one HTML document.
  *
  * @category page
  * @since 0.1.0
@@ -44,7 +44,7 @@ const inline: ReadonlyArray<readonly [tag: string, by: string]> = [
 export const html: string = inline.reduce((text, [tag, by]) => replace(text, tag, by), files.html)
 
 /**
- * Holds the demo page as the bytes of a response body, in UTF-8.
+ * The demo page as a UTF-8 response body.
  *
  * @category page
  * @since 0.1.0
@@ -52,12 +52,12 @@ export const html: string = inline.reduce((text, [tag, by]) => replace(text, tag
 export const bytes: Uint8Array = new TextEncoder().encode(html)
 
 /**
- * Holds the response headers that belong to the demo page.
+ * The response headers of the demo page.
  *
  * **Details**
  *
- * Besides type and length they forbid framing and caching, and isolate the page, which makes the browser's clock fine
- * enough (5 microseconds) for round trips on one machine.
+ * Besides type and length, they forbid framing and caching. They also isolate the page, which gives it a browser clock
+ * fine enough (5 microseconds) for round trips on one machine.
  *
  * @category page
  * @since 0.1.0

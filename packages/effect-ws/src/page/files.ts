@@ -1,6 +1,6 @@
 /**
- * The page's files as they stand in this folder. The build replaces this module by their text, so that the command line
- * stays one file; run from the repository, it reads them.
+ * The files of the page. The build replaces this module with their text, so that the command line stays one file; in
+ * the repository this module reads them.
  */
 import { readFileSync } from "node:fs"
 

@@ -27,7 +27,7 @@ describe("ConnectLine", () => {
     ["/hex 0", "/hex: expected bytes of two hexadecimal digits each, such as /hex 00 ff"],
     ["/hex zz", "/hex: expected bytes of two hexadecimal digits each, such as /hex 00 ff"],
     ["/close now", "/close: expected a code of four digits and then the reason, such as /close 4000 done"],
-    ["/quit", "there is no /quit: /help lists the commands, and //quit sends the text /quit"]
+    ["/quit", "unknown command /quit: /help lists the commands, and //quit sends the text /quit"]
   ])("refuses %s", (line, message) => assertFailure(ConnectLine.parse(line), message))
 
   it.prop("what /hex is shown as, it takes", [Schema.Uint8Array], ([data]) => {

@@ -36,10 +36,10 @@ const refused: ReadonlyArray<readonly [args: string, ...says: ReadonlyArray<stri
   ["--log-level loud", "--log-level", `"debug"`],
   ["--prot 1", "--prot", "--port"],
   ["--user me:secret", "--user", "--host", "--drain"],
-  ["--auth me", "--auth", "a colon between them"],
+  ["--auth me", "--auth", "separated by a colon"],
   ["--auth me:a --auth me:b", "--auth", "each name once"],
   ["--auth me:a --auth-scheme bearer", "--auth-scheme", "basic", "digest"],
-  ["--auth-scheme basic", "--auth-scheme", "--auth beside it"],
+  ["--auth-scheme basic", "--auth-scheme", "requires --auth"],
   ["--keepalive -1", "--keepalive", "from 0 to 86400"],
   ["more", "more", "effect-ws serve --help"],
   ["--tls-cert cert.pem", "--tls-cert", "--tls-key"],
@@ -88,7 +88,7 @@ describe("serve refuses, and says what is allowed", { timeout: 30_000 }, () => {
         const before = (yield* TestConsole.errorLines).length
         assert.isTrue(Exit.isFailure(yield* Effect.exit(Program.run("0.0.0", args))))
         const said = (yield* TestConsole.errorLines).slice(before).join("\n")
-        assert.match(said, /^effect-ws[^\n]+ --help tells more\)$/)
+        assert.match(said, /^effect-ws[^\n]+ \(see [^\n]+ --help\)$/)
       }
     })
   )
@@ -131,7 +131,7 @@ describe("serve refuses, and says what is allowed", { timeout: 30_000 }, () => {
     Effect.gen(function* () {
       const path = `${yield* Certificates.directory}/file`
       writeFileSync(path, "")
-      assertRefused(yield* ServeProcess.run("serve", "--unix", path), [path, "no socket"])
+      assertRefused(yield* ServeProcess.run("serve", "--unix", path), [path, "not a socket"])
     })
   )
 })
