@@ -12,6 +12,7 @@ import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import * as Http2Peer from "./support/Http2Peer.ts"
+import * as RawHttp2 from "./support/RawHttp2.ts"
 import { certificate, listening } from "./support/transports.ts"
 import { start } from "./support/variants.ts"
 
@@ -181,6 +182,28 @@ describe("WebSockets over HTTP/2", () => {
       yield* Deferred.succeed(release, undefined)
       yield* Effect.promise(() => slow.bytes(100 * (size + 4)))
       assert.isTrue(isTaken)
+    })
+  )
+
+  it.live("keeps a client that reads a large message slowly", () =>
+    Effect.gen(function* () {
+      const size = 512 * 1024
+      const { port, server } = yield* serve(
+        (connection) => Effect.andThen(connection.send(new Uint8Array(size)), Effect.never),
+        {
+          keepalive: { interval: "300 millis", timeout: "300 millis" }
+        }
+      )
+      const peer = yield* RawHttp2.open(port, [[4, 0]])
+      const { windowUpdate } = RawHttp2.Type
+      peer.write(RawHttp2.connect(1), RawHttp2.frame(windowUpdate, 0, 0, RawHttp2.uint32(2 * size)))
+      // So slowly that it takes three times as long as keepalive waits; what it reads are no pings.
+      for (let at = 0; at < 20; at++) {
+        peer.write(RawHttp2.frame(windowUpdate, 0, 1, RawHttp2.uint32(20 * 1024)))
+        yield* Effect.sleep(100)
+      }
+      assert.strictEqual((yield* server.connections).length, 1)
+      assert.isFalse(peer.received.some(({ type }) => type === RawHttp2.Type.rstStream))
     })
   )
 

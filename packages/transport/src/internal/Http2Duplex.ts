@@ -37,6 +37,8 @@ export class SessionPeer implements PeerInfo {
   }
 }
 
+const pieceLength = 16 * 1024
+
 const peers = new WeakMap<Http2.Http2Session, SessionPeer>()
 
 /** The peer of the session of a stream. */
@@ -68,10 +70,68 @@ export class Http2Duplex extends NodeDuplex {
   protected readonly _http2: Http2.Http2Stream
   private readonly _peer: PeerInfo
 
+  // What follows a write that is under way, where it was cut into pieces.
+  private _pieces: Array<Uint8Array> | undefined = undefined
+  private _piecesBytes = 0
+
   constructor(stream: Http2.Http2Stream, peer: PeerInfo, settings: NodeDuplexSettings) {
     super(stream, settings)
     this._http2 = stream
     this._peer = peer
+  }
+
+  // Node tells of a write when the peer's window has let all of it through. Large ones are cut, so that a peer that reads
+  // slowly is seen to read.
+  protected override put(bytes: Uint8Array): boolean {
+    if (this._pieces === undefined && bytes.length <= pieceLength) return super.put(bytes)
+    const isUnderWay = this._pieces !== undefined
+    const pieces = (this._pieces ??= [])
+    for (let at = 0; at < bytes.length; at += pieceLength) pieces.push(bytes.subarray(at, at + pieceLength))
+    this._piecesBytes += bytes.length
+    if (!isUnderWay) this._writePiece()
+    return false
+  }
+
+  private _writePiece(): void {
+    const piece = this._pieces?.shift()
+    if (piece !== undefined) {
+      this._piecesBytes -= piece.length
+      this._http2.write(piece, (error) => {
+        if (!(error instanceof Error)) this._writePiece()
+      })
+    } else if (this._pieces !== undefined) {
+      this._pieces = undefined
+      this.drained()
+    }
+  }
+
+  /** Leaves the rest to Node, as before the end of the stream. */
+  private _writeRest(): void {
+    const pieces = this._pieces
+    this._pieces = undefined
+    this._piecesBytes = 0
+    for (const piece of pieces ?? []) this._http2.write(piece)
+  }
+
+  override onDrain(): void {
+    if (this._pieces === undefined) super.onDrain()
+  }
+
+  override get pendingBytes(): number {
+    return this._piecesBytes + super.pendingBytes
+  }
+
+  override get refusedBytes(): number {
+    return this.pendingBytes
+  }
+
+  protected override get needsDrain(): boolean {
+    return this._pieces !== undefined || super.needsDrain
+  }
+
+  protected override putEnd(): void {
+    this._writeRest()
+    super.putEnd()
   }
 
   // Node ends a stream in the same way whether it was reset or not: what comes then is no end in order.
@@ -81,13 +141,16 @@ export class Http2Duplex extends NodeDuplex {
 
   // RFC 8441 5: "RST_STREAM [...] CANCEL" is what closing TCP without an order is.
   protected override abort(): void {
+    this._pieces = undefined
+    this._piecesBytes = 0
     this._http2.close(constants.NGHTTP2_CANCEL)
   }
 
   protected override finish(): void {
     // Without an answer, an end would be an answer.
-    if (this.isAnswered) super.finish()
-    else this.abort()
+    if (!this.isAnswered) return this.abort()
+    this._writeRest()
+    super.finish()
   }
 
   /** Whether the head of the answer was sent, or came. */
