@@ -41,7 +41,7 @@ interface Pooled {
 
 interface Place {
   readonly sessions: Set<Pooled>
-  /** Somebody dials: others wait for what comes of it. */
+  /** A dial is in progress; other callers wait for its result. */
   dialing: Deferred.Deferred<void, unknown> | undefined
 }
 
@@ -90,7 +90,7 @@ export class SessionPool {
     return Effect.flatMap(Effect.exit(restore(Scope.provide(route.dial(this.options.session), scope))), (exit) => {
       place.dialing = undefined
       const leased = this.dialed(key, place, scope, exit)
-      // Whoever waits looks for what came of it, or dials again where this was given up.
+      // The waiting callers use the result, or dial again where this attempt was interrupted.
       const isFailure = Exit.isFailure(exit) && !Exit.hasInterrupts(exit)
       Deferred.doneUnsafe(dialing, isFailure ? Exit.asVoid(exit) : Exit.void)
       return leased

@@ -331,7 +331,7 @@ export class NodeDuplex extends PushDuplex {
     return undefined
   }
 
-  /** Gives the stream away, with what was read ahead put back. To whoever reads or writes this socket, it is closed. */
+  /** Releases the stream, with unread bytes put back. For readers and writers of this socket, it is closed. */
   detach(): Duplex {
     const early = this.takeUnread()
     const stream = this.release()
