@@ -478,7 +478,7 @@ describe.skipIf(withoutTerminal)(
       child.stdin.write("/hex 0aff\n")
       yield* printed("stdout", /< \/hex 0a ff/)
       child.stdin.write("/nonsense\n")
-      yield* printed("stdout", /there is no \/nonsense/)
+      yield* printed("stdout", /unknown command \/nonsense/)
       child.stdin.write("/ping\n")
       yield* printed("stdout", /pong after/)
       child.stdin.write("\u0004")
