@@ -193,14 +193,14 @@ export const definitions = {
     type: "counter",
     unit: "{message}",
     attributes: ["source", "outcome"],
-    description: "What became of such messages at each of their subscribers: delivered, queued, disconnected or closed"
+    description: "The outcome of such messages at each of their subscribers: delivered, queued, disconnected or closed"
   }),
   deliveriesDropped: measure({
     name: "websocket_deliveries_dropped_total",
     type: "counter",
     unit: "{message}",
     attributes: ["source"],
-    description: "Such messages that were given up for subscribers that are behind"
+    description: "Such messages dropped for subscribers that are behind"
   }),
   subscriptionsActive: measure({
     name: "websocket_subscriptions_active",
