@@ -2,13 +2,13 @@
  * What Effect asks of its `Socket`, held by connections as sockets over every transport: a batch is one operation, every
  * wait ends with the Scope of the reader, and an end in order stays one.
  */
-import * as Connect from "@effect-ws/connection/Connect"
 import * as ConnectionSocket from "@effect-ws/connection/ConnectionSocket"
-import { Dialer } from "@effect-ws/transport/Dialer"
+import type { Dialer } from "@effect-ws/transport/Dialer"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
 import { Socket, SocketServer } from "effect/socket"
 import * as ConnectionSocketServer from "../src/ConnectionSocketServer.ts"
+import { connect } from "./support/programs.ts"
 import { transports } from "./support/transports.ts"
 
 /** A socket of a server, and the one of its client. */
@@ -22,10 +22,7 @@ const pair = Effect.gen(function* () {
   yield* Effect.forkScoped(
     server.run((socket) => Effect.andThen(Deferred.succeed(accepted, socket), Deferred.await(over)))
   )
-  const { dial } = yield* Dialer
-  const connection = yield* Connect.connect(yield* dial(server.address), "ws://localhost/", {
-    closeTimeout: "30 seconds"
-  })
+  const connection = yield* connect(server, { closeTimeout: "30 seconds" })
   // It need not answer when the test is over.
   yield* Effect.addFinalizer(() => connection.abort())
   return { far: yield* Deferred.await(accepted), near: ConnectionSocket.fromConnection(connection) }
