@@ -1,0 +1,395 @@
+/**
+ * The grammar that every HTTP authentication scheme shares (RFC 9110 11): challenges, which a server sends in
+ * `WWW-Authenticate`, and credentials, which a client sends in `Authorization`. Both are the name of a scheme with either
+ * one opaque token or a list of parameters. What the parameters mean is the business of `BasicAuth`, `DigestAuth` and
+ * `BearerAuth`; which challenge to answer is that of `ClientAuth`.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import type { HeaderFields } from "../http/HeaderFields.ts"
+import * as Fields from "../http/HeaderFields.ts"
+import {
+  equalsIgnoreCase,
+  HeaderSyntaxError,
+  isSpaceCode,
+  isTokenCode,
+  renderFound,
+  Token
+} from "../http/HeaderGrammar.ts"
+import * as Utf8 from "../Utf8.ts"
+
+/**
+ * A parameter: a name, looked up without regard to case, and a value with one character per byte.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AuthParam {
+  readonly name: string
+  readonly value: string
+  /** Whether the value stands in quotes. Schemes demand it for some parameters and forbid it for others. */
+  readonly quoted: boolean
+}
+
+/**
+ * A challenge: what a server wants to see before it does what it was asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Challenge {
+  readonly scheme: string
+  /** The one token of a scheme that has no parameters. */
+  readonly token68: string | undefined
+  readonly params: ReadonlyArray<AuthParam>
+}
+
+/**
+ * Credentials have the form of a challenge.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Credentials = Challenge
+
+const COMMA = 0x2c
+const EQUALS = 0x3d
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+const token68Classes: Uint8Array = /* @__PURE__ */ (() => {
+  const table = new Uint8Array(128)
+  for (const char of "-._~+/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+    table[char.charCodeAt(0)] = 1
+  }
+  return table
+})()
+
+// RFC 9110 5.6.4: qdtext and quoted-pair take tabs, spaces, visible characters and obs-text
+const isQuotableCode = (code: number): boolean =>
+  code === 0x09 || (code >= 0x20 && code < 0x7f) || (code >= 0x80 && code < 0x100)
+
+class Cursor {
+  readonly text: string
+  offset = 0
+  expected = ""
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  peek(): number {
+    return this.text.charCodeAt(this.offset)
+  }
+
+  get atEnd(): boolean {
+    return this.offset >= this.text.length
+  }
+
+  fail(expected: string): undefined {
+    this.expected = expected
+    return undefined
+  }
+
+  skipSpaces(): boolean {
+    const start = this.offset
+    while (isSpaceCode(this.peek())) this.offset++
+    return this.offset > start
+  }
+
+  skipEmptyElements(): void {
+    while (isSpaceCode(this.peek()) || this.peek() === COMMA) this.offset++
+  }
+
+  token(): string {
+    const start = this.offset
+    while (isTokenCode(this.peek())) this.offset++
+    return this.text.slice(start, this.offset)
+  }
+
+  // Stays where it is if what comes is no token68, and then it is the name of a parameter.
+  token68(): string | undefined {
+    const start = this.offset
+    while (token68Classes[this.peek()] === 1) this.offset++
+    if (this.offset > start) {
+      while (this.peek() === EQUALS) this.offset++
+      const token = this.text.slice(start, this.offset)
+      this.skipSpaces()
+      if (this.atEnd || this.peek() === COMMA) return token
+    }
+    this.offset = start
+    return undefined
+  }
+
+  quotedString(): string | undefined {
+    let value = ""
+    let start = ++this.offset
+    while (this.peek() !== QUOTE) {
+      if (this.peek() === BACKSLASH) {
+        value += this.text.slice(start, this.offset)
+        start = ++this.offset
+      }
+      if (!isQuotableCode(this.peek())) return this.fail("the end of a quoted string")
+      this.offset++
+    }
+    value += this.text.slice(start, this.offset++)
+    return value
+  }
+
+  /** Tells whether a parameter comes, and not the name of another scheme. */
+  get atParam(): boolean {
+    let offset = this.offset
+    while (isTokenCode(this.text.charCodeAt(offset))) offset++
+    if (offset === this.offset) return false
+    while (isSpaceCode(this.text.charCodeAt(offset))) offset++
+    return this.text.charCodeAt(offset) === EQUALS
+  }
+
+  param(names: Set<string>): AuthParam | undefined {
+    const start = this.offset
+    const name = this.token()
+    if (name === "") return this.fail("the name of a parameter")
+    const key = name.toLowerCase()
+    // RFC 9110 11.2: "each parameter name MUST only occur once per challenge"
+    if (names.has(key)) {
+      this.offset = start
+      return this.fail("each parameter once")
+    }
+    names.add(key)
+    this.skipSpaces()
+    if (this.peek() !== EQUALS) return this.fail('"="')
+    this.offset++
+    this.skipSpaces()
+    const quoted = this.peek() === QUOTE
+    const value = quoted ? this.quotedString() : this.token()
+    if (value === undefined) return undefined
+    return value === "" && !quoted ? this.fail("the value of a parameter") : { name, value, quoted }
+  }
+
+  challenge(): Challenge | undefined {
+    const scheme = this.token()
+    if (scheme === "") return this.fail("the name of a scheme")
+    const params: Array<AuthParam> = []
+    if (!this.skipSpaces()) {
+      return this.atEnd || this.peek() === COMMA
+        ? { scheme, token68: undefined, params }
+        : this.fail('a space, "," or the end')
+    }
+    const token68 = this.token68()
+    if (token68 !== undefined) return { scheme, token68, params }
+    const names = new Set<string>()
+    if (!this.atEnd && this.peek() !== COMMA && !this.atParam) return this.fail("a token or a parameter")
+    while (true) {
+      this.skipEmptyElements()
+      if (this.atEnd || !this.atParam) return { scheme, token68: undefined, params }
+      const param = this.param(names)
+      if (param === undefined) return undefined
+      params.push(param)
+      this.skipSpaces()
+      if (!this.atEnd && this.peek() !== COMMA) return this.fail('"," or the end')
+    }
+  }
+}
+
+/**
+ * Parses the value of `WWW-Authenticate` or `Proxy-Authenticate`: one challenge or several.
+ *
+ * **Details**
+ *
+ * A parameter that occurs twice in a challenge makes the value malformed; empty elements between commas are ignored. The
+ * cost is linear in the length of the value.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parseChallenges = (
+  value: string,
+  header: string = "WWW-Authenticate"
+): Result.Result<ReadonlyArray<Challenge>, HeaderSyntaxError> => {
+  const cursor = new Cursor(value)
+  const challenges: Array<Challenge> = []
+  while (true) {
+    cursor.skipEmptyElements()
+    if (cursor.atEnd && challenges.length > 0) return Result.succeed(challenges)
+    const challenge = cursor.challenge()
+    if (challenge === undefined) return fail(cursor, header, renderFound(value, cursor.offset))
+    challenges.push(challenge)
+  }
+}
+
+/**
+ * Parses the value of `Authorization` or `Proxy-Authorization`.
+ *
+ * **Details**
+ *
+ * The error says where the value is malformed and nothing of what it holds. The cost is linear in the length of the
+ * value.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parseCredentials = (
+  value: string,
+  header: string = "Authorization"
+): Result.Result<Credentials, HeaderSyntaxError> => {
+  const cursor = new Cursor(value)
+  const credentials = cursor.challenge()
+  if (credentials !== undefined && cursor.atEnd) return Result.succeed(credentials)
+  if (credentials !== undefined) cursor.fail(credentials.token68 === undefined ? "a parameter" : "the end")
+  return fail(cursor, header, cursor.atEnd ? "the end" : "something else")
+}
+
+const fail = (cursor: Cursor, header: string, found: string): Result.Result<never, HeaderSyntaxError> =>
+  Result.fail(new HeaderSyntaxError({ header, offset: cursor.offset, expected: cursor.expected, found }))
+
+/**
+ * Returns the challenges of a response, in the order in which the server sent them.
+ *
+ * **Details**
+ *
+ * `name` is `WWW-Authenticate` by default; that of a proxy is `Proxy-Authenticate`. A field line that is malformed is
+ * left out, so that it does not hide what the others ask for.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const challengesOf = (headers: HeaderFields, name: string = "WWW-Authenticate"): ReadonlyArray<Challenge> =>
+  Fields.getAll(headers, name).flatMap((value) => Result.getOrElse(parseChallenges(value, name), () => []))
+
+/**
+ * Renders a challenge or credentials as a header value.
+ *
+ * **Gotchas**
+ *
+ * Characters that no header can hold are not looked for: what writes the head refuses them.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const render = (challenge: Challenge): string => {
+  const { params, scheme, token68 } = challenge
+  if (token68 !== undefined) return `${scheme} ${token68}`
+  return params.length === 0 ? scheme : `${scheme} ${params.map(renderParam).join(", ")}`
+}
+
+const renderParam = ({ name, quoted, value }: AuthParam): string =>
+  quoted ? `${name}="${value.replace(/["\\]/g, "\\$&")}"` : `${name}=${value}`
+
+/**
+ * Tests whether a challenge or credentials are of a scheme.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isScheme = (challenge: Challenge, scheme: string): boolean => equalsIgnoreCase(challenge.scheme, scheme)
+
+/**
+ * Returns the value of a parameter.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const param = (challenge: Challenge, name: string): string | undefined =>
+  challenge.params.find((candidate) => equalsIgnoreCase(candidate.name, name))?.value
+
+/** A parameter in quotes that holds text as UTF-8. @internal */
+export const quoted = (name: string, text: string): AuthParam => ({ name, value: toByteString(text), quoted: true })
+
+/** A parameter without quotes. @internal */
+export const plain = (name: string, value: string): AuthParam => ({ name, value, quoted: false })
+
+/** Encodes text as UTF-8, one character per byte, as header values are kept. @internal */
+export const toByteString = (text: string): string => {
+  let value = ""
+  for (const byte of Utf8.encode(text)) value += String.fromCharCode(byte)
+  return value
+}
+
+/** Decodes what {@link toByteString} encodes, or returns `undefined` where it is not UTF-8. @internal */
+export const fromByteString = (value: string): string | undefined => {
+  const bytes = new Uint8Array(value.length)
+  for (let i = 0; i < value.length; i++) bytes[i] = value.charCodeAt(i)
+  return Utf8.decode(bytes)
+}
+
+const ParamValue = Schema.String.check(
+  Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/, { expected: "text without control characters" })
+)
+
+/**
+ * Schema of a parameter.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const AuthParam: Schema.Codec<AuthParam> = Schema.Union([
+  Schema.Struct({ name: Token, value: Token, quoted: Schema.Literal(false) }),
+  Schema.Struct({ name: Token, value: ParamValue, quoted: Schema.Literal(true) })
+])
+
+/**
+ * Schema of a challenge or of credentials.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Challenge: Schema.Codec<Challenge> = Schema.Union([
+  Schema.Struct({
+    scheme: Token,
+    token68: Schema.String.check(Schema.isPattern(/^[-._~+/0-9A-Za-z]+=*$/, { expected: "a token68" })),
+    params: Schema.Tuple([])
+  }),
+  Schema.Struct({
+    scheme: Token,
+    token68: Schema.Undefined,
+    params: Schema.Array(AuthParam).check(
+      Schema.makeFilter((params) => new Set(params.map(({ name }) => name.toLowerCase())).size === params.length, {
+        expected: "parameters, each once"
+      })
+    )
+  })
+])
+
+/**
+ * Codec between the value of `WWW-Authenticate` and the challenges in it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ChallengesFromString: Schema.Codec<ReadonlyArray<Challenge>, string> = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.Array(Challenge).check(Schema.isMinLength(1)),
+    SchemaTransformation.transformEffect<ReadonlyArray<Challenge>, string>({
+      decode: (value, options) => Effect.fromResult(Result.mapError(parseChallenges(value), issue(value, options))),
+      encode: (challenges) => Effect.succeed(challenges.map(render).join(", "))
+    })
+  )
+)
+
+/**
+ * Codec between the value of `Authorization` and the credentials in it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CredentialsFromString: Schema.Codec<Credentials, string> = Schema.String.pipe(
+  Schema.decodeTo(
+    Challenge,
+    SchemaTransformation.transformEffect<Credentials, string>({
+      // The value is a secret, so the issue must not carry it.
+      decode: (value, options) =>
+        Effect.fromResult(Result.mapError(parseCredentials(value), issue(undefined, options))),
+      encode: (credentials) => Effect.succeed(render(credentials))
+    })
+  )
+)
+
+type IssueOptions = ConstructorParameters<typeof SchemaIssue.InvalidValue>[2]
+
+const issue =
+  (value: string | undefined, options: IssueOptions) =>
+  (error: HeaderSyntaxError): SchemaIssue.InvalidValue =>
+    new SchemaIssue.InvalidValue({ message: error.message }, value, options)

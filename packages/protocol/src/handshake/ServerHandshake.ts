@@ -1,0 +1,430 @@
+/**
+ * The server's half of the opening handshake (RFC 6455 4.2): from the head of a request to a request for a WebSocket,
+ * and from that to the head of the answer. Whether to accept is decided in between, by `HandshakePolicy` or by the
+ * program. Nothing here reads or writes a socket.
+ */
+import * as Result from "effect/Result"
+import * as Authority from "../http/Authority.ts"
+import type { ExtensionOffer } from "./ExtensionHeader.ts"
+import * as ExtensionHeader from "./ExtensionHeader.ts"
+import { checkExtensions, checkHeaders, fail, quote } from "./HandshakeConfigError.ts"
+import type { HandshakeConfigError } from "./HandshakeConfigError.ts"
+import type { Sha1 } from "./HandshakeKey.ts"
+import { acceptFor, isKey } from "./HandshakeKey.ts"
+import { HandshakeRejection } from "./HandshakeRejection.ts"
+import type { HeaderField, HeaderFields } from "../http/HeaderFields.ts"
+import * as Fields from "../http/HeaderFields.ts"
+import type { Http2RequestHead, Http2ResponseHead } from "../http/Http2Head.ts"
+import type { RequestHead, ResponseHead } from "../http/HttpHead.ts"
+import * as Subprotocol from "./Subprotocol.ts"
+
+/**
+ * A well-formed request for a WebSocket.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UpgradeRequest {
+  /** How it was asked: by an upgrade of HTTP/1.1, or by an extended CONNECT of HTTP/2 (RFC 8441). */
+  readonly version: "HTTP/1.1" | "HTTP/2"
+  /** The request target as received; over HTTP/2 it is `:path`. */
+  readonly target: string
+  /** The path of the target, percent-encoded as received; starts with `/`. */
+  readonly path: string
+  /** What follows `?` in the target, or the empty string. */
+  readonly query: string
+  /** The host and, if given, the port that the client dialed, as received. */
+  readonly host: string
+  /** The `Origin` header as received; browsers always send it, others seldom. */
+  readonly origin: string | undefined
+  /** The `Sec-WebSocket-Key`; HTTP/2 has none. */
+  readonly key: string | undefined
+  /** The subprotocols offered, by preference of the client, without duplicates. */
+  readonly subprotocols: ReadonlyArray<string>
+  /** The extensions offered, by preference of the client. */
+  readonly extensions: ReadonlyArray<ExtensionOffer>
+  /** All header fields of the request, those read into the properties above included. */
+  readonly headers: HeaderFields
+  /** Whether the request came over TLS, where that is known. */
+  readonly secure: boolean | undefined
+}
+
+type Read<A> = Result.Result<A, HandshakeRejection>
+
+const reject = (
+  rule: HandshakeRejection["rule"],
+  status: number,
+  reason: string,
+  headers: HeaderFields = Fields.empty
+): Result.Result<never, HandshakeRejection> => Result.fail(new HandshakeRejection({ rule, status, reason, headers }))
+
+// RFC 9110 15.5.22: "The server MUST send an Upgrade header field in a 426 response"
+const upgradeHeader: HeaderField = { name: "Upgrade", value: "websocket" }
+
+/**
+ * Reads the head of a request as a request for a WebSocket, or says with which response to refuse it.
+ *
+ * **Details**
+ *
+ * `secure` tells whether the bytes came over TLS; leave it out where a proxy in front may have ended TLS.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const readUpgrade = (
+  head: RequestHead,
+  options?: { readonly secure?: boolean | undefined }
+): Result.Result<UpgradeRequest, HandshakeRejection> => {
+  const { headers } = head
+  // RFC 6455 4.2.1: "An HTTP/1.1 or higher GET request"
+  if (head.version !== "HTTP/1.1") {
+    return reject("UnsupportedHttpVersion", 400, `expected HTTP/1.1 or higher, found ${head.version}`)
+  }
+  if (head.method !== "GET") {
+    const allow = [{ name: "Allow", value: "GET" }]
+    return reject("MethodNotAllowed", 405, `expected the method GET, found ${quote(head.method)}`, allow)
+  }
+  const host = readHost(headers)
+  if (Result.isFailure(host)) return Result.fail(host.failure)
+  const target = readTarget(head.target, host.success)
+  if (Result.isFailure(target)) return Result.fail(target.failure)
+  if (Fields.has(headers, "Transfer-Encoding") || Number(Fields.get(headers, "Content-Length") ?? 0) !== 0) {
+    // what follows the head would be read as frames
+    return reject("UnexpectedBody", 400, "expected a request without a body")
+  }
+  const upgrade = readUpgradeHeaders(headers)
+  if (Result.isFailure(upgrade)) return Result.fail(upgrade.failure)
+  const key = readUnique(headers, "Sec-WebSocket-Key", "InvalidKey")
+  if (Result.isFailure(key)) return Result.fail(key.failure)
+  // RFC 6455 4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
+  if (key.success === undefined || !isKey(key.success)) {
+    const found = key.success === undefined ? "none" : quote(key.success)
+    return reject("InvalidKey", 400, `expected a Sec-WebSocket-Key of 16 bytes in base64, found ${found}`)
+  }
+  const offers = readOffers(headers)
+  if (Result.isFailure(offers)) return Result.fail(offers.failure)
+  return Result.succeed({
+    version: "HTTP/1.1",
+    target: head.target,
+    path: target.success.path,
+    query: target.success.query,
+    host: target.success.host,
+    key: key.success,
+    ...offers.success,
+    headers,
+    secure: options?.secure
+  })
+}
+
+/**
+ * Reads the head of a request over HTTP/2 as a request for a WebSocket (RFC 8441 5), or says with which response to refuse it.
+ *
+ * **Details**
+ *
+ * `secure` tells whether the bytes came over TLS; leave it out where a proxy in front may have ended TLS.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const readConnect = (
+  head: Http2RequestHead,
+  options?: { readonly secure?: boolean | undefined }
+): Result.Result<UpgradeRequest, HandshakeRejection> => {
+  const { authority, headers, method, path, protocol, scheme } = head
+  if (method !== "CONNECT") {
+    // HTTP/2 has no upgrade: RFC 9113 8.6 removes the header, and 426 with it.
+    return method === "GET" || method === "HEAD"
+      ? reject("NotAnUpgrade", 400, `this is a WebSocket endpoint: over HTTP/2 ${extendedConnect}`)
+      : reject("MethodNotAllowed", 405, `expected the method CONNECT, found ${quote(method)}`, [
+          { name: "Allow", value: "CONNECT" }
+        ])
+  }
+  if (protocol === undefined) return reject("NotAnUpgrade", 400, `this is no proxy: ${extendedConnect}`)
+  if (protocol !== "websocket") {
+    return reject("NotAnUpgrade", 501, `expected :protocol websocket, found ${quote(protocol)}`)
+  }
+  // RFC 8441 4: on requests with :protocol "the ':scheme' and ':path' pseudo-header fields [...] MUST also be included"
+  if (path === undefined || !path.startsWith("/") || path.includes("#")) {
+    return reject("InvalidTarget", 400, "expected a path without a fragment as :path")
+  }
+  if (scheme !== "https" && scheme !== "http") {
+    return reject("InvalidTarget", 400, "expected https or http as :scheme")
+  }
+  const host = readAuthority(authority, headers)
+  if (Result.isFailure(host)) return Result.fail(host.failure)
+  if (Number(Fields.get(headers, "Content-Length") ?? 0) !== 0) {
+    return reject("UnexpectedBody", 400, "expected a request without a body")
+  }
+  const versions = Fields.getAll(headers, "Sec-WebSocket-Version")
+  if (versions.length !== 1 || versions[0] !== "13") {
+    const found = versions.length === 0 ? "none" : quote(versions.join(", "))
+    return reject("UnsupportedVersion", 400, `expected Sec-WebSocket-Version: 13, found ${found}`, [
+      { name: "Sec-WebSocket-Version", value: "13" }
+    ])
+  }
+  const offers = readOffers(headers)
+  if (Result.isFailure(offers)) return Result.fail(offers.failure)
+  const question = path.indexOf("?")
+  return Result.succeed({
+    version: "HTTP/2",
+    target: path,
+    path: question < 0 ? path : path.slice(0, question),
+    query: question < 0 ? "" : path.slice(question + 1),
+    host: host.success,
+    // RFC 8441 5: "do not do the processing of the Sec-WebSocket-Key and Sec-WebSocket-Accept header fields"
+    key: undefined,
+    ...offers.success,
+    headers,
+    secure: options?.secure
+  })
+}
+
+const extendedConnect = "expected an extended CONNECT with :protocol websocket (RFC 8441)"
+
+/**
+ * Returns the request of HTTP/2 as one of HTTP/1.1 would be, for programs that answer plain requests of both: `:authority`
+ * becomes `Host`. `undefined` where a part is missing.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const asHttp1 = ({ authority, headers, method, path }: Http2RequestHead): RequestHead | undefined => {
+  if (path === undefined || !path.startsWith("/")) return undefined
+  const host = readAuthority(authority, headers)
+  if (Result.isFailure(host)) return undefined
+  // RFC 9113 8.3.1: a recipient "MUST NOT use the Host header field to determine the target URI if ':authority' is present"
+  const rest = headers.filter(({ name }) => name !== "host")
+  return { method, target: path, version: "HTTP/1.1", headers: [{ name: "Host", value: host.success }, ...rest] }
+}
+
+const readAuthority = (authority: string | undefined, headers: HeaderFields): Read<string> => {
+  const hosts = Fields.getAll(headers, "Host")
+  // RFC 9113 8.3.1: "Clients that generate HTTP/2 requests directly MUST use the ':authority' pseudo-header field"; those
+  // that convert one of HTTP/1.1 may leave Host.
+  const found = authority ?? (hosts.length === 1 ? hosts[0] : undefined)
+  if (found === undefined || Authority.parse(found) === undefined) {
+    return reject("InvalidHost", 400, "expected a host and optionally a port as :authority")
+  }
+  return Result.succeed(found)
+}
+
+const readOffers = (headers: HeaderFields): Read<Pick<UpgradeRequest, "origin" | "subprotocols" | "extensions">> => {
+  const origin = readUnique(headers, "Origin", "InvalidOrigin")
+  if (Result.isFailure(origin)) return Result.fail(origin.failure)
+  const subprotocols = readList(headers, "Sec-WebSocket-Protocol", Subprotocol.parse, "InvalidSubprotocols")
+  if (Result.isFailure(subprotocols)) return Result.fail(subprotocols.failure)
+  const extensions = readList(headers, "Sec-WebSocket-Extensions", ExtensionHeader.parse, "InvalidExtensions")
+  if (Result.isFailure(extensions)) return Result.fail(extensions.failure)
+  return Result.succeed({
+    origin: origin.success,
+    subprotocols: subprotocols.success,
+    extensions: extensions.success
+  })
+}
+
+/**
+ * Returns the rejection of a request whose `Host` is missing, repeated or malformed, or `undefined` where it is as it should
+ * be. HTTP/1.0 does not need one.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkHost = (head: RequestHead): HandshakeRejection | undefined => {
+  if (head.version !== "HTTP/1.1" && !Fields.has(head.headers, "Host")) return undefined
+  const host = readHost(head.headers)
+  return Result.isFailure(host) ? host.failure : undefined
+}
+
+const readHost = (headers: HeaderFields): Read<string> => {
+  const hosts = Fields.getAll(headers, "Host")
+  // RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks
+  // a Host header field and to any request message that contains more than one Host header field line or a Host header
+  // field with an invalid field value"
+  if (hosts.length !== 1) return reject("InvalidHost", 400, `expected one Host header, found ${hosts.length || "none"}`)
+  return Authority.parse(hosts[0]!) === undefined
+    ? reject("InvalidHost", 400, `expected a host and optionally a port in Host, found ${quote(hosts[0]!)}`)
+    : Result.succeed(hosts[0]!)
+}
+
+const absolutePrefix = /^(?:https?|wss?):\/\//i
+
+const readTarget = (
+  target: string,
+  hostHeader: string
+): Read<{ readonly path: string; readonly query: string; readonly host: string }> => {
+  let host = hostHeader
+  let rest = target
+  const prefix = absolutePrefix.exec(target)
+  if (prefix !== null) {
+    // RFC 9112 3.2.2: a server that receives the absolute form "MUST ignore the received Host header field (if any) and
+    // instead replace it with the host information of the request-target"
+    const end = target.slice(prefix[0].length).search(/[/?#]/)
+    host = end < 0 ? target.slice(prefix[0].length) : target.slice(prefix[0].length, prefix[0].length + end)
+    rest = target.slice(prefix[0].length + host.length)
+    if (Authority.parse(host) === undefined) {
+      return reject("InvalidTarget", 400, `expected a host and optionally a port in the request target`)
+    }
+    if (!rest.startsWith("/")) rest = `/${rest}`
+  }
+  if (!rest.startsWith("/")) {
+    return reject("InvalidTarget", 400, `expected a path or an http URI as request target, found ${quote(target)}`)
+  }
+  // RFC 6455 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
+  if (rest.includes("#")) return reject("InvalidTarget", 400, "expected a request target without a fragment")
+  const question = rest.indexOf("?")
+  return Result.succeed(
+    question < 0
+      ? { path: rest, query: "", host }
+      : { path: rest.slice(0, question), query: rest.slice(question + 1), host }
+  )
+}
+
+const readUpgradeHeaders = (headers: HeaderFields): Read<void> => {
+  // RFC 6455 4.2.1: "An |Upgrade| header field containing the value 'websocket', treated as an ASCII case-insensitive
+  // value"
+  if (!Fields.hasListElement(headers, "Upgrade", "websocket")) {
+    const reason = "this is a WebSocket endpoint: expected the header Upgrade: websocket"
+    return reject("NotAnUpgrade", 426, reason, [upgradeHeader])
+  }
+  // RFC 6455 4.2.1: "A |Connection| header field that includes the token 'Upgrade'"
+  if (!Fields.hasListElement(headers, "Connection", "Upgrade")) {
+    return reject("InvalidConnection", 400, "expected the token Upgrade in the Connection header")
+  }
+  // RFC 6455 4.2.2: "If this version does not match a version understood by the server, the server MUST abort the
+  // WebSocket handshake [...] and instead send an appropriate HTTP error code (such as 426 Upgrade Required) and a
+  // |Sec-WebSocket-Version| header field"
+  const versions = Fields.getAll(headers, "Sec-WebSocket-Version")
+  if (versions.length !== 1 || versions[0] !== "13") {
+    const found = versions.length === 0 ? "none" : quote(versions.join(", "))
+    return reject("UnsupportedVersion", 426, `expected Sec-WebSocket-Version: 13, found ${found}`, [
+      upgradeHeader,
+      { name: "Sec-WebSocket-Version", value: "13" }
+    ])
+  }
+  return Result.succeed(undefined)
+}
+
+const readUnique = (
+  headers: HeaderFields,
+  name: string,
+  rule: HandshakeRejection["rule"]
+): Read<string | undefined> => {
+  const values = Fields.getAll(headers, name)
+  return values.length > 1
+    ? reject(rule, 400, `expected one ${name} header, found ${values.length}`)
+    : Result.succeed(values[0])
+}
+
+const none: ReadonlyArray<never> = []
+
+const readList = <A>(
+  headers: HeaderFields,
+  name: string,
+  parse: (value: string) => Result.Result<ReadonlyArray<A>, Error>,
+  rule: HandshakeRejection["rule"]
+): Read<ReadonlyArray<A>> => {
+  const values = Fields.getAll(headers, name)
+  if (values.length === 0) return Result.succeed(none)
+  const list = parse(values.join(", "))
+  return Result.isFailure(list) ? reject(rule, 400, list.failure.message) : Result.succeed(list.success)
+}
+
+/**
+ * What a server answers a request for a WebSocket with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AcceptOptions {
+  /** The subprotocol chosen, one of those offered. Default none. */
+  readonly subprotocol?: string | undefined
+  /** The extensions in use, in the order in which they work on data, each offered by name. Default none. */
+  readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
+  /** Further headers, such as `Set-Cookie`; not those that the handshake sets. Default none. */
+  readonly headers?: HeaderFields | undefined
+  readonly sha1: Sha1
+}
+
+const reservedInResponse: ReadonlySet<string> = new Set([
+  "upgrade",
+  "connection",
+  "sec-websocket-accept",
+  "sec-websocket-protocol",
+  "sec-websocket-extensions",
+  "sec-websocket-version",
+  // RFC 9110 8.6 and RFC 9112 6.1: a server MUST NOT send either in a response with a 1xx status
+  "content-length",
+  "transfer-encoding"
+])
+
+/**
+ * Creates the head of the response that accepts a request.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const acceptResponse = (
+  request: Pick<UpgradeRequest, "key" | "subprotocols" | "extensions">,
+  options: AcceptOptions
+): Result.Result<ResponseHead, HandshakeConfigError> => {
+  const { key } = request
+  if (key === undefined) return fail("InvalidKey", "expected a request over HTTP/1.1, which has a key")
+  return Result.map(agreed(request, options), (headers) => ({
+    version: "HTTP/1.1",
+    status: 101,
+    reason: "Switching Protocols",
+    headers: [
+      upgradeHeader,
+      { name: "Connection", value: "Upgrade" },
+      { name: "Sec-WebSocket-Accept", value: acceptFor(key, options.sha1) },
+      ...headers
+    ]
+  }))
+}
+
+/**
+ * Creates the head of the response that accepts an extended CONNECT.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const connectResponse = (
+  request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
+  options: Omit<AcceptOptions, "sha1">
+): Result.Result<Http2ResponseHead, HandshakeConfigError> =>
+  // RFC 8441 5: "the server replies with a 2xx (Successful) status"; names are in lower case (RFC 9113 8.2)
+  Result.map(agreed(request, options), (headers) => ({
+    status: 200,
+    headers: headers.map(({ name, value }) => ({ name: name.toLowerCase(), value }))
+  }))
+
+/** What both forms say: the subprotocol, the extensions, and what the program adds. */
+const agreed = (
+  request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
+  { extensions = [], headers: extra = Fields.empty, subprotocol }: Omit<AcceptOptions, "sha1">
+): Result.Result<HeaderFields, HandshakeConfigError> => {
+  const headers: Array<HeaderField> = []
+  if (subprotocol !== undefined) {
+    // RFC 6455 4.2.2: "The value chosen MUST be derived from the client's handshake"
+    if (!request.subprotocols.includes(subprotocol)) {
+      const offered = request.subprotocols.join(", ") || "none"
+      return fail("UnofferedSubprotocol", `the subprotocol ${quote(subprotocol)} was not offered; offered: ${offered}`)
+    }
+    headers.push({ name: "Sec-WebSocket-Protocol", value: subprotocol })
+  }
+  if (extensions.length > 0) {
+    const malformed = checkExtensions(extensions)
+    if (malformed !== undefined) return malformed
+    // RFC 6455 4.2.2: "Extensions not listed by the client MUST NOT be listed"
+    const unoffered = extensions.find(({ name }) => request.extensions.every((offer) => offer.name !== name))
+    if (unoffered !== undefined) {
+      const offered = request.extensions.map((offer) => offer.name).join(", ") || "none"
+      return fail("UnofferedExtension", `the extension ${unoffered.name} was not offered; offered: ${offered}`)
+    }
+    headers.push({ name: "Sec-WebSocket-Extensions", value: ExtensionHeader.render(extensions) })
+  }
+  const forbidden = checkHeaders(extra, reservedInResponse)
+  if (forbidden !== undefined) return forbidden
+  headers.push(...extra)
+  return Result.succeed(headers)
+}
