@@ -33,6 +33,8 @@ import type { ServerHandshakeConfig } from "./internal/ServerHandshakeDriver.ts"
 import { environment } from "./internal/makeConnection.ts"
 import { Http2ResponseWriter } from "./internal/ResponseWriter.ts"
 import * as Push from "@effect-ws/transport/Push"
+import { ofServer } from "./internal/TelemetryConfig.ts"
+import { CurrentServerObserver } from "./ServerObserver.ts"
 import { Telemetry } from "./Telemetry.ts"
 
 /**
@@ -331,7 +333,7 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
       extensions,
       timeout,
       deadlines: new SharedTimeouts(timeout),
-      observer: Context.get(context, Telemetry),
+      observer: ofServer(Context.get(context, Telemetry), Context.get(context, CurrentServerObserver), context),
       environment: environment(ConnectionOptions.settings(options), context)
     }
     return {

@@ -9,13 +9,16 @@
  * @since 0.1.0
  */
 import * as Dialer from "@effect-ws/transport/Dialer"
+import { peerInfo } from "@effect-ws/transport/Push"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
+import type { Socket } from "effect/socket/Socket"
 import * as Tracer from "effect/Tracer"
 import type { Connection } from "./Connection.ts"
-import { TelemetryConfig } from "./internal/TelemetryConfig.ts"
+import { ofServer, TelemetryConfig } from "./internal/TelemetryConfig.ts"
+import { CurrentServerObserver } from "./ServerObserver.ts"
 import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
 
 /**
@@ -102,15 +105,18 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
 export const layerOff: Layer.Layer<never> = Layer.succeed(Telemetry, undefined)
 
 /**
- * Counts a handshake that a server refuses without reading the request.
+ * Counts a handshake that a server refuses without reading the request. `socket` tells whose it was.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const refusing = <A, E, R>(refusal: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Telemetry, (observer) =>
-    observer === undefined ? refusal : observer.handshake("server", () => refusal)
-  )
+export const refusing = <A, E, R>(refusal: Effect.Effect<A, E, R>, socket?: Socket): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context: Context.Context<R>) => {
+    const services = context as Context.Context<never>
+    const observer = ofServer(Context.get(services, Telemetry), Context.get(services, CurrentServerObserver), services)
+    const peer = socket === undefined ? undefined : peerInfo(socket)
+    return observer === undefined ? refusal : observer.handshake("server", () => refusal, peer)
+  })
 
 /**
  * Adds to the context of a connection's program what belongs to its telemetry: the span that the program's own spans are

@@ -12,6 +12,7 @@ import * as Accept from "@effect-ws/connection/Accept"
 import { CurrentBudget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Fanout from "@effect-ws/connection/Fanout"
+import * as ServerObserver from "@effect-ws/connection/ServerObserver"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
@@ -257,6 +258,7 @@ const serve = Effect.fnUntraced(
         Effect.suspend(() => broadcaster.broadcast(PreparedMessage.make(message), options)),
       drain: (options) => drain(options)
     })
+    yield* ServerObserver.register({ address: sockets.address, drain: server.drain() })
     // The Scope of each connection replaces that of the server.
     const provided = Context.add(context, WebSocketServer, server) as Context.Context<R | RD>
     const conversations = new ConnectionSupervisor<R | RD>(

@@ -178,6 +178,7 @@ export abstract class ConnectionCore implements ByteSink, Watched, BufferedBytes
     const isLate = this.session.isClosing
     // Programs see views of the chunk, and `slice` of a Node Buffer does not copy as that of any other bytes does.
     const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.writeQueue.meter?.arrived(chunk)
     const events = this.session.receive(chunk)
     if (chunk.length >= WORTH_FREEING) this.releaseChunk(chunk, events)
     this.accept(events, isLate, chunk.length)

@@ -11,6 +11,8 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
+import type { Connection } from "../Connection.ts"
+import type { ConnectionObserver, ServerObserver } from "../ServerObserver.ts"
 import type { BufferedBytes, AggregateMetrics } from "./AggregateMetrics.ts"
 
 export class ConnectionMetrics {
@@ -22,6 +24,8 @@ export class ConnectionMetrics {
   readonly tracesMessages: boolean
 
   private readonly totals: AggregateMetrics | undefined
+  private readonly server: ServerObserver | undefined
+  private observer: ConnectionObserver | undefined = undefined
   private readonly clock: Clock.Clock
   private readonly openedAt: bigint
   // The kind of a message that is arriving, or leaving, frame by frame.
@@ -32,14 +36,31 @@ export class ConnectionMetrics {
     totals: AggregateMetrics | undefined,
     span: Tracer.Span | undefined,
     watching: { readonly logAnnotations: boolean; readonly messageSpans: boolean },
-    context: Context.Context<never>
+    context: Context.Context<never>,
+    server?: ServerObserver
   ) {
     this.totals = totals
+    this.server = server
     this.span = span
     this.annotates = watching.logAnnotations
     this.tracesMessages = watching.messageSpans && span !== undefined
     this.clock = Context.get(context, Clock.Clock)
     this.openedAt = this.clock.monotonicTimeNanosUnsafe()
+  }
+
+  /** Shows the connection to the observer of its server, before anything is read. */
+  observe(connection: Connection): void {
+    this.observer = this.server?.opened(connection)
+  }
+
+  /** Shows bytes that have arrived, before the session unmasks them. */
+  arrived(chunk: Uint8Array): void {
+    if (this.observer !== undefined) this.observer.arrived(chunk)
+  }
+
+  /** Shows a message, or a piece of one, that the program sends. */
+  sent(data: string | Uint8Array, last: boolean): void {
+    if (this.observer !== undefined) this.observer.sent(data, last)
   }
 
   opened(connection: BufferedBytes): void {
@@ -51,6 +72,7 @@ export class ConnectionMetrics {
 
   closed(connection: BufferedBytes, closeInfo: CloseInfo): void {
     const { code, reason } = closeInfo.error
+    this.observer?.closed(closeInfo)
     if (this.totals?.open.delete(connection) === true) {
       this.totals.closed(code, closeInfo.initiator, toSeconds(this.clock.monotonicTimeNanosUnsafe() - this.openedAt))
     }
@@ -72,6 +94,7 @@ export class ConnectionMetrics {
 
   /** Counts a chunk that arrived, and what it completed. */
   received(bytes: number, events: ReadonlyArray<SessionEvent.SessionEvent>): void {
+    if (this.observer !== undefined) this.observer.received(events)
     if (this.totals === undefined) return
     const { received } = this.totals
     received.bytes += bytes
@@ -110,6 +133,7 @@ export class ConnectionMetrics {
    * more, and whatever can write a frame is counted the same.
    */
   written(chunks: ReadonlyArray<Uint8Array>): void {
+    if (this.observer !== undefined) this.observer.written(chunks)
     if (this.totals === undefined) return
     const { sent } = this.totals
     // Where the next frame begins; a header lies in one chunk, a payload may be a chunk of its own.

@@ -44,6 +44,9 @@ export class HandshakeTelemetry {
   private span: Tracer.Span | undefined = undefined
   private attributes: Record<string, unknown> = {}
   private status: number | undefined = undefined
+  // What an observer is told of a handshake that is refused.
+  private path: string | undefined = undefined
+  private peer: Pick<Peer, "remoteAddress"> | undefined = undefined
 
   constructor(observer: TelemetryConfig, role: Role, context: Context.Context<never>) {
     this.observer = observer
@@ -58,6 +61,8 @@ export class HandshakeTelemetry {
   /** A server has read a request. */
   received(request: UpgradeRequest, peer: Peer | undefined): void {
     const { extractTraceContext } = this.observer.settings
+    this.path = request.path
+    this.peer = peer
     this.asked(
       { ...request, scheme: request.secure === true ? "wss" : "ws", peer },
       extractTraceContext ? parentOf(request.headers) : undefined
@@ -129,11 +134,16 @@ export class HandshakeTelemetry {
     return this.observer.meter(this.role, span, this.context)
   }
 
-  end(exit: Exit.Exit<unknown, unknown>): void {
+  /** Records how the handshake ended; `peer` is who sent a request that could not be read. */
+  end(exit: Exit.Exit<unknown, unknown>, peer?: Pick<Peer, "remoteAddress">): void {
     const failure = Exit.isSuccess(exit) ? undefined : describe(exit.cause)
     const status = failure === undefined ? (this.status ?? 101) : (failure.status ?? this.status)
     const outcome = failure === undefined ? "opened" : failure.error === "AnsweredAsHttp" ? "answered" : "failed"
     const { span, totals } = this
+    if (failure !== undefined && outcome === "failed" && failure.error !== "Interrupted") {
+      const { error: rule, reason } = failure
+      this.observer.server?.refused({ status, rule, reason, path: this.path, peer: this.peer ?? peer })
+    }
     if (totals !== undefined) {
       totals.handshakes--
       totals.handshakeTook(toSeconds(this.clock.monotonicTimeNanosUnsafe() - this.startedAt), outcome)
@@ -188,15 +198,24 @@ const addressAttributes = (
 interface Failure {
   readonly error: string
   readonly status: number | undefined
+  readonly reason: string
 }
 
 const describe = (cause: Cause.Cause<unknown>): Failure => {
   const found = Cause.findError(cause)
   if (Result.isFailure(found)) {
-    return { error: Cause.hasInterruptsOnly(cause) ? "Interrupted" : "Defect", status: undefined }
+    const isInterrupted = Cause.hasInterruptsOnly(cause)
+    return isInterrupted
+      ? { error: "Interrupted", status: undefined, reason: "the server stopped" }
+      : { error: "Defect", status: undefined, reason: "the program failed; see the server's log" }
   }
   const error = found.success
-  if (error instanceof HandshakeRejection) return { error: error.rule, status: error.status }
-  const { _tag, rule, status } = error as { readonly _tag?: string; readonly rule?: string; readonly status?: number }
-  return { error: rule ?? _tag ?? "Unknown", status }
+  if (error instanceof HandshakeRejection) return { error: error.rule, status: error.status, reason: error.reason }
+  const { _tag, message, rule, status } = error as {
+    readonly _tag?: string
+    readonly message?: string
+    readonly rule?: string
+    readonly status?: number
+  }
+  return { error: rule ?? _tag ?? "Unknown", status, reason: message ?? "" }
 }

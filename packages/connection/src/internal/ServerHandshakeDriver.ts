@@ -392,7 +392,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     if (this.over) return
     this.over = true
     this.terms.deadlines.remove(this.time)
-    this.watched?.end(exit)
+    this.watched?.end(exit, Push.peerInfo(this.socket))
     if (Exit.isFailure(exit) && this.ends instanceof PulledSocket) this.ends.shutdown()
     this.owner.handshakeDone(exit)
   }

@@ -2,6 +2,8 @@
  * Who watches the connections of a server or client: what `Telemetry.layer` puts into the context.
  */
 import type { FanoutKind } from "../Fanout.ts"
+import type { Peer } from "../Peer.ts"
+import type { ServerObserver } from "../ServerObserver.ts"
 import type { Role } from "@effect-ws/protocol/SessionState"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -27,10 +29,18 @@ export class TelemetryConfig {
   readonly settings: TelemetrySettings
   /** Where the metrics are. */
   private readonly context: Context.Context<never>
+  /** Who is shown the connections of a server, if anybody is. */
+  readonly server: ServerObserver | undefined
 
-  constructor(watching: TelemetrySettings, context: Context.Context<never>) {
+  constructor(watching: TelemetrySettings, context: Context.Context<never>, server?: ServerObserver) {
     this.settings = watching
     this.context = context
+    this.server = server
+  }
+
+  /** The same, for the connections of a server that an observer is shown. */
+  observedBy(server: ServerObserver): TelemetryConfig {
+    return new TelemetryConfig(this.settings, this.context, server)
   }
 
   totals(role: Role): AggregateMetrics | undefined {
@@ -44,16 +54,34 @@ export class TelemetryConfig {
   /** Does a handshake that is watched. */
   handshake<A, E, R>(
     role: Role,
-    run: (handshaking: HandshakeTelemetry.HandshakeTelemetry) => Effect.Effect<A, E, R>
+    run: (handshaking: HandshakeTelemetry.HandshakeTelemetry) => Effect.Effect<A, E, R>,
+    peer?: Pick<Peer, "remoteAddress">
   ): Effect.Effect<A, E, R> {
     return Effect.contextWith((context: Context.Context<R>) => {
       const handshaking = new HandshakeTelemetry.HandshakeTelemetry(this, role, context as Context.Context<never>)
-      return Effect.onExit(run(handshaking), (exit) => Effect.sync(() => handshaking.end(exit)))
+      return Effect.onExit(run(handshaking), (exit) => Effect.sync(() => handshaking.end(exit, peer)))
     })
   }
 
   /** What a connection is measured with when its handshake is done. */
   meter(role: Role, span: Tracer.Span | undefined, context: Context.Context<never>): ConnectionMetrics {
-    return new ConnectionMetrics(this.totals(role), span, this.settings, context)
+    return new ConnectionMetrics(this.totals(role), span, this.settings, context, this.server)
   }
 }
+
+const nothing: TelemetrySettings = {
+  metrics: false,
+  spans: false,
+  messageSpans: false,
+  extractTraceContext: false,
+  injectTraceContext: false,
+  logAnnotations: false
+}
+
+/** What watches the connections of a server: its telemetry, its observer, or both. */
+export const ofServer = (
+  telemetry: TelemetryConfig | undefined,
+  observer: ServerObserver | undefined,
+  context: Context.Context<never>
+): TelemetryConfig | undefined =>
+  observer === undefined ? telemetry : (telemetry ?? new TelemetryConfig(nothing, context)).observedBy(observer)

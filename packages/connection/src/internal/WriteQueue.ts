@@ -204,11 +204,13 @@ export class WriteQueue {
 
   /** A message was handed to the session. */
   onSend(data: string | Uint8Array): void {
+    this.meter?.sent(data, true)
     this.unwritten?.add(data, this.endOfSent)
   }
 
   /** A piece of a message was handed to the session. */
   onSendPiece(type: "Text" | "Binary", data: string | Uint8Array, last: boolean): void {
+    this.meter?.sent(data, last)
     this.unwritten?.addPiece(type, data, last, this.endOfSent)
   }
 

@@ -51,6 +51,7 @@ export const makeConnection = (
   const parts: Parts = { ...options, session }
   const connection =
     meter?.tracesMessages === true ? new TracedConnection(parts, meter) : new ConnectionImpl(parts, meter)
+  meter?.observe(connection)
   connection.start(early)
   return connection
 }
