@@ -139,7 +139,7 @@ class RedisEngine<E, R> implements Engine {
   readonly follow: Engine["follow"] = (sink) =>
     Effect.acquireRelease(
       Effect.suspend(() => this.follower.add(sink, this.sessions.current)),
-      () => Effect.sync(() => this.follower.remove(sink))
+      () => this.follower.remove(sink)
     )
 
   private session(whenUnavailable: "fail" | "wait"): Effect.Effect<Session, LogUnavailable> {

@@ -31,6 +31,7 @@ export interface FollowerSettings {
 }
 
 interface Shard {
+  readonly lag: ReturnType<typeof metrics.lagOf>
   readonly topics: Map<string, Set<EntrySink>>
   /** The last entry of the live stream that was read; `undefined` until the stream's head was asked for. */
   cursor: Position | undefined
@@ -53,7 +54,7 @@ export class RedisFollower {
       const number = this.settings.keys.shardOf(sink.topic)
       let shard = this.shards.get(number)
       if (shard === undefined) {
-        shard = { topics: new Map(), cursor: undefined }
+        shard = { lag: metrics.lagOf(number), topics: new Map(), cursor: undefined }
         this.shards.set(number, shard)
       }
       const sinks = shard.topics.get(sink.topic)
@@ -72,13 +73,17 @@ export class RedisFollower {
     })
   }
 
-  remove(sink: EntrySink): void {
-    const number = this.settings.keys.shardOf(sink.topic)
-    const shard = this.shards.get(number)
-    const sinks = shard?.topics.get(sink.topic)
-    sinks?.delete(sink)
-    if (sinks?.size === 0) shard?.topics.delete(sink.topic)
-    if (shard?.topics.size === 0) this.shards.delete(number)
+  remove(sink: EntrySink): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const number = this.settings.keys.shardOf(sink.topic)
+      const shard = this.shards.get(number)
+      const sinks = shard?.topics.get(sink.topic)
+      sinks?.delete(sink)
+      if (sinks?.size === 0) shard?.topics.delete(sink.topic)
+      if (shard === undefined || shard.topics.size > 0) return Effect.void
+      this.shards.delete(number)
+      return Metric.remove(shard.lag)
+    })
   }
 
   /** Delivers until the connection fails. */
@@ -120,7 +125,7 @@ export class RedisFollower {
         if (streams.length === 0) return this.check(session)
         const byKey = new Map(followed.map(([number, shard]) => [keys.live(number), shard]))
         const jumped: Array<Shard> = []
-        let newest = 0
+        const newest = new Map<Shard, number>()
         for (const [key, entries] of streams) {
           if (key === this.wakeKey) {
             this.wakeCursor = entries.at(-1)![0]
@@ -128,10 +133,15 @@ export class RedisFollower {
           }
           const shard = byKey.get(key)
           if (shard === undefined) continue
-          for (const entry of entries) newest = Math.max(newest, this.deliver(shard, entry, jumped))
+          for (const entry of entries) newest.set(shard, this.deliver(shard, entry, jumped))
         }
         const lag = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          newest === 0 ? Effect.void : Metric.update(metrics.lag, Math.max(0, now - newest))
+          Effect.forEach(
+            newest,
+            // A shard that is not followed any more has no lag.
+            ([shard, at]) => (shard.topics.size === 0 ? Effect.void : Metric.update(shard.lag, Math.max(0, now - at))),
+            { discard: true }
+          )
         )
         return Effect.andThen(
           lag,
@@ -182,7 +192,8 @@ export class RedisFollower {
           const isBehind =
             cursor !== undefined &&
             (head.epoch < cursor.epoch || (head.epoch === cursor.epoch && head.offset < cursor.offset))
-          if (!isBehind) return Effect.void
+          // Nothing came for a while, so nothing is on the way.
+          if (!isBehind) return Metric.update(shard.lag, 0)
           shard.cursor = head
           return this.compare(shard)
         }),

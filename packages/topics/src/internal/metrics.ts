@@ -26,6 +26,9 @@ export const engineReconnects = Metric.counter("effect_ws_topic_engine_reconnect
   incremental: true
 })
 
-export const lag = Metric.gauge("effect_ws_topic_lag", {
-  description: "Milliseconds from the engine's append of the newest entry to its arrival at this node, by their clocks"
+const lag = Metric.gauge("effect_ws_topic_lag", {
+  description: "Milliseconds from the engine's append of a shard's newest entry to its arrival at this node, by their clocks"
 })
+
+/** The lag of one shard. It is 0 while the node has everything that the shard's live stream has. */
+export const lagOf = (shard: number): typeof lag => Metric.withAttributes(lag, { shard: String(shard) })
