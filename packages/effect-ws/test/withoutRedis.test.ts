@@ -24,7 +24,9 @@ if (WITH_REDIS) await import("@effect/platform-node/NodeRedis")
 console.log(JSON.stringify({ offset, count: loaded.length, redis: loaded.filter((url) => /node_modules\\/(?:@redis|redis|ioredis)\\//.test(url)).length }))
 `
 
-const run = (withRedis: boolean): Effect.Effect<{ readonly offset: number; readonly count: number; readonly redis: number }> =>
+const run = (
+  withRedis: boolean
+): Effect.Effect<{ readonly offset: number; readonly count: number; readonly redis: number }> =>
   Effect.callback((resume) => {
     const source = program.replace("WITH_REDIS", String(withRedis))
     const cwd = fileURLToPath(new URL("..", import.meta.url))

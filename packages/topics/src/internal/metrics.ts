@@ -27,7 +27,8 @@ export const engineReconnects = Metric.counter("effect_ws_topic_engine_reconnect
 })
 
 const lag = Metric.gauge("effect_ws_topic_lag", {
-  description: "Milliseconds from the engine's append of a shard's newest entry to its arrival at this node, by their clocks"
+  description:
+    "Milliseconds from the engine's append of a shard's newest entry to its arrival at this node, by their clocks"
 })
 
 /** The lag of one shard. It is 0 while the node has everything that the shard's live stream has. */
