@@ -249,6 +249,20 @@ describe("while nothing is read", () => {
     })
   )
 
+  it.effect("a peer that talks is not asked, even where each tick finds us not reading for a moment", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({ keepalive, receiveBufferSize: 10 })
+      for (let at = 0; at < 100; at++) {
+        socket.receive(frame(0x82, "more than ten bytes"))
+        yield* TestClock.adjust("1 second")
+        assert.isTrue(socket.isPaused)
+        yield* connection.receive
+        assert.isFalse(socket.isPaused)
+      }
+      assert.deepStrictEqual(socket.opcodes, [])
+    })
+  )
+
   it.effect("a handler that takes nothing for handlerStallTimeout ends the connection", () =>
     Effect.gen(function* () {
       const { connection, socket } = yield* open({

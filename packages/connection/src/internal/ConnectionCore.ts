@@ -292,8 +292,6 @@ export abstract class ConnectionCore implements ByteSink, Watched, BufferedBytes
       if (this.idleTicks < bounds.interval && !this.paused && this.writeQueue.refusedBytes === 0) return
       this.watch = new PeerWatch()
     }
-    // While we read nothing the peer's silence is ours.
-    if (this.paused) this.idleTicks = 0
     const verdict = this.watch.tick(this.idleTicks, !this.paused, this.writeQueue, bounds)
     if (verdict === "ask") this.ask(this.watch)
     else if (verdict === "silent") this.fail(new CloseError.InternalError({ reason: "keepalive timeout" }))
@@ -456,8 +454,10 @@ export abstract class ConnectionCore implements ByteSink, Watched, BufferedBytes
       (this.isFull && !this.hasPendingRead && this.session.canReceive && this.waitsForReader())
     if (held === this.paused || this.finished) return
     this.paused = held
-    if (held) this.reader.pause()
-    else this.reader.resume()
+    if (held) return this.reader.pause()
+    // While nothing was read the peer's silence was ours.
+    this.idleTicks = 0
+    this.reader.resume()
   }
 
   private waitsForReader(): boolean {

@@ -141,6 +141,8 @@ export class PeerWatch {
     if (this.progress.stalledFor(this.now) >= (interval + timeout) * millis) return "stalled"
     if (!isReading) {
       this.waited = 0
+      // Reading may stop for a moment only, and each tick may find one.
+      if (quiet <= 1) this.unread = 0
       if (++this.unread < interval) return undefined
       this.unread = 0
       return "ask"
