@@ -4,12 +4,15 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { Peer } from "@effect-ws/connection/Peer"
 import * as CloseError from "@effect-ws/protocol/CloseError"
+import * as WebSocketRoute from "@effect-ws/server/WebSocketRoute"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as Chromium from "@effect-ws/test-support/Chromium"
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import * as Tls from "@effect-ws/transport/Tls"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Stream } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
 import type { NetAddress } from "effect/net"
 import { readFileSync } from "node:fs"
 import * as Http2 from "node:http2"
@@ -109,6 +112,28 @@ describe.skipIf(Chromium.isLeftOut)(
         )
         const services = yield* Layer.build(
           WebSocketServer.layer(program).pipe(Layer.provide(HttpUpgrade.layerServer(node)))
+        )
+        const ports = yield* browse(Context.get(services, WebSocketServer.WebSocketServer))
+        assert.deepStrictEqual([...ports], [...pagePorts])
+      })
+    )
+
+    it.live("opens them on the session on which it loaded the page of Effect's HttpRouter", () =>
+      Effect.gen(function* () {
+        const { certFile, keyFile } = yield* Certificates.make
+        const pems = { cert: readFileSync(certFile), key: readFileSync(keyFile), allowHTTP1: true }
+        const pagePorts = new Set<number | undefined>()
+        const page = HttpRouter.add("GET", "/", (request) => {
+          pagePorts.add(NodeHttpServerRequest.toIncomingMessage(request).socket.remotePort)
+          return Effect.succeed(HttpServerResponse.html(title))
+        })
+        const route = WebSocketRoute.layer("/:name", program)
+        const services = yield* Layer.build(
+          HttpRouter.serve(Layer.provideMerge(page, route), { disableLogger: true, disableListenLog: true }).pipe(
+            Layer.provide(
+              WebSocketRoute.layerServer(() => Http2.createSecureServer(pems), { port: 0, host: "127.0.0.1" })
+            )
+          )
         )
         const ports = yield* browse(Context.get(services, WebSocketServer.WebSocketServer))
         assert.deepStrictEqual([...ports], [...pagePorts])

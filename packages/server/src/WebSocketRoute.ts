@@ -6,12 +6,12 @@
  * of a server, and drains like one when its Scope closes. The handshake is that of this library and not that of
  * Effect's HTTP server, so subprotocols, extensions, response headers and typed rejections work as on a port.
  *
- * The HTTP server must be Node's. {@link layerServer} is Effect's server on Node, prepared for such routes.
+ * The HTTP server must be Node's. {@link layerServer} is Effect's server on Node, prepared for such routes; on a server of
+ * `node:http2` it serves them over HTTP/2 as well.
  *
  * @since 0.1.0
  */
-import type { AcceptOptions, HttpAnswer } from "@effect-ws/connection/Accept"
-import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import type { AcceptOptions } from "@effect-ws/connection/Accept"
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import type { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
@@ -32,9 +32,11 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { SocketServer } from "effect/socket/SocketServer"
 import type * as Handlers from "./Handlers.ts"
-import { answerUnserved } from "./internal/unserved.ts"
+import { detachSocket, detachStream, upgradeOf } from "./internal/detachSocket.ts"
+import { connectOf, ExtendedConnects } from "./internal/extendedConnects.ts"
 import { refuseOtherMethods } from "./internal/otherMethods.ts"
-import { headOf, detachSocket, upgradeOf } from "./internal/detachSocket.ts"
+import { answerPlain, notAGet, unexpectedBody, withoutHost } from "./internal/plainAnswers.ts"
+import { answerUnserved } from "./internal/unserved.ts"
 import * as WebSocketServer from "./WebSocketServer.ts"
 
 /**
@@ -97,16 +99,22 @@ export const makeTransport = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Transport, never, HttpServer.HttpServer | Scope.Scope> {
   const { address } = yield* HttpServer.HttpServer
   const { offer, services } = yield* HttpUpgrade.makeFromSockets(address, options)
+  const prepared = yield* Effect.serviceOption(Prepared)
+  if (Option.isSome(prepared)) yield* prepared.value.announce
   const socketOptions = address._tag === "UnixPathAddress" ? { ...options, localAddress: address } : options
   const handler = Effect.contextWith((context: Context.Context<HttpServerRequest.HttpServerRequest>) => {
     const request = Context.get(context, HttpServerRequest.HttpServerRequest)
+    const connect = connectOf(request)
     const message = upgradeOf(request)
-    if (message === undefined) return Effect.sync(() => answerPlain(request, options.respond))
+    if (connect === undefined && message === undefined) return Effect.sync(() => answerPlain(request, options.respond))
     // The rest of the body would be parsed as frames.
-    if (!message.complete) return Effect.succeed(unexpectedBody)
+    if (message?.complete === false) return Effect.succeed(unexpectedBody)
     return Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
       const answered = (status = clientGone): void => resume(Effect.succeed(HttpServerResponse.empty({ status })))
-      const socket = detachSocket(request, message, context, socketOptions, answered)
+      const socket =
+        connect === undefined
+          ? message && detachSocket(request, message, context, socketOptions, answered)
+          : detachStream(request, connect, context, socketOptions, answered)
       if (socket === undefined) answered()
       else offer(socket)
       // Middleware interrupted the handler, as a timeout does, and answers instead.
@@ -120,48 +128,6 @@ export const makeTransport = Effect.fnUntraced(function* (
 
 // The status that Effect's HTTP server logs for a client that has disconnected.
 const clientGone = 499
-
-const toResponse = (fields: ConstructorParameters<typeof HandshakeRejection.HandshakeRejection>[0]) => {
-  const { body, head } = HandshakeRejection.toResponse(new HandshakeRejection.HandshakeRejection(fields))
-  return encode({ status: head.status, headers: head.headers, body })
-}
-
-const encode = ({ body, headers, status }: HttpAnswer): HttpServerResponse.HttpServerResponse => {
-  const fields: Record<string, string> = {}
-  for (const { name, value } of headers) {
-    const key = name.toLowerCase()
-    if (key !== "content-length") fields[key] = fields[key] === undefined ? value : `${fields[key]}, ${value}`
-  }
-  return HttpServerResponse.uint8Array(body, { status, headers: fields, contentType: fields["content-type"] })
-}
-
-const answerPlain = (
-  request: HttpServerRequest.HttpServerRequest,
-  respond: AcceptOptions["respond"]
-): HttpServerResponse.HttpServerResponse => {
-  if (request.method !== "GET" && request.method !== "HEAD") return notAGet
-  const head = headOf(request)
-  if (head === undefined || respond === undefined) return notAnUpgrade
-  const answer = respond({ ...head, version: head.version === "HTTP/1.0" ? "HTTP/1.0" : "HTTP/1.1" })
-  return answer === undefined ? notAnUpgrade : encode(answer)
-}
-
-const notAnUpgrade = toResponse({
-  rule: "NotAnUpgrade",
-  status: 426,
-  reason: "this is a WebSocket endpoint: expected the header Upgrade: websocket",
-  headers: [{ name: "Upgrade", value: "websocket" }]
-})
-
-// RFC 9110 15.5.6: "The origin server MUST generate an Allow header field in a 405 response"
-const notAGet = toResponse({
-  rule: "MethodNotAllowed",
-  status: 405,
-  reason: "this is a WebSocket endpoint: expected the method GET",
-  headers: [{ name: "Allow", value: "GET" }]
-})
-
-const unexpectedBody = toResponse({ rule: "UnexpectedBody", status: 400, reason: "expected a request without a body" })
 
 /**
  * Creates a route that runs `program` for each connection in a fiber of its own.
@@ -200,8 +166,8 @@ const makeWith = Effect.fnUntraced(function* <R>(
   const { handler, services } = yield* makeTransport(options)
   // Each socket brings the services that the program needs, from the context of its request.
   const running = yield* Effect.provideContext(server, services as Context.Context<R>)
-  const routes = yield* Effect.serviceOption(Routes)
-  if (Option.isSome(routes)) yield* routes.value.add(running.drain())
+  const prepared = yield* Effect.serviceOption(Prepared)
+  if (Option.isSome(prepared)) yield* prepared.value.addDrain(running.drain())
   return { ...running, handler }
 })
 
@@ -272,11 +238,16 @@ const layerWith = <R>(
     }).pipe(Effect.annotateLogs({ route: path }))
   )
 
-/** The routes of a server, which drain before the server stops listening. */
-class Routes extends Context.Service<
-  Routes,
-  { readonly add: (drain: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope> }
->()("@effect-ws/server/WebSocketRoute/Routes") {}
+/** What a server of {@link layerServer} does for its routes. */
+class Prepared extends Context.Service<
+  Prepared,
+  {
+    /** Lets clients of HTTP/2 know that there are WebSockets. */
+    readonly announce: Effect.Effect<void>
+    /** Adds a drain that runs before the server stops listening, until the Scope closes. */
+    readonly addDrain: (drain: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
+  }
+>()("@effect-ws/server/WebSocketRoute/Prepared") {}
 
 /**
  * Provides Effect's HTTP server on Node, prepared for WebSocket routes. Takes the arguments of `NodeHttpServer.layer`.
@@ -287,6 +258,9 @@ class Routes extends Context.Service<
  * `gracefulShutdownTimeout` (20 seconds by default) for open connections, WebSockets among them, and the routes drain
  * only after that; with this Layer they drain first. Bytes that a client sends before it has the response, against RFC
  * 6455 4.1, are lost there and kept here.
+ *
+ * A server of `node:http2` also serves the routes over HTTP/2 (RFC 8441), which `NodeHttpServer.layer` does not. An extended
+ * CONNECT goes through the router as a GET; at a path without a WebSocket route it gets 404.
  *
  * @category layers
  * @since 0.1.0
@@ -308,8 +282,6 @@ const requireHost = <E, R>(
     return message === undefined || message.httpVersionMinor === 0 ? app : Effect.succeed(withoutHost)
   })
 
-const withoutHost = toResponse({ rule: "InvalidHost", status: 400, reason: "expected one Host header, found none" })
-
 const unserved =
   "an HTTP server without an application answered a request with 503: a Layer that HttpRouter.serve returns serves one server, so call HttpRouter.serve for each server"
 
@@ -319,33 +291,40 @@ const makeServer = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Context.Context<HttpServer.HttpServer>, ServeError, Scope.Scope> {
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   let stopAnswering = (): void => {}
+  let connects: ExtendedConnects | undefined
   const listen = (): HttpUpgrade.HttpServer => {
     const server = HttpUpgrade.keepUpgradeHead(evaluate())
-    stopAnswering = answerUnserved(server, () => void runFork(Effect.logWarning(unserved)))
+    const { answer, stop } = answerUnserved(server, () => void runFork(Effect.logWarning(unserved)))
+    stopAnswering = stop
+    if (HttpUpgrade.isHttp2Server(server)) connects = new ExtendedConnects(server, answer)
     return server
   }
   const { address, serve } = yield* NodeHttpServer.make(listen, options)
   const drains = new Set<Effect.Effect<void>>()
   const drainAll = Effect.suspend(() =>
-    Effect.forEach(drains, (drain) => drain, { concurrency: "unbounded", discard: true })
+    Effect.andThen(
+      connects?.goAway ?? Effect.void,
+      Effect.forEach(drains, (drain) => drain, { concurrency: "unbounded", discard: true })
+    )
   )
   const server = HttpServer.make({
     address,
-    serve: (app, middleware) => {
+    serve: Effect.fnUntraced(function* (app, middleware) {
       stopAnswering()
+      const checked = requireHost(app)
+      yield* middleware === undefined ? serve(checked) : serve(checked, middleware)
+      if (connects !== undefined) yield* connects.serve(checked, middleware)
       // Finalizers run in reverse order: the routes drain before the server shuts down.
-      return Effect.andThen(
-        middleware === undefined ? serve(requireHost(app)) : serve(requireHost(app), middleware),
-        Effect.addFinalizer(() => StoppedClock.orElse(drainAll, Effect.void))
-      )
-    }
+      yield* Effect.addFinalizer(() => StoppedClock.orElse(drainAll, Effect.void))
+    })
   })
-  const add = (drain: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
+  const addDrain = (drain: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
     Effect.acquireRelease(
       Effect.sync(() => void drains.add(drain)),
       () => Effect.sync(() => void drains.delete(drain))
     )
+  const announce = Effect.sync(() => connects?.announce())
   return Context.make(HttpServer.HttpServer, server).pipe(
-    Context.add(Routes, { add })
+    Context.add(Prepared, { addDrain, announce })
   ) as Context.Context<HttpServer.HttpServer>
 })

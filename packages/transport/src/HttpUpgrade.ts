@@ -130,7 +130,7 @@ export const layerServer = (
         const unclaimConnects = Connects.isHttp2Server(server)
           ? Connects.register(server, {
               accepts: isWanted,
-              handle: (request, stream) => acceptor.offer(fromConnect(request, stream, options)),
+              handle: (request, { stream }) => acceptor.offer(fromConnect(request, stream, options)),
               failed
             })
           : undefined
@@ -157,7 +157,6 @@ export const layerServer = (
  * response's status once, or `undefined` when the socket closes without a response. `localAddress` is for a server on a
  * Unix socket, whose connections do not know it. Call this inside the event: afterwards the socket handles errors of
  * the stream, such as a reset.
- * on an error of the stream, such as a reset, is the socket's.
  *
  * @category constructors
  * @since 0.1.0
@@ -187,8 +186,11 @@ export const fromUpgrade = (
 }
 
 /**
- * Makes a socket of an extended CONNECT, for those who listen to the `connect` events of an HTTP/2 server themselves.
- * `services` are what the handshake's decision and the program find in their context beside what their server has.
+ * Makes a socket of an extended CONNECT, for callers that listen to the `connect` events of an HTTP/2 server themselves.
+ *
+ * **Details**
+ *
+ * `services`, `onAnswering` and `onAnswer` are those of {@link fromUpgrade}.
  *
  * @category constructors
  * @since 0.1.0
@@ -196,25 +198,52 @@ export const fromUpgrade = (
 export const fromConnect = (
   request: Http2.Http2ServerRequest,
   stream: Http2.ServerHttp2Stream,
-  options: NodeDuplexOptions & { readonly services?: Context.Context<never> | undefined } = {}
-): PushSocket =>
-  new Http2RequestDuplex(
-    stream,
-    requestHeadOf(fromRawHeaders(request.rawHeaders)),
-    sessionPeerOf(stream),
-    duplexSettings(options, true),
-    options.services
-  )
+  options: NodeDuplexOptions & {
+    readonly services?: Context.Context<never> | undefined
+    readonly onAnswering?: (() => void) | undefined
+    readonly onAnswer?: ((status: number | undefined) => void) | undefined
+  } = {}
+): PushSocket => {
+  const { onAnswer, onAnswering, services } = options
+  const head = headOfHttp2(request)
+  const peer = sessionPeerOf(stream)
+  return new Http2RequestDuplex(stream, { head, peer, services, onAnswering, onAnswer }, duplexSettings(options, true))
+}
+
+/**
+ * Takes the WebSocket requests of an HTTP/2 server, its extended CONNECTs (RFC 8441), which no {@link layerServer} on it
+ * takes, and lets the server announce to new sessions that it serves them. Returns a function that ends both.
+ *
+ * **Details**
+ *
+ * The server needs a `request` listener. Another CONNECT gets 405, unless the program listens to `connect` itself.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const onConnect = (
+  server: Http2.Http2Server | Http2.Http2SecureServer,
+  handle: (request: Http2.Http2ServerRequest, response: Http2.Http2ServerResponse) => void
+): (() => void) => Connects.register(server, { accepts: () => true, handle, failed: () => {} })
+
+/**
+ * Tests whether a server speaks HTTP/2.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isHttp2Server: (server: HttpServer) => server is Http2.Http2Server | Http2.Http2SecureServer =
+  Connects.isHttp2Server
 
 /**
  * Returns the stream of an unanswered request to the HTTP server, which then sends the response. The socket that {@link
- * fromUpgrade} made closes. Does nothing for an answered request or another kind of socket.
+ * fromUpgrade} or {@link fromConnect} made closes. Does nothing for an answered request or another kind of socket.
  *
  * @category destructors
  * @since 0.1.0
  */
 export const giveBack = (socket: PushSocket): void => {
-  if (socket instanceof UpgradedDuplex) socket.giveBack()
+  if (socket instanceof UpgradedDuplex || socket instanceof Http2RequestDuplex) socket.giveBack()
 }
 
 /**
@@ -262,6 +291,15 @@ export const makeFromSockets = (
  * @since 0.1.0
  */
 export const headOf: (request: Http.IncomingMessage) => RequestHead = requestHead
+
+/**
+ * Returns the head of a request over HTTP/2 as Node read it, pseudo-headers among its fields.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const headOfHttp2 = (request: Http2.Http2ServerRequest): RequestHead =>
+  requestHeadOf(fromRawHeaders(request.rawHeaders))
 
 /**
  * Tests whether a request asks for an upgrade to WebSocket.

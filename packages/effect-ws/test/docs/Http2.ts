@@ -9,10 +9,10 @@ import * as Pages from "../support/Pages.ts"
 // "hi" as a text frame of a client, masked with zeros.
 const hi = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69])
 
-/** The server of the page. */
-const serve = Effect.gen(function* () {
+/** A server of the page. */
+const serve = Effect.fnUntraced(function* (name: string) {
   const { caFile, certFile, keyFile } = yield* Certificates.make
-  const { port } = yield* Pages.startServer("http2-1", [
+  const { port } = yield* Pages.startServer(name, [
     ["port: 8443", "port: 0"],
     ['"cert.pem"', JSON.stringify(certFile)],
     ['"key.pem"', JSON.stringify(keyFile)]
@@ -20,11 +20,12 @@ const serve = Effect.gen(function* () {
   return { caFile, port }
 })
 
-export const covers: Pages.Covers = {
-  "http2-1": Pages.run(
+/** Runs a server of the page, and talks to it over HTTP/2. */
+const echoes = (name: string, path: string): Pages.Cover =>
+  Pages.run(
     "echoes on a stream of HTTP/2",
     Effect.gen(function* () {
-      const { caFile, port } = yield* serve
+      const { caFile, port } = yield* serve(name)
       const ca = readFileSync(caFile)
       const session = yield* Effect.acquireRelease(
         Effect.callback<Http2.ClientHttp2Session>((resume) => {
@@ -39,7 +40,7 @@ export const covers: Pages.Covers = {
           ":method": "CONNECT",
           ":protocol": "websocket",
           ":scheme": "https",
-          ":path": "/",
+          ":path": path,
           ":authority": "localhost",
           "sec-websocket-version": "13"
         },
@@ -51,14 +52,18 @@ export const covers: Pages.Covers = {
       })
       assert.deepStrictEqual([...echoed], [0x81, 2, 0x68, 0x69])
     })
-  ),
-  "http2-2": Pages.run(
+  )
+
+export const covers: Pages.Covers = {
+  "http2-1": echoes("http2-1", "/"),
+  "http2-2": echoes("http2-2", "/chat/tea"),
+  "http2-3": Pages.run(
     "talks to the server of that page",
     Effect.gen(function* () {
-      const { caFile, port } = yield* serve
+      const { caFile, port } = yield* serve("http2-1")
       const { greeting } = yield* Pages.load<{
         readonly greeting: Effect.Effect<readonly [version: string, message: { readonly data: unknown }], unknown>
-      }>("http2-2", [
+      }>("http2-3", [
         [":8443", `:${port}`],
         ['"ca.pem"', JSON.stringify(caFile)]
       ])

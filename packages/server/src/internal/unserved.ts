@@ -7,22 +7,41 @@
  */
 import type { HttpServer } from "@effect-ws/transport/HttpUpgrade"
 import type * as Http from "node:http"
+import type * as Http2 from "node:http2"
+import { Http2ServerRequest } from "node:http2"
 import type * as Net from "node:net"
 import type { Duplex } from "node:stream"
 
+const contentType = { "Content-Type": "text/plain; charset=utf-8" }
 const body = "nothing is served on this port\n"
 
-/** Answers with 503 and calls `onFirst` at the first request, until the returned function is called. */
-export const answerUnserved = (server: HttpServer, onFirst: () => void): (() => void) => {
+export interface Unserved {
+  /** Answers a request that the server does not emit as one. */
+  readonly answer: (request: Http2.Http2ServerRequest, response: Http2.Http2ServerResponse) => void
+  readonly stop: () => void
+}
+
+/** Answers with 503 and calls `onFirst` at the first request, until it is stopped. */
+export const answerUnserved = (server: HttpServer, onFirst: () => void): Unserved => {
   const events: Net.Server = server
   let isTold = false
   const tell = (): void => {
     if (!isTold) onFirst()
     isTold = true
   }
-  const request = (_: Http.IncomingMessage, response: Http.ServerResponse): void => {
+  const answer: Unserved["answer"] = (_, response) => {
     tell()
-    response.writeHead(503, { "Content-Type": "text/plain; charset=utf-8", Connection: "close" }).end(body)
+    response.writeHead(503, contentType)
+    response.end(body)
+  }
+  const request = (
+    request: Http.IncomingMessage | Http2.Http2ServerRequest,
+    response: Http.ServerResponse | Http2.Http2ServerResponse
+  ): void => {
+    if (request instanceof Http2ServerRequest) return answer(request, response as Http2.Http2ServerResponse)
+    tell()
+    const unserved = response as Http.ServerResponse
+    unserved.writeHead(503, { ...contentType, Connection: "close" }).end(body)
   }
   const upgrade = (_: Http.IncomingMessage, stream: Duplex): void => {
     tell()
@@ -36,8 +55,9 @@ export const answerUnserved = (server: HttpServer, onFirst: () => void): (() => 
   }
   events.on("request", request)
   events.on("upgrade", upgrade)
-  return () => {
+  const stop = (): void => {
     events.off("request", request)
     events.off("upgrade", upgrade)
   }
+  return { answer, stop }
 }

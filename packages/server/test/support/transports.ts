@@ -141,7 +141,10 @@ export const upgrades = (listen: Listen): Layer.Layer<SocketServer.SocketServer,
   )
 
 /** A route for all paths of Effect's HTTP server. */
-export const route = (listen: Listen): Layer.Layer<SocketServer.SocketServer> =>
+export const route = (
+  listen: Listen,
+  makeServer: () => HttpUpgrade.HttpServer = Http.createServer
+): Layer.Layer<SocketServer.SocketServer> =>
   Layer.unwrap(
     Effect.map(WebSocketRoute.makeTransport(), ({ handler, services }) =>
       Layer.merge(
@@ -149,7 +152,7 @@ export const route = (listen: Listen): Layer.Layer<SocketServer.SocketServer> =>
         HttpRouter.serve(HttpRouter.add("GET", "/*", handler), { disableLogger: true, disableListenLog: true })
       )
     )
-  ).pipe(Layer.provide(WebSocketRoute.layerServer(Http.createServer, listen)), Layer.orDie)
+  ).pipe(Layer.provide(WebSocketRoute.layerServer(makeServer, listen)), Layer.orDie)
 
 const onUpgrade: Transport = {
   ...memory,
@@ -165,6 +168,15 @@ const onRoute: Transport = {
   layer: Layer.merge(route(loopback), Tcp.layerDialer())
 }
 
+/** A server of `node:http2` that has a page, and speaks HTTP/1.1 as well. */
+export const makeHttp2Server = (): Http2.Http2SecureServer =>
+  Http2.createSecureServer({ cert: certificate.cert, key: certificate.key, allowHTTP1: true })
+
+const sharedSession = Layer.provideMerge(
+  layerSharedSession,
+  Tls.layerDialer({ ca: certificate.cert, alpnProtocols: ["h2"] })
+)
+
 const onConnect: Transport = {
   ...tls,
   name: "HttpUpgrade on node:http2",
@@ -172,19 +184,19 @@ const onConnect: Transport = {
   layer: Layer.merge(
     Layer.unwrap(
       Effect.map(
-        listening(
-          () =>
-            Http2.createSecureServer(
-              { cert: certificate.cert, key: certificate.key, allowHTTP1: true },
-              (_, response) => void response.end("a page\n")
-            ),
-          loopback
-        ),
+        listening(() => makeHttp2Server().on("request", (_, response) => void response.end("a page\n")), loopback),
         (server) => HttpUpgrade.layerServer(server)
       )
     ),
-    Layer.provideMerge(layerSharedSession, Tls.layerDialer({ ca: certificate.cert, alpnProtocols: ["h2"] }))
+    sharedSession
   )
+}
+
+const onHttp2Route: Transport = {
+  ...tls,
+  name: "WebSocketRoute on node:http2",
+  seesRequests: false,
+  layer: Layer.merge(route(loopback, makeHttp2Server), sharedSession)
 }
 
 /** Every transport that there is. */
@@ -199,5 +211,6 @@ export const transports: ReadonlyArray<Transport> = [
   onRoute,
   http2,
   http2Secure,
-  onConnect
+  onConnect,
+  onHttp2Route
 ]

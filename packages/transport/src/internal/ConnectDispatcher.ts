@@ -8,12 +8,12 @@ import type * as Net from "node:net"
 /** Somebody who takes extended CONNECTs. */
 export interface ConnectHandler {
   readonly accepts: (request: Http2.Http2ServerRequest) => boolean
-  readonly handle: (request: Http2.Http2ServerRequest, stream: Http2.ServerHttp2Stream) => void
+  readonly handle: Listener
   /** Hears of what `accepts` threw. */
   readonly failed: (defect: unknown) => void
 }
 
-type Listener = (request: Http2.Http2ServerRequest, response: Http2.Http2ServerResponse) => void
+export type Listener = (request: Http2.Http2ServerRequest, response: Http2.Http2ServerResponse) => void
 
 const registered = new WeakMap<Net.Server, { readonly all: Set<ConnectHandler>; readonly listener: Listener }>()
 
@@ -65,7 +65,7 @@ const dispatch = (
         handler.failed(defect)
         return answer(response, 500, "the server failed to answer")
       }
-      return handler.handle(request, response.stream)
+      return handler.handle(request, response)
     }
   }
   if (server.listenerCount("connect") > 1) return

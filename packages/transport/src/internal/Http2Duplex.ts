@@ -197,16 +197,27 @@ export class Http2Duplex extends NodeDuplex {
   }
 }
 
+export interface RequestOptions {
+  readonly head: RequestHead
+  readonly peer: PeerInfo
+  /** Services added to the context of the decision and of the handler. Default: none. */
+  readonly services?: Context.Context<never> | undefined
+  /** Runs right before the response is sent. */
+  readonly onAnswering?: (() => void) | undefined
+  /** Gets the status of the response, or `undefined` when there is none. */
+  readonly onAnswer?: ((status: number | undefined) => void) | undefined
+}
+
 /** The socket of a request: it carries the request until that is answered. */
 export class Http2RequestDuplex extends Http2Duplex {
   private _handover: ParsedUpgrade | undefined
+  private _onAnswering: (() => void) | undefined
+  private _onAnswer: ((status: number | undefined) => void) | undefined
 
   constructor(
     stream: Http2.ServerHttp2Stream,
-    head: RequestHead,
-    peer: PeerInfo,
-    settings: NodeDuplexSettings,
-    services: Context.Context<never> = Context.empty()
+    { head, onAnswer, onAnswering, peer, services = Context.empty() }: RequestOptions,
+    settings: NodeDuplexSettings
   ) {
     super(stream, peer, settings)
     this._handover = {
@@ -214,6 +225,8 @@ export class Http2RequestDuplex extends Http2Duplex {
       services,
       respond: (status, headers, body) => this._respond(stream, status, headers, body)
     }
+    this._onAnswering = onAnswering
+    this._onAnswer = onAnswer
   }
 
   get [ParsedUpgradeTypeId](): ParsedUpgrade | undefined {
@@ -227,19 +240,47 @@ export class Http2RequestDuplex extends Http2Duplex {
     this.close()
   }
 
+  /**
+   * Returns the stream to the HTTP server, which answers the request. Readers and writers of this socket see it closed.
+   * Does nothing once the request is answered.
+   */
+  giveBack(): void {
+    if (this._handover === undefined || this.isClosed) return
+    const stream = this.release() as Http2.ServerHttp2Stream
+    stream.resume()
+    // RFC 9113 8.1: after its response a server may ask the client, with NO_ERROR, to send nothing more.
+    stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR))
+    this.onClose()
+  }
+
+  override onClose(): void {
+    this._answered(undefined)
+    super.onClose()
+  }
+
   private _respond(
     stream: Http2.ServerHttp2Stream,
     status: number,
     headers: HeaderList,
     body: Uint8Array | undefined
   ): void {
-    this._handover = undefined
-    if (stream.destroyed || stream.closed || stream.headersSent) return
+    if (stream.destroyed || stream.closed || stream.headersSent) return this._answered(undefined)
+    this._onAnswering?.()
+    this._answered(status)
     const isEmpty = body?.length === 0
     stream.respond({ ...toHeaders(headers), ":status": status }, { endStream: isEmpty })
     if (body === undefined || isEmpty) return
     this.writeUnsafe(body)
     this.shutdown()
+  }
+
+  // Idle connections should not retain the request.
+  private _answered(status: number | undefined): void {
+    const onAnswer = this._onAnswer
+    this._handover = undefined
+    this._onAnswering = undefined
+    this._onAnswer = undefined
+    onAnswer?.(status)
   }
 }
 

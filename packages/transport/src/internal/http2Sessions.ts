@@ -164,7 +164,7 @@ class Session {
     const { arrival } = this
     this.arrival = undefined
     const head = requestHeadOf(fromRawHeaders(rawHeaders))
-    this.owner.acceptor.offer(new Http2RequestDuplex(stream, head, this.peer, this.duplex), arrival)
+    this.owner.acceptor.offer(new Http2RequestDuplex(stream, { head, peer: this.peer }, this.duplex), arrival)
   }
 
   private readonly onStreamClose = (): void => {
