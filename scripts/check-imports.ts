@@ -5,6 +5,7 @@
  * ```
  * protocol <- extensions <- connection <- server, client <- topics <- effect-ws
  *                           transport <- connection          client <- browser <- effect-ws
+ *                                                            server <- inspector <- effect-ws
  * ```
  *
  * `protocol` and `browser` import nothing of Node; `protocol` imports nothing but `effect`; no published package imports anything but `effect`,
@@ -26,7 +27,18 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   client: ["protocol", "extensions", "transport", "connection"],
   topics: ["protocol", "extensions", "transport", "connection", "server", "client"],
   browser: ["protocol", "transport", "connection", "client"],
-  "effect-ws": ["protocol", "extensions", "transport", "connection", "server", "client", "topics", "browser"]
+  inspector: ["protocol", "transport", "connection", "server"],
+  "effect-ws": [
+    "protocol",
+    "extensions",
+    "transport",
+    "connection",
+    "server",
+    "client",
+    "topics",
+    "browser",
+    "inspector"
+  ]
 }
 
 /** Those that run in a browser. */

@@ -1,0 +1,2 @@
+export * as Inspector from "./Inspector.ts"
+export * as Recording from "./Recording.ts"
