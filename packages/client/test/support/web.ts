@@ -88,8 +88,8 @@ export const acceptance = (asked: Asked, headers: Readonly<Record<string, string
   const all = {
     Upgrade: "websocket",
     Connection: "Upgrade",
-    "Sec-WebSocket-Accept": HandshakeKey.acceptFor(asked.header("Sec-WebSocket-Key")!, (bytes) =>
-      createHash("sha1").update(bytes).digest()
+    "Sec-WebSocket-Accept": HandshakeKey.acceptFor(asked.header("Sec-WebSocket-Key")!, (text) =>
+      createHash("sha1").update(text).digest("base64")
     ),
     ...headers
   }

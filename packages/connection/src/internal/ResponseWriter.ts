@@ -33,6 +33,11 @@ export class Http1ResponseWriter implements ResponseWriter {
   }
 
   accept(request: ServerHandshake.UpgradeRequest, options: AgreedOptions): Result.Result<void, HandshakeConfigError> {
+    const { key } = request
+    if (key !== undefined && isPlain(options)) {
+      this.writer.writeUnsafe(ServerHandshake.encodePlainAccept(key, sha1))
+      return accepted
+    }
     return Result.map(ServerHandshake.acceptResponse(request, { ...options, sha1 }), (head) => {
       this.writer.writeUnsafe(Result.getOrThrow(HttpHead.encodeResponse(head)))
     })
@@ -73,5 +78,10 @@ export class Http2ResponseWriter implements ResponseWriter {
     this.respond(status, withoutConnectionFields(headers), body)
   }
 }
+
+const isPlain = ({ extensions = [], headers = [], subprotocol }: AgreedOptions): boolean =>
+  subprotocol === undefined && extensions.length === 0 && headers.length === 0
+
+const accepted = Result.succeed(undefined)
 
 const nothing = new Uint8Array(0)

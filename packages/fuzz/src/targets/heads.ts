@@ -18,7 +18,7 @@ import { Random, seedOf } from "../Random.ts"
 import type { Input, Target } from "../Target.ts"
 import { values } from "./headers.ts"
 
-const sha1 = (bytes: Uint8Array): Uint8Array => createHash("sha1").update(bytes).digest()
+const sha1 = (text: string): string => createHash("sha1").update(text).digest("base64")
 const key = "dGhlIHNhbXBsZSBub25jZQ=="
 const extensions = [PermessageDeflate.make({ clientMaxWindowBits: 12 }), DeflateFrame.make()]
 

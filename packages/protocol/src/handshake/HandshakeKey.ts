@@ -6,12 +6,16 @@
 import * as Base64 from "effect/encoding/Base64"
 
 /**
- * A function that hashes bytes with SHA-1, synchronously, and returns the 20 bytes of the digest.
+ * A function that hashes ASCII text with SHA-1, synchronously, and returns the digest in base64.
+ *
+ * **Details**
+ *
+ * In Node it is `(text) => crypto.hash("sha1", text, "base64")`.
  *
  * @category models
  * @since 0.1.0
  */
-export type Sha1 = (bytes: Uint8Array) => Uint8Array
+export type Sha1 = (text: string) => string
 
 const pattern = /^[A-Za-z0-9+/]{22}==$/
 
@@ -53,9 +57,4 @@ const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
  * @category combinators
  * @since 0.1.0
  */
-export const acceptFor = (key: string, sha1: Sha1): string => {
-  const text = key + guid
-  const bytes = new Uint8Array(text.length)
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
-  return Base64.encode(sha1(bytes))
-}
+export const acceptFor = (key: string, sha1: Sha1): string => sha1(key + guid)

@@ -382,6 +382,31 @@ export const acceptResponse = (
   }))
 }
 
+const plainAccept =
+  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+const acceptLength = 28
+const plainAcceptBytes = Uint8Array.from(`${plainAccept}${"=".repeat(acceptLength)}\r\n\r\n`, (character) =>
+  character.charCodeAt(0)
+)
+
+/**
+ * Encodes the head that accepts a request and agrees on nothing else, for the most common answer.
+ *
+ * **Details**
+ *
+ * These are the bytes that `HttpHead.encodeResponse` makes of {@link acceptResponse} without options, from a prebuilt head:
+ * nothing of it needs to be checked.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodePlainAccept = (key: string, sha1: Sha1): Uint8Array => {
+  const accept = acceptFor(key, sha1)
+  const bytes = plainAcceptBytes.slice()
+  for (let at = 0; at < acceptLength; at++) bytes[plainAccept.length + at] = accept.charCodeAt(at)
+  return bytes
+}
+
 /**
  * Creates the head of the response that accepts an extended CONNECT.
  *

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { createHash } from "node:crypto"
 import * as HandshakeKey from "../../src/handshake/HandshakeKey.ts"
 import { fastest } from "../fixtures/bytes.ts"
 import { sha1 } from "../fixtures/sha1.ts"
@@ -7,6 +8,14 @@ import { sha1 } from "../fixtures/sha1.ts"
 describe("HandshakeKey", () => {
   it("computes the accept value of RFC 6455 1.3", () => {
     assert.strictEqual(HandshakeKey.acceptFor("dGhlIHNhbXBsZSBub25jZQ==", sha1), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+  })
+
+  it.prop("the accept value is the SHA-1 of the bytes of key and GUID", [Schema.Uint8Array], ([bytes]) => {
+    const key = HandshakeKey.fromRandom(bytes)
+    const text = Buffer.from(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`, "ascii")
+    return (
+      HandshakeKey.acceptFor(key, sha1) === Buffer.from(createHash("sha1").update(text).digest()).toString("base64")
+    )
   })
 
   it("makes a key of 16 bytes", () => {

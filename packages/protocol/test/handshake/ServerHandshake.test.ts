@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Result, Schema } from "effect"
+import * as HandshakeKey from "../../src/handshake/HandshakeKey.ts"
 import * as HandshakeRejection from "../../src/handshake/HandshakeRejection.ts"
 import type { HeaderFields } from "../../src/http/HeaderFields.ts"
 import * as HttpHead from "../../src/http/HttpHead.ts"
@@ -224,6 +225,18 @@ describe("ServerHandshake.acceptResponse", () => {
       ].join("\r\n")
     )
   })
+
+  it.prop(
+    "a plain answer from the prebuilt head is the one that is encoded field by field",
+    [Schema.Uint8Array],
+    ([seed]) => {
+      const random = new Uint8Array(16)
+      random.set(seed.subarray(0, 16))
+      const key = HandshakeKey.fromRandom(random)
+      const plain = Buffer.from(ServerHandshake.encodePlainAccept(key, sha1)).toString("latin1")
+      return plain === accept({}, { "Sec-WebSocket-Key": key })
+    }
+  )
 
   it("adds extensions and headers", () => {
     const response = accept({
