@@ -1,6 +1,6 @@
 /**
- * The client in a page: from a URL to an open connection, over the browser's own `WebSocket`. No module that it imports
- * needs Node, so it can be bundled for browsers, workers included.
+ * The client in a page: from a URL to an open connection, over the browser's own `WebSocket`, or its `WebSocketStream`
+ * where a program asks for that. No module that it imports needs Node, so it can be bundled for browsers, workers included.
  *
  * @since 0.1.0
  */
@@ -13,10 +13,11 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import { BrowserConnectError } from "./BrowserConnectError.ts"
 import type { BrowserConnection } from "./BrowserConnection.ts"
-import { WebSocketConstructor } from "./BrowserWebSocket.ts"
+import { globalWebSocket, WebSocketConstructor, WebSocketStreamConstructor } from "./BrowserWebSocket.ts"
 import type { BrowserWebSocket } from "./BrowserWebSocket.ts"
 import { beat } from "./internal/heartbeat.ts"
 import { OpenWebSocket } from "./internal/OpenWebSocket.ts"
+import { StreamSocket } from "./internal/StreamSocket.ts"
 
 /**
  * A message of the program's own that shows whether the peer is there. A page sees no pings, and a browser may not notice
@@ -28,13 +29,24 @@ import { OpenWebSocket } from "./internal/OpenWebSocket.ts"
 export interface HeartbeatOptions {
   /** What is sent, when nothing arrived for `interval`. The peer must answer it with any message. */
   readonly message: string | Uint8Array
-  /** Whether a message is an answer to a heartbeat: the program does not get it. Default: none is. */
+  /**
+   * Whether a message is an answer to a heartbeat: the program does not get it. The peer answers each heartbeat once, in
+   * order with its other messages. Default: none is.
+   */
   readonly isAnswer?: ((message: Message) => boolean) | undefined
   /** How long nothing arrives before a heartbeat is sent. Browsers round it up to a minute in the background. Default: 25 seconds. */
   readonly interval?: Duration.Input | undefined
   /** How long nothing may arrive after that before the connection is closed with 3008. Default: 20 seconds. */
   readonly timeout?: Duration.Input | undefined
 }
+
+/**
+ * A URL, as a string, or as an object of the class `URL`. It may be relative to the page.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Url = string | { readonly href: string }
 
 /**
  * Options of a connection in a page.
@@ -49,10 +61,23 @@ export interface BrowserClientOptions {
   readonly connectTimeout?: Duration.Input | undefined
   /** How long `close` waits for the peer's close frame. Default: 10 seconds. */
   readonly closeTimeout?: Duration.Input | undefined
-  /** Maximum bytes of received messages that wait for the program; more close the connection with 4008. Default: 16 MiB. */
+  /**
+   * Maximum bytes of received messages that wait for the program; more close the connection with 4008. With
+   * `WebSocketStream` it is the maximum of one message. Default: 16 MiB.
+   */
   readonly receiveBufferSize?: number | undefined
+  /**
+   * Bytes of received messages that wait before the page stops reading and the server has to wait. Only
+   * `WebSocketStream` can do that. Default: 64 KiB.
+   */
+  readonly receiveHighWaterMark?: number | undefined
   /** Bytes that may wait for the network before `send` waits. Default: 64 KiB. */
   readonly writeHighWaterMark?: number | undefined
+  /**
+   * Whether to use the browser's `WebSocketStream`, if it has one. Default: false, since a page of Chromium 156 crashes
+   * when such a connection breaks off while a write is pending.
+   */
+  readonly webSocketStream?: boolean | undefined
   /** A heartbeat. Default: none, since the peer must know its message. */
   readonly heartbeat?: HeartbeatOptions | undefined
 }
@@ -77,7 +102,7 @@ export interface BrowserClientOptions {
  * @since 0.1.0
  */
 export const connect = Effect.fnUntraced(function* (
-  url: string | { readonly href: string },
+  url: Url,
   options: BrowserClientOptions = {}
 ): Effect.fn.Return<BrowserConnection, BrowserConnectError, Scope.Scope> {
   const closeTimeout = Argument.duration("closeTimeout", options.closeTimeout ?? "10 seconds")
@@ -96,14 +121,21 @@ const open = Effect.fnUntraced(function* (
   closeTimeout: Duration.Duration
 ): Effect.fn.Return<OpenWebSocket, BrowserConnectError> {
   const construct = yield* WebSocketConstructor
+  const constructStream =
+    construct === globalWebSocket && options.webSocketStream === true ? yield* WebSocketStreamConstructor : undefined
+  const protocols = options.subprotocols ?? []
   const settings = {
     closeTimeout,
     receiveBufferSize: Argument.limit("receiveBufferSize", options.receiveBufferSize ?? 16 << 20, 1),
+    receiveHighWaterMark: Argument.limit("receiveHighWaterMark", options.receiveHighWaterMark ?? 64 << 10),
     writeHighWaterMark: Argument.limit("writeHighWaterMark", options.writeHighWaterMark ?? 64 << 10),
-    isAnswer: options.heartbeat?.isAnswer
+    heartbeat: options.heartbeat
   }
   const socket = yield* Effect.try({
-    try: () => construct(url, options.subprotocols ?? []),
+    try: (): BrowserWebSocket =>
+      constructStream === undefined
+        ? construct(url, protocols)
+        : new StreamSocket((signal) => constructStream(url, { protocols, signal })),
     catch: (cause) =>
       new BrowserConnectError({
         reason: nameOf(cause) === "SecurityError" ? "Blocked" : "Invalid",

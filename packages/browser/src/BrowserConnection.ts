@@ -58,8 +58,8 @@ export interface BrowserConnection {
    *
    * **Gotchas**
    *
-   * A browser cannot be told to read no further. More than `receiveBufferSize` bytes that wait close the connection with
-   * 4008.
+   * A `WebSocket` cannot be told to read no further: more than `receiveBufferSize` bytes that wait close the connection
+   * with 4008. With `WebSocketStream` the server waits instead, and its close is seen when the program has read so far.
    */
   readonly messages: Stream.Stream<Message.Message, CloseError.CloseError>
   /** Waits for the next message. Fails with the typed close when there is none, also after an ordinary one. */

@@ -12,7 +12,8 @@ import type { ConnectError } from "./ConnectError.ts"
 import type { ProxyError } from "./ProxyError.ts"
 
 /**
- * The kinds of failure: whether a retry may succeed, and which failures belong to the kind.
+ * The kinds of failure: whether a retry may succeed, and which failures belong to the kind. `inBrowser` says the same of
+ * the `Reconnect` of `effect-ws/browser`: what a page sees, and whether it retries.
  *
  * @category constants
  * @since 0.1.0
@@ -20,47 +21,72 @@ import type { ProxyError } from "./ProxyError.ts"
 export const kinds = {
   Network: {
     transient: true,
-    means: "unknown host name, connection refused, or connection lost (FIN or RST) at any stage; 1006"
+    means: "unknown host name, connection refused, or connection lost (FIN or RST) at any stage; 1006",
+    inBrowser: { sees: "`Failed`; 1006", transient: true }
   },
-  Timeout: { transient: true, means: "`connectTimeout` or `handshakeTimeout` passed" },
+  Timeout: {
+    transient: true,
+    means: "`connectTimeout` or `handshakeTimeout` passed",
+    inBrowser: { sees: "`Timeout`", transient: true }
+  },
   NotTls: {
     transient: true,
-    means: "a plain-text answer in place of TLS, such as HTTP of a gateway without a backend; a TLS internal error"
+    means: "a plain-text answer in place of TLS, such as HTTP of a gateway without a backend; a TLS internal error",
+    inBrowser: { sees: "`Failed`", transient: true }
   },
   Certificate: {
     transient: false,
-    means: "the client rejected the server's certificate, or the server rejected the client's"
+    means: "the client rejected the server's certificate, or the server rejected the client's",
+    inBrowser: { sees: "`Failed`", transient: true }
   },
   TlsSettings: {
     transient: false,
-    means: "no common TLS version, cipher or protocol; an unknown server name; a certificate that is not PEM"
+    means: "no common TLS version, cipher or protocol; an unknown server name; a certificate that is not PEM",
+    inBrowser: { sees: "`Failed`", transient: true }
   },
   Overloaded: {
     transient: true,
-    means: "status 408, 425, 429, or 5xx except 501 and 505, from the server or a proxy, even if the rest is malformed"
+    means: "status 408, 425, 429, or 5xx except 501 and 505, from the server or a proxy, even if the rest is malformed",
+    inBrowser: { sees: "`Failed`", transient: true }
   },
   Refused: {
     transient: false,
-    means: "any other status, a redirect that is not followed, credentials or a destination that a proxy refused"
+    means: "any other status, a redirect that is not followed, credentials or a destination that a proxy refused",
+    inBrowser: { sees: "`Failed`", transient: true }
   },
   NotWebSocket: {
     transient: false,
-    means: "the response is not HTTP, has a wrong accept header, or violates the proxy's protocol"
+    means: "the response is not HTTP, has a wrong accept header, or violates the proxy's protocol",
+    inBrowser: { sees: "`Failed`", transient: true }
   },
   Closed: {
     transient: true,
-    means: "an open connection closed with 1000, 1001, 1002, 1005, 1007, 1011 to 1014 or 3008"
+    means: "an open connection closed with 1000, 1001, 1002, 1005, 1007, 1011 to 1014 or 3008",
+    inBrowser: { sees: "the same codes", transient: true }
   },
   ClosedForGood: {
     transient: false,
-    means: "1003, 1008, 1009, 1010, 3000, 3003, and application codes, which only the program understands"
+    means: "1003, 1008, 1009, 1010, 3000, 3003, and application codes, which only the program understands",
+    inBrowser: { sees: "the same codes", transient: false }
   },
   InvalidOptions: {
     transient: false,
-    means: "the URL, a header, a subprotocol or the proxy of the environment is invalid"
+    means: "the URL, a header, a subprotocol or the proxy of the environment is invalid",
+    inBrowser: { sees: "`Invalid`, or `Blocked` for what the page may not do", transient: false }
   },
-  Program: { transient: false, means: "an error of the program's effects `url` and `options`" }
-} as const satisfies Record<string, { readonly transient: boolean; readonly means: string }>
+  Program: {
+    transient: false,
+    means: "an error of the program's effects `url` and `options`",
+    inBrowser: { sees: "the same", transient: false }
+  }
+} as const satisfies Record<
+  string,
+  {
+    readonly transient: boolean
+    readonly means: string
+    readonly inBrowser: { readonly sees: string; readonly transient: boolean }
+  }
+>
 
 /**
  * A kind of failure.
@@ -114,6 +140,14 @@ export const of = (failure: unknown): FailureKind => {
 
 // A fault of one message or one server may be gone on the next connection; the peer's policy will not change.
 const transientCloses: ReadonlySet<number> = new Set([1000, 1001, 1002, 1005, 1007, 1011, 1012, 1013, 1014, 3008])
+
+/**
+ * Tests whether a retry may succeed after a close, as {@link isTransient} does. It brings less into a bundle.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isTransientClose = ({ code }: CloseError.CloseError): boolean => code === 1006 || transientCloses.has(code)
 
 const ofClose = ({ code }: CloseError.CloseError): FailureKind =>
   code === 1006 ? "Network" : code === 1015 ? "TlsSettings" : transientCloses.has(code) ? "Closed" : "ClosedForGood"

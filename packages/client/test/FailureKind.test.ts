@@ -127,7 +127,11 @@ describe("FailureKind", () => {
   describe.each(Object.entries(cases))("%s", (kind, failures) => {
     it.each(failures.map((failure) => [label(failure), failure] as const))("%s", (_, failure) => {
       assert.strictEqual(FailureKind.of(failure), kind)
-      assert.strictEqual(FailureKind.isTransient(failure), FailureKind.kinds[kind as FailureKind.FailureKind].transient)
+      const { transient } = FailureKind.kinds[kind as FailureKind.FailureKind]
+      assert.strictEqual(FailureKind.isTransient(failure), transient)
+      if (CloseError.isCloseError(failure) && failure.code !== 1015) {
+        assert.strictEqual(FailureKind.isTransientClose(failure), transient)
+      }
     })
   })
 
@@ -137,11 +141,14 @@ describe("FailureKind", () => {
       .split("\n")
       .map((line) => line.split("|").map((cell) => cell.trim()))
       .filter(([, , , again]) => again === "yes" || again === "no")
-      .map(([, kind, means, again]) => [kind, means, again])
-    const expected = Object.entries(FailureKind.kinds).map(([kind, { means, transient }]) => [
+      .map(([, ...cells]) => cells.slice(0, 5))
+    const said = (again: boolean) => (again ? "yes" : "no")
+    const expected = Object.entries(FailureKind.kinds).map(([kind, { inBrowser, means, transient }]) => [
       `\`${kind}\``,
       means,
-      transient ? "yes" : "no"
+      said(transient),
+      inBrowser.sees,
+      said(inBrowser.transient)
     ])
     assert.deepStrictEqual(rows, expected)
   })

@@ -16,26 +16,35 @@ import type * as Stream from "effect/Stream"
 import * as BrowserCloseCode from "../BrowserCloseCode.ts"
 import { TypeId } from "../BrowserConnection.ts"
 import type { BrowserCloseInfo, BrowserConnection } from "../BrowserConnection.ts"
+import type { HeartbeatOptions } from "../BrowserClient.ts"
 import type { BrowserWebSocket } from "../BrowserWebSocket.ts"
+import type { StreamSocket } from "./StreamSocket.ts"
 
 interface Settings {
   readonly closeTimeout: Duration.Duration
   readonly receiveBufferSize: number
+  readonly receiveHighWaterMark: number
   readonly writeHighWaterMark: number
-  readonly isAnswer: ((message: Message.Message) => boolean) | undefined
+  readonly heartbeat: HeartbeatOptions | undefined
 }
 
 const OPEN = 1
 
-// The browser has no event for it.
+// A `WebSocket` has no event for it.
 const pollInterval: Duration.Input = "10 millis"
 
 export class OpenWebSocket implements BrowserConnection {
   readonly [TypeId] = TypeId
   readonly settings: Settings
-  /** How many messages have arrived. */
+  /** How many signs of life have arrived: messages, and turns to read on. */
   arrived = 0
-  private readonly socket: BrowserWebSocket
+  /** Whether reading waits for the program. */
+  isPaused = false
+  private readonly socket: BrowserWebSocket & Partial<Pick<StreamSocket, "drained" | "pause" | "resume">>
+  // Heartbeats that were sent and answered, and who waits for so many answers.
+  private asked = 0
+  private answered = 0
+  private readonly proofs: Array<{ readonly answers: number; readonly proof: Deferred.Deferred<void> }> = []
   private readonly queue: Queue.Queue<Message.Message, CloseError.CloseError>
   private readonly end = Deferred.makeUnsafe<BrowserCloseInfo>()
   private inbound = 0
@@ -76,12 +85,27 @@ export class OpenWebSocket implements BrowserConnection {
 
   private onMessage(message: Message.Message): void {
     this.arrived++
-    if (this.settings.isAnswer?.(message) === true || this.isClosing) return
-    this.inbound += sizeOf(message)
-    if (this.inbound > this.settings.receiveBufferSize) {
-      return this.beginClose(4008, `more than ${this.settings.receiveBufferSize} bytes wait for the program`)
+    const { heartbeat, receiveBufferSize, receiveHighWaterMark } = this.settings
+    if (heartbeat?.isAnswer?.(message) === true) return this.onAnswer()
+    if (this.isClosing) return
+    const size = sizeOf(message)
+    const mayPause = this.socket.pause !== undefined
+    if ((mayPause ? size : this.inbound + size) > receiveBufferSize) {
+      return this.beginClose(4008, `more than ${receiveBufferSize} bytes wait for the program`)
+    }
+    this.inbound += size
+    if (mayPause && this.inbound > receiveHighWaterMark) {
+      this.isPaused = true
+      this.socket.pause!()
     }
     Queue.offerUnsafe(this.queue, message)
+  }
+
+  private onAnswer(): void {
+    this.answered++
+    while (this.proofs.length > 0 && this.proofs[0]!.answers <= this.answered) {
+      Deferred.doneUnsafe(this.proofs.shift()!.proof, Effect.void)
+    }
   }
 
   private onEnd(info: BrowserCloseInfo): void {
@@ -95,6 +119,11 @@ export class OpenWebSocket implements BrowserConnection {
   get receive(): Effect.Effect<Message.Message, CloseError.CloseError> {
     return Effect.map(Queue.take(this.queue), (message) => {
       this.inbound -= sizeOf(message)
+      if (this.isPaused && this.inbound <= this.settings.receiveHighWaterMark) {
+        this.isPaused = false
+        this.arrived++
+        this.socket.resume!()
+      }
       return message
     })
   }
@@ -124,12 +153,33 @@ export class OpenWebSocket implements BrowserConnection {
     return this.below(0)
   }
 
+  /** Sends a heartbeat. */
+  get ask(): Effect.Effect<void, CloseError.CloseError> {
+    return Effect.suspend(() => {
+      this.asked++
+      return this.send(this.settings.heartbeat!.message)
+    })
+  }
+
+  /**
+   * Waits for a proof that what was sent has arrived, which is the answer to a heartbeat; without heartbeats that have
+   * answers, only until the browser has handed everything to the system.
+   */
+  get received(): Effect.Effect<void, CloseError.CloseError> {
+    return Effect.suspend(() => {
+      if (this.settings.heartbeat?.isAnswer === undefined) return this.flushed
+      const proof = Deferred.makeUnsafe<void>()
+      this.proofs.push({ answers: this.asked + 1, proof })
+      return Effect.andThen(this.ask, Deferred.await(proof))
+    })
+  }
+
   // Waits until no more bytes than that wait for the network.
   private below(limit: number): Effect.Effect<void, CloseError.CloseError> {
     return Effect.suspend(() => {
       if (this.socket.bufferedAmount <= limit) return Effect.void
       if (this.info !== undefined) return Effect.fail(this.info.error)
-      return Effect.andThen(Effect.sleep(pollInterval), this.below(limit))
+      return Effect.andThen(this.socket.drained ?? Effect.sleep(pollInterval), this.below(limit))
     })
   }
 

@@ -19,10 +19,12 @@ export const beat = Effect.fnUntraced(function* (
     while (true) {
       const before = connection.arrived
       yield* Effect.sleep(interval)
-      if (connection.arrived !== before) continue
-      yield* Effect.forkChild(Effect.ignore(connection.send(options.message)))
+      // A peer that the page does not read from may say what it likes.
+      if (connection.arrived !== before || connection.isPaused) continue
+      yield* Effect.forkChild(Effect.ignore(connection.ask))
       yield* awake(timeout)
-      if (connection.arrived === before) return yield* connection.close(3008, "no answer to the heartbeat")
+      if (connection.arrived === before && !connection.isPaused)
+        return yield* connection.close(3008, "no answer to the heartbeat")
     }
   })
   yield* Effect.raceFirst(Effect.asVoid(loop), Effect.asVoid(connection.closed))

@@ -7,15 +7,30 @@ import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Cause from "effect/Cause"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as BrowserClient from "../../src/BrowserClient.ts"
 import type { BrowserConnection } from "../../src/BrowserConnection.ts"
+import * as Reconnect from "../../src/Reconnect.ts"
 import { Echo } from "./messages.ts"
 
-const open = <A, E>(url: string, talk: (connection: BrowserConnection) => Effect.Effect<A, E>) =>
-  Effect.scoped(Effect.flatMap(BrowserClient.connect(url, { subprotocols: ["echo"] }), talk))
+/** What the test looks at while a program runs, and what it sets. */
+const shared = globalThis as unknown as { webSocketStream: boolean; seen: Array<string>; mayRead: boolean | undefined }
+
+/** The options of all connections: the test says over which class. */
+const options = (more?: BrowserClient.BrowserClientOptions): BrowserClient.BrowserClientOptions => ({
+  subprotocols: ["echo"],
+  webSocketStream: shared.webSocketStream,
+  ...more
+})
+
+const open = <A, E>(
+  url: string,
+  talk: (connection: BrowserConnection) => Effect.Effect<A, E>,
+  more?: BrowserClient.BrowserClientOptions
+) => Effect.scoped(Effect.flatMap(BrowserClient.connect(url, options(more)), talk))
 
 /** Runs a program, and gives a failure as what the test can read. */
 const run = async <A>(program: Effect.Effect<A, unknown>): Promise<A | string> => {
@@ -113,7 +128,7 @@ export const programs = {
     run(
       Effect.scoped(
         Effect.gen(function* () {
-          const session = yield* ResumableClient.make(BrowserClient.connect(url, { connectTimeout: "2 seconds" }), {
+          const session = yield* ResumableClient.make(BrowserClient.connect(url, options()), {
             receive: Schema.String,
             send: Schema.Int,
             schedule: Schedule.spaced("100 millis")
@@ -123,6 +138,65 @@ export const programs = {
           return yield* Stream.runCollect(Stream.take(session.messages, count))
         })
       )
+    ),
+  /** Reads nothing until the test says so; gives how many bytes came then, or the code of the close. */
+  slow: (url: string, count: number) =>
+    run(
+      open(
+        url,
+        (connection) =>
+          Effect.gen(function* () {
+            const mayRead = Effect.sync(() => shared.mayRead === true)
+            yield* Effect.repeat(mayRead, { until: (mayRead) => mayRead, schedule: Schedule.spaced("20 millis") })
+            let bytes = 0
+            const read = Stream.runForEach(Stream.take(connection.messages, count), ({ data }) =>
+              Effect.sync(() => (bytes += data.length))
+            )
+            return yield* Effect.matchEffect(read, {
+              onSuccess: () => Effect.succeed(bytes),
+              onFailure: () => Effect.map(connection.closed, ({ error }) => error.code)
+            })
+          }),
+        { receiveBufferSize: 4 << 20 }
+      )
+    ),
+  /**
+   * Sends a message with a client that connects again, before and after the loss of its connection, and gives what it
+   * received and what happened. Only the network's return ends its wait when `onlineOnly` is set.
+   */
+  reconnect: (url: string, onlineOnly: boolean) =>
+    run(
+      Effect.scoped(
+        Effect.gen(function* () {
+          shared.seen = []
+          const client = yield* Reconnect.make({
+            url: Effect.succeed(url),
+            options: options(),
+            schedule: Schedule.spaced(onlineOnly ? "1 hour" : "100 millis")
+          })
+          const telling = yield* Effect.forkScoped(
+            Stream.runForEach(client.events, ({ _tag }) => Effect.sync(() => void shared.seen.push(_tag)))
+          )
+          const received: Array<unknown> = []
+          const queued = yield* client.send("first")
+          received.push((yield* client.receive).data)
+          const wasLost = Effect.sync(() => shared.seen.includes("Closed"))
+          yield* Effect.repeat(wasLost, { until: (was) => was, schedule: Schedule.spaced("5 millis") })
+          const again = yield* client.send("second")
+          received.push((yield* client.receive).data)
+          yield* client.close(4001, "done")
+          yield* Fiber.join(telling)
+          return [queued, again, received]
+        })
+      )
+    ),
+  /** Tries to connect, and gives what the browser tells, and whether a client would try again. */
+  refused: (url: string) =>
+    run(
+      Effect.map(Effect.flip(open(url, () => Effect.void, { connectTimeout: "2 seconds" })), (error) => [
+        error.reason,
+        Reconnect.isTransient(error)
+      ])
     ),
   /** Tries to connect where nothing listens. */
   fail: (url: string) => run(Effect.map(Effect.flip(open(url, () => Effect.void)), ({ message }) => message))

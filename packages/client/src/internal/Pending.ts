@@ -2,6 +2,7 @@
  * A bounded first-in, first-out queue of messages that wait for a connection.
  */
 import type { SendOptions } from "@effect-ws/protocol/Session"
+import * as Utf8 from "@effect-ws/protocol/Utf8"
 
 export interface Waiting {
   readonly data: string | Uint8Array
@@ -56,4 +57,5 @@ export class Pending {
   }
 }
 
-const sizeOf = (data: string | Uint8Array): number => (typeof data === "string" ? Buffer.byteLength(data) : data.length)
+const sizeOf = (data: string | Uint8Array): number =>
+  typeof data === "string" ? Utf8.encode(data).length : data.length

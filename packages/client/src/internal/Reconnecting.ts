@@ -2,17 +2,14 @@
  * The reconnecting client. One fiber connects, waits for the end of the connection, and steps the Schedule. Each
  * connection has two more fibers: one passes its messages to the reader, and one sends it the queued messages.
  */
-import { refuse } from "@effect-ws/protocol/PreparedMessage"
-import * as Argument from "@effect-ws/protocol/Argument"
-import type { Connection } from "@effect-ws/connection/Connection"
 import * as OneByOne from "@effect-ws/connection/OneByOne"
+import * as Argument from "@effect-ws/protocol/Argument"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
-import type { SendError } from "@effect-ws/protocol/SendError"
-import type { CloseInfo, SendOptions } from "@effect-ws/protocol/Session"
-import type { Dialer } from "@effect-ws/transport/Dialer"
-import * as StoppedClock from "@effect-ws/transport/StoppedClock"
+import { refuse } from "@effect-ws/protocol/PreparedMessage"
+import type { SendOptions } from "@effect-ws/protocol/Session"
 import * as Monotonic from "@effect-ws/transport/Monotonic"
+import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -20,74 +17,95 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Predicate from "effect/Predicate"
 import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Client from "../Client.ts"
-import type { ConnectError } from "../ConnectError.ts"
-import type { Event, Failure, ReconnectingClient, ReconnectOptions } from "../Reconnect.ts"
-import * as FailureKind from "../FailureKind.ts"
+import type {
+  ReconnectableConnection,
+  ReconnectEvent,
+  ReconnectingClient,
+  ReconnectingClientOptions
+} from "../ReconnectingClient.ts"
 import { SendRejected } from "../SendRejected.ts"
 import { Incoming } from "./Incoming.ts"
 import { Pending } from "./Pending.ts"
-import { retryAfterOf } from "./retryAfter.ts"
 
-export class Reconnecting<E> implements ReconnectingClient<E> {
+type Failure<E> = E | CloseError.CloseError
+
+type Options<C extends ReconnectableConnection, E, ES, RS> = ReconnectingClientOptions<C, Failure<E>, ES, RS>
+
+// How a connection ended.
+type Info<C extends ReconnectableConnection> = Effect.Success<C["closed"]>
+
+type CloseFailure<C extends ReconnectableConnection> = Effect.Error<ReturnType<C["close"]>>
+
+type SendFailure<C extends ReconnectableConnection> = Effect.Error<ReturnType<C["send"]>>
+
+export class Reconnecting<C extends ReconnectableConnection, E> {
   private readonly waiting: Pending
   private readonly mayWait: boolean
+  private readonly proof: (connection: C) => Effect.Effect<unknown, unknown>
   // Queued messages that were sent on the current connection and are not yet proven to have arrived.
   private readonly unproven: Array<string | Uint8Array> = []
   // How many messages left that list so far.
   private settledCount = 0
   private readonly incoming: Incoming<Failure<E>>
-  private readonly told: Queue.Queue<Event<E>, Cause.Done>
+  private readonly told: Queue.Queue<ReconnectEvent<C, E>, Cause.Done>
   // Open while there is a connection, and after the client has ended.
   private readonly settled = Latch.makeUnsafe(false)
   // Open when there may be queued messages for the connection.
   private readonly wanted = Latch.makeUnsafe(false)
-  private current: Connection | undefined = undefined
+  private current: C | undefined = undefined
   private supervisor: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private stopping = false
   // Passes the messages of the current or the last connection to the reader.
   private passing: Fiber.Fiber<void> | undefined = undefined
   // Closes the connection, while that takes.
-  private closing: Fiber.Fiber<void, SendError> | undefined = undefined
+  private closing: Fiber.Fiber<void, CloseFailure<C>> | undefined = undefined
   private over = false
 
   private constructor(
-    options: Pick<ReconnectOptions, "maxPendingBytes" | "maxPendingMessages" | "whenDisconnected">,
+    options: Pick<
+      Options<C, never, never, never>,
+      "maxPendingBytes" | "maxPendingMessages" | "proof" | "whenDisconnected"
+    >,
     incoming: Incoming<Failure<E>>,
-    told: Queue.Queue<Event<E>, Cause.Done>
+    told: Queue.Queue<ReconnectEvent<C, E>, Cause.Done>
   ) {
     this.waiting = new Pending(
       Argument.limit("maxPendingMessages", options.maxPendingMessages ?? 1024),
       Argument.limit("maxPendingBytes", options.maxPendingBytes ?? 1 << 20)
     )
+    this.proof = options.proof
     this.mayWait = options.whenDisconnected !== "fail"
     this.incoming = incoming
     this.told = told
   }
 
-  static start<E, R, ES, RS>(
-    options: ReconnectOptions<E, R, ES, RS>,
-    defaultSchedule: Schedule.Schedule<unknown, Failure<unknown>>
-  ): Effect.Effect<ReconnectingClient<E | ES>, never, Dialer | Scope.Scope | R | RS> {
+  static start<C extends ReconnectableConnection, E, R, ES, RS>(
+    connect: Effect.Effect<C, E, R>,
+    options: Options<C, E, ES, RS>,
+    defaultSchedule: Schedule.Schedule<unknown, unknown>
+  ): Effect.Effect<ReconnectingClient<C, E | ES>, never, Scope.Scope | Exclude<R, Scope.Scope> | RS> {
     return Effect.gen(function* () {
-      const client = new Reconnecting<E | ES>(
+      const client = new Reconnecting<C, E | ES>(
         options,
         yield* Incoming.make<Failure<E | ES>>(Argument.limit("receiveQueueSize", options.receiveQueueSize ?? 16, 1)),
-        yield* Queue.sliding<Event<E | ES>, Cause.Done>(Argument.limit("eventBuffer", options.eventBuffer ?? 256, 1))
+        yield* Queue.sliding<ReconnectEvent<C, E | ES>, Cause.Done>(
+          Argument.limit("eventBuffer", options.eventBuffer ?? 256, 1)
+        )
       )
       const schedule: Schedule.Schedule<unknown, Failure<E>, ES, RS> = options.schedule ?? defaultSchedule
-      const supervised = Effect.onExit(client.supervise(options, schedule), (exit) => client.conclude(exit))
+      const supervised = Effect.onExit(client.supervise(connect, options, schedule), (exit) => client.conclude(exit))
       client.supervisor = yield* Effect.forkScoped(supervised, { startImmediately: true })
       // Finalizers run in reverse order: this one, registered last, closes the connection before its fibers are
       // interrupted.
       yield* Effect.addFinalizer(() => StoppedClock.orElse(Effect.ignore(client.close()), Effect.void))
-      return client
+      return client as unknown as ReconnectingClient<C, E | ES>
     })
   }
 
@@ -101,7 +119,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return this.incoming.receive
   }
 
-  get events(): Stream.Stream<Event<E>> {
+  get events(): Stream.Stream<ReconnectEvent<C, E>> {
     return OneByOne.stream(Queue.take(this.told))
   }
 
@@ -109,8 +127,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     return Effect.sync(() => this.waiting.size)
   }
 
-  get connection(): Effect.Effect<Connection, SendRejected> {
-    const whenSettled: Effect.Effect<Connection, SendRejected> = this.settled.whenOpen(
+  get connection(): Effect.Effect<C, SendRejected> {
+    const whenSettled: Effect.Effect<C, SendRejected> = this.settled.whenOpen(
       Effect.suspend(() => {
         if (this.over) return Effect.fail(new SendRejected({ reason: "Closed" }))
         // The connection may be lost again since the latch opened.
@@ -123,7 +141,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   send(
     data: string | Uint8Array,
     options?: SendOptions
-  ): Effect.Effect<"sent" | "queued", SendRejected | CloseError.CloseError | SendError> {
+  ): Effect.Effect<"sent" | "queued", SendRejected | SendFailure<C>> {
     return Effect.suspend(() => {
       // A connection checks this too, but there may be none now.
       if (typeof data !== "string" && !Argument.isBytes(data)) refuse(data)
@@ -147,14 +165,15 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     })
   }
 
-  close(code?: number, reason?: string): Effect.Effect<void, SendError> {
+  close(code?: number, reason?: string): Effect.Effect<void, CloseFailure<C>> {
     return Effect.suspend(() => {
       const { current } = this
       if (this.closing !== undefined) return Effect.asVoid(Fiber.await(this.closing))
       if (this.over || this.stopping) return this.ended
       this.stopping = true
       if (current === undefined) return this.ended
-      const close = current.close(code, reason).pipe(
+      const closing = current.close(code, reason) as Effect.Effect<Info<C>, CloseFailure<C>>
+      const close = closing.pipe(
         Effect.tap((closeInfo) => Effect.sync(() => this.tell({ _tag: "Closed", closeInfo, retryIn: undefined }))),
         // With an invalid code, nothing closes.
         Effect.tapError(() =>
@@ -193,18 +212,18 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   // -- the connections, one after the other ---------------------------------------------------------------------------
 
   private supervise<E1 extends E, R, ES extends E, RS>(
-    options: ReconnectOptions<E1, R, ES, RS>,
+    connect: Effect.Effect<C, E1, R>,
+    options: Options<C, E1, ES, RS>,
     schedule: Schedule.Schedule<unknown, Failure<E1>, ES, RS>
-  ): Effect.Effect<Failure<E>, ES, Dialer | R | RS> {
+  ): Effect.Effect<Failure<E>, ES, Exclude<R, Scope.Scope> | RS> {
     const stableAfter = Duration.toMillis(Argument.duration("stableAfter", options.stableAfter ?? "5 seconds"))
-    const maxRetryAfter = Duration.toMillis(Argument.duration("maxRetryAfter", options.maxRetryAfter ?? "5 minutes"))
-    const mayPass = options.while ?? FailureKind.isTransient
+    const { minDelay = () => 0, wake } = options
     return Effect.gen({ self: this }, function* () {
       let step = yield* Schedule.toStep(schedule)
       let attempt = 0
       while (true) {
         this.tell({ _tag: "Connecting", attempt: ++attempt })
-        const conversation = yield* Effect.result(this.converse(attempt, options))
+        const conversation = yield* Effect.result(this.converse(attempt, connect))
         // `close` reports the rest of the events, and interrupts this fiber.
         if (this.stopping) return yield* Effect.never
         const wasOpen = Result.isSuccess(conversation)
@@ -215,8 +234,8 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
         }
         // The Schedule may depend on the date, as `Schedule.cron` does.
         const now = yield* Clock.currentTimeMillis
-        const asked = Duration.millis(Math.min(retryAfterOf(failure, now), maxRetryAfter))
-        const retryIn = mayPass(failure)
+        const asked = Duration.millis(minDelay(failure, now))
+        const retryIn = options.while(failure)
           ? yield* Pull.matchEffect(step(now, failure), {
               onSuccess: ([, delay]) => Effect.succeed<Duration.Duration | undefined>(Duration.max(delay, asked)),
               onFailure: (cause) => Effect.failCause(cause),
@@ -229,7 +248,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
             : { _tag: "Failed", attempt, error: conversation.failure, retryIn }
         )
         if (retryIn === undefined) return failure
-        yield* Effect.sleep(retryIn)
+        yield* wake === undefined ? Effect.sleep(retryIn) : Effect.raceFirst(Effect.sleep(retryIn), wake)
       }
     })
   }
@@ -237,39 +256,35 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   // Connects, and waits until that connection ends.
   private converse<E1, R>(
     attempt: number,
-    options: Pick<ReconnectOptions<E1, R>, "options" | "url">
-  ): Effect.Effect<{ readonly closeInfo: CloseInfo; readonly lasted: number }, ConnectError | E1, Dialer | R> {
-    return Effect.gen({ self: this }, function* () {
-      const url = Effect.isEffect(options.url) ? yield* options.url : options.url
-      const clientOptions = Effect.isEffect(options.options) ? yield* options.options : options.options
-      return yield* Effect.scoped(
-        Effect.gen({ self: this }, function* () {
-          const connection = yield* Client.connect(url, clientOptions)
-          const openedAt = yield* Monotonic.millis
-          this.opened(connection, attempt)
-          yield* Effect.forkScoped(this.handOn(connection), { startImmediately: true })
-          const passing = yield* Effect.forkScoped(this.passOn(connection), { startImmediately: true })
-          this.passing = passing
-          // The messages end before `closed` completes, unless the program does not read them.
-          yield* Effect.raceFirst(Fiber.await(passing), connection.closed)
+    connect: Effect.Effect<C, E1, R>
+  ): Effect.Effect<{ readonly closeInfo: Info<C>; readonly lasted: number }, E1, Exclude<R, Scope.Scope>> {
+    return Effect.scoped(
+      Effect.gen({ self: this }, function* () {
+        const connection = yield* connect
+        const openedAt = yield* Monotonic.millis
+        this.opened(connection, attempt)
+        yield* Effect.forkScoped(this.handOn(connection), { startImmediately: true })
+        const passing = yield* Effect.forkScoped(this.passOn(connection), { startImmediately: true })
+        this.passing = passing
+        // The messages end before `closed` completes, unless the program does not read them.
+        yield* Effect.raceFirst(Fiber.await(passing), connection.closed)
+        this.lost()
+        // The next connection's messages come after these.
+        yield* Fiber.await(passing)
+        const closeInfo = (yield* connection.closed) as Info<C>
+        return { closeInfo, lasted: (yield* Monotonic.millis) - openedAt }
+      })
+    ).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
           this.lost()
-          // The next connection's messages come after these.
-          yield* Fiber.await(passing)
-          const closeInfo = yield* connection.closed
-          return { closeInfo, lasted: (yield* Monotonic.millis) - openedAt }
+          this.tellLost()
         })
-      ).pipe(
-        Effect.ensuring(
-          Effect.sync(() => {
-            this.lost()
-            this.tellLost()
-          })
-        )
       )
-    })
+    )
   }
 
-  private opened(connection: Connection, attempt: number): void {
+  private opened(connection: C, attempt: number): void {
     this.current = connection
     this.settled.openUnsafe()
     if (this.waiting.size > 0) this.wanted.openUnsafe()
@@ -286,12 +301,12 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     if (messages.length > 0) this.tell({ _tag: "Dropped", messages, reason: "Lost" })
   }
 
-  private passOn(connection: Connection): Effect.Effect<void> {
+  private passOn(connection: C): Effect.Effect<void> {
     // `closeInfo` reports how the messages ended.
     return Effect.ignore(Stream.runForEach(connection.messages, (message) => this.incoming.add(message)))
   }
 
-  private handOn(connection: Connection): Effect.Effect<void, never, Scope.Scope> {
+  private handOn(connection: C): Effect.Effect<void, never, Scope.Scope> {
     const some = Effect.suspend(() => {
       this.wanted.closeUnsafe()
       return this.handAll(connection)
@@ -300,7 +315,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
   }
 
   // Sends all queued messages on a connection. Returns whether the connection can still take more.
-  private handAll(connection: Connection): Effect.Effect<boolean, never, Scope.Scope> {
+  private handAll(connection: C): Effect.Effect<boolean, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       while (true) {
         const next = this.waiting.shift()
@@ -309,7 +324,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
         this.unproven.push(next.data)
         const outcome = yield* Effect.result(hand(connection, next.data, next.options))
         if (Result.isSuccess(outcome) && outcome.success) continue
-        if (Result.isFailure(outcome) && outcome.failure._tag !== "SendError") return false
+        if (Result.isFailure(outcome) && !isMisuse(outcome.failure)) return false
         this.unproven.pop()
         if (Result.isSuccess(outcome)) {
           this.waiting.unshift(next)
@@ -322,11 +337,10 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     })
   }
 
-  // A ping overtakes buffered messages, so it follows `flushed`. The pong then proves that the peer read all of them.
-  private prove(connection: Connection): Effect.Effect<void> {
+  // Learns whether what was handed on so far has arrived.
+  private prove(connection: C): Effect.Effect<void> {
     const upTo = this.settledCount + this.unproven.length
-    return connection.flushed.pipe(
-      Effect.andThen(connection.ping()),
+    return this.proof(connection).pipe(
       Effect.andThen(Effect.sync(() => this.settle(upTo - this.settledCount))),
       Effect.ignore
     )
@@ -367,7 +381,7 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
     })
   }
 
-  private tell(event: Event<E>): void {
+  private tell(event: ReconnectEvent<C, E>): void {
     Queue.offerUnsafe(this.told, event)
   }
 }
@@ -376,13 +390,14 @@ export class Reconnecting<E> implements ReconnectingClient<E> {
  * Sends a message on a connection. Returns false only when the connection was closing and wrote none of its bytes. A
  * failure with a close means that the connection broke while the message waited: it may have been written.
  */
-const hand = (
-  connection: Connection,
+const hand = <C extends ReconnectableConnection>(
+  connection: C,
   data: string | Uint8Array,
   options: SendOptions | undefined
-): Effect.Effect<boolean, CloseError.CloseError | SendError> =>
+): Effect.Effect<boolean, SendFailure<C>> => {
+  const sending = connection.send(data, options) as Effect.Effect<unknown, SendFailure<C>>
   // A closing connection fails `send` at once. A `send` that does not complete at once waits for the peer to read.
-  Effect.flatMap(Effect.forkChild(connection.send(data, options), { startImmediately: true }), (fiber) => {
+  return Effect.flatMap(Effect.forkChild(sending, { startImmediately: true }), (fiber) => {
     const exit = fiber.pollUnsafe()
     if (exit === undefined) {
       return Effect.as(
@@ -396,3 +411,7 @@ const hand = (
       ? Effect.succeed(false)
       : Effect.as(exit, true)
   })
+}
+
+// The program's own misuse, after which the connection goes on.
+const isMisuse = (error: unknown): boolean => Predicate.isTagged(error, "SendError")
