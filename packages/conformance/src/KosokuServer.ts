@@ -10,6 +10,7 @@ import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { ConformanceError } from "./ConformanceError.ts"
+import * as Http2Bridge from "./Http2Bridge.ts"
 import * as Kosoku from "./Kosoku.ts"
 import * as Program from "./Program.ts"
 import * as Report from "./Report.ts"
@@ -22,6 +23,8 @@ export interface FuzzOptions {
   readonly reports: string
   /** How long the whole run may take. */
   readonly timeout: Duration.Input
+  /** Whether a bridge carries the connections over HTTP/2. Default: false. */
+  readonly http2?: boolean | undefined
 }
 
 // The suite waits for some seconds in a few cases, in which another can go on.
@@ -35,7 +38,9 @@ export const fuzzClient = Effect.fnUntraced(
     yield* fs.remove(options.reports, { recursive: true, force: true })
     yield* fs.makeDirectory(options.reports, { recursive: true })
     const suite = yield* start(options)
-    yield* Visitor.visit({ address: suite.address, count: options.cases.length, concurrency })
+    const { cases, http2 } = options
+    const address = http2 === true ? yield* Http2Bridge.toSuite(suite.address) : suite.address
+    yield* Visitor.visit({ address, count: cases.length, concurrency, http2 })
     // It ends with 1 where a case failed, with a report all the same.
     yield* suite.ended
     const index = path.join(options.reports, "index.json")

@@ -14,6 +14,8 @@ export interface VisitOptions {
   readonly count: number
   /** How many cases are visited at once. */
   readonly concurrency: number
+  /** Whether the connections are streams of HTTP/2. Default: false. */
+  readonly http2?: boolean | undefined
 }
 
 // In some cases the suite wants to ask the client to drop its window after each message, and it asks only those that
@@ -27,15 +29,16 @@ const deflate = PermessageDeflate.make({
 
 /** Visits every case, and asks for the reports at the end. */
 export const visit = Effect.fnUntraced(
-  function* ({ address, concurrency, count }: VisitOptions) {
+  function* ({ address, concurrency, count, http2 }: VisitOptions) {
     const base = `ws://${address}`
-    const announced = yield* caseCount(base)
+    const http = http2 === true ? "2" : "1.1"
+    const announced = yield* caseCount(base, http)
     if (announced !== count) {
       return yield* new ConformanceError({ message: `kosoku has ${announced} cases to run, expected ${count}` })
     }
     const numbers = Array.from({ length: count }, (_, index) => index + 1)
-    yield* Effect.forEach(numbers, (number) => runCase(base, number), { concurrency, discard: true })
-    yield* updateReports(base)
+    yield* Effect.forEach(numbers, (number) => runCase(base, number, http), { concurrency, discard: true })
+    yield* updateReports(base, http)
   },
   Effect.provide([Client.layerDirect(), Extensions.layer([deflate])])
 )
@@ -43,8 +46,10 @@ export const visit = Effect.fnUntraced(
 /** What our client calls itself in the reports. */
 export const agent = "effect-ws"
 
-const caseCount = (base: string) =>
-  Client.connect(`${base}/getCaseCount`).pipe(
+type Http = NonNullable<Client.ClientOptions["http"]>
+
+const caseCount = (base: string, http: Http) =>
+  Client.connect(`${base}/getCaseCount`, { http }).pipe(
     Effect.flatMap((connection) => connection.receive),
     Effect.map((message) => Number(message.data)),
     Effect.scoped,
@@ -62,8 +67,8 @@ const options = {
 } as const
 
 // However a case ends, the suite is the judge of it; only that it can be visited is ours to say.
-const runCase = (base: string, number: number) =>
-  Client.connect(`${base}/runCase?case=${number}&agent=${agent}`, options).pipe(
+const runCase = (base: string, number: number, http: Http) =>
+  Client.connect(`${base}/runCase?case=${number}&agent=${agent}`, { ...options, http }).pipe(
     Effect.mapError((error) => new ConformanceError({ message: `case number ${number}: ${error.message}` })),
     Effect.flatMap((connection) =>
       Effect.andThen(
@@ -75,8 +80,8 @@ const runCase = (base: string, number: number) =>
   )
 
 // It ends its stream without a close frame when the reports are written, and then itself.
-const updateReports = (base: string) =>
-  Client.connect(`${base}/updateReports?agent=${agent}`).pipe(
+const updateReports = (base: string, http: Http) =>
+  Client.connect(`${base}/updateReports?agent=${agent}`, { http }).pipe(
     Effect.flatMap((connection) => connection.closed),
     Effect.scoped,
     Effect.mapError((error) => new ConformanceError({ message: `kosoku wrote no reports: ${error.message}` }))

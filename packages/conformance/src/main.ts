@@ -8,6 +8,7 @@ import * as Console from "effect/Console"
 import * as Option from "effect/Option"
 import * as Cases from "./Cases.ts"
 import { CasesFailed, ConformanceError } from "./ConformanceError.ts"
+import * as Http2Bridge from "./Http2Bridge.ts"
 import * as Kosoku from "./Kosoku.ts"
 import * as KosokuServer from "./KosokuServer.ts"
 import * as Report from "./Report.ts"
@@ -27,6 +28,14 @@ const againstServer = Effect.fnUntraced(function* (
   server: "fiber" | "queue",
   url: Option.Option<string>
 ) {
+  if (options.http2 === true) {
+    if (Option.isSome(url)) {
+      return yield* new ConformanceError({ message: "--url is asked in HTTP/1.1, which does not go with --http2" })
+    }
+    const { address, cert } = yield* Subject.startHttp2(server)
+    yield* Console.log(`${options.cases.length} cases against the ${server} server over HTTP/2`)
+    return yield* Kosoku.fuzzServer({ ...options, address: yield* Http2Bridge.toServer(address, cert) })
+  }
   const address = Option.isSome(url) ? yield* addressOf(url.value) : yield* Subject.start(server)
   yield* Console.log(`${options.cases.length} cases against ${Option.isSome(url) ? address : `the ${server} server`}`)
   return yield* Kosoku.fuzzServer({ ...options, address })
@@ -36,7 +45,7 @@ const againstClient = Effect.fnUntraced(function* (options: KosokuServer.FuzzOpt
   if (Option.isSome(url)) {
     return yield* new ConformanceError({ message: "--url is a server to test, which does not go with --role client" })
   }
-  yield* Console.log(`${options.cases.length} cases against the client`)
+  yield* Console.log(`${options.cases.length} cases against the client${options.http2 === true ? " over HTTP/2" : ""}`)
   return yield* KosokuServer.fuzzClient(options)
 })
 
@@ -59,9 +68,13 @@ const conformance = Command.make(
     url: Flag.String("url").pipe(
       Flag.optional,
       Flag.withDescription("test the echo server at ws://HOST:PORT and start none")
+    ),
+    http2: Flag.Boolean("http2").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("carry the connections of the suite over HTTP/2, by a bridge")
     )
   },
-  Effect.fnUntraced(function* ({ cases, role, server, url }) {
+  Effect.fnUntraced(function* ({ cases, http2, role, server, url }) {
     const globs = cases.length > 0 ? cases : Cases.defaultGlobs
     const expected = Cases.matching(globs)
     if (expected.length === 0) {
@@ -70,9 +83,11 @@ const conformance = Command.make(
       })
     }
     yield* Kosoku.install
-    const subject = role === "client" ? "client" : Option.isSome(url) ? "server-url" : `server-${server}`
+    const end = role === "client" ? "client" : Option.isSome(url) ? "server-url" : `server-${server}`
+    const subject = http2 ? `${end}-http2` : end
     const options = {
       cases: expected,
+      http2,
       reports: `${import.meta.dirname}/../reports/${subject}`,
       timeout: "30 minutes"
     } as const

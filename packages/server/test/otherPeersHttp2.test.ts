@@ -92,7 +92,9 @@ describe("undici over HTTP/2", () => {
       assert.strictEqual(new Set(connections.map(portOf)).size, 1)
       const closes = yield* open("/closes")
       const closed = yield* Effect.callback<readonly [number, string, boolean]>((resume) => {
-        closes.addEventListener("close", ({ code, reason, wasClean }) => resume(Effect.succeed([code, reason, wasClean])))
+        closes.addEventListener("close", ({ code, reason, wasClean }) =>
+          resume(Effect.succeed([code, reason, wasClean]))
+        )
       })
       assert.deepStrictEqual(closed, [1013, "later, please", true])
     })

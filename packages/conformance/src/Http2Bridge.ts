@@ -1,0 +1,129 @@
+/**
+ * Carries the connections of the suite, which speaks HTTP/1.1 alone, over HTTP/2 (RFC 8441): each becomes a stream of one
+ * session. A bridge translates the handshake and passes on what follows, so the suite sees every byte of our end.
+ *
+ * The stream is ours at both of its ends: in a test of the server the bridge is our client's transport, in one of the client
+ * our server's.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+import * as SocketServer from "effect/socket/SocketServer"
+import { Dialer, HandshakeKey, HeaderFields, Http2Head, Http2Session, HttpHead, Push, Tcp, Tls } from "effect-ws"
+import { hash, randomBytes } from "node:crypto"
+import { ConformanceError } from "./ConformanceError.ts"
+import * as Relay from "./Relay.ts"
+
+const handshakeFields = new Set(["sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol"])
+
+/** The fields that mean the same in both versions. */
+const common = (headers: HeaderFields.HeaderFields): HeaderFields.HeaderFields =>
+  headers.filter(({ name }) => handshakeFields.has(name.toLowerCase()))
+
+const sha1: HandshakeKey.Sha1 = (text) => hash("sha1", text, "base64")
+
+const parse = (address: string): Dialer.DialAddress => {
+  const colon = address.lastIndexOf(":")
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
+}
+
+/** Serves each accepted socket until the Scope closes, and returns where, as `HOST:PORT`. */
+const listen = Effect.fnUntraced(
+  function* <E>(
+    layer: Layer.Layer<SocketServer.SocketServer, SocketServer.SocketServerError>,
+    serve: (socket: Socket.Socket) => Effect.Effect<void, E, Scope.Scope>
+  ) {
+    const server = Context.get(yield* Layer.build(layer), SocketServer.SocketServer)
+    // A connection that breaks off is a case that fails.
+    yield* Effect.forkScoped(server.run((socket) => Effect.ignore(Effect.scoped(serve(socket)))))
+    return Dialer.formatAddress(server.address)
+  },
+  Effect.mapError(({ message }) => new ConformanceError({ message: `the bridge cannot listen: ${message}` }))
+)
+
+/**
+ * Lets the suite, as a client, reach a server of HTTP/2 with TLS at `address`, whose certificate is `ca`. Returns where the
+ * bridge listens.
+ */
+export const toServer = Effect.fnUntraced(function* (
+  address: string,
+  ca: string
+): Effect.fn.Return<string, ConformanceError, Scope.Scope> {
+  const dialer = Context.get(yield* Layer.build(Tls.layerDialer({ ca, alpnProtocols: ["h2"] })), Dialer.Dialer)
+  const session = yield* Effect.gen(function* () {
+    const socket = yield* dialer.dial(parse(address))
+    return yield* Http2Session.connect(yield* socket.reader, address)
+  }).pipe(Effect.mapError(({ message }) => new ConformanceError({ message: `the bridge cannot connect: ${message}` })))
+  return yield* listen(
+    Tcp.layerServer({ port: 0 }),
+    Effect.fnUntraced(function* (socket) {
+      const near = yield* Relay.open(socket)
+      const { head, rest } = yield* Relay.readHead("request", near)
+      const answer = Deferred.makeUnsafe<Http2Session.ResponseHead>()
+      const fields = Http2Head.toFields({
+        method: "CONNECT",
+        protocol: "websocket",
+        scheme: "https",
+        authority: "localhost",
+        path: head.target,
+        headers: common(head.headers)
+      })
+      const stream = yield* session.request(fields, (response) => Deferred.doneUnsafe(answer, Effect.succeed(response)))
+      const far = yield* Relay.open(stream)
+      const { headers, status } = yield* Deferred.await(answer)
+      const key = HeaderFields.get(head.headers, "Sec-WebSocket-Key") ?? ""
+      const opened = [
+        { name: "Upgrade", value: "websocket" },
+        { name: "Connection", value: "Upgrade" },
+        { name: "Sec-WebSocket-Accept", value: HandshakeKey.acceptFor(key, sha1) }
+      ]
+      const response = {
+        version: "HTTP/1.1",
+        status: status === 200 ? 101 : status,
+        reason: "",
+        headers: status === 200 ? [...opened, ...common(headers)] : [{ name: "Connection", value: "close" }]
+      } as const
+      yield* near.writer.write(yield* Effect.fromResult(HttpHead.encodeResponse(response)))
+      yield* far.writer.writeAll(rest)
+      yield* Relay.run(near, far)
+    })
+  )
+})
+
+/** Lets our client reach the suite, as a server at `address`, over HTTP/2. Returns where the bridge listens. */
+export const toSuite = Effect.fnUntraced(function* (
+  address: string
+): Effect.fn.Return<string, ConformanceError, Scope.Scope> {
+  const dialer = Context.get(yield* Layer.build(Tcp.layerDialer()), Dialer.Dialer)
+  return yield* listen(
+    Tcp.layerServer({ port: 0, http2: true }),
+    Effect.fnUntraced(function* (socket) {
+      const { head, respond } = Push.parsedUpgrade(socket) ?? {}
+      if (head === undefined || respond === undefined) return
+      const request = yield* Effect.fromResult(Http2Head.fromFields(head.headers))
+      const near = yield* Relay.open(socket)
+      const far = yield* Relay.open(yield* dialer.dial(parse(address)))
+      const upgrade = {
+        method: "GET",
+        target: request.path ?? "/",
+        version: "HTTP/1.1",
+        headers: [
+          { name: "Host", value: address },
+          { name: "Upgrade", value: "websocket" },
+          { name: "Connection", value: "Upgrade" },
+          { name: "Sec-WebSocket-Key", value: HandshakeKey.fromRandom(randomBytes(16)) },
+          ...common(request.headers)
+        ]
+      } as const
+      yield* far.writer.write(yield* Effect.fromResult(HttpHead.encodeRequest(upgrade)))
+      const { head: response, rest } = yield* Relay.readHead("response", far)
+      if (response.status !== 101) return respond(response.status, [], new Uint8Array(0))
+      respond(200, Http2Head.withoutConnectionFields(common(response.headers)), undefined)
+      yield* near.writer.writeAll(rest)
+      yield* Relay.run(near, far)
+    })
+  )
+})
