@@ -16,6 +16,7 @@ import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import type { HeadLimits } from "@effect-ws/protocol/HeadParser"
 import type * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -26,7 +27,7 @@ import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
 import * as Peer from "./Peer.ts"
 import type { AnsweredAsHttp } from "./AnsweredAsHttp.ts"
-import { SharedTimeouts } from "@effect-ws/transport/SharedTimeouts"
+import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
 import { ServerHandshakeDriver, release } from "./internal/ServerHandshakeDriver.ts"
 import { HandshakeTime } from "./internal/HandshakeTime.ts"
 import type { ServerHandshakeConfig } from "./internal/ServerHandshakeDriver.ts"
@@ -332,12 +333,12 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
       respond: options.respond,
       extensions,
       timeout,
-      deadlines: new SharedTimeouts(timeout),
+      deadlines: SharedTimeouts.latestOf(timeout, Context.get(context, Clock.Clock)),
       observer: ofServer(Context.get(context, Telemetry), Context.get(context, CurrentServerObserver), context),
       environment: environment(ConnectionOptions.settings(options), context)
     }
     return {
-      startTime: (onExpire) => new HandshakeTime(terms.deadlines, terms.environment.context, onExpire),
+      startTime: (onExpire) => new HandshakeTime(terms.deadlines, onExpire),
       begin: (socket, context, scope, owner, time) => {
         const handshake = new ServerHandshakeDriver(
           terms,

@@ -1,7 +1,6 @@
 /**
  * One shared timer for many timeouts of the same length. The timeout that starts first ends first, so a queue and one
- * fiber suffice, where a timer for each would cost more than the work it guards. Time is monotonic and comes from
- * Effect's Clock.
+ * fiber suffice. Time is monotonic and comes from Effect's Clock.
  *
  * @since 0.1.0
  */
@@ -12,6 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Monotonic from "./Monotonic.ts"
+import * as SharedTimer from "./SharedTimer.ts"
 
 /**
  * The target of a timeout.
@@ -30,30 +30,29 @@ export interface TimeoutTarget {
  * @category models
  * @since 0.1.0
  */
-export class SharedTimeouts {
+export class SharedTimeouts extends SharedTimer.SharedTimer {
   private readonly millis: number
   // Targets in the order of their deadlines, each with its monotonic deadline.
   private readonly waiting = new Map<TimeoutTarget, number>()
-  private fiber: Fiber.Fiber<void> | undefined = undefined
 
-  constructor(after: Duration.Duration) {
+  private readonly clock: Clock.Clock
+
+  constructor(after: Duration.Duration, clock: Clock.Clock) {
+    super()
     this.millis = Duration.toMillis(after)
+    this.clock = clock
   }
 
-  /** Starts a timeout. `context` is that of the waiting fiber; all contexts have the same Clock. */
-  add(expiring: TimeoutTarget, context: Context.Context<never>): void {
+  /** Starts a timeout. */
+  add(expiring: TimeoutTarget): void {
     if (this.millis === Infinity) return
-    const clock = Context.get(context, Clock.Clock)
-    this.waiting.set(expiring, Monotonic.millisUnsafe(clock) + this.millis)
-    this.fiber ??= Effect.runForkWith(context)(this.watch(clock))
+    this.waiting.set(expiring, Monotonic.millisUnsafe(this.clock) + this.millis)
+    this.start(this.clock)
   }
 
   /** Stops a timeout. */
   remove(expiring: TimeoutTarget): void {
-    if (!this.waiting.delete(expiring) || this.waiting.size > 0 || this.fiber === undefined) return
-    const fiber = this.fiber
-    this.fiber = undefined
-    Effect.runFork(Fiber.interrupt(fiber))
+    if (this.waiting.delete(expiring)) this.stopSoon()
   }
 
   /** Tests whether these timeouts have that length. */
@@ -61,19 +60,20 @@ export class SharedTimeouts {
     return this.millis === Duration.toMillis(after)
   }
 
-  private watch(clock: Clock.Clock): Effect.Effect<void> {
+  protected get isNeeded(): boolean {
+    return this.waiting.size > 0
+  }
+
+  protected run(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const next = this.waiting.values().next()
-      if (next.done === true) {
-        this.fiber = undefined
-        return Effect.void
-      }
-      const rest = next.value - Monotonic.millisUnsafe(clock)
-      if (rest > 0) return Effect.andThen(Effect.sleep(rest), this.watch(clock))
+      if (next.done === true) return this.end
+      const rest = next.value - Monotonic.millisUnsafe(this.clock)
+      if (rest > 0) return Effect.andThen(Effect.sleep(rest), this.run())
       const [expiring] = this.waiting.keys()
       this.waiting.delete(expiring!)
       expiring!.expire()
-      return this.watch(clock)
+      return this.run()
     })
   }
 }
@@ -89,18 +89,21 @@ export const start = (
   clock: Clock.Clock,
   expiring: TimeoutTarget
 ): { readonly stop: () => void } => {
-  let deadlines = latest.get(clock)
-  // Most timeouts have one length; timeouts of a previous length keep running on their own.
-  if (deadlines === undefined || !deadlines.isOf(after)) {
-    deadlines = new SharedTimeouts(after)
-    latest.set(clock, deadlines)
-  }
-  // Keeps only the Clock of the first caller's context, so that nothing else of it is retained.
-  deadlines.add(expiring, Context.make(Clock.Clock, clock))
-  return { stop: () => deadlines.remove(expiring) }
+  const timeouts = latestOf(after, clock)
+  timeouts.add(expiring)
+  return { stop: () => timeouts.remove(expiring) }
 }
 
-const latest = new WeakMap<Clock.Clock, SharedTimeouts>()
+/**
+ * Returns the timeouts of a Clock and a length, which all who ask for the same share.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const latestOf = SharedTimer.latestOf<Duration.Duration, SharedTimeouts>(
+  (timeouts, after) => timeouts.isOf(after),
+  (after, clock) => new SharedTimeouts(after, clock)
+)
 
 /**
  * Interrupts an effect that takes too long and runs another instead. Replaces `Effect.timeoutOrElse` where many

@@ -1,5 +1,6 @@
 export * as AddressKey from "./AddressKey.ts"
 export * as SharedTimeouts from "./SharedTimeouts.ts"
+export * as SharedTimer from "./SharedTimer.ts"
 export * as CustomTransport from "./CustomTransport.ts"
 export * as Dialer from "./Dialer.ts"
 export * as Http2 from "./Http2.ts"

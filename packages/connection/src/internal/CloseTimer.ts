@@ -5,6 +5,8 @@
  * was written. After blocked output it allows for what the system still holds, at the rate at which the peer read. A longest
  * time bounds the whole. What the peer says in place of an answer gives it no more time.
  */
+import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
+import type { TimeoutTarget } from "@effect-ws/transport/SharedTimeouts"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -12,33 +14,45 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { WriteQueue } from "./WriteQueue.ts"
 
-export class CloseTimer {
+export class CloseTimer implements TimeoutTarget {
   private readonly closeTimeout: number
   private readonly latest: number
   private readonly clock: Clock.Clock
   private readonly queue: WriteQueue
   // The milliseconds that the peer may need for what the system holds.
   private readonly backlog: () => number
-  private readonly fiber: Fiber.Fiber<void>
+  private readonly context: Context.Context<never>
+  private readonly expired: () => void
+  private readonly timeouts: SharedTimeouts.SharedTimeouts
+  // Where `closeTimeout` has passed and the peer has more time.
+  private fiber: Fiber.Fiber<void> | undefined = undefined
   // When `closeTimeout` started last.
   private startedAt: number
 
-  /** Calls `expire` when the time is over. */
+  /** Calls `expired` when the time is over. */
   constructor(
     closeTimeout: Duration.Duration,
     longest: Duration.Duration,
     context: Context.Context<never>,
     queue: WriteQueue,
     backlog: () => number,
-    expire: () => void
+    expired: () => void
   ) {
+    this.context = context
+    this.expired = expired
     this.closeTimeout = Duration.toMillis(closeTimeout)
     this.clock = Context.get(context, Clock.Clock)
     this.queue = queue
     this.backlog = backlog
     this.startedAt = this.now
     this.latest = this.now + Math.max(this.closeTimeout, Duration.toMillis(longest))
-    this.fiber = Effect.runForkWith(context)(Effect.andThen(this.wait(), Effect.sync(expire)))
+    // Nothing ends before `closeTimeout` has passed, and most peers have answered by then.
+    this.timeouts = SharedTimeouts.latestOf(closeTimeout, this.clock)
+    this.timeouts.add(this)
+  }
+
+  expire(): void {
+    this.fiber = Effect.runForkWith(this.context)(Effect.andThen(this.wait(), Effect.sync(this.expired)))
   }
 
   private get now(): number {
@@ -51,7 +65,8 @@ export class CloseTimer {
   }
 
   stop(context: Context.Context<never>): void {
-    Effect.runForkWith(context)(Fiber.interrupt(this.fiber))
+    this.timeouts.remove(this)
+    if (this.fiber !== undefined) Effect.runForkWith(context)(Fiber.interrupt(this.fiber))
   }
 
   private wait(): Effect.Effect<void> {

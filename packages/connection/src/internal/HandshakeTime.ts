@@ -3,7 +3,6 @@
  * covers both, so that their times do not add up.
  */
 import type { SharedTimeouts, TimeoutTarget } from "@effect-ws/transport/SharedTimeouts"
-import type * as Context from "effect/Context"
 
 export class HandshakeTime implements TimeoutTarget {
   /** The handshake, once there is a socket. */
@@ -14,10 +13,10 @@ export class HandshakeTime implements TimeoutTarget {
   private readonly onExpire: () => void
 
   /** `onExpire` runs where the time is over before there is a socket. */
-  constructor(deadlines: SharedTimeouts, context: Context.Context<never>, onExpire: () => void) {
+  constructor(deadlines: SharedTimeouts, onExpire: () => void) {
     this.deadlines = deadlines
     this.onExpire = onExpire
-    deadlines.add(this, context)
+    deadlines.add(this)
   }
 
   stop(): void {

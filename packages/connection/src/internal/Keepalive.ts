@@ -8,11 +8,11 @@
  *
  * One fiber ticks for many connections: a timer for each would cost an idle one more than all the rest of it.
  */
+import * as SharedTimer from "@effect-ws/transport/SharedTimer"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import { OutputProgress } from "./OutputProgress.ts"
 import type { ObservedOutput } from "./OutputProgress.ts"
 
@@ -43,27 +43,19 @@ export interface KeepaliveTimes {
 const TICKS = 4
 
 /** The tick that connections share. */
-export class KeepaliveTimer {
+export class KeepaliveTimer extends SharedTimer.SharedTimer {
   /** Makes one, or gives the one that others by the same clock have already. */
   static of(times: KeepaliveTimes, clock: Clock.Clock | undefined): KeepaliveTimer {
-    if (clock === undefined) return new KeepaliveTimer(times)
-    const latest = byClock.get(clock)
-    if (latest !== undefined && latest.hasTimes(times)) return latest
-    const timer = new KeepaliveTimer(times, Context.make(Clock.Clock, clock))
-    byClock.set(clock, timer)
-    return timer
+    return clock === undefined ? new KeepaliveTimer(times) : latestOf(times, clock)
   }
 
   private readonly times: KeepaliveTimes
   private readonly ticks: KeepaliveTicks
-  // Of the context of whoever came first nothing is kept, where they have only the clock in common.
-  private readonly context: Context.Context<never> | undefined
   private readonly watched = new Set<Watched>()
-  private fiber: Fiber.Fiber<void> | undefined = undefined
 
-  constructor(times: KeepaliveTimes, context?: Context.Context<never>) {
+  constructor(times: KeepaliveTimes) {
+    super()
     this.times = times
-    this.context = context
     const [interval, timeout, stall] = [times.interval, times.timeout, times.stall].map(Duration.toMillis) as [
       number,
       number,
@@ -74,7 +66,7 @@ export class KeepaliveTimer {
     this.ticks = { interval: count(interval), timeout: count(timeout), stall: count(stall), millis }
   }
 
-  private hasTimes(times: KeepaliveTimes): boolean {
+  hasTimes(times: KeepaliveTimes): boolean {
     return (
       Duration.equals(this.times.interval, times.interval) &&
       Duration.equals(this.times.timeout, times.timeout) &&
@@ -85,21 +77,24 @@ export class KeepaliveTimer {
   add(connection: Watched, context: Context.Context<never>): void {
     if (this.ticks.millis === Infinity) return
     this.watched.add(connection)
-    this.fiber ??= Effect.runForkWith(this.context ?? context)(
-      Effect.forever(
-        Effect.andThen(
-          Effect.sleep(this.ticks.millis),
-          Effect.sync(() => this.tick())
-        )
-      )
-    )
+    this.start(Context.get(context, Clock.Clock))
   }
 
   remove(connection: Watched): void {
-    if (!this.watched.delete(connection) || this.watched.size > 0 || this.fiber === undefined) return
-    const fiber = this.fiber
-    this.fiber = undefined
-    Effect.runFork(Fiber.interrupt(fiber))
+    if (this.watched.delete(connection)) this.stopSoon()
+  }
+
+  protected get isNeeded(): boolean {
+    return this.watched.size > 0
+  }
+
+  protected run(): Effect.Effect<void> {
+    return Effect.forever(
+      Effect.andThen(
+        Effect.sleep(this.ticks.millis),
+        Effect.sync(() => this.tick())
+      )
+    )
   }
 
   private tick(): void {
@@ -107,8 +102,10 @@ export class KeepaliveTimer {
   }
 }
 
-// Mostly all want the same; connections that wanted something else before go on with theirs.
-const byClock = new WeakMap<Clock.Clock, KeepaliveTimer>()
+const latestOf = SharedTimer.latestOf<KeepaliveTimes, KeepaliveTimer>(
+  (timer, times) => timer.hasTimes(times),
+  (times) => new KeepaliveTimer(times)
+)
 
 // How much longer than `timeout` a pong may take for what the system holds: a bound for wrong estimates.
 const MOST_BACKLOG = 10

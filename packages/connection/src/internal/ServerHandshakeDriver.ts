@@ -122,7 +122,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   start(): void {
     const { deadlines, environment } = this.terms
     const { socket } = this
-    if (this.time === this) deadlines.add(this, environment.context)
+    if (this.time === this) deadlines.add(this)
     if (Push.isPushSocket(socket)) return this.read(socket, socket.readerUnsafe)
     this.run(Effect.zip(socket.reader, socket.writer), (exit) => {
       if (Exit.isFailure(exit)) return this.finish(Exit.failCause(exit.cause))

@@ -5,11 +5,11 @@
  * A connection is watched from the first chunk that leaves a message incomplete. Nothing is kept for the others, and a
  * chunk costs no timer.
  */
+import * as SharedTimer from "@effect-ws/transport/SharedTimer"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 
 /** What is asked of a connection. */
 export interface StallTarget {
@@ -31,59 +31,51 @@ interface Watch {
 
 const TICKS = 8
 
-export class StallTimer {
+export class StallTimer extends SharedTimer.SharedTimer {
   /** Makes one, or gives the one that others by the same clock have already. */
   static of(timeout: Duration.Duration, clock: Clock.Clock | undefined): StallTimer | undefined {
     if (!Duration.isFinite(timeout)) return undefined
-    if (clock === undefined) return new StallTimer(timeout)
-    const latest = byClock.get(clock)
-    if (latest !== undefined && Duration.equals(latest.timeout, timeout)) return latest
-    const stalls = new StallTimer(timeout, Context.make(Clock.Clock, clock))
-    byClock.set(clock, stalls)
-    return stalls
+    return clock === undefined ? new StallTimer(timeout) : latestOf(timeout, clock)
   }
 
-  private readonly timeout: Duration.Duration
+  readonly timeout: Duration.Duration
   private readonly nanos: bigint
   private readonly interval: Duration.Duration
-  // Of the context of whoever came first nothing is kept, where they have only the clock in common.
-  private readonly context: Context.Context<never> | undefined
   private readonly watched = new Map<StallTarget, Watch>()
-  private fiber: Fiber.Fiber<void> | undefined = undefined
 
-  constructor(timeout: Duration.Duration, context?: Context.Context<never>) {
+  constructor(timeout: Duration.Duration) {
+    super()
     this.timeout = timeout
     this.nanos = BigInt(Math.ceil(Duration.toMillis(timeout) * 1e6))
     this.interval = Duration.millis(Math.max(1, Duration.toMillis(timeout) / TICKS))
-    this.context = context
   }
 
   /** Watches a connection from now on, if it was not, until its message is complete. */
   watch(connection: StallTarget, context: Context.Context<never>): void {
     if (this.watched.has(connection)) return
-    const shared = this.context ?? context
-    const clock = Context.get(shared, Clock.Clock)
+    const clock = Context.get(context, Clock.Clock)
     this.watched.set(connection, { progress: connection.progress, since: clock.monotonicTimeNanosUnsafe() })
-    this.fiber ??= Effect.runForkWith(shared)(this.run(clock))
+    this.start(clock)
   }
 
   remove(connection: StallTarget): void {
-    if (!this.watched.delete(connection) || this.watched.size > 0 || this.fiber === undefined) return
-    const { fiber } = this
-    this.fiber = undefined
-    Effect.runFork(Fiber.interrupt(fiber))
+    if (this.watched.delete(connection)) this.stopSoon()
   }
 
-  private run(clock: Clock.Clock): Effect.Effect<void> {
+  protected get isNeeded(): boolean {
+    return this.watched.size > 0
+  }
+
+  protected run(): Effect.Effect<void> {
     const tick = Effect.andThen(
       Effect.sleep(this.interval),
-      Effect.sync(() => this.tick(clock))
+      Clock.clockWith((clock) => Effect.sync(() => this.tick(clock)))
     )
-    const loop: Effect.Effect<void> = Effect.flatMap(tick, (goesOn) => (goesOn ? loop : Effect.void))
+    const loop: Effect.Effect<void> = Effect.flatMap(tick, () => (this.isNeeded ? loop : this.end))
     return loop
   }
 
-  private tick(clock: Clock.Clock): boolean {
+  private tick(clock: Clock.Clock): void {
     const now = clock.monotonicTimeNanosUnsafe()
     for (const [connection, watch] of this.watched) {
       if (!connection.isReceiving) this.watched.delete(connection)
@@ -95,11 +87,10 @@ export class StallTimer {
         connection.onStall()
       }
     }
-    if (this.watched.size > 0) return true
-    this.fiber = undefined
-    return false
   }
 }
 
-// Mostly all want the same; connections that wanted something else before go on with theirs.
-const byClock = new WeakMap<Clock.Clock, StallTimer>()
+const latestOf = SharedTimer.latestOf<Duration.Duration, StallTimer>(
+  (timer, timeout) => Duration.equals(timer.timeout, timeout),
+  (timeout) => new StallTimer(timeout)
+)

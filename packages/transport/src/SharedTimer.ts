@@ -1,0 +1,85 @@
+/**
+ * A timer that many share: one fiber that sleeps and looks after all who wait, where a fiber for each would cost more than
+ * the work it guards.
+ *
+ * The fiber runs while somebody waits. When the last one leaves it stays for a moment, because where many come and go the
+ * next one is about to come, and a fiber that sleeps on costs less than a new one.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+
+/**
+ * The base of a shared timer. A timer says who waits and what its fiber does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export abstract class SharedTimer {
+  private fiber: Fiber.Fiber<void> | undefined = undefined
+  private isStopping = false
+
+  /** Whether anybody waits for the timer. */
+  protected abstract readonly isNeeded: boolean
+
+  /** What the fiber does. It ends with `end`, and may do so as soon as the timer is not needed. */
+  protected abstract run(): Effect.Effect<void>
+
+  /** Starts the fiber if it does not run. Call it when somebody begins to wait. */
+  protected start(clock: Clock.Clock): void {
+    // Of the context of whoever came first nothing is kept but the Clock.
+    this.fiber ??= Effect.runForkWith(Context.make(Clock.Clock, clock))(this.run())
+  }
+
+  /** Ends the fiber from within. */
+  protected get end(): Effect.Effect<void> {
+    this.fiber = undefined
+    return Effect.void
+  }
+
+  /** Stops the fiber a moment later if the timer is not needed then. Call it when somebody does not wait any more. */
+  protected stopSoon(): void {
+    if (this.isNeeded || this.fiber === undefined || this.isStopping) return
+    this.isStopping = true
+    setTimeout(SharedTimer.stopIdle, LINGER_MILLIS, this)
+  }
+
+  private static stopIdle(timer: SharedTimer): void {
+    timer.isStopping = false
+    const { fiber } = timer
+    if (timer.isNeeded || fiber === undefined) return
+    timer.fiber = undefined
+    Effect.runFork(Fiber.interrupt(fiber))
+  }
+}
+
+// Longer than the time from one connection to the next of a busy client, and nothing to a program that waits to exit.
+const LINGER_MILLIS = 1
+
+/**
+ * Makes a lookup that returns the timer of a Clock: the one that it made last, if that has the options wanted, and
+ * otherwise a new one.
+ *
+ * **Details**
+ *
+ * Most users want the same, so one timer for each Clock is remembered; earlier ones serve those who wait already.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const latestOf = <Options, Timer>(
+  hasOptions: (timer: Timer, options: Options) => boolean,
+  make: (options: Options, clock: Clock.Clock) => Timer
+): ((options: Options, clock: Clock.Clock) => Timer) => {
+  const latest = new WeakMap<Clock.Clock, Timer>()
+  return (options, clock) => {
+    const found = latest.get(clock)
+    if (found !== undefined && hasOptions(found, options)) return found
+    const made = make(options, clock)
+    latest.set(clock, made)
+    return made
+  }
+}
