@@ -38,9 +38,10 @@ export const fromServer = (load: {
   readonly bytes?: number
   readonly kind?: Kind
   readonly compression?: unknown
+  readonly secure?: unknown
 }): ClientLoad | undefined => {
   const { bytes, compression, connections, depth, kind, mode } = load
-  if (compression !== undefined) return undefined
+  if (compression !== undefined || load.secure !== undefined) return undefined
   if (mode === "handshakes") return { mode: "client-handshakes", connections }
   return mode === "echo" && depth !== undefined && bytes !== undefined && kind !== undefined
     ? { mode: "client-echo", connections, depth, bytes, kind }

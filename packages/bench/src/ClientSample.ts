@@ -20,7 +20,7 @@ export const clientThroughput = Effect.fnUntraced(function* (
   conditions: { readonly window: Window; readonly pinning: Pinning | undefined }
 ) {
   const { pinning, window } = conditions
-  const job: Job = { load, window }
+  const job: Job = { load, window, core: pinning?.server }
   const command = [process.execPath, Child.sourceFile("partner.ts"), JSON.stringify(job)]
   const partner = yield* Child.spawn("the partner", pinned(pinning?.generator, command))
   const line = yield* partner.line(startSeconds)

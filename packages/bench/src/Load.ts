@@ -8,13 +8,18 @@
 import * as Net from "node:net"
 import { checkAnswer, type Compression, CycleWriter, DeflatedReader, makeCycle, offer } from "./Deflated.ts"
 import { EchoReader, encodeHeader, encodeMasked, type Kind, makePayload, repeat } from "./Frames.ts"
-import { cpuSeconds } from "./Proc.ts"
+import * as Tls from "node:tls"
+import { coreSeconds, cpuSeconds } from "./Proc.ts"
 
 /** Where the load goes. */
 export interface Target {
   readonly port: number
   /** The server's process, for its processor time. */
   readonly pid: number
+  /** The core that the server is pinned to, if it is. */
+  readonly core?: number | undefined
+  /** Whether it speaks TLS. */
+  readonly secure?: boolean | undefined
 }
 
 /** Every connection keeps `depth` messages of `bytes` under way. */
@@ -26,6 +31,8 @@ export interface EchoLoad {
   readonly kind: Kind
   /** Whether messages are compressed. They are text that resembles JSON then. */
   readonly compression?: Compression | undefined
+  /** Whether the connections are inside TLS. */
+  readonly secure?: boolean | undefined
 }
 
 /** Connections that are opened and say nothing. */
@@ -56,6 +63,8 @@ export interface Throughput {
   readonly seconds: number
   /** Processor time of the server in the window, all threads. */
   readonly serverCpuSeconds: number | undefined
+  /** The share of its core that the server could have had: what no other program, and no neighbour, took. */
+  readonly serverGiven: number | undefined
   /** The share of the window in which the generator itself was busy: near 1, the generator is the bottleneck. */
   readonly generatorBusy: number
 }
@@ -108,13 +117,14 @@ export const dial = (target: Target, handlers: Handlers, compression?: Compressi
     }
     return true
   }
-  const socket = Net.connect({
-    host: "127.0.0.1",
-    port: target.port,
-    noDelay: true,
-    onread: { buffer: shared, callback: onBytes }
-  })
-  socket.on("connect", () =>
+  const options = { host: "127.0.0.1", port: target.port, onread: { buffer: shared, callback: onBytes } }
+  // The certificate is made for the run, and nobody would believe it.
+  const socket =
+    target.secure === true
+      ? Tls.connect({ ...options, rejectUnauthorized: false })
+      : Net.connect({ ...options, noDelay: true })
+  if (target.secure === true) socket.setNoDelay()
+  socket.on(target.secure === true ? "secureConnect" : "connect", () =>
     socket.write(
       `GET / HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n` +
@@ -128,7 +138,7 @@ export const dial = (target: Target, handlers: Handlers, compression?: Compressi
 
 /** Counts over a window: `total` is read at its start and at its end. */
 export const measure = (
-  target: Pick<Target, "pid">,
+  target: Pick<Target, "pid" | "core">,
   window: Window,
   total: () => number,
   done: (result: Throughput) => void
@@ -137,15 +147,21 @@ export const measure = (
     const started = performance.now()
     const count = total()
     const server = cpuSeconds(target.pid)
+    const core = target.core === undefined ? undefined : coreSeconds(target.core)
     const own = process.cpuUsage()
     setTimeout(() => {
       const seconds = (performance.now() - started) / 1000
       const used = process.cpuUsage(own)
       const after = cpuSeconds(target.pid)
+      const coreAfter = target.core === undefined ? undefined : coreSeconds(target.core)
+      const cpu = server === undefined || after === undefined ? undefined : after - server
+      const others =
+        cpu === undefined || core === undefined || coreAfter === undefined ? undefined : coreAfter - core - cpu
       done({
         count: total() - count,
         seconds,
-        serverCpuSeconds: server === undefined || after === undefined ? undefined : after - server,
+        serverCpuSeconds: cpu,
+        serverGiven: others === undefined ? undefined : 1 - Math.max(0, others) / seconds,
         generatorBusy: (used.user + used.system) / 1e6 / seconds
       })
     }, window.seconds * 1000)

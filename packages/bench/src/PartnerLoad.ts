@@ -8,7 +8,7 @@ import { createHash } from "node:crypto"
 import * as Net from "node:net"
 import type { ClientEchoLoad, ClientHandshakeLoad } from "./ClientRow.ts"
 import { EchoReader, encodeHeader, makePayload, repeat } from "./Frames.ts"
-import type { Throughput, Window } from "./Load.ts"
+import type { Target, Throughput, Window } from "./Load.ts"
 import { measure } from "./Load.ts"
 
 /** What happens on one connection once it is open. */
@@ -20,7 +20,7 @@ interface Conversation {
 export interface Partner {
   readonly port: number
   /** Measures the client whose process this is, once all its connections are open. */
-  readonly run: (pid: number) => Promise<Throughput>
+  readonly run: (client: Pick<Target, "pid" | "core">) => Promise<Throughput>
 }
 
 const maxHead = 4096
@@ -106,11 +106,11 @@ export const echo = (load: ClientEchoLoad, window: Window): Promise<Partner> => 
     socket.on("end", () => reject(new Error("the client closed a connection")))
     shakeHands(socket, begin, reject)
   }
-  const run = async (pid: number): Promise<Throughput> => {
+  const run: Partner["run"] = async (client) => {
     await Promise.race([allOpen, failed])
     for (const socket of sockets) send(socket, load.depth)
     // Bytes, not frames: what has come of a frame that is still under way counts as its fraction.
-    const measured = new Promise<Throughput>((resolve) => measure({ pid }, window, () => bytes / echoLength, resolve))
+    const measured = new Promise<Throughput>((resolve) => measure(client, window, () => bytes / echoLength, resolve))
     return Promise.race([measured, failed])
   }
   return listen(onConnection, run)
@@ -143,10 +143,10 @@ export const handshakes = (_load: ClientHandshakeLoad, window: Window): Promise<
     socket.on("error", reject)
     shakeHands(socket, begin, reject)
   }
-  const run = async (pid: number): Promise<Throughput> => {
+  const run: Partner["run"] = async (client) => {
     // How long the process takes to start is no matter here.
     await Promise.race([begun, failed])
-    const measured = new Promise<Throughput>((resolve) => measure({ pid }, window, () => completed, resolve))
+    const measured = new Promise<Throughput>((resolve) => measure(client, window, () => completed, resolve))
     return Promise.race([measured, failed])
   }
   return listen(onConnection, run)

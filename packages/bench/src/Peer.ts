@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { delimiter, join } from "node:path"
+import { fileURLToPath } from "node:url"
 
 /** One server, one client, or both under one name. */
 export interface Peer {
@@ -18,6 +19,10 @@ export interface Peer {
   readonly env: Readonly<Record<string, string>>
   /** Whether it can take part in rows with compression. */
   readonly compresses: boolean
+  /** Whether it can take part in rows over TLS. */
+  readonly secures: boolean
+  /** The folder that `file` is in, where it is that of another checkout. */
+  readonly source?: string | undefined
   /** The rows that it can take part in. */
   readonly roles: ReadonlyArray<Role>
 }
@@ -48,7 +53,7 @@ const onPath = (program: string): string | undefined =>
     .map((folder) => join(folder, program))
     .find((file) => existsSync(file))
 
-interface Settings extends Partial<Pick<Peer, "file" | "env" | "roles">> {}
+interface Settings extends Partial<Pick<Peer, "file" | "env" | "roles" | "secures">> {}
 
 const node = (name: string, description: string, settings: Settings = {}): Peer => ({
   name,
@@ -57,14 +62,22 @@ const node = (name: string, description: string, settings: Settings = {}): Peer 
   file: settings.file ?? `${name}.ts`,
   env: settings.env ?? {},
   compresses: name !== "floor",
+  secures: settings.secures ?? true,
   roles: settings.roles ?? ["server", "client"]
 })
+
+const dist = fileURLToPath(new URL("../../effect-ws/dist/", import.meta.url))
+const commandLine = `${dist}bin.js`
+
+// `pnpm build` replaces what the compiler alone leaves by the bundle that users run.
+const isBundled = existsSync(commandLine) && !existsSync(`${dist}cli/Main.js`)
 
 /** Finds the peers. Bun is taken from the environment variable `BUN` or from the `PATH`. */
 export const discover = (): Peers => {
   const ws = `ws ${version("ws")}`
   const effect = `effect ${version("effect")}`
   const available: Array<Peer> = [
+    node("handlers", `ours on ${effect}: a record of handlers, on the server with fibers`, { roles: ["server"] }),
     node("fiber", `ours on ${effect}: a fiber for each connection, a stream of messages`, {
       roles: ["server", "broadcast"]
     }),
@@ -88,10 +101,13 @@ export const discover = (): Peers => {
       env: { METRICS: "1" },
       roles: ["server"]
     }),
-    node("ws-effect", `the same as ws in a process that has loaded ${effect}`),
+    node("ws-effect", `the same as ws in a process that has loaded ${effect}`, {
+      roles: ["server", "client", "broadcast"]
+    }),
     node(
       "effect-socket",
-      `NodeSocketServer.makeWebSocket and Socket.makeWebSocket of ${effect}, over ${ws} with bufferutil`
+      `NodeSocketServer.makeWebSocket and Socket.makeWebSocket of ${effect}, over ${ws} with bufferutil`,
+      { secures: false }
     ),
     node("undici", `the global WebSocket of Node, undici ${process.versions["undici"]}`, {
       file: "global.ts",
@@ -99,26 +115,27 @@ export const discover = (): Peers => {
     }),
     node("floor", "node:net alone, constant answers without looking at what came")
   ]
+  const missing: Array<Missing> = []
+  if (isBundled) {
+    const description = "ours, as the command line starts it: `effect-ws serve`, as it is published"
+    available.push(node("serve", description, { env: { BENCH_SERVE: commandLine }, roles: ["server"], secures: false }))
+  } else missing.push({ name: "serve", reason: "not built: pnpm build" })
   const bun = process.env["BUN"] ?? onPath("bun")
-  if (bun === undefined) {
-    return { available, missing: [{ name: "bun", reason: "not installed: set BUN or put bun on the PATH" }] }
+  if (bun === undefined) missing.push({ name: "bun", reason: "not installed: set BUN or put bun on the PATH" })
+  else if (!existsSync(bun)) missing.push({ name: "bun", reason: `BUN names no file: ${bun}` })
+  else {
+    available.push({
+      name: "bun",
+      description: "Bun.serve, and Bun's global WebSocket",
+      program: bun,
+      file: "bun.ts",
+      env: {},
+      compresses: true,
+      secures: true,
+      roles: ["server", "client", "broadcast"]
+    })
   }
-  if (!existsSync(bun)) return { available, missing: [{ name: "bun", reason: `BUN names no file: ${bun}` }] }
-  return {
-    available: [
-      ...available,
-      {
-        name: "bun",
-        description: "Bun.serve, and Bun's global WebSocket",
-        program: bun,
-        file: "bun.ts",
-        env: {},
-        compresses: true,
-        roles: ["server", "client", "broadcast"]
-      }
-    ],
-    missing: []
-  }
+  return { available, missing }
 }
 
 /** Picks peers by name, in the order given; throws an `Error` whose message is what was expected. */
@@ -130,6 +147,31 @@ export const select = (peers: Peers, names: ReadonlyArray<string>): ReadonlyArra
     throw new Error(`names among ${peers.available.map((peer) => peer.name).join(", ")}${missing.join("")}`)
   })
 
-/** Picks the peers that can take part in rows of one role, with or without compression. */
-export const partaking = (peers: ReadonlyArray<Peer>, role: Role, compressed: boolean): ReadonlyArray<Peer> =>
-  peers.filter((peer) => peer.roles.includes(role) && (peer.compresses || !compressed))
+/** What a row asks of those that take part. */
+export interface Demands {
+  readonly role: Role
+  readonly compressed?: boolean | undefined
+  readonly secure?: boolean | undefined
+}
+
+/** Picks the peers that can take part in a row. */
+export const partaking = (
+  peers: ReadonlyArray<Peer>,
+  { compressed = false, role, secure = false }: Demands
+): ReadonlyArray<Peer> =>
+  peers.filter((peer) => peer.roles.includes(role) && (peer.compresses || !compressed) && (peer.secures || !secure))
+
+/** Our servers as another checkout of this repository has them; its `bench` package says what they are. */
+export const ofCheckout = (checkout: string): ReadonlyArray<Peer> => {
+  const source = join(checkout, "packages/bench/src")
+  return ["handlers", "fiber", "queue"]
+    .filter((name) => existsSync(join(source, `servers/${name}.ts`)))
+    .map((name) => ({
+      ...node(`${name}-base`, `the server ${name} of the other checkout`, {
+        file: `${name}.ts`,
+        secures: existsSync(join(source, "certificate.ts")),
+        roles: name === "handlers" ? ["server"] : ["server", "broadcast"]
+      }),
+      source
+    }))
+}

@@ -7,9 +7,9 @@ import { readFileSync } from "node:fs"
 // /proc/PID/stat counts in USER_HZ, which is 100 on every Linux that Node runs on.
 const ticksPerSecond = 100
 
-const readProc = (pid: number, file: string): string | undefined => {
+const readProc = (file: string): string | undefined => {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, "latin1")
+    return readFileSync(`/proc/${file}`, "latin1")
   } catch {
     return undefined
   }
@@ -28,14 +28,31 @@ export const parseRssKiB = (status: string): number | undefined => {
   return match === null ? undefined : Number(match[1])
 }
 
+/**
+ * Extracts from the text of `/proc/stat` the seconds in which a core ran programs or was kept from this machine by its
+ * host. Interrupts do not count: those of a server's own packets are among them, and its processor time is without them.
+ */
+export const parseCoreSeconds = (stat: string, core: number): number | undefined => {
+  const line = new RegExp(`^cpu${core} (.*)$`, "m").exec(stat)?.[1]
+  if (line === undefined) return undefined
+  const [user = 0, nice = 0, system = 0, , , , , stolen = 0] = line.split(" ").map(Number)
+  return (user + nice + system + stolen) / ticksPerSecond
+}
+
+/** Reads for how long a core has run programs, whichever they were. */
+export const coreSeconds = (core: number): number | undefined => {
+  const stat = readProc("stat")
+  return stat === undefined ? undefined : parseCoreSeconds(stat, core)
+}
+
 /** Reads the processor time that a process has used, in seconds. */
 export const cpuSeconds = (pid: number): number | undefined => {
-  const stat = readProc(pid, "stat")
+  const stat = readProc(`${pid}/stat`)
   return stat === undefined ? undefined : parseCpuSeconds(stat)
 }
 
 /** Reads the resident memory of a process, in KiB. */
 export const rssKiB = (pid: number): number | undefined => {
-  const status = readProc(pid, "status")
+  const status = readProc(`${pid}/status`)
   return status === undefined ? undefined : parseRssKiB(status)
 }

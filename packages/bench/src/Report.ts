@@ -1,40 +1,44 @@
 /**
- * Turns samples into the tables that are printed and the object that `--json` writes.
+ * Turns samples into the tables that are printed and the object that `--json` writes. Processor time comes first: it is
+ * the steadiest figure, and means something even where the generator is the bottleneck.
  */
 import type { Environment } from "./Environment.ts"
 import type { Row } from "./Row.ts"
 import type { Sample } from "./Sample.ts"
-import { isTie, median, medianRatio, ratios } from "./Statistics.ts"
+import { median, medianRatio, ratios } from "./Statistics.ts"
 
-/** One server in one row. A round that failed is `undefined` in `samples`, and says why in `failures`. */
+/** One peer in one row. A round that failed is `undefined` in `samples`, and says why in `failures`. */
 export interface Entry {
   readonly peer: string
   readonly samples: ReadonlyArray<Sample | undefined>
   readonly failures: ReadonlyArray<string>
 }
 
-/** One server in one row, summed up: medians over the rounds, and medians of the rounds' ratios. */
+/** One peer in one row, summed up: medians over the rounds, and medians of the rounds' ratios. */
 export interface Summary extends Entry {
   readonly value: number | undefined
   readonly cpuMicros: number | undefined
   readonly heapKiB: number | undefined
-  readonly serverBusy: number | undefined
+  readonly given: number | undefined
   readonly generatorBusy: number | undefined
+  /** The figure of the row over that of ws. */
   readonly toWs: number | undefined
-  /** The least and the greatest of the rounds' ratios to ws. */
-  readonly toWsRange: readonly [number, number] | undefined
   readonly cpuToWs: number | undefined
   readonly heapToWs: number | undefined
-  readonly toFloor: number | undefined
-  /** The gap to ws is under 10 %. */
-  readonly tie: boolean
+  /** The least and the greatest of the rounds' ratios: of processor time where there is any, else of the figure. */
+  readonly range: readonly [number, number] | undefined
+  /** The rounds whose ratios were left out, because others took too much of the core. */
+  readonly refused: number
 }
+
+/** What a row measures. */
+export type Kind = "rate" | "memory" | "start" | "fairness"
 
 /** One finished row. */
 export interface Table {
   readonly row: string
+  readonly kind: Kind
   readonly unit: string
-  readonly better: "more" | "less"
   readonly entries: ReadonlyArray<Summary>
 }
 
@@ -46,53 +50,60 @@ export interface Report {
   readonly rows: ReadonlyArray<Table>
 }
 
+/** The least share of its core that a peer must have had for its ratio to count. */
+export const leastGiven = 0.9
+
+const isTrusted = (sample: Sample): boolean => sample.given === undefined || sample.given >= leastGiven
+
 const pick = (entry: Entry | undefined, key: keyof Sample): ReadonlyArray<number | undefined> =>
-  entry?.samples.map((sample) => sample?.[key]) ?? []
+  entry?.samples.map((sample) => (sample !== undefined && isTrusted(sample) ? sample[key] : undefined)) ?? []
 
 const middle = (entry: Entry, key: keyof Sample): number | undefined =>
-  median(pick(entry, key).filter((value) => value !== undefined))
+  median(entry.samples.map((sample) => sample?.[key]).filter((value) => value !== undefined))
 
-const range = (values: ReadonlyArray<number>): readonly [number, number] | undefined =>
+const rangeOf = (values: ReadonlyArray<number>): readonly [number, number] | undefined =>
   values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)]
 
-const units = {
-  echo: "msgs/s",
-  "client-echo": "msgs/s",
-  broadcast: "deliveries/s",
-  handshakes: "handshakes/s",
-  "client-handshakes": "handshakes/s"
-} as const
+const kinds: Readonly<Record<Row["load"]["mode"], readonly [Kind, string]>> = {
+  echo: ["rate", "msgs/s"],
+  "client-echo": ["rate", "msgs/s"],
+  broadcast: ["rate", "deliveries/s"],
+  handshakes: ["rate", "handshakes/s"],
+  "client-handshakes": ["rate", "handshakes/s"],
+  idle: ["memory", "KiB/conn"],
+  startup: ["start", "ms"],
+  fairness: ["fairness", "times"]
+}
 
 /** Sums up a row. */
 export const summarize = (row: Row, entries: ReadonlyArray<Entry>): Table => {
   const ws = entries.find((entry) => entry.peer === "ws")
-  const floor = entries.find((entry) => entry.peer === "floor")
-  const idle = row.load.mode === "idle"
+  const [kind, unit] = kinds[row.load.mode]
   return {
     row: row.name,
-    unit: row.load.mode === "idle" ? "KiB/conn" : units[row.load.mode],
-    better: idle ? "less" : "more",
+    kind,
+    unit,
     entries: entries.map((entry) => {
-      const toWs = medianRatio(pick(entry, "value"), pick(ws, "value"))
+      const key = kind === "rate" || kind === "start" ? "cpuMicros" : "value"
       return {
         ...entry,
         value: middle(entry, "value"),
         cpuMicros: middle(entry, "cpuMicros"),
         heapKiB: middle(entry, "heapKiB"),
-        serverBusy: middle(entry, "serverBusy"),
+        given: middle(entry, "given"),
         generatorBusy: middle(entry, "generatorBusy"),
-        toWs,
-        toWsRange: entry === ws ? undefined : range(ratios(pick(entry, "value"), pick(ws, "value"))),
+        toWs: medianRatio(pick(entry, "value"), pick(ws, "value")),
         cpuToWs: medianRatio(pick(entry, "cpuMicros"), pick(ws, "cpuMicros")),
         heapToWs: medianRatio(pick(entry, "heapKiB"), pick(ws, "heapKiB")),
-        toFloor: medianRatio(pick(entry, "value"), pick(floor, "value")),
-        tie: entry !== ws && toWs !== undefined && isTie(toWs)
+        range: entry === ws ? undefined : rangeOf(ratios(pick(entry, key), pick(ws, key))),
+        refused: entry.samples.filter((sample) => sample !== undefined && !isTrusted(sample)).length
       }
     })
   }
 }
 
-const figure = (value: number | undefined, digits: number): string =>
+/** Writes a number with a fixed number of digits behind the point, or a dash. */
+export const figure = (value: number | undefined, digits: number): string =>
   value === undefined
     ? "-"
     : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
@@ -104,36 +115,62 @@ interface Column {
   readonly cell: (entry: Summary) => string
 }
 
-const columns = (table: Table): ReadonlyArray<Column> => {
-  const compared: ReadonlyArray<Column> = [
-    { title: "to ws", cell: (entry) => figure(entry.toWs, 2) + (entry.tie ? " tie" : "    ") },
-    {
-      title: "from - to",
-      cell: ({ toWsRange: of }) => (of === undefined ? "-" : `${figure(of[0], 2)} - ${figure(of[1], 2)}`)
-    },
-    { title: "to floor", cell: (entry) => figure(entry.toFloor, 2) }
-  ]
-  const own: ReadonlyArray<Column> =
-    table.better === "less"
-      ? [
-          { title: "RSS KiB/conn", cell: (entry) => figure(entry.value, 1) },
-          ...compared,
-          { title: "heap KiB/conn", cell: (entry) => figure(entry.heapKiB, 1) },
-          { title: "heap to ws", cell: (entry) => figure(entry.heapToWs, 2) }
-        ]
-      : [
-          { title: table.unit, cell: (entry) => figure(entry.value, 0) },
-          ...compared,
-          { title: "CPU us", cell: (entry) => figure(entry.cpuMicros, 2) },
-          { title: "CPU to ws", cell: (entry) => figure(entry.cpuToWs, 2) },
-          { title: "busy", cell: (entry) => `${percent(entry.serverBusy)} / ${percent(entry.generatorBusy)}` }
-        ]
-  return [{ title: "", cell: (entry) => entry.peer }, ...own]
+const range: Column = {
+  title: "from - to",
+  cell: ({ range: of }) => (of === undefined ? "-" : `${figure(of[0], 2)} - ${figure(of[1], 2)}`)
 }
+
+const toWs: Column = { title: "to ws", cell: (entry) => figure(entry.toWs, 2) }
+
+const cpuToWs: Column = { title: "CPU to ws", cell: (entry) => figure(entry.cpuToWs, 2) }
+
+const columns = ({ kind, unit }: Table): ReadonlyArray<Column> => {
+  switch (kind) {
+    case "rate":
+      return [
+        { title: "CPU us", cell: (entry) => figure(entry.cpuMicros, 2) },
+        cpuToWs,
+        range,
+        { title: unit, cell: (entry) => figure(entry.value, 0) },
+        toWs,
+        { title: "core", cell: (entry) => percent(entry.given) },
+        { title: "generator", cell: (entry) => percent(entry.generatorBusy) }
+      ]
+    case "memory":
+      return [
+        { title: "RSS KiB/conn", cell: (entry) => figure(entry.value, 1) },
+        toWs,
+        range,
+        { title: "heap KiB/conn", cell: (entry) => figure(entry.heapKiB, 1) },
+        { title: "heap to ws", cell: (entry) => figure(entry.heapToWs, 2) }
+      ]
+    case "start":
+      return [
+        {
+          title: "CPU ms",
+          cell: ({ cpuMicros }) => figure(cpuMicros === undefined ? undefined : cpuMicros / 1000, 0)
+        },
+        cpuToWs,
+        range,
+        { title: unit, cell: (entry) => figure(entry.value, 0) },
+        toWs
+      ]
+    case "fairness":
+      return [{ title: "p99 beside / alone", cell: (entry) => figure(entry.value, 2) }, toWs, range]
+  }
+}
+
+const notes = ({ entries }: Table): ReadonlyArray<string> =>
+  entries.flatMap(({ failures, given, peer, refused }) => [
+    ...failures.map((failure) => `  failed: ${failure}`),
+    ...(refused === 0
+      ? []
+      : [`  ${peer}: no ratio for ${refused} rounds, others used its core (it was given ${percent(given)})`])
+  ])
 
 /** Lays out a row: the first column to the left, the others to the right. */
 export const renderTable = (table: Table): string => {
-  const shown = columns(table)
+  const shown = [{ title: "", cell: (entry: Summary) => entry.peer }, ...columns(table)]
   const lines = [
     shown.map((column) => column.title),
     ...table.entries.map((entry) => shown.map((column) => column.cell(entry)))
@@ -145,8 +182,7 @@ export const renderTable = (table: Table): string => {
       .join("  ")
       .trimEnd()
   )
-  const failures = table.entries.flatMap((entry) => entry.failures.map((failure) => `  failed: ${failure}`))
-  return [`${table.row} (${table.better} is better)`, ...body, ...failures].join("\n")
+  return [table.row, ...body, ...notes(table)].join("\n")
 }
 
 /** Lays out what stands above the tables. */
@@ -157,8 +193,8 @@ export const renderHeader = (environment: Environment, rounds: number, seconds: 
     `${rounds} rounds of ${seconds} s, ${environment.pinning}, load average at the start ${environment.loadAverage}`,
     ...Object.entries(environment.peers).map(([name, description]) => `  ${name}: ${description}`),
     ...Object.entries(environment.missing).map(([name, reason]) => `  left out: ${name}, ${reason}`),
-    "busy is the share of its core that the server / the generator used, or in the rows of clients the client / its",
-    "partner: where the second is near 100 % it is the bottleneck, and only CPU us (the first one's processor time per",
-    "message) tells them apart.",
-    `"tie" is a gap to ws under 10 %; "from - to" are the rounds in which the ratio was least and greatest.`
+    "CPU us is the processor time of the server, or in the rows of clients of the client, for each message: below 1.00",
+    '"to ws" it takes less. "from - to" are the rounds in which that ratio was least and greatest. "core" is the share',
+    `of its core that it could have had; no ratio is made of a round in which that was below ${percent(leastGiven)}.`,
+    '"generator" is how busy what measures it was: near 100 %, it is the bottleneck, and messages a second say little.'
   ].join("\n")

@@ -10,7 +10,13 @@ import type { EchoLoad, HandshakeLoad, IdleLoad } from "./Load.ts"
 /** One row: a name and the load it stands for. */
 export interface Row {
   readonly name: string
-  readonly load: EchoLoad | IdleLoad | HandshakeLoad | BroadcastRow.BroadcastLoad | ClientRow.ClientLoad
+  readonly load:
+    | EchoLoad
+    | IdleLoad
+    | HandshakeLoad
+    | BroadcastRow.BroadcastLoad
+    | ClientRow.ClientLoad
+    | { readonly mode: "startup" | "fairness" }
 }
 
 /** The rows that are run when none is named. */
@@ -21,6 +27,8 @@ export const standard: ReadonlyArray<string> = [
   "64x1x16K",
   "8x4x1M",
   "1000x1x64",
+  "64x1x1K-tls",
+  "64x1x16K-tls",
   "64x1x1K-json-deflate",
   "64x16x1K-json-deflate",
   "64x1x16K-json-deflate",
@@ -34,7 +42,9 @@ export const standard: ReadonlyArray<string> = [
   "idle-500-deflate-takeover",
   "handshakes",
   ...BroadcastRow.standard,
-  ...ClientRow.standard
+  ...ClientRow.standard,
+  "startup",
+  "fairness"
 ]
 
 const maxConnections = 15_000
@@ -43,10 +53,11 @@ const maxBytes = 16 * 1024 * 1024
 const idleConnections = 5000
 const handshakesAtOnce = 64
 
-const echoName = /^(\d+)x(\d+)x(\d+)([KM]?)(-text|-json-deflate|-json-deflate-takeover)?$/
+const echoName = /^(\d+)x(\d+)x(\d+)([KM]?)(-text|-tls|-json-deflate|-json-deflate-takeover)?$/
 const otherName = /^(?:(idle)(?:-(\d+))?(-deflate|-deflate-takeover)?|(handshakes)(?:-(\d+))?)$/
 
-const compressionOf = (suffix: string | undefined): { readonly compression?: Compression } => {
+const variantOf = (suffix: string | undefined): { readonly compression?: Compression; readonly secure?: true } => {
+  if (suffix === "-tls") return { secure: true }
   if (suffix?.endsWith("-takeover")) return { compression: "takeover" }
   return suffix?.endsWith("-deflate") ? { compression: "each" } : {}
 }
@@ -61,12 +72,13 @@ const within = (what: string, value: number, min: number, max: number): number =
  *
  * **Details**
  *
- * `CONNECTIONSxDEPTHxBYTES` with an optional `K` or `M` and an optional `-text`, or `-json-deflate` for compressed text,
+ * `CONNECTIONSxDEPTHxBYTES` with an optional `K` or `M` and an optional `-text`, `-tls`, or `-json-deflate` for compressed text,
  * with `-takeover` where the windows are kept; `idle` and `handshakes`, each with an optional `-CONNECTIONS` (5000 and
- * 64), `idle` also with an optional `-deflate` or `-deflate-takeover`; `broadcast-CONNECTIONS`; echo without compression and `handshakes` with
+ * 64), `idle` also with an optional `-deflate` or `-deflate-takeover`; `broadcast-CONNECTIONS`; `startup`; `fairness`; echo without compression and `handshakes` with
  * `client-` before them.
  */
 export const parse = (name: string): Row => {
+  if (name === "startup" || name === "fairness") return { name, load: { mode: name } }
   const broadcast = BroadcastRow.parse(name)
   if (broadcast !== undefined) {
     within("connections", broadcast.connections, 1, maxConnections)
@@ -80,8 +92,9 @@ export const parse = (name: string): Row => {
 }
 
 const expected =
-  "CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate|-json-deflate-takeover], " +
-  "idle[-CONNECTIONS][-deflate|-deflate-takeover], handshakes[-CONNECTIONS] or broadcast-CONNECTIONS, such as " +
+  "CONNECTIONSxDEPTHxBYTES[K|M][-text|-tls|-json-deflate|-json-deflate-takeover], " +
+  "idle[-CONNECTIONS][-deflate|-deflate-takeover], handshakes[-CONNECTIONS], broadcast-CONNECTIONS, startup or " +
+  "fairness, such as " +
   standard.join(", ")
 
 const parseServer = (name: string): EchoLoad | IdleLoad | HandshakeLoad => {
@@ -93,8 +106,8 @@ const parseServer = (name: string): EchoLoad | IdleLoad | HandshakeLoad => {
       connections: within("connections", Number(echo[1]), 1, maxConnections),
       depth: within("depth", Number(echo[2]), 1, maxDepth),
       bytes: within("bytes", Number(echo[3]) * unit, 0, maxBytes),
-      kind: echo[5] === undefined ? "binary" : "text",
-      ...compressionOf(echo[5])
+      kind: echo[5] === undefined || echo[5] === "-tls" ? "binary" : "text",
+      ...variantOf(echo[5])
     }
   }
   const other = otherName.exec(name)
@@ -102,5 +115,5 @@ const parseServer = (name: string): EchoLoad | IdleLoad | HandshakeLoad => {
   const idle = other[1] !== undefined
   const given = Number(other[2] ?? other[5] ?? (idle ? idleConnections : handshakesAtOnce))
   const connections = within("connections", given, 1, maxConnections)
-  return idle ? { mode: "idle", connections, ...compressionOf(other[3]) } : { mode: "handshakes", connections }
+  return idle ? { mode: "idle", connections, ...variantOf(other[3]) } : { mode: "handshakes", connections }
 }

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
-import { type BroadcastLoad, isBroadcastLoad } from "./BroadcastRow.ts"
+import type { BroadcastLoad } from "./BroadcastRow.ts"
 import * as Child from "./Child.ts"
 import * as ClientRow from "./ClientRow.ts"
 import { clientThroughput } from "./ClientSample.ts"
@@ -13,16 +13,22 @@ import type { EchoLoad, HandshakeLoad, IdleLoad, Throughput, Window } from "./Lo
 import type { Peer } from "./Peer.ts"
 import { type Pinning, pinned } from "./Pinning.ts"
 import { rssKiB } from "./Proc.ts"
+import { fairness } from "./FairnessSample.ts"
 import type { Row } from "./Row.ts"
+import { startServer } from "./startServer.ts"
 
 /** What was measured once. */
 export interface Sample {
-  /** The figure of the row: messages or handshakes a second, or KiB of resident memory per idle connection. */
+  /**
+   * The figure of the row: messages or handshakes a second, KiB of resident memory for each idle connection, milliseconds
+   * until it listens, or how many times longer a quiet connection waits beside a busy one.
+   */
   readonly value: number | undefined
   /** The processor time of what is measured, in microseconds per message or handshake. */
   readonly cpuMicros?: number | undefined
-  /** The share of the window in which what is measured, and what measures it, were running. */
-  readonly serverBusy?: number | undefined
+  /** The share of its core that what is measured could have had: what no other program, and no neighbour, took. */
+  readonly given?: number | undefined
+  /** The share of the window in which what measures it was running. */
   readonly generatorBusy?: number | undefined
   /** KiB of JavaScript heap per idle connection, after a collection. */
   readonly heapKiB?: number | undefined
@@ -34,33 +40,8 @@ export interface Conditions {
   readonly pinning: Pinning | undefined
 }
 
-const startSeconds = 15
 const answerSeconds = 15
 const openSeconds = 60
-
-/** Starts a server and waits until it listens. */
-export const startServer = Effect.fnUntraced(function* (
-  peer: Peer,
-  row: Row,
-  pinning: Pinning | undefined,
-  flags: ReadonlyArray<string>
-) {
-  const command = [
-    peer.program,
-    ...flags,
-    Child.sourceFile(`servers/${isBroadcastLoad(row.load) ? "broadcast/" : ""}${peer.file}`)
-  ]
-  const child = yield* Child.spawn(peer.name, pinned(pinning?.server, command), {
-    ...peer.env,
-    ...("compression" in row.load && row.load.compression !== undefined ? { BENCH_DEFLATE: row.load.compression } : {})
-  })
-  const line = yield* child.line(startSeconds)
-  const port = Number(/^listening (\d+)$/.exec(line)?.[1])
-  if (Number.isNaN(port)) {
-    return yield* new Child.BenchError({ message: `${peer.name} said ${JSON.stringify(line)}, not "listening PORT"` })
-  }
-  return { child, port }
-})
 
 const startGenerator = (job: Job, pinning: Pinning | undefined) =>
   Child.spawn(
@@ -83,7 +64,13 @@ const serverThroughput = Effect.fnUntraced(function* (
   conditions: Conditions
 ) {
   const server = yield* startServer(peer, row, conditions.pinning, [])
-  const job = { port: server.port, pid: server.child.pid, load, window: conditions.window }
+  const job = {
+    port: server.port,
+    pid: server.child.pid,
+    core: conditions.pinning?.server,
+    load,
+    window: conditions.window
+  }
   const generator = yield* startGenerator(job, conditions.pinning)
   const line = yield* generator.line(conditions.window.warmup + conditions.window.seconds + openSeconds)
   return JSON.parse(line) as Throughput
@@ -105,7 +92,7 @@ const throughput = Effect.fnUntraced(function* (
   return {
     value: result.count / result.seconds,
     cpuMicros: cpu === undefined ? undefined : (cpu / result.count) * 1e6,
-    serverBusy: cpu === undefined ? undefined : cpu / result.seconds,
+    given: result.serverGiven,
     generatorBusy: result.generatorBusy
   }
 })
@@ -131,6 +118,24 @@ const memory = Effect.fnUntraced(function* (peer: Peer, row: Row, load: IdleLoad
   }
 })
 
+const startUp = Effect.fnUntraced(function* (peer: Peer, row: Row, { pinning }: Conditions) {
+  const { startCpuSeconds: cpu, startMillis } = yield* startServer(peer, row, pinning, [])
+  return { value: startMillis, cpuMicros: cpu === undefined ? undefined : cpu * 1e6 }
+})
+
+const takeScoped = (peer: Peer, row: Row, conditions: Conditions) => {
+  switch (row.load.mode) {
+    case "idle":
+      return memory(peer, row, row.load, conditions)
+    case "startup":
+      return startUp(peer, row, conditions)
+    case "fairness":
+      return fairness(peer, row, conditions)
+    default:
+      return throughput(peer, row, row.load, conditions)
+  }
+}
+
 /** Takes one sample of a row from a server. */
 export const take = (
   peer: Peer,
@@ -138,5 +143,5 @@ export const take = (
   conditions: Conditions
 ): Effect.Effect<Sample, Child.BenchError, ChildProcessSpawner.ChildProcessSpawner> =>
   Effect.scoped<Sample, Child.BenchError, ChildProcessSpawner.ChildProcessSpawner | Scope.Scope>(
-    row.load.mode === "idle" ? memory(peer, row, row.load, conditions) : throughput(peer, row, row.load, conditions)
+    takeScoped(peer, row, conditions)
   )

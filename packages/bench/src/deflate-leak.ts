@@ -8,7 +8,7 @@ import { runMain } from "./Leak.ts"
 import * as Load from "./Load.ts"
 import * as Peer from "./Peer.ts"
 import * as Row from "./Row.ts"
-import * as Sample from "./Sample.ts"
+import { startServer } from "./startServer.ts"
 
 const [name = "fiber", visits = "100000"] = process.argv.slice(2)
 const [peer] = Peer.select(Peer.discover(), [name])
@@ -16,8 +16,6 @@ const [peer] = Peer.select(Peer.discover(), [name])
 runMain({
   name,
   visits: Number(visits),
-  start: Effect.suspend(() =>
-    Sample.startServer(peer!, Row.parse("idle-deflate-takeover"), undefined, ["--expose-gc"])
-  ),
+  start: Effect.suspend(() => startServer(peer!, Row.parse("idle-deflate-takeover"), undefined, ["--expose-gc"])),
   visit: (target, count) => Load.visit(target, { count, atOnce: 32, compression: "takeover" })
 })

@@ -10,6 +10,7 @@ import { echo, type EchoLoad, handshakes, type HandshakeLoad, idle, type IdleLoa
 export interface Job {
   readonly port: number
   readonly pid: number
+  readonly core?: number | undefined
   readonly load: EchoLoad | IdleLoad | HandshakeLoad | BroadcastLoad
   readonly window: Window
 }
@@ -17,7 +18,7 @@ export interface Job {
 const run = (job: Job): Promise<unknown> => {
   switch (job.load.mode) {
     case "echo":
-      return echo(job, job.load, job.window)
+      return echo({ ...job, secure: job.load.secure }, job.load, job.window)
     case "idle":
       return idle(job, job.load).then(() => ({ opened: true }))
     case "broadcast":

@@ -1,6 +1,7 @@
 /**
- * The command line of the benchmark: `bench [ROW]... [--peers a,b] [--rounds N] [--seconds S] [--json FILE]` over sockets,
- * `bench micro [ROW]... [--peers a,b] [--rounds N] [--base CHECKOUT]` in process.
+ * The command line of the benchmark: `bench [ROW]... [--peers a,b] [--rounds N] [--json FILE]` over sockets,
+ * `bench micro [ROW]... [--peers a,b] [--rounds N] [--base CHECKOUT]` in process; `bench page REPORT PAGE` writes figures
+ * into a page.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -15,9 +16,11 @@ import * as Result from "effect/Result"
 import { BenchError } from "./Child.ts"
 import { isBroadcastLoad } from "./BroadcastRow.ts"
 import { isClientLoad } from "./ClientRow.ts"
+import * as Chart from "./Chart.ts"
 import * as Environment from "./Environment.ts"
 import * as MicroBench from "./micro/MicroBench.ts"
 import * as MicroRow from "./micro/MicroRow.ts"
+import * as Page from "./Page.ts"
 import * as Peer from "./Peer.ts"
 import * as Pinning from "./Pinning.ts"
 import * as Report from "./Report.ts"
@@ -38,7 +41,7 @@ const between =
 
 const rows = Argument.String("row").pipe(
   Argument.withDescription(
-    `CONNECTIONSxDEPTHxBYTES[K|M][-text|-json-deflate], idle, handshakes or broadcast-CONNECTIONS, or with client- before it; all of ${Row.standard.join(" ")}`
+    `CONNECTIONSxDEPTHxBYTES[K|M][-text|-tls|-json-deflate], idle, handshakes, broadcast-CONNECTIONS, startup or fairness, or with client- before it; all of ${Row.standard.join(" ")}`
   ),
   Argument.mapTryCatch(Row.parse, messageOf),
   Argument.variadic()
@@ -75,8 +78,17 @@ const json = Flag.String("json").pipe(
   Flag.optional
 )
 
-const roleOf = (load: Row.Row["load"]): Peer.Role =>
-  isClientLoad(load) ? "client" : isBroadcastLoad(load) ? "broadcast" : "server"
+const base = Flag.String("base").pipe(
+  Flag.withDescription("Another checkout of this repository, with its packages installed: its servers take part, too"),
+  Flag.mapTryCatch((folder) => Peer.ofCheckout(MicroBench.findCheckout(folder)), messageOf),
+  Flag.withDefault([] as ReadonlyArray<Peer.Peer>)
+)
+
+const demandsOf = (load: Row.Row["load"]): Peer.Demands => ({
+  role: isClientLoad(load) ? "client" : isBroadcastLoad(load) ? "broadcast" : "server",
+  compressed: "compression" in load && load.compression !== undefined,
+  secure: "secure" in load && load.secure === true
+})
 
 const measureRow = Effect.fnUntraced(function* (
   row: Row.Row,
@@ -88,6 +100,8 @@ const measureRow = Effect.fnUntraced(function* (
   const failures = new Map(peers.map((peer) => [peer.name, new Array<string>()]))
   for (let round = 0; round < rounds; round++) {
     for (const peer of interleave(peers, round)) {
+      // To standard error, so that the tables can be kept.
+      yield* Console.error(`${row.name}, round ${round + 1} of ${rounds}: ${peer.name}`)
       const result = yield* Effect.result(Sample.take(peer, row, conditions))
       samples.get(peer.name)!.push(Result.isSuccess(result) ? result.success : undefined)
       if (Result.isFailure(result)) failures.get(peer.name)!.push(`round ${round + 1}: ${result.failure.message}`)
@@ -101,7 +115,7 @@ const measureRow = Effect.fnUntraced(function* (
 
 const bench = Command.make(
   "bench",
-  { rows, peers, rounds, seconds, warmup, json },
+  { rows, peers, base, rounds, seconds, warmup, json },
   Effect.fnUntraced(function* (options) {
     const pinning = Pinning.find()
     const window = { warmup: options.warmup, seconds: options.seconds }
@@ -112,8 +126,7 @@ const bench = Command.make(
     const fs = yield* FileSystem.FileSystem
     const tables: Array<Report.Table> = []
     for (const row of options.rows.length === 0 ? Row.standard.map(Row.parse) : options.rows) {
-      const compressed = "compression" in row.load && row.load.compression !== undefined
-      const peers = Peer.partaking(options.peers, roleOf(row.load), compressed)
+      const peers = Peer.partaking([...options.peers, ...options.base], demandsOf(row.load))
       const table = yield* measureRow(row, peers, options.rounds, conditions)
       tables.push(table)
       yield* Console.log(`\n${Report.renderTable(table)}`)
@@ -157,8 +170,33 @@ const micro = Command.make(
     })
 ).pipe(Command.withDescription("Measures in one process, without sockets, what a message or a handshake costs"))
 
+const page = Command.make(
+  "page",
+  {
+    report: Argument.File("report").pipe(Argument.withDescription("What `--json` wrote")),
+    into: Argument.File("page").pipe(
+      Argument.withDescription("The page whose figures are replaced; its charts go into the folder of its name")
+    )
+  },
+  Effect.fnUntraced(function* ({ into, report: file }) {
+    const fs = yield* FileSystem.FileSystem
+    const report = JSON.parse(yield* fs.readFileString(file)) as Report.Report
+    const text = yield* fs.readFileString(into)
+    const whole = yield* Effect.try({
+      try: () => Page.insert(text, Page.render(report)),
+      catch: (error) => new BenchError({ message: `expected ${messageOf(error)}` })
+    })
+    const folder = into.replace(/\.md$/, "")
+    yield* fs.makeDirectory(folder, { recursive: true })
+    for (const group of Page.group(report)) {
+      yield* fs.writeFileString(`${folder}/${group.id}.svg`, yield* Effect.promise(() => Chart.draw(group)))
+    }
+    yield* fs.writeFileString(into, whole)
+  })
+).pipe(Command.withDescription("Writes the tables and charts of a report into a page"))
+
 bench.pipe(
-  Command.withSubcommands([micro]),
+  Command.withSubcommands([micro, page]),
   Command.run({ version: "0.0.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

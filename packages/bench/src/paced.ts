@@ -1,30 +1,29 @@
 /**
- * The generator of `fairness.ts`, in a process of its own: quiet connections that send now and then and take the time,
+ * The generator of the row `fairness`, in a process of its own: quiet connections that send now and then and take the time,
  * and perhaps one that keeps sending. Prints one line of JSON.
  */
 import type { Socket } from "node:net"
 import { EchoReader, encodeMasked, makePayload, repeat } from "./Frames.ts"
-import { mask, openAll, shared } from "./Load.ts"
+import { mask, measure, openAll, shared, type Window } from "./Load.ts"
 
-/** What was measured: round trips of the quiet connections in microseconds, and what the busy one got. */
+/** What was measured: round trips of the quiet connections in microseconds, and the server's share of its core. */
 export interface Paced {
   readonly p50: number
   readonly p99: number
-  readonly busyPerSecond: number
+  /** The share of its core that the server could have had. */
+  readonly given: number | undefined
 }
 
-interface Job {
+interface Job extends Window {
   readonly port: number
   readonly pid: number
+  readonly core?: number | undefined
   readonly busy: boolean
-  readonly seconds: number
 }
 
 const quiet = 999
 const every = 500
 const depth = 64
-// The compiler of a busy server is at work for the first seconds, on the core that is measured.
-const warmup = 3000
 
 const run = (job: Job): Promise<Paced> =>
   new Promise((resolve, reject) => {
@@ -36,7 +35,6 @@ const run = (job: Job): Promise<Paced> =>
     const sent = new Float64Array(quiet + 1)
     const trips: Array<number> = []
     let counting = false
-    let busyCount = 0
     let sockets: ReadonlyArray<Socket> = []
     const handle = (index: number): ((length: number) => void) => {
       const reader = new EchoReader("server", "binary", index === quiet ? large : small)
@@ -44,7 +42,6 @@ const run = (job: Job): Promise<Paced> =>
         const completed = reader.read(shared, length)
         if (index === quiet) {
           if (completed > 0) sockets[quiet]!.write(block.subarray(0, completed * one))
-          if (counting) busyCount += completed
         } else if (completed > 0 && counting) trips.push((performance.now() - sent[index]!) * 1000)
       }
     }
@@ -60,15 +57,17 @@ const run = (job: Job): Promise<Paced> =>
           sockets[next % quiet]!.write(frame)
         }
       }, 1)
-      setTimeout(() => (counting = true), warmup)
-      setTimeout(
-        () => {
+      setTimeout(() => (counting = true), job.warmup * 1000)
+      measure(
+        job,
+        job,
+        () => 0,
+        ({ serverGiven }) => {
           clearInterval(pace)
           trips.sort((a, b) => a - b)
           const at = (share: number): number => trips[Math.floor(trips.length * share)] ?? Number.NaN
-          resolve({ p50: at(0.5), p99: at(0.99), busyPerSecond: busyCount / job.seconds })
-        },
-        warmup + job.seconds * 1000
+          resolve({ p50: at(0.5), p99: at(0.99), given: serverGiven })
+        }
       )
     })
   })

@@ -11,6 +11,8 @@ import { echo, handshakes } from "./PartnerLoad.ts"
 export interface Job {
   readonly load: ClientLoad
   readonly window: Window
+  /** The core that the client is pinned to, if it is. */
+  readonly core?: number | undefined
 }
 
 const job = JSON.parse(process.argv[2] ?? "{}") as Job
@@ -22,7 +24,7 @@ const lines = createInterface({ input: process.stdin })
 lines.on("close", () => process.exit(0))
 
 lines.on("line", (line) => {
-  partner.run(Number(line)).then(
+  partner.run({ pid: Number(line), core: job.core }).then(
     (result) => process.stdout.write(`${JSON.stringify(result)}\n`),
     (error: unknown) =>
       process.stderr.write(`${error instanceof Error ? error.message : error}\n`, () => process.exit(1))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { parseCores } from "../src/Pinning.ts"
-import { cpuSeconds, parseCpuSeconds, parseRssKiB, rssKiB } from "../src/Proc.ts"
+import { cpuSeconds, parseCoreSeconds, parseCpuSeconds, parseRssKiB, rssKiB } from "../src/Proc.ts"
 
 describe("parseCpuSeconds", () => {
   it("adds user and system time, whatever the program is called", () => {
@@ -13,6 +13,14 @@ describe("parseRssKiB", () => {
   it("finds the line", () => {
     assert.strictEqual(parseRssKiB("VmHWM:\t  70000 kB\nVmRSS:\t   65432 kB\nRssAnon:\t  1 kB\n"), 65432)
     assert.strictEqual(parseRssKiB("Name:\tkthreadd\n"), undefined)
+  })
+})
+
+describe("parseCoreSeconds", () => {
+  it("adds what programs and the host took of one core, and no interrupts", () => {
+    const stat = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 100 20 30 9000 7 5 6 50 0 0\nintr 1\n"
+    assert.strictEqual(parseCoreSeconds(stat, 1), 2)
+    assert.strictEqual(parseCoreSeconds(stat, 2), undefined)
   })
 })
 

@@ -44,7 +44,14 @@ describe("parse", () => {
     })
   })
 
+  it("reads rows over TLS", () => {
+    assert.deepStrictEqual(parse("64x1x1K-tls").load, Object.assign({}, parse("64x1x1K").load, { secure: true }))
+    assert.throws(() => parse("client-1x1x1-tls"), /behind client-/)
+  })
+
   it("reads the other rows", () => {
+    assert.deepStrictEqual(parse("startup").load, { mode: "startup" })
+    assert.deepStrictEqual(parse("fairness").load, { mode: "fairness" })
     assert.deepStrictEqual(parse("idle").load, { mode: "idle", connections: 5000 })
     assert.deepStrictEqual(parse("handshakes-8").load, { mode: "handshakes", connections: 8 })
   })

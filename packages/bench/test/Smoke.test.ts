@@ -21,14 +21,19 @@ const few = ["4x3x64-text", "2x2x64K"]
 const compressed = ["3x40x100-json-deflate", "2x20x16K-json-deflate-takeover"]
 
 describe("the servers", () => {
-  for (const peer of Peer.partaking(found.available, "server", false)) {
-    const rows = [...(peer.name === "ws" ? every : few), ...(peer.compresses ? compressed : [])]
+  for (const peer of Peer.partaking(found.available, { role: "server" })) {
+    const rows = [
+      ...(peer.name === "ws" ? every : few),
+      ...(peer.secures ? ["2x2x1K-tls", "2x1x64K-tls"] : []),
+      ...(peer.compresses ? compressed : []),
+      "startup"
+    ]
     it.live(
       `${peer.name} echoes ${rows.join(", ")}`,
       () =>
         Effect.gen(function* () {
           for (const name of rows) {
-            const sample = yield* Sample.take(peer, Row.parse(name), compressed.includes(name) ? longer : conditions)
+            const sample = yield* Sample.take(peer, Row.parse(name), name.includes("-") ? longer : conditions)
             assert.isAbove(sample.value!, 0, name)
           }
         }).pipe(Effect.provide(NodeServices.layer)),
@@ -51,6 +56,7 @@ describe("the servers", () => {
           file: "ws.ts",
           env: {},
           compresses: true,
+          secures: true,
           roles: ["server"]
         }
         const error = yield* Effect.flip(Sample.take(broken, Row.parse("1x1x1"), conditions))
@@ -60,8 +66,21 @@ describe("the servers", () => {
   )
 })
 
+describe("fairness", () => {
+  it.live(
+    "of ws is measured with a busy connection and without",
+    () =>
+      Effect.gen(function* () {
+        const [ws] = Peer.select(found, ["ws"])
+        const sample = yield* Sample.take(ws!, Row.parse("fairness"), longer)
+        assert.isAbove(sample.value!, 0)
+      }).pipe(Effect.provide(NodeServices.layer)),
+    60_000
+  )
+})
+
 describe("the servers that broadcast", () => {
-  for (const peer of Peer.partaking(found.available, "broadcast", false)) {
+  for (const peer of Peer.partaking(found.available, { role: "broadcast" })) {
     it.live(
       `${peer.name} delivers to 20 connections`,
       () =>
@@ -75,7 +94,7 @@ describe("the servers that broadcast", () => {
 })
 
 describe("the clients", () => {
-  for (const peer of Peer.partaking(found.available, "client", false)) {
+  for (const peer of Peer.partaking(found.available, { role: "client" })) {
     const rows = ["client-4x3x64-text", "client-2x2x64K", "client-2x1x125", "client-handshakes-4"]
     it.live(
       `${peer.name} plays ${rows.join(", ")}`,
@@ -116,7 +135,7 @@ describe("the command line", () => {
             file
           ])
         )
-        assert.match(output, /^ws +[\d,]+ +1\.00/m)
+        assert.match(output, /^ws +[\d,.]+ +(1\.00|-) /m)
         const report = JSON.parse(yield* fs.readFileString(file)) as Report
         assert.deepStrictEqual(
           report.rows.map((row) => row.row),

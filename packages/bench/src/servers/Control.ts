@@ -15,12 +15,23 @@ const heapUsed = (): number | undefined =>
 /** How the row wants messages compressed, if at all: see `Deflated.ts`. */
 export const compression = process.env["BENCH_DEFLATE"] as "each" | "takeover" | undefined
 
-/** Announces the port and serves the runner's questions. */
-export const announce = (port: number): void => {
+/** The certificate of the row, where it is over TLS. */
+export const certificate =
+  process.env["BENCH_TLS"] === undefined
+    ? undefined
+    : (JSON.parse(process.env["BENCH_TLS"]) as { readonly cert: string; readonly key: string })
+
+/** Serves the runner's questions, and ends with it. */
+export const obey = (): void => {
   process.stdin.on("data", () => {
     collect()
     process.stdout.write(`heap ${heapUsed() ?? "unknown"}\n`)
   })
   process.stdin.on("end", () => process.exit(0))
+}
+
+/** Announces the port and serves the runner's questions. */
+export const announce = (port: number): void => {
+  obey()
   process.stdout.write(`listening ${port}\n`)
 }

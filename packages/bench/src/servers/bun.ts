@@ -1,5 +1,5 @@
 /** Bun's built-in server, run by Bun itself. */
-import { announce, compression } from "./Control.ts"
+import { announce, certificate, compression } from "./Control.ts"
 
 interface BunSocket {
   readonly send: (data: string | Uint8Array, compress?: boolean) => number
@@ -14,6 +14,7 @@ interface Bun {
   readonly serve: (options: {
     readonly hostname: string
     readonly port: number
+    readonly tls?: { readonly cert: string; readonly key: string } | undefined
     readonly fetch: (request: Request, server: BunServer) => Response | undefined
     readonly websocket: {
       readonly perMessageDeflate: false | { readonly compress: string; readonly decompress: string }
@@ -29,6 +30,7 @@ const compressor = compression === "takeover" ? "dedicated" : "shared"
 const server = (globalThis as unknown as { readonly Bun: Bun }).Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
+  tls: certificate,
   fetch: (request, server) => (server.upgrade(request) ? undefined : new Response(null, { status: 426 })),
   websocket: {
     perMessageDeflate: compression !== undefined && { compress: compressor, decompress: compressor },

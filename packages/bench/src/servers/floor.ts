@@ -3,8 +3,9 @@
  */
 import { createHash } from "node:crypto"
 import * as Net from "node:net"
+import * as Tls from "node:tls"
 import { answerAll } from "../SameAnswer.ts"
-import { announce } from "./Control.ts"
+import { announce, certificate } from "./Control.ts"
 
 const encode = (header: Buffer, payload: Buffer): Buffer => Buffer.concat([header, payload])
 
@@ -26,6 +27,9 @@ const serve = (socket: Net.Socket): void => {
   socket.on("error", () => socket.destroy())
 }
 
-const server = Net.createServer({ noDelay: true }, serve)
+const server =
+  certificate === undefined
+    ? Net.createServer({ noDelay: true }, serve)
+    : Tls.createServer({ ...certificate, noDelay: true }, serve)
 
 server.listen({ host: "127.0.0.1", port: 0, backlog: 1024 }, () => announce((server.address() as Net.AddressInfo).port))
