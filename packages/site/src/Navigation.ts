@@ -1,0 +1,47 @@
+/** Where each page stands. A page that stands nowhere fails the build. */
+
+export interface Section {
+  readonly title: string
+  /** The names of pages in `docs`, without `.md`, and how the menu calls them. */
+  readonly pages: Readonly<Record<string, string>>
+}
+
+export const sections: ReadonlyArray<Section> = [
+  {
+    title: "Begin",
+    pages: { client: "The client", browser: "In the browser", typed: "Typed messages", testing: "Testing" }
+  },
+  {
+    title: "Serve",
+    pages: {
+      servers: "Which server",
+      attach: "On an HTTP server",
+      authentication: "Authentication",
+      rpc: "Effect RPC",
+      topics: "Topics and broadcast",
+      scale: "Topics on many nodes"
+    }
+  },
+  {
+    title: "Operate",
+    pages: {
+      lifecycle: "Lifecycle",
+      limits: "Limits",
+      observability: "Observability",
+      proxies: "Who the client is",
+      http2: "HTTP/2",
+      cli: "The command line"
+    }
+  },
+  {
+    title: "Extend",
+    pages: {
+      architecture: "Architecture",
+      "session-state": "The session's states",
+      extensions: "Extensions",
+      transports: "Writing a transport",
+      whatwg: "The WHATWG class"
+    }
+  },
+  { title: "Compare", pages: { benchmarks: "Figures" } }
+]
