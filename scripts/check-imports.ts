@@ -4,7 +4,7 @@
  *
  * ```
  * protocol <- extensions <- connection <- server, client <- topics <- effect-ws
- *                           transport <- connection          client <- browser <- effect-ws
+ *                           transport <- connection          client <- browser <- topics
  *                                                            server <- inspector <- effect-ws
  * ```
  *
@@ -25,7 +25,7 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   connection: ["protocol", "extensions", "transport"],
   server: ["protocol", "extensions", "transport", "connection"],
   client: ["protocol", "extensions", "transport", "connection"],
-  topics: ["protocol", "extensions", "transport", "connection", "server", "client"],
+  topics: ["protocol", "extensions", "transport", "connection", "server", "client", "browser"],
   browser: ["protocol", "transport", "connection", "client"],
   inspector: ["protocol", "transport", "connection", "server"],
   "effect-ws": [

@@ -1,5 +1,6 @@
 /**
- * What of effect-ws runs in a page: the client over the browser's own `WebSocket`, typed messages, and the types of a close.
+ * What of effect-ws runs in a page: the client over the browser's own `WebSocket`, typed messages, topics, and the types of a
+ * close.
  * A module of Schemas that the server and the page share imports from here; it works in Node all the same.
  *
  * @since 0.1.0
@@ -13,3 +14,4 @@ export * as TypedConnection from "@effect-ws/connection/TypedConnection"
 export * as CloseCode from "@effect-ws/protocol/CloseCode"
 export * as CloseError from "@effect-ws/protocol/CloseError"
 export * as Message from "@effect-ws/protocol/Message"
+export * as TopicClient from "@effect-ws/topics/BrowserTopicClient"

@@ -7,16 +7,18 @@
  *
  * @since 0.1.0
  */
-import type * as Reconnect from "@effect-ws/client/Reconnect"
+import type { ClientOptions } from "@effect-ws/client/Client"
+import * as Reconnect from "@effect-ws/client/Reconnect"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import { TopicConnection } from "./internal/TopicConnection.ts"
+import { spread, TopicConnection } from "./internal/TopicConnection.ts"
 import type { After, Appended, Page, TopicItem } from "./TopicLog.ts"
 import type { ClientClosed, RequestFailed, SubscriptionEnded } from "./TopicClientError.ts"
 import type { LogUnavailable, OutcomeUnknown } from "./TopicLogError.ts"
+import { subprotocol } from "./TopicProtocol.ts"
 import type { Denied } from "./TopicProtocol.ts"
 
 /**
@@ -41,15 +43,12 @@ export type SubscribeError = Denied | RequestFailed | SubscriptionEnded | Client
 export type PublishError = Denied | RequestFailed | LogUnavailable | OutcomeUnknown | ClientClosed
 
 /**
- * What a topic client may be told, beside what `Reconnect` may.
+ * What a topic client may be told about topics.
  *
  * @category models
  * @since 0.1.0
  */
-export interface TopicClientOptions<E = never, R = never, ES = never, RS = never> extends Omit<
-  Reconnect.ReconnectOptions<E, R, ES, RS>,
-  "whenDisconnected" | "maxPendingMessages" | "maxPendingBytes"
-> {
+export interface TopicOptions {
   /** How many items of a subscription may wait here for the program. Default: 256. */
   readonly window?: number | undefined
   /**
@@ -61,15 +60,31 @@ export interface TopicClientOptions<E = never, R = never, ES = never, RS = never
   readonly retryDelay?: Duration.Input | undefined
   /** Maximum publishes without an answer; more wait. Default: 1024. */
   readonly maxPendingPublishes?: number | undefined
+  /** Events that wait for the program; the oldest are dropped beyond it. Default: 256. */
+  readonly eventBuffer?: number | undefined
 }
 
 /**
- * A client of topics.
+ * What a topic client may be told, beside what `Reconnect` may.
  *
  * @category models
  * @since 0.1.0
  */
-export interface TopicClient<E = never> {
+export interface TopicClientOptions<E = never, R = never, ES = never, RS = never>
+  extends
+    TopicOptions,
+    Omit<
+      Reconnect.ReconnectOptions<E, R, ES, RS>,
+      "eventBuffer" | "whenDisconnected" | "maxPendingMessages" | "maxPendingBytes"
+    > {}
+
+/**
+ * A client of topics. `Event` is what happens to its connections.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TopicClient<E = never, Event = Reconnect.Event<E>> {
   /**
    * Subscribes to a topic: to what comes from now on, or after a position. Ends when the Stream does.
    *
@@ -97,7 +112,7 @@ export interface TopicClient<E = never> {
     options?: { readonly maxEntries?: number | undefined }
   ) => Effect.Effect<Omit<Page, "head">, PublishError>
   /** What happens to the connection, for one reader. */
-  readonly events: Stream.Stream<Reconnect.Event<E>>
+  readonly events: Stream.Stream<Event>
   /** Closes the connection and connects no more. */
   readonly close: Effect.Effect<void>
 }
@@ -124,4 +139,17 @@ export interface TopicClient<E = never> {
  */
 export const make = <E = never, R = never, ES = never, RS = never>(
   options: TopicClientOptions<E, R, ES, RS>
-): Effect.Effect<TopicClient<E | ES>, never, Dialer | Scope.Scope | R | RS> => TopicConnection.start(options)
+): Effect.Effect<TopicClient<E | ES>, never, Dialer | Scope.Scope | R | RS> => {
+  const { options: connect = {} } = options
+  const withSubprotocol = (given: ClientOptions): ClientOptions => ({ ...given, subprotocols: [subprotocol] })
+  return TopicConnection.start(
+    Reconnect.make<E, R, ES, RS>({
+      ...options,
+      options: Effect.isEffect(connect) ? Effect.map(connect, withSubprotocol) : withSubprotocol(connect),
+      whenDisconnected: "fail",
+      schedule: spread(options.schedule ?? Reconnect.defaultSchedule)
+    }),
+    (connection, reason) => connection.abort(reason),
+    options
+  )
+}

@@ -13,13 +13,13 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redis from "effect/persistence/Redis"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { LogNode, toLimits } from "./internal/LogNode.ts"
 import * as RedisEngine from "./internal/RedisEngine.ts"
 import { MemoryEngine } from "./MemoryEngine.ts"
 import type * as Position from "./Position.ts"
+import type { GapReason } from "./TopicProtocol.ts"
 import type { EngineUnsupported, LimitExceeded, LogUnavailable, OutcomeUnknown } from "./TopicLogError.ts"
 
 /**
@@ -40,22 +40,6 @@ export interface Entry {
   /** The bytes of `data`. */
   readonly size: number
 }
-
-/**
- * Why entries are missing.
- *
- * **Details**
- *
- * - `Trimmed`: the log keeps `maxEntries`, and more came since.
- * - `Expired`: they were older than `maxAge`.
- * - `RolledBack`: the engine came back with older data, so that some of what the reader has is not in the log any more. What
- *   was appended since is complete.
- * - `Recreated`: the log was lost and began anew.
- *
- * @category models
- * @since 0.1.0
- */
-export const GapReason = Schema.Literals(["Trimmed", "Expired", "RolledBack", "Recreated"])
 
 /**
  * Entries that a reader does not get.

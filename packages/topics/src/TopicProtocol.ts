@@ -14,7 +14,6 @@ import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Base64 from "effect/encoding/Base64"
 import type { Entry, Gap } from "./TopicLog.ts"
-import { GapReason } from "./TopicLog.ts"
 import * as Position from "./Position.ts"
 
 /**
@@ -50,6 +49,22 @@ export const Payload = Schema.Union([Schema.String, Base64Payload]).pipe(
  * @since 0.1.0
  */
 export const After = Schema.Union([Schema.Literal("oldest"), Position.PositionFromString])
+
+/**
+ * Why entries are missing.
+ *
+ * **Details**
+ *
+ * - `Trimmed`: the log keeps `maxEntries`, and more came since.
+ * - `Expired`: they were older than `maxAge`.
+ * - `RolledBack`: the engine came back with older data, so that some of what the reader has is not in the log any more. What
+ *   was appended since is complete.
+ * - `Recreated`: the log was lost and began anew.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const GapReason = Schema.Literals(["Trimmed", "Expired", "RolledBack", "Recreated"])
 
 const EntryFields = {
   topic: Schema.String,

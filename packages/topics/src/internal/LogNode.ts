@@ -18,6 +18,7 @@ import type { Entry, Page, ReadOptions, TopicItem, TopicLog, TopicLogOptions, To
 import type { Engine } from "./Engine.ts"
 import { gapAfter, positionAt } from "./Lineage.ts"
 import * as metrics from "./metrics.ts"
+import { sizeOf } from "./sizeOf.ts"
 import { TopicFeed } from "./TopicFeed.ts"
 
 /** The options with their defaults. */
@@ -53,12 +54,6 @@ export const toLimits = (options: TopicLogOptions): Limits => ({
   maxFollowedTopics: Argument.limit("maxFollowedTopics", options.maxFollowedTopics ?? 10_000, 1),
   maxPageReads: Argument.limit("maxPageReads", options.maxPageReads ?? 16, 1)
 })
-
-const encoder = new TextEncoder()
-
-/** Returns how many bytes a text or bytes have on the wire. */
-export const sizeOf = (data: string | Uint8Array): number =>
-  typeof data === "string" ? encoder.encode(data).length : data.length
 
 /** What a reader starts with where it wants everything that is kept. */
 const beforeAll: Position.Position = { epoch: 0, offset: 0 }

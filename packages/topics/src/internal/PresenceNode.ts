@@ -14,7 +14,7 @@ import type { TopicItem, TopicLog } from "../TopicLog.ts"
 import { LimitExceeded } from "../TopicLogError.ts"
 import type { LogUnavailable } from "../TopicLogError.ts"
 import type { PresenceEvent, TopicPresence } from "../TopicPresence.ts"
-import { sizeOf } from "./LogNode.ts"
+import { sizeOf } from "./sizeOf.ts"
 import { PresenceState } from "./PresenceState.ts"
 import type { PresenceChange, PresenceMessage } from "./PresenceState.ts"
 

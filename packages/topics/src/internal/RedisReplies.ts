@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import type { Position } from "../Position.ts"
 import type { Entry } from "../TopicLog.ts"
 import type { Segment } from "./Lineage.ts"
-import { sizeOf } from "./LogNode.ts"
+import { sizeOf } from "./sizeOf.ts"
 import type { RawEntry } from "./RedisScripts.ts"
 
 /** Parses a stream ID. */

@@ -2,12 +2,9 @@
  * The client of topics over a reconnecting client: one fiber reads what all connections bring, one writes what goes out on
  * the current one. What must outlive a connection is in `ClientSubscriptions` and `ClientRequests`.
  */
-import type { ClientOptions } from "@effect-ws/client/Client"
-import * as Reconnect from "@effect-ws/client/Reconnect"
-import type { Connection } from "@effect-ws/connection/Connection"
+import type * as ReconnectingClient from "@effect-ws/client/ReconnectingClient"
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as CloseError from "@effect-ws/protocol/CloseError"
-import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -20,16 +17,20 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { ClientClosed, RequestFailed, SubscriptionEnded } from "../TopicClientError.ts"
-import type { PublishError, SubscribeError, TopicClient, TopicClientOptions } from "../TopicClient.ts"
+import type { PublishError, SubscribeError, TopicClient, TopicOptions } from "../TopicClient.ts"
 import type { After, Appended, Gap, Page, TopicItem } from "../TopicLog.ts"
 import * as TopicProtocol from "../TopicProtocol.ts"
 import type { ClientOutbox } from "./ClientOutbox.ts"
+import { randomId } from "./randomId.ts"
 import { ClientRequests } from "./ClientRequests.ts"
 import { ClientSubscriptions } from "./ClientSubscriptions.ts"
-import { sizeOf } from "./LogNode.ts"
+import { sizeOf } from "./sizeOf.ts"
 
-interface Session {
-  readonly connection: Connection
+/** A connection that a topic client can use, and how to drop it when its server does not answer. */
+type Below = ReconnectingClient.ReconnectableConnection
+
+interface Session<C> {
+  readonly connection: C
   readonly outgoing: Queue.Queue<string>
   readonly heartbeat: number
   readonly idWindow: number
@@ -42,28 +43,33 @@ interface Settings {
   readonly maxPendingPublishes: number
 }
 
-export class TopicConnection<E> implements TopicClient<E>, ClientOutbox {
-  readonly events: Stream.Stream<Reconnect.Event<E>>
-  private readonly told: Queue.Queue<Reconnect.Event<E>, Cause.Done>
+type Event<C extends Below, E> = ReconnectingClient.ReconnectEvent<C, E>
+
+export class TopicConnection<C extends Below, E> implements TopicClient<E, Event<C, E>>, ClientOutbox {
+  readonly events: Stream.Stream<Event<C, E>>
+  private readonly told: Queue.Queue<Event<C, E>, Cause.Done>
   private readonly subscriptions: ClientSubscriptions
   private readonly requests: ClientRequests
-  private readonly client: Reconnect.ReconnectingClient<E>
+  private readonly client: ReconnectingClient.ReconnectingClient<C, E>
+  private readonly drop: (connection: C) => Effect.Effect<unknown>
   private readonly settings: Settings
   private readonly scope: Scope.Scope
   private lastRef = 0
   // The newest connection, which has not said `Welcome` yet.
-  private opening: { readonly ref: number; readonly connection: Connection } | undefined = undefined
-  private session: Session | undefined = undefined
+  private opening: { readonly ref: number; readonly connection: C } | undefined = undefined
+  private session: Session<C> | undefined = undefined
   private lastHeard = 0
   closed: ClientClosed | undefined = undefined
 
   private constructor(
-    client: Reconnect.ReconnectingClient<E>,
+    client: ReconnectingClient.ReconnectingClient<C, E>,
+    drop: (connection: C) => Effect.Effect<unknown>,
     settings: Settings,
     scope: Scope.Scope,
-    told: Queue.Queue<Reconnect.Event<E>, Cause.Done>
+    told: Queue.Queue<Event<C, E>, Cause.Done>
   ) {
     this.client = client
+    this.drop = drop
     this.settings = settings
     this.scope = scope
     this.subscriptions = new ClientSubscriptions(this, settings.window)
@@ -72,37 +78,26 @@ export class TopicConnection<E> implements TopicClient<E>, ClientOutbox {
     this.events = Stream.fromQueue(told)
   }
 
-  static start<E, R, ES, RS>(
-    options: TopicClientOptions<E, R, ES, RS>
-  ): Effect.Effect<TopicClient<E | ES>, never, Dialer | Scope.Scope | R | RS> {
+  /** Starts over a client that queues nothing, with what drops one of its connections. */
+  static start<C extends Below, E, R>(
+    reconnecting: Effect.Effect<ReconnectingClient.ReconnectingClient<C, E>, never, R>,
+    drop: (connection: C, reason: string) => Effect.Effect<unknown>,
+    options: TopicOptions
+  ): Effect.Effect<TopicClient<E, Event<C, E>>, never, Scope.Scope | R> {
     return Effect.gen(function* () {
-      const { maxPendingPublishes, options: connect = {}, publishTimeout, retryDelay, window, ...reconnect } = options
+      const { eventBuffer, maxPendingPublishes, publishTimeout, retryDelay, window } = options
       const settings: Settings = {
         window: Argument.limit("window", window ?? 256, 1),
         publishTimeout: Argument.duration("publishTimeout", publishTimeout ?? "30 seconds"),
         retryDelay: Argument.duration("retryDelay", retryDelay ?? "500 millis"),
         maxPendingPublishes: Argument.limit("maxPendingPublishes", maxPendingPublishes ?? 1024, 1)
       }
-      const withSubprotocol = (given: ClientOptions): ClientOptions => ({
-        ...given,
-        subprotocols: [TopicProtocol.subprotocol]
-      })
-      const client = yield* Reconnect.make<E, R, ES, RS>({
-        ...reconnect,
-        options: Effect.isEffect(connect) ? Effect.map(connect, withSubprotocol) : withSubprotocol(connect),
-        whenDisconnected: "fail",
-        // A server that restarts spreads its clients over time.
-        schedule: Schedule.modifyDelay(options.schedule ?? Reconnect.defaultSchedule, ({ duration, input }) =>
-          Effect.succeed(Duration.max(duration, Duration.millis(restartDelayOf(input))))
-        ) as Schedule.Schedule<unknown, Reconnect.Failure<E>, ES, RS>
-      })
-      const topics = new TopicConnection<E | ES>(
-        client,
+      const topics = new TopicConnection<C, E>(
+        yield* reconnecting,
+        (connection) => drop(connection, "the topic server did not answer"),
         settings,
         yield* Effect.scope,
-        yield* Queue.sliding<Reconnect.Event<E | ES>, Cause.Done>(
-          Argument.limit("eventBuffer", options.eventBuffer ?? 256, 1)
-        )
+        yield* Queue.sliding<Event<C, E>, Cause.Done>(Argument.limit("eventBuffer", eventBuffer ?? 256, 1))
       )
       yield* Effect.forkScoped(topics.watch, { startImmediately: true })
       yield* Effect.forkScoped(topics.read, { startImmediately: true })
@@ -123,7 +118,7 @@ export class TopicConnection<E> implements TopicClient<E>, ClientOutbox {
     options?: { readonly id?: string | undefined }
   ): Effect.Effect<Appended, PublishError> {
     return Effect.suspend(() => {
-      const id = options?.id ?? globalThis.crypto.randomUUID()
+      const id = options?.id ?? randomId()
       const kept = typeof data === "string" ? data : data.slice()
       const message = { _tag: "Publish", ref: this.nextRef(), topic, id, data: kept } as const
       return this.requests.run(message) as Effect.Effect<Appended, PublishError>
@@ -149,7 +144,7 @@ export class TopicConnection<E> implements TopicClient<E>, ClientOutbox {
   }
 
   get close(): Effect.Effect<void> {
-    return Effect.ignore(this.client.close())
+    return Effect.ignore(this.client.close(...([] as unknown as Parameters<C["close"]>)))
   }
 
   // -- what goes out ---------------------------------------------------------------------------------------------------
@@ -294,7 +289,7 @@ export class TopicConnection<E> implements TopicClient<E>, ClientOutbox {
             if (this.session !== session || silence < session.heartbeat) return Effect.void
             if (silence >= 2 * session.heartbeat) {
               this.session = undefined
-              return session.connection.abort("the topic server did not answer")
+              return Effect.asVoid(this.drop(session.connection))
             }
             this.post({ _tag: "Ping" })
             return Effect.void
@@ -313,6 +308,14 @@ export class TopicConnection<E> implements TopicClient<E>, ClientOutbox {
     this.subscriptions.close(closed)
   }
 }
+
+/** Waits as long as a server that restarts asks its clients to, so that they come back over time. */
+export const spread = <F, ES, RS>(
+  schedule: Schedule.Schedule<unknown, F, ES, RS>
+): Schedule.Schedule<unknown, F, ES, RS> =>
+  Schedule.modifyDelay(schedule, ({ duration, input }) =>
+    Effect.succeed(Duration.max(duration, Duration.millis(restartDelayOf(input))))
+  )
 
 const restartDelayOf = (failure: unknown): number =>
   CloseError.isCloseError(failure) ? TopicProtocol.restartDelay(failure.code, failure.reason) : 0
