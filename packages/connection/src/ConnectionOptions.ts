@@ -114,6 +114,16 @@ export interface Settings {
   readonly stalls: StallTimer | undefined
 }
 
+// A client makes its settings for each connection, so these are parsed once.
+const defaults = {
+  closeTimeout: Duration.seconds(10),
+  maxCloseTime: Duration.minutes(1),
+  closeReplyTimeout: Duration.seconds(1),
+  handlerStallTimeout: Duration.minutes(5),
+  messageTimeout: Duration.seconds(30),
+  keepalive: Duration.seconds(20)
+}
+
 /**
  * Fills in the defaults, and throws where an option is out of range, see `Argument`.
  *
@@ -136,22 +146,24 @@ export const settings = (options: ConnectionOptions = {}, clock?: Clock.Clock): 
   ),
   writeTimeout:
     options.writeTimeout === undefined ? undefined : Argument.duration("writeTimeout", options.writeTimeout),
-  closeTimeout: Argument.duration("closeTimeout", options.closeTimeout ?? "10 seconds"),
-  maxCloseTime: Argument.duration("maxCloseTime", options.maxCloseTime ?? "1 minute"),
-  closeReplyTimeout: Argument.duration("closeReplyTimeout", options.closeReplyTimeout ?? "1 second"),
+  closeTimeout: Argument.duration("closeTimeout", options.closeTimeout ?? defaults.closeTimeout),
+  maxCloseTime: Argument.duration("maxCloseTime", options.maxCloseTime ?? defaults.maxCloseTime),
+  closeReplyTimeout: Argument.duration("closeReplyTimeout", options.closeReplyTimeout ?? defaults.closeReplyTimeout),
   keepalive: KeepaliveTimer.of(
     {
       interval: keepaliveTime("interval", options.keepalive),
       timeout: keepaliveTime("timeout", options.keepalive),
-      stall: Argument.duration("handlerStallTimeout", options.handlerStallTimeout ?? "5 minutes")
+      stall: Argument.duration("handlerStallTimeout", options.handlerStallTimeout ?? defaults.handlerStallTimeout)
     },
     clock
   ),
   stalls:
     options.messageTimeout === false
       ? undefined
-      : StallTimer.of(Argument.duration("messageTimeout", options.messageTimeout ?? "30 seconds"), clock)
+      : StallTimer.of(Argument.duration("messageTimeout", options.messageTimeout ?? defaults.messageTimeout), clock)
 })
 
 const keepaliveTime = (name: "interval" | "timeout", keepalive: ConnectionOptions["keepalive"]): Duration.Duration =>
-  keepalive === false ? Duration.infinity : Argument.duration(`keepalive.${name}`, keepalive?.[name] ?? "20 seconds")
+  keepalive === false
+    ? Duration.infinity
+    : Argument.duration(`keepalive.${name}`, keepalive?.[name] ?? defaults.keepalive)

@@ -56,8 +56,8 @@ export abstract class SharedTimer {
   }
 }
 
-// Longer than the time from one connection to the next of a busy client, and nothing to a program that waits to exit.
-const LINGER_MILLIS = 1
+// Longer than a connection of a busy client takes, and nothing to a program that waits to exit.
+const LINGER_MILLIS = 10
 
 /**
  * Makes a lookup that returns the timer of a Clock: the one that it made last, if that has the options wanted, and

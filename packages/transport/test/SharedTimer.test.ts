@@ -87,7 +87,7 @@ describe("SharedTimer", () => {
     const timer = new Ticker()
     timer.add("a")
     timer.remove("a")
-    vi.advanceTimersByTime(1)
+    vi.advanceTimersByTime(10)
     assert.strictEqual(vi.getTimerCount(), 0)
   })
 

@@ -6,13 +6,14 @@ import * as Argument from "@effect-ws/protocol/Argument"
 import type { Challenge } from "@effect-ws/protocol/Authorization"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 import { equalsIgnoreCase } from "@effect-ws/protocol/HeaderGrammar"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import type { ClientOptions, TlsOptions } from "../Client.ts"
 import * as Target from "../Target.ts"
 import { AuthSession } from "./AuthSession.ts"
 import type { Asked } from "./AuthSession.ts"
 
 const none: HeaderFields = []
+const defaultBodyTimeout = Duration.seconds(2)
 
 export class ConnectState {
   target: Target.Target
@@ -32,7 +33,7 @@ export class ConnectState {
     const mode = options.sendCredentials ?? (proof?._tag === "Token" ? "preemptive" : "on-challenge")
     this.maxRedirects = Argument.limit("maxRedirects", options.maxRedirects ?? 10)
     this.maxBodyBytes = Argument.limit("maxBodyBytes", options.maxBodyBytes ?? 64 * 1024)
-    this.bodyTimeout = Argument.duration("bodyTimeout", options.bodyTimeout ?? "2 seconds")
+    this.bodyTimeout = Argument.duration("bodyTimeout", options.bodyTimeout ?? defaultBodyTimeout)
     this.target = target
     this.options = options
     this.given = options.headers ?? none

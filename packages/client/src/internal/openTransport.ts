@@ -54,12 +54,14 @@ export const openSession = (
     })
   )
 
+const defaultTimeout = Duration.seconds(10)
+
 const inTime = <A, E, R>(
   target: Target.Target,
   options: LineOptions,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | ConnectTimeout, R> => {
-  const after = Argument.duration("connectTimeout", options.connectTimeout ?? "10 seconds")
+  const after = Argument.duration("connectTimeout", options.connectTimeout ?? defaultTimeout)
   return SharedTimeouts.timeoutOrElse(effect, {
     duration: after,
     orElse: () => Effect.fail(new ConnectTimeout({ url: Target.format(target), after }))

@@ -18,7 +18,7 @@ import type * as Push from "@effect-ws/transport/Push"
 import { describe } from "@effect-ws/transport/SocketFailure"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -54,6 +54,8 @@ export interface ClientHandshakeConfig {
   readonly done: (exit: Exit.Exit<ConnectionImpl, ConnectError>) => void
 }
 
+const defaultTimeout = Duration.seconds(10)
+
 export class ClientHandshakeDriver implements Push.ByteSink {
   private readonly parts: ClientHandshakeConfig
   private readonly timeout: Duration.Duration
@@ -73,7 +75,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
   constructor(parts: ClientHandshakeConfig) {
     const { handshakeTimeout, maxInterimResponses } = parts.options
     this.parts = parts
-    this.timeout = Argument.duration("handshakeTimeout", handshakeTimeout ?? "10 seconds")
+    this.timeout = Argument.duration("handshakeTimeout", handshakeTimeout ?? defaultTimeout)
     this.maxInterim = Argument.limit("maxInterimResponses", maxInterimResponses ?? 8)
     this.settings = ConnectionOptions.settings(parts.options, Context.get(parts.context, Clock.Clock))
     // Over HTTP/2 the head of the answer is none of the stream's bytes.
