@@ -118,7 +118,7 @@ export const dial = (target: Target, handlers: Handlers, compression?: Compressi
     return true
   }
   const options = { host: "127.0.0.1", port: target.port, onread: { buffer: shared, callback: onBytes } }
-  // The certificate is made for the run, and nobody would believe it.
+  // The certificate is made for the run, and no client trusts it.
   const socket =
     target.secure === true
       ? Tls.connect({ ...options, rejectUnauthorized: false })

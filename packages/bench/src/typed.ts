@@ -30,7 +30,7 @@ const json = JSON.stringify(trade)
 
 const count = 50_000
 
-/** A connection with so many messages, and nobody at the other end. */
+/** A connection that has so many messages and no other end. */
 const connection = (message: Message.Message) => {
   const batch = [message] as const
   let left = count

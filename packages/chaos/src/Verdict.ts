@@ -1,5 +1,5 @@
 /**
- * What must hold after a run: nobody who kept the rules was harmed, everybody who did not is gone, and nothing of them is
+ * What must hold after a run: no peer that kept the rules was harmed, every other is gone, and nothing of them is
  * left in the server. Plain functions over numbers, so that a test can show each of them fail.
  */
 
@@ -45,7 +45,7 @@ export const judge = ({ after, before, exitCode, peakRssKiB, tallies }: Outcome)
     }
     if (ok + failures.length === 0) problems.push(`${behaviour}: never ran`)
   }
-  if (after.connections > 0) problems.push(`${after.connections} connections are open that nobody holds`)
+  if (after.connections > 0) problems.push(`${after.connections} connections are open that no peer holds`)
   for (const what of ["fibers", "descriptors"] as const) {
     if (after[what] > before[what] + slack) problems.push(`${what} grew from ${before[what]} to ${after[what]}`)
   }

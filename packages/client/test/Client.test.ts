@@ -207,7 +207,7 @@ describe("Client", () => {
     }
 
     test(
-      "that nobody listens",
+      "that no server listens",
       Effect.gen(function* () {
         const error = yield* failing("ws://host/")
         assert.instanceOf(error, Socket.SocketError)

@@ -49,7 +49,7 @@ describe("a client as a Socket", () => {
   )
 
   test(
-    "fails a pull and a write that wait as soon as the Scope of the reader closes, though nobody answers",
+    "fails a pull and a write that wait as soon as the Scope of the reader closes, although the server does not answer",
     Effect.gen(function* () {
       yield* WebSocketServer.make(() => Effect.never, { drainTimeout: 0 })
       const socket = yield* ClientSocket.make(url)

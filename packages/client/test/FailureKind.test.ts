@@ -178,7 +178,7 @@ describe("FailureKind", () => {
       () => answering((socket) => socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")),
       "NotTls"
     )
-    test("a certificate that nobody vouches for", () => Tls.createServer(certificates.server), "Certificate")
+    test("a certificate of no trusted authority", () => Tls.createServer(certificates.server), "Certificate")
     test("a certificate of another name", () => Tls.createServer(certificates.server), "Certificate", {
       tls: { ca: certificates.ca, servername: "other.example" }
     })

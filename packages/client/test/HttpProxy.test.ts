@@ -292,7 +292,7 @@ describe("Proxy", () => {
       ["the answer is refused", [challenge(digest), challenge(digest)], {}, 2],
       ["nonces are always too old", Array.from({ length: 9 }, () => challenge(`${digest}, stale=true`)), {}, 3],
       ["Basic is all it takes, and that is not to be", [challenge('Basic realm="p"')], { authSchemes: ["Digest"] }, 1],
-      ["there is nobody to be", [challenge(digest)], { credentials: undefined }, 1]
+      ["there are no credentials", [challenge(digest)], { credentials: undefined }, 1]
     ]
     for (const [name, answers, proxy, requests] of refusals) {
       test(

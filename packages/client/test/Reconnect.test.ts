@@ -596,7 +596,7 @@ describe("Reconnect", () => {
     )
 
     test(
-      "for good, though nobody waits for the end any more",
+      "for good, even when no fiber waits for the end any more",
       Effect.gen(function* () {
         const asked = yield* site(
           "host",
@@ -748,7 +748,7 @@ describe("Reconnect", () => {
         yield* Effect.forkChild(far.close(1001))
         yield* settle
         if (connection === 0) {
-          // Nobody reads: the next connection waits.
+          // Nothing is read: the next connection waits.
           yield* TestClock.adjust("1 second")
           yield* settle
           assert.strictEqual(yield* Queue.size(server.connections), 0)

@@ -288,7 +288,7 @@ describe("establishing", () => {
   )
 
   test(
-    "fails where nobody listens, and the error event says why",
+    "fails where no server listens, and the error event says why",
     Effect.gen(function* () {
       const Class = yield* classOf()
       const socket = new Class("ws://server.test:81/")

@@ -82,7 +82,7 @@ describe("when a message has been received", () => {
         Effect.forEach(["a", "b", "c"], (text) => connection.send(text)).pipe(Effect.andThen(connection.closed))
       )
       const socket = new Class("http://Server.test:80/path")
-      // Whoever waits for one message and then for the next gets both, though they came in one chunk.
+      // A program that waits for one message and then for the next gets both, although they came in one chunk.
       const next = (): Promise<MessageEvent> =>
         new Promise((resolve) => socket.addEventListener("message", resolve, { once: true }))
       const events = yield* Effect.promise(async () => [await next(), await next(), await next()])
@@ -94,7 +94,7 @@ describe("when a message has been received", () => {
   )
 
   test(
-    "a listener that throws harms nobody else",
+    "a listener that throws harms no other",
     Effect.gen(function* () {
       const Class = yield* served(echo)
       const socket = new Class(url)

@@ -76,7 +76,7 @@ const start = Effect.fnUntraced(function* ({ cases, reports }: FuzzOptions) {
   const failListening = Effect.suspend(() =>
     Deferred.fail(listening, new ConformanceError({ message: `kosoku did not say where it listens\n${printed()}` }))
   )
-  // It is read to its end: where nobody reads what it prints, kosoku fails.
+  // Its output is read to the end: otherwise kosoku fails.
   const output = yield* process.all.pipe(
     Stream.decodeText(),
     Stream.splitLines,

@@ -45,7 +45,7 @@ describe("a failure of the connection", () => {
     it.effect(`is told after what the ${role} replied to what came before it in the same chunk`, () =>
       Effect.gen(function* () {
         const { connection, socket } = yield* open({ role })
-        // An empty text, and another with an RSV bit that nobody agreed on.
+        // An empty text, and another with an RSV bit of no extension.
         socket.receive(...(role === "client" ? [0x81, 0, 0xc1, 0] : [frame(0x81), frame(0xc1)]))
         yield* Effect.forkScoped(Stream.runForEach(connection.messages, (message) => connection.send(message)))
         yield* turn

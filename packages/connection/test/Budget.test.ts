@@ -3,7 +3,7 @@ import type { Holder, Holding } from "@effect-ws/connection/Budget"
 import { assert, describe, it } from "@effect/vitest"
 import { NetAddress } from "effect/net"
 
-/** A connection that lets go of all that it holds, or of part of it. */
+/** A connection that releases all that it holds, or part of it. */
 class Peer implements Holder {
   readonly remoteAddress: NetAddress.SocketAddress | undefined
   closings = 0

@@ -180,7 +180,7 @@ describe("streams of pieces", () => {
     })
   )
 
-  it.effect("that nobody read a piece of are skipped, as those that somebody began are", () =>
+  it.effect("that were not read at all are skipped, as are those that were begun", () =>
     Effect.gen(function* () {
       const { connection, socket } = yield* open()
       for (const pieces of [0, 1]) {

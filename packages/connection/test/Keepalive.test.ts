@@ -73,9 +73,9 @@ describe("keepalive", () => {
   it.effect("a peer that waits for us to read is not silent", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pair({ keepalive, receiveBufferSize: 10 })
-      yield* client.send("more than ten bytes, and nobody reads them")
+      yield* client.send("more than ten bytes, which are not read")
       yield* TestClock.adjust("200 seconds")
-      assert.strictEqual((yield* server.receive).data, "more than ten bytes, and nobody reads them")
+      assert.strictEqual((yield* server.receive).data, "more than ten bytes, which are not read")
       yield* server.sendFrame(Frame.text("and back"))
       assert.strictEqual((yield* client.receive).data, "and back")
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
@@ -241,7 +241,7 @@ describe("while nothing is read", () => {
   it.effect("a ping is still written each interval, so that a reset is noticed", () =>
     Effect.gen(function* () {
       const { connection, socket } = yield* open({ keepalive, receiveBufferSize: 10 })
-      socket.receive(frame(0x82, "more than ten bytes, and nobody takes them"))
+      socket.receive(frame(0x82, "more than ten bytes, which are not taken"))
       assert.isTrue(socket.isPaused)
       yield* TestClock.adjust("101 seconds")
       assert.deepStrictEqual(socket.opcodes, [9, 9, 9, 9, 9])
@@ -304,7 +304,7 @@ describe("while nothing is read", () => {
   )
 })
 
-describe("pings that nobody answers", () => {
+describe("pings without a pong", () => {
   it("are kept once, however many the keepalive sends", () => {
     const pings = new PendingPings()
     for (let id = 1; id <= 1000; id++) pings.ask(id, BigInt(id))

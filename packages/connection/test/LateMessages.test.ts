@@ -1,6 +1,6 @@
 /**
  * What the peer sends after our close frame and before its own (RFC 6455 5.5.1 lets it) is for a program that still
- * reads, and for nobody else: it neither fills memory nor holds up the end.
+ * reads, and for no other program: it neither fills memory nor delays the end.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue, Stream } from "effect"

@@ -56,7 +56,7 @@ describe("memory of what was received", () => {
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
 
-  it.effect("of texts is nobody's: they are whole whatever became of their chunks", () =>
+  it.effect("of texts is their own: they are whole whatever becomes of their chunks", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pair({})
       const texts = Array.from({ length: 40 }, (_, at) => String(at).repeat(3000))
@@ -85,7 +85,7 @@ describe("memory of what was received", () => {
     })
   )
 
-  it.effect("is freed only where the transport says that nobody else holds it", () =>
+  it.effect("is freed only where the transport says that it is not shared", () =>
     Effect.gen(function* () {
       for (const ownsMemory of [true, false]) {
         const { connection, socket } = yield* open({})
@@ -119,7 +119,7 @@ describe("memory of what was received", () => {
   for (const [what, first, options, isLeft] of [
     ["a binary message", 0x82, {}, true],
     ["the beginning of a message", 0x02, {}, true],
-    ["a text message in memory that somebody else holds", 0x81, { isShared: true }, true],
+    ["a text message in shared memory", 0x81, { isShared: true }, true],
     ["a text message", 0x81, {}, false],
     ["a binary message with `recycle`", 0x82, { recycle: true }, false],
     ["a binary message with `recycle` that is on its way back", 0x82, { recycle: true, isBackedUp: true }, true]

@@ -1,7 +1,7 @@
 /**
  * What the pages show must work. Every block of TypeScript is cut out and checked by the compiler, and every block of any
  * kind is covered by name: it is a test, or a file of the examples, or run by a test in `docs`, or there is a reason why
- * it is not. A block that nobody covers fails.
+ * it is not. A block that no test covers fails.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * Tests of programs that use this library end when they are over, although nobody moves Effect's `TestClock` any more:
+ * Tests of programs that use this library end when they are over, although Effect's `TestClock` does not move any more:
  * vitest runs `fixtures/teardown.spec.ts`, written as users write theirs, in a process of its own.
  */
 import { assert, describe, it } from "@effect/vitest"

@@ -17,7 +17,7 @@ import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "effect/rp
 import type { Socket } from "effect/socket"
 import { SocketServer } from "effect/socket"
 
-/** The name is nobody's. */
+/** No person has this name. */
 export class NoSuchUser extends Schema.TaggedError<NoSuchUser>("examples/NoSuchUser")("NoSuchUser", {
   name: Schema.String
 }) {}

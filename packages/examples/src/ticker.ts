@@ -3,7 +3,7 @@
  * line for each change of what it subscribed to.
  *
  * One fiber publishes, whatever the number of clients, and each line is encoded once. Of a price only the newest matters,
- * so a client that is slow misses older ones, one symbol at a time, and nobody else notices.
+ * so a client that is slow misses older ones, one symbol at a time, and no other client notices.
  *
  * `node packages/examples/src/ticker.ts` listens on port 8000.
  */

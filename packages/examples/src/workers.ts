@@ -1,10 +1,10 @@
 /**
- * Several processes on one port, and a restart that nobody notices: a supervisor holds the listening socket, workers
+ * Several processes on one port, and a restart that no client notices: a supervisor holds the listening socket, workers
  * serve it, and one that dies is replaced.
  *
  * - SIGHUP restarts: new workers are started first; when all of them listen, the old ones drain. They stop accepting,
  *   answer what they have received, and close with 1012, which tells clients to come back. Where a new worker does not
- *   start, the restart is given up and the old ones stay.
+ *   start, the restart ends and the old ones stay.
  * - SIGTERM and SIGINT stop: each worker drains, and closes with 1001.
  *
  * `node packages/examples/src/workers.ts` runs it; `PORT`, `WORKERS` and `DRAIN` (a duration) say how.
@@ -42,7 +42,7 @@ const work = Effect.gen(function* () {
   const { drain, port } = yield* settings
   const Server = WebSocketServer.layerQueue(handlers, {
     drainTimeout: drain,
-    // Whoever connects during the drain goes to the other workers.
+    // Clients that connect during the drain go to the other workers.
     newConnectionsWhileDraining: "stopListening"
   }).pipe(Layer.provide(Tcp.layerServer({ port })))
   yield* Effect.gen(function* () {
@@ -175,7 +175,7 @@ const supervise = Effect.gen(function* () {
     yield* Queue.take(restarts)
     const next = yield* Effect.result(start)
     if (next._tag === "Failure") {
-      yield* Effect.logError(`The restart is given up: ${next.failure.message}`)
+      yield* Effect.logError(`The restart has failed: ${next.failure.message}`)
       continue
     }
     yield* current.retire

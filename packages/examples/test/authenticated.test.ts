@@ -14,7 +14,7 @@ describe("an authenticated server", () => {
     ["a password by Basic", { credentials, authSchemes: ["Basic"] }, "hello alice"],
     ["a token", { credentials: bearer }, "hello a service"]
   ] as const) {
-    it.effect(`greets whoever shows ${name}`, () =>
+    it.effect(`greets a client with ${name}`, () =>
       Effect.gen(function* () {
         const connection = yield* Client.connect("ws://server.test/", options)
         assert.deepStrictEqual(yield* connection.receive, Message.text(greeting))

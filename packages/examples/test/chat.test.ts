@@ -12,7 +12,7 @@ const said = (from: string | null, text: string): string => JSON.stringify({ fro
 describe("chat", () => {
   const enter = (room: string, name: string) => Client.connect(`ws://chat.test/rooms/${room}?name=${name}`)
 
-  it.effect("tells a room what is said in it, and nobody else", () =>
+  it.effect("tells a room what is said in it, and no other room", () =>
     Effect.gen(function* () {
       const ada = yield* enter("tea", "Ada")
       assert.strictEqual((yield* ada.receive).data, said(null, "Ada came in"))

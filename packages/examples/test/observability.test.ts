@@ -1,5 +1,5 @@
 /**
- * The two examples of exporting, read by whoever they export to; and the page that shows them.
+ * The two examples of exporting, read by the systems they export to; and the page that shows them.
  */
 import { definitions } from "@effect-ws/connection/Metrics"
 import { Client, WebSocketServer } from "effect-ws"

@@ -84,7 +84,7 @@ const workersGone = (output: string): ReadonlyArray<number> =>
   [...output.matchAll(/worker \d+ answered (\d+) messages/g)].map(([, count]) => Number(count))
 
 describe("workers", { timeout: 60_000 }, () => {
-  it.live("restart under load: every message that was accepted is answered, and nobody is refused", () =>
+  it.live("restart under load: every message that was accepted is answered, and no client is refused", () =>
     Effect.gen(function* () {
       const supervisor = yield* supervise
       let answers = 0
@@ -95,7 +95,7 @@ describe("workers", { timeout: 60_000 }, () => {
         Effect.flatMap(open, (connection) => Effect.forkChild(converse(connection)))
       )
 
-      // Whoever comes at whatever moment is let in, and served until told to come back.
+      // A client is accepted at any moment, and served until it is told to come back.
       const coming = yield* Ref.make(true)
       let visits = 0
       const visit = Effect.scoped(

@@ -76,6 +76,6 @@ const fuzz = Command.make(
     if (outcome.finding !== undefined)
       return yield* new FuzzFailed({ message: outcome.finding.problem.split("\n")[0]! })
   })
-).pipe(Command.withDescription("Feed the session, heads, handshakes and compression with what nobody should send"))
+).pipe(Command.withDescription("Feed the session, heads, handshakes and compression with invalid and unusual input"))
 
 fuzz.pipe(Command.run({ version: "0.0.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain)

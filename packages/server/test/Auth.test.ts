@@ -95,7 +95,7 @@ describe("Auth", () => {
       })
     )
 
-    it.effect("refuses with 401 whoever has not, and says the same to all", () =>
+    it.effect("refuses others with 401, and gives all the same answer", () =>
       Effect.gen(function* () {
         for (const [username, password] of [
           ["alice", "Wonderland"],
@@ -356,7 +356,7 @@ describe("Auth", () => {
   )
 
   describe("anyOf", () => {
-    it.effect("takes whoever one of the policies takes, and else gives all challenges in order", () =>
+    it.effect("accepts what any of the policies accepts, and otherwise gives all challenges in order", () =>
       Effect.gen(function* () {
         const policy = Auth.anyOf(
           Auth.digest({ realm: "chat", ...users }),

@@ -173,7 +173,7 @@ describe.each(handled)("metrics of the $name server and of its client", (variant
     }).pipe(Effect.provideService(References.MinimumLogLevel, "None"), observed())
   )
 
-  it.effect("tell of handshakes under way, refused, and given up", () =>
+  it.effect("tell of handshakes under way, refused, and abandoned", () =>
     Effect.gen(function* () {
       const server = yield* serve(variant, echoHandlers, {
         maxHandshakes: 1,

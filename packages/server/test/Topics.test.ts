@@ -75,7 +75,7 @@ for (const variant of handled) {
 
   describe(`Topics, ${variant.name}`, () => {
     test(
-      "reach those who subscribed, and nobody else",
+      "reach those who subscribed, and no others",
       Effect.gen(function* () {
         const { reader, topics } = yield* start()
         const [a, b, c] = [yield* reader, yield* reader, yield* reader]
@@ -277,7 +277,7 @@ for (const variant of handled) {
         assert.isUndefined(publishing.pollUnsafe())
         // The one that is waited for is behind; the other has it.
         assert.deepStrictEqual(read, numbers(0, served + 1))
-        // Somebody else's message does not wait behind it, but for the slow one.
+        // Another publisher's message does not wait behind it, except at the slow connection.
         const other = yield* Effect.forkScoped(topics.publish("x", "other"))
         yield* quiet
         assert.strictEqual(read.at(-1), "other")

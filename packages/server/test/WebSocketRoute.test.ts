@@ -337,7 +337,7 @@ for (const [where, start] of Object.entries(attached)) {
   for (const variant of ["fiber", "queue"] as const) {
     describe(`on ${where}, ${variant}`, () => {
       test(
-        "resets between the request and the answer harm nobody else",
+        "resets between the request and the answer harm no other connection",
         Effect.gen(function* () {
           const { decide, waiting } = yield* slowly
           const server = yield* start({ decide }, variant)

@@ -152,7 +152,7 @@ describe.each(variants)("admission ($name)", ({ serve }) => {
       assert.strictEqual(yield* from("::ffff:192.0.2.1"), 429)
       assert.strictEqual(yield* from("2001:db8::2"), 429)
       assert.strictEqual(yield* from("2001:db8:0:1::1"), 101)
-      // What it forwards without saying for whom is of many clients.
+      // What it forwards without naming a client may be of many clients.
       for (let n = 0; n < 3; n++) assert.strictEqual(yield* statusOf(server), 101)
     }).pipe(Effect.scoped, Effect.provide(network))
   )
@@ -189,7 +189,7 @@ describe.each(variants)("admission ($name)", ({ serve }) => {
       yield* RawPeer.dial(server.address)
       assert.strictEqual((yield* behind.response).status, 503)
       yield* upgrade
-      // Nobody can be told before the header.
+      // No answer can be sent before the header.
       assert.strictEqual(yield* before.ending, "end")
     }).pipe(Effect.scoped, Effect.provide(Tcp.layer({ port: 0, proxyProtocol: true })))
   )

@@ -102,7 +102,7 @@ describe("TLS handshakes", { timeout: 20_000 }, () => {
       yield* works(server)
       const last = yield* works(server)
       yield* Effect.forEach(sockets, closed, { discard: true })
-      // There is no room, and nobody silent: the answer comes over TLS.
+      // There is no room, and no silent client: the answer comes over TLS.
       const error = yield* Effect.flip(connect(server))
       assert.isTrue(error._tag === "HandshakeError" && error.status === 503)
       yield* last.close()

@@ -44,7 +44,7 @@ export const badRequestSuite = (way: Way, kind: keyof Programs): void => {
           readonly options?: WebSocketServer.ServerOptions
           /** The only way to which it applies. Default: all. */
           readonly via?: Way["via"]
-          /** What comes of it where an HTTP server reads the request. */
+          /** The outcome where an HTTP server reads the request. */
           readonly upgrade?: Outcome
           readonly route?: Outcome
         }
@@ -273,7 +273,7 @@ export const badRequestSuite = (way: Way, kind: keyof Programs): void => {
           { "Sec-WebSocket-Extensions": "permessage-deflate; server_max_window_bits=7" },
           { "sec-websocket-extensions": undefined }
         ],
-        ["with an extension that nobody knows", { "Sec-WebSocket-Extensions": 'x-unknown; a; b="c"' }, {}],
+        ["with an unknown extension", { "Sec-WebSocket-Extensions": 'x-unknown; a; b="c"' }, {}],
         ["from the same origin", { Origin: `${way.secure ? "https" : "http"}://localhost` }, {}]
       ] as const) {
         test(

@@ -52,7 +52,7 @@ describe("a decision", () => {
     }).pipe(Effect.provide(network))
   )
 
-  it.effect("that never comes is given up when the handshake's time is over, and the client is told: 503", () =>
+  it.effect("that never comes is interrupted at the handshake timeout, and the client gets 503", () =>
     Effect.gen(function* () {
       const { begun, interrupted, server } = yield* undecided
       const peer = yield* asked(server)
@@ -134,7 +134,7 @@ describe("a decision", () => {
     })
   )
 
-  it.effect("is interrupted with the server, and leaves nobody behind", () =>
+  it.effect("is interrupted with the server, and leaves no fiber behind", () =>
     Effect.gen(function* () {
       const interrupted = yield* Deferred.make<void>()
       const begun = yield* Deferred.make<void>()

@@ -471,7 +471,7 @@ describe("a server with 1000 busy connections", () => {
 describe("a message of any size", () => {
   const env = { MAX_MESSAGE_SIZE: `${4 * 1024 * MIB}` }
 
-  // Node makes a buffer for each read and collects them some 64 MiB later, whoever reads and however much: a bare
+  // Node makes a buffer for each read and collects them some 64 MiB later, however much is read, and by which program: a bare
   // `node:net` server grows by 120 MiB here. So what is measured is growth with the size of the message: once this
   // much has passed, no more is taken for any length.
   const warm = Effect.fnUntraced(function* (server: Server) {

@@ -157,7 +157,7 @@ describe("WebSockets over HTTP/2", () => {
     })
   )
 
-  it.live("holds back a stream that nobody reads, and no other of its session", () =>
+  it.live("holds back a stream that is not read, and no other of its session", () =>
     Effect.gen(function* () {
       const release = yield* Deferred.make<void>()
       const program = (connection: Connection) =>

@@ -40,7 +40,7 @@ for (const { layer, name } of handled) {
           }
         )
         yield* quiet
-        // Nobody is told that the service is unavailable: it is not. Whoever listens there now would answer.
+        // No client is told that the service is unavailable: another process that listens there would answer.
         const dialer = yield* Dialer
         const refused = yield* Effect.flip(
           Effect.scoped(Effect.flatMap(dialer.dial(server.address), (to) => to.reader))
@@ -116,7 +116,7 @@ for (const { layer, name } of handled) {
       it.effect(`drops a connection of it when the time is over, new connections: ${newConnections}`, () =>
         Effect.gen(function* () {
           const { finish, late, server } = yield* midway()
-          // Somebody who keeps the drain waiting.
+          // A client that keeps the drain waiting.
           const other = yield* RawPeer.upgrade(server.address)
           const draining = yield* Effect.forkChild(server.drain({ newConnections }), { startImmediately: true })
           // After the first step of the drain, which asks, and before the second, which insists.

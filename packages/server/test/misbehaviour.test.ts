@@ -314,7 +314,7 @@ describe("the direct style", () => {
 describe("what a handler leaves unhandled", () => {
   for (const level of ["Debug", undefined] as const) {
     it.effect(
-      level === undefined ? "is not logged where nobody wants it" : `is logged as ${level} where that is asked`,
+      level === undefined ? "is not logged unless that is asked" : `is logged as ${level} where that is asked`,
       () =>
         Effect.gen(function* () {
           for (const callback of ["onMessage", "onClose"] as const) {

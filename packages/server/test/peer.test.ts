@@ -85,7 +85,7 @@ describe("a decision and a handler", () => {
     ],
     ["Forwarded", { Forwarded: "for=203.0.113.9, for=192.0.2.1;proto=https;host=a.example" }]
   ] as const) {
-    it.effect(`see the client for whom a trusted proxy forwards: ${forwardedHeaders}`, () =>
+    it.effect(`see the client that a trusted proxy forwards for: ${forwardedHeaders}`, () =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* ask(headers, { trustedProxies: local, forwardedHeaders }), {
           status: 101,

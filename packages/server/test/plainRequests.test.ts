@@ -122,7 +122,7 @@ for (const [name, network, way] of ways) {
   for (const variant of ["fiber", "queue"] as const) {
     describe(`a page, ${name}, ${variant}`, () => {
       it.live(
-        "is given to whoever offers another upgrade, and not without a Host",
+        "is given to a client that offers another upgrade, and not without a Host",
         () =>
           Effect.gen(function* () {
             const address = yield* way(variant)

@@ -220,7 +220,7 @@ describe.each(networks)("over $name", (network) => {
   )
 
   it.live(
-    "closing is given up after maxCloseTime, where the peer reads nothing",
+    "closing ends after maxCloseTime, where the peer reads nothing",
     () =>
       Effect.gen(function* () {
         const { closed, port } = yield* serve(network, (connection) => send(connection, 8 * MB), {

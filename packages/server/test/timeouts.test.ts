@@ -172,7 +172,7 @@ describe("closing", () => {
     }).pipe(Effect.provide(network))
   )
 
-  it.effect("the reply of a handler that is quicker goes first, and nobody waits longer than it takes", () =>
+  it.effect("the reply of a handler that is quicker goes first, and the close waits no longer than that", () =>
     Effect.gen(function* () {
       const { server } = yield* serveRecorded((connection) =>
         Stream.runForEach(connection.messages, (message) =>
@@ -209,7 +209,7 @@ describe("writing", () => {
     }).pipe(Effect.provide(network))
   )
 
-  it.effect("to a peer that does not read is given up after the write timeout", () =>
+  it.effect("to a peer that does not read ends after the write timeout", () =>
     Effect.gen(function* () {
       const { closed, server } = yield* serveRecorded(flood, { writeTimeout: "5 seconds" })
       yield* RawPeer.upgrade(server.address)
@@ -301,7 +301,7 @@ describe("draining", () => {
     }).pipe(Effect.provide(network))
   )
 
-  it.effect("takes no time where nobody has anything left to say", () =>
+  it.effect("takes no time where nothing is left to send", () =>
     Effect.gen(function* () {
       const server = yield* serve(echo)
       yield* connect(server)

@@ -2,7 +2,7 @@
  * A timer that many share: one fiber that sleeps and looks after all who wait, where a fiber for each would cost more than
  * the work it guards.
  *
- * The fiber runs while somebody waits. When the last one leaves it stays for a moment, because where many come and go the
+ * The fiber runs while anything waits. When the last one leaves it stays for a moment, because where many come and go the
  * next one is about to come, and a fiber that sleeps on costs less than a new one.
  *
  * @since 0.1.0
@@ -28,9 +28,9 @@ export abstract class SharedTimer {
   /** What the fiber does. It ends with `end`, and may do so as soon as the timer is not needed. */
   protected abstract run(): Effect.Effect<void>
 
-  /** Starts the fiber if it does not run. Call it when somebody begins to wait. */
+  /** Starts the fiber if it does not run. Call it when a wait begins. */
   protected start(clock: Clock.Clock): void {
-    // Of the context of whoever came first nothing is kept but the Clock.
+    // Of the first caller's context nothing is kept but the Clock.
     this.fiber ??= Effect.runForkWith(Context.make(Clock.Clock, clock))(this.run())
   }
 
@@ -40,7 +40,7 @@ export abstract class SharedTimer {
     return Effect.void
   }
 
-  /** Stops the fiber a moment later if the timer is not needed then. Call it when somebody does not wait any more. */
+  /** Stops the fiber a moment later if the timer is not needed then. Call it when a wait has ended. */
   protected stopSoon(): void {
     if (this.isNeeded || this.fiber === undefined || this.isStopping) return
     this.isStopping = true

@@ -145,7 +145,7 @@ describe("Faulty, under the clock", () => {
     }).pipe(Effect.provide(memory))
   )
 
-  it.effect("lets go of a closed socket after the linger timeout, even in a black hole", () =>
+  it.effect("drops a closed socket after the linger timeout, even in a black hole", () =>
     Effect.gen(function* () {
       const { sink } = yield* Effect.scoped(
         Effect.tap(connect({ outbound: { blackholeAfter: 0 }, lingerTimeout: "5 seconds" }), ({ writer }) =>

@@ -116,7 +116,7 @@ describe("HttpUpgrade", { timeout: 10_000 }, () => {
     })
   )
 
-  it.live("takes what paths and filter say, first come first served, and answers what nobody wants", () =>
+  it.live("takes what paths and filter say, first come first served, and answers what no handler takes", () =>
     Effect.gen(function* () {
       const server = yield* listening(Http.createServer(page))
       const chat = yield* take(server, { paths: ["/chat"] })
@@ -138,7 +138,7 @@ describe("HttpUpgrade", { timeout: 10_000 }, () => {
     })
   )
 
-  it.live("answers completely, and lets go of a client that does not", () =>
+  it.live("answers completely, and drops a client that does not", () =>
     Effect.gen(function* () {
       const server = yield* listening(Http.createServer(page))
       yield* take(server, { paths: [] })
@@ -244,7 +244,7 @@ describe("HttpUpgrade", { timeout: 10_000 }, () => {
     })
   )
 
-  it.live("survives resets between the request and its answer, whoever has the socket", () =>
+  it.live("survives resets between the request and its answer, whichever side has the socket", () =>
     Effect.gen(function* () {
       const server = yield* listening(Http.createServer(page))
       const { accepted } = yield* take(server, { paths: ["/taken"] })

@@ -80,7 +80,7 @@ describe("Memory, in particular", () => {
     }).pipe(Effect.provide(network))
   )
 
-  it.effect("resets connections beyond maxPending, and those that nobody took when it stops", () =>
+  it.effect("resets connections beyond maxPending, and those that were not taken when it stops", () =>
     Effect.gen(function* () {
       const { listen } = yield* Memory.MemoryNetwork
       const services = yield* listen({ name: "busy", maxPending: 2 })

@@ -62,7 +62,7 @@ describe("SharedTimer", () => {
     assert.deepStrictEqual([timer.starts, timer.interrupts], [1, 0])
   })
 
-  it("interrupts its fiber once nobody has come, and starts another for who comes later", () => {
+  it("interrupts its fiber when no other wait has begun, and starts another for a later one", () => {
     const timer = new Ticker()
     timer.add("a")
     timer.remove("a")

@@ -16,7 +16,7 @@ transportSuite({
   name: "Tcp",
   layer: Tcp.layer({ port: 0 }),
   listenAgain: (address) => Tcp.layerServer(hostPort(address as NetAddress.InetAddress)),
-  // The discard port of the loopback: privileged, and nobody's.
+  // The discard port of the loopback: privileged, and unused.
   unused: { host: "127.0.0.1", port: 9 },
   resets: true,
   pushes: true,
@@ -42,7 +42,7 @@ describe("Tcp, in particular", () => {
       yield* Effect.forkScoped(
         server.accept((socket) => {
           const phase = accepted++ % 5
-          // Nobody reads it: the reset shows when somebody does anything with it.
+          // It is not read: the reset shows at the next operation.
           if (phase === 0) ignored.push(socket)
           if (phase >= 1) socket.readerUnsafe.subscribe(new ByteRecorder())
           if (phase === 2) socket.writerUnsafe.writeUnsafe(new Uint8Array(100_000))
@@ -111,7 +111,7 @@ describe("Tcp, in particular", () => {
     }).pipe(Effect.provide(Tcp.layerServer({ port: 0 })))
   )
 
-  it.live("lets go of a connection that is being made when it is interrupted", () =>
+  it.live("drops a connection that is being made when it is interrupted", () =>
     Effect.gen(function* () {
       const before = openSockets()
       const dialer = yield* Dialer

@@ -192,7 +192,7 @@ describe("Tls, in particular", () => {
     }).pipe(Effect.provide(listen({ handshakeTimeout: "300 millis" })))
   )
 
-  it.live("lets go at once of a client that ends in its handshake", () =>
+  it.live("releases at once a client that ends in its handshake", () =>
     Effect.gen(function* () {
       const { closed, socket } = yield* rawConnection
       // The start of a ClientHello.
@@ -215,7 +215,7 @@ describe("Tls, in particular", () => {
     }).pipe(Effect.provide(listen()))
   )
 
-  it.live("tells whoever listens for arrivals of each handshake, and drops one when told to", () =>
+  it.live("reports each handshake to the observer of arrivals, and drops one when told to", () =>
     Effect.gen(function* () {
       const { accept, address } = yield* PushSocketServer
       const log = yield* Queue.unbounded<string>()
@@ -270,7 +270,7 @@ describe("Tls, in particular", () => {
     }).pipe(Effect.scoped, Effect.provide(listen()))
   )
 
-  it.live("bounds by maxPending the handshakes that nobody counts", () =>
+  it.live("bounds by maxPending the handshakes that are not observed", () =>
     Effect.gen(function* () {
       const kept = yield* Effect.forEach(Array.from({ length: 3 }), () => rawConnection)
       yield* kept[0]!.closed

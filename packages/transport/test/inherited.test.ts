@@ -73,7 +73,7 @@ const listening: Effect.Effect<{ readonly port: number; readonly fd: number; rea
 
 const program = new URL("support/inheritedServer.ts", import.meta.url).pathname
 
-/** Starts a process that serves descriptor 3 and says its name to whoever connects; waits until it listens. */
+/** Starts a process that serves descriptor 3 and tells each client its name; waits until it listens. */
 const serve = (name: string, fd: number, layer = "Tcp"): Effect.Effect<ChildProcess, never, Scope.Scope> =>
   Effect.flatMap(
     Effect.acquireRelease(
@@ -104,7 +104,7 @@ const stop = (child: ChildProcess): Effect.Effect<void> =>
   })
 
 describe("an inherited descriptor", () => {
-  it.live.each(["Tcp", "Unix"])("is served by %s, whoever opened it, and its address is known", (layer) =>
+  it.live.each(["Tcp", "Unix"])("is served by %s, whichever process opened it, and its address is known", (layer) =>
     Effect.gen(function* () {
       const { close, fd, port } = yield* listening
       yield* serve("a", fd, layer)
@@ -114,7 +114,7 @@ describe("an inherited descriptor", () => {
   )
 
   it.live(
-    "refuses nobody while one process takes it over from another",
+    "refuses no client while one process takes it over from another",
     () =>
       Effect.gen(function* () {
         const { close, fd, port } = yield* listening

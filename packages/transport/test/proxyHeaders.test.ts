@@ -293,7 +293,7 @@ describe("a TLS server with proxyProtocol", () => {
   }
 
   test(
-    "lets go of a health check that ends behind its header, and goes on",
+    "drops a health check that ends behind its header, and goes on",
     layer,
     Effect.gen(function* () {
       const { next, size } = yield* accepting

@@ -1,4 +1,4 @@
-/** The use of a `WebSocket` class with the events of the browser, whoever wrote it. */
+/** The use of a `WebSocket` class with the events of the browser, of any package. */
 import type { Uses } from "./Control.ts"
 
 interface Events {

@@ -17,7 +17,7 @@ export class FakeStream extends Duplex {
     super({ allowHalfOpen: true, emitClose: true })
   }
 
-  /** Hands bytes to whoever reads, in memory of their own, as a read of a socket does. */
+  /** Delivers bytes to the reader, in memory of their own, as a read of a socket does. */
   feed(bytes: Uint8Array): void {
     const chunk = Buffer.from(new ArrayBuffer(bytes.length))
     chunk.set(bytes)

@@ -12,7 +12,7 @@ export const ca = authority.cert
 /** A server's certificate, for `localhost`. */
 export const server = await authority.issue({ name: "localhost", hosts: ["localhost"] })
 
-/** A client's certificate that nobody vouches for. */
+/** A client's certificate of no trusted authority. */
 export const stranger: Identity = toIdentity(await Certificates.makeSelfSigned({ name: "stranger.example" }))
 
 /** A client's certificate. */

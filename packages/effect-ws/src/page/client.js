@@ -216,7 +216,7 @@ const clock = () => {
 }
 
 /**
- * Adds an entry to the log. `data` becomes its data attributes, for whoever looks at the page by a program.
+ * Adds an entry to the log. `data` becomes its data attributes, for programs that read the page.
  *
  * @param {Direction} direction
  * @param {Kind | "open" | "close" | "error"} kind

@@ -183,7 +183,7 @@ describe("connect, from a pipe", { timeout: 60_000 }, () => {
     })
   )
 
-  it.live("ends in peace where nobody reads its output", () =>
+  it.live("ends with exit code 0 when its output is closed", () =>
     Effect.gen(function* () {
       const { first, url } = yield* observed()
       const { child, ended, printed } = yield* ConnectProcess.start(url)
@@ -289,7 +289,7 @@ describe("connect refuses, or fails, and says why", { timeout: 60_000 }, () => {
     })
   )
 
-  it.live("a port where nobody listens", () =>
+  it.live("a port where no server listens", () =>
     Effect.gen(function* () {
       const address = yield* Effect.scoped(Peers.tcp(() => {}))
       fails(yield* ConnectProcess.run("", `ws://${address}`), 7, address, "ECONNREFUSED")

@@ -137,7 +137,7 @@ describe("serve refuses, and says what is allowed", { timeout: 30_000 }, () => {
 })
 
 describe("effect-ws", { timeout: 30_000 }, () => {
-  it.live("names its subcommands to whoever asks for another", () =>
+  it.live("names its subcommands when asked for another", () =>
     Effect.map(ServeProcess.run("srve"), (ended) => assertRefused(ended, ["srve", "serve", "connect"]))
   )
 

@@ -18,7 +18,7 @@ export const folder = resolve(import.meta.dirname, "../../build/docs")
 export interface Block {
   /** Such as `client-3` for the third of docs/client.md, whatever the languages of the others are. */
   readonly name: string
-  /** Where it begins, for whoever has to find it: `docs/client.md:91`. */
+  /** Where it begins, as in `docs/client.md:91`. */
   readonly place: string
   /** All that stands behind the opening fence. */
   readonly info: string

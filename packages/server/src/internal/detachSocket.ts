@@ -68,7 +68,7 @@ export const detachStream = (
 ): PushSocket | undefined => {
   const response = NodeHttpServerRequest.toServerResponse(request) as Http2.Http2ServerResponse
   const { stream } = response
-  // A response lets go of its stream when that has closed.
+  // A response releases its stream when that has closed.
   if (stream === undefined || stream.destroyed) return undefined
   const onAnswering = (): void => markEnded(response)
   return HttpUpgrade.fromConnect(message, stream, {

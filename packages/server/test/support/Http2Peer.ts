@@ -32,7 +32,7 @@ export const session = (
     (opened) => Effect.sync(() => opened.destroy())
   )
 
-/** Sends a request and keeps what comes of it. */
+/** Sends a request and keeps the outcome. */
 export const exchange = (
   on: Http2.ClientHttp2Session,
   headers: Http2.OutgoingHttpHeaders,

@@ -277,7 +277,7 @@ export const addCases = <R>(test: Add<R>, transport: Transport<R>): void => {
           yield* writer.write(new Socket.CloseEvent(1000))
         })
       )
-      // Nobody reads: the writer must come to a stand, whatever the system buffers.
+      // Nothing is read: the writer must come to a stop, whatever the system buffers.
       let before = -1
       while (before !== written) {
         before = written
@@ -307,7 +307,7 @@ export const addCases = <R>(test: Add<R>, transport: Transport<R>): void => {
   )
 
   test(
-    "refuses with a typed error where nobody listens",
+    "refuses with a typed error where no server listens",
     Effect.gen(function* () {
       const dialer = yield* Dialer
       const socket = yield* dialer.dial(transport.unused)
@@ -318,7 +318,7 @@ export const addCases = <R>(test: Add<R>, transport: Transport<R>): void => {
   )
 
   test(
-    "fails with a typed error where somebody listens already",
+    "fails with a typed error where a server listens already",
     Effect.gen(function* () {
       const server = yield* SocketServer.SocketServer
       const error = yield* Effect.flip(Layer.build(transport.listenAgain(server.address)))

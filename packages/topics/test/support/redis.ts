@@ -34,7 +34,7 @@ export const testWithRedis = (
   else it(name, () => Promise.reject(new Error("redis-server is not installed")))
 }
 
-/** A port that nobody listened on a moment ago. */
+/** A port that was free a moment ago. */
 export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
   const server = Net.createServer()
   server.listen(0, "127.0.0.1", () => {

@@ -5,7 +5,7 @@
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 
-/** Somebody who takes extended CONNECTs. */
+/** A handler of extended CONNECTs. */
 export interface ConnectHandler {
   readonly accepts: (request: Http2.Http2ServerRequest) => boolean
   readonly handle: Listener

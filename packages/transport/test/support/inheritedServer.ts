@@ -1,5 +1,5 @@
 /**
- * Serves descriptor 3: tells whoever connects what it is called. On SIGHUP it starts a successor on the same descriptor,
+ * Serves descriptor 3: tells each client its name. On SIGHUP it starts a successor on the same descriptor,
  * on SIGTERM it closes it.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
