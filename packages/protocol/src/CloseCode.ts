@@ -5,8 +5,6 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
-
 /**
  * The codes that the IANA registry names, by the name this library uses for them.
  *
@@ -34,6 +32,14 @@ export const registered = {
   Timeout: 3008
 } as const
 
+/**
+ * A code that only describes a close at this end. It must not appear in a close frame (RFC 6455 7.4.1).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LocalCode = 1005 | 1006 | 1015
+
 const names = new Map<number, string>(Object.entries(registered).map(([name, code]) => [code, name]))
 
 /**
@@ -60,23 +66,3 @@ export const isSendable = (code: number): boolean =>
   // RFC 6455 7.4.2: 3000-3999 are for libraries and applications (IANA), 4000-4999 for private use.
   Number.isInteger(code) &&
   ((code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999))
-
-/**
- * A close code that may stand in a close frame.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const SendableCode = Schema.Int.check(
-  Schema.makeFilter((code: number) =>
-    isSendable(code) ? undefined : "a close code that may be sent: 1000-1003, 1007-1014 or 3000-4999"
-  )
-)
-
-/**
- * A close code that an application defines: 3000 to 4999.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const ApplicationCode = Schema.Int.check(Schema.isBetween({ minimum: 3000, maximum: 4999 }))

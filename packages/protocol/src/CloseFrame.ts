@@ -1,20 +1,20 @@
 /**
  * The payload of a close frame: nothing at all, or a close code and a reason (RFC 6455 5.5.1).
  *
+ * `SessionSchema.CloseFrameFromBytes` is the same codec as a Schema.
+ *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
-import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Argument from "./Argument.ts"
 import * as CloseCode from "./CloseCode.ts"
 import * as CloseError from "./CloseError.ts"
-import * as Utf8 from "./Utf8.ts"
 import * as ProtocolViolation from "./ProtocolViolation.ts"
+import * as SendError from "./SendError.ts"
+import * as Utf8 from "./Utf8.ts"
 
 /**
- * What a close frame says. Without a code there is no reason either.
+ * The content of a close frame. Without a code there is no reason either.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +31,7 @@ const empty = new Uint8Array(0)
  *
  * **Gotchas**
  *
- * Nothing is checked here: `CloseCode.SendableCode` and `CloseError.Reason` say what may be sent.
+ * Checks nothing: {@link check} tells whether a code and a reason may be sent.
  *
  * @category encoding
  * @since 0.1.0
@@ -52,7 +52,12 @@ export const encode = (code?: number, reason = ""): Uint8Array => {
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (payload: Uint8Array): Result.Result<CloseFrame, ProtocolViolation.ProtocolViolation> => {
+export const decode = (
+  payload: Uint8Array
+): Result.Result<
+  CloseFrame,
+  ProtocolViolation.Of<"TruncatedCloseCode" | "InvalidCloseCode" | "InvalidCloseReason">
+> => {
   if (payload.length === 0) return Result.succeed({ reason: "" })
   // RFC 6455 5.5.1: "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer"
   if (payload.length === 1)
@@ -66,35 +71,18 @@ export const decode = (payload: Uint8Array): Result.Result<CloseFrame, ProtocolV
 }
 
 /**
- * A close frame's content as a Schema.
+ * Returns the rule that a close frame with this code and reason would break, or `undefined`. Throws a `TypeError` if
+ * `code` is not a number or `reason` is not a string.
  *
- * @category schemas
+ * @category guards
  * @since 0.1.0
  */
-export const CloseFrame = Schema.Union([
-  Schema.Struct({ code: CloseCode.SendableCode, reason: CloseError.Reason }),
-  // `code` is forbidden and not ignored: a code that may not be sent must not turn into no code.
-  Schema.Struct({ code: Schema.optionalKey(Schema.Never), reason: Schema.Literal("") })
-])
-
-/**
- * The codec between the payload of a close frame and its content.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const CloseFrameFromBytes = Schema.Uint8Array.pipe(
-  Schema.decodeTo(
-    CloseFrame,
-    SchemaTransformation.transformEffect<typeof CloseFrame.Encoded, Uint8Array>({
-      decode: (bytes, options) =>
-        Effect.fromResult(
-          Result.mapError(
-            decode(bytes) as Result.Result<typeof CloseFrame.Encoded, ProtocolViolation.ProtocolViolation>,
-            (violation) => new SchemaIssue.InvalidValue({ message: violation.message }, bytes, options)
-          )
-        ),
-      encode: (frame) => Effect.succeed("code" in frame ? encode(frame.code, frame.reason) : empty)
-    })
-  )
-)
+export const check = (code: number, reason: string): SendError.SendError | undefined => {
+  if (typeof code !== "number") throw Argument.mismatch("close code", "a number", code)
+  Argument.text("close reason", reason)
+  if (!CloseCode.isSendable(code)) return SendError.make("InvalidCloseCode", `close code ${code}`)
+  const bytes = Utf8.encode(reason).length
+  return bytes > CloseError.maxReasonBytes
+    ? SendError.make("CloseReasonTooLong", `a close reason of ${bytes} bytes`)
+    : undefined
+}

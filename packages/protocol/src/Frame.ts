@@ -7,30 +7,9 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
 import * as Argument from "./Argument.ts"
 import * as Opcode from "./Opcode.ts"
 import * as Utf8 from "./Utf8.ts"
-
-const Key = Schema.Uint8Array.check(
-  Schema.makeFilter((key: Uint8Array) => (key.length === 4 ? undefined : "four bytes"))
-)
-
-/**
- * A frame as data: header fields and the unmasked payload. A `maskingKey` says that the payload is masked on the wire.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const Frame = Schema.Struct({
-  fin: Schema.Boolean,
-  rsv1: Schema.Boolean,
-  rsv2: Schema.Boolean,
-  rsv3: Schema.Boolean,
-  opcode: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 15 })),
-  maskingKey: Schema.optionalKey(Key),
-  payload: Schema.Uint8Array
-})
 
 /**
  * A frame as data: header fields and the unmasked payload. A `maskingKey` says that the payload is masked on the wire.

@@ -17,7 +17,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import * as Frame from "./Frame.ts"
+import type * as Frame from "./Frame.ts"
 import { FrameParser } from "./FrameParser.ts"
 import type { FrameParserOptions } from "./FrameParser.ts"
 import * as FrameWriter from "./FrameWriter.ts"
@@ -42,6 +42,24 @@ export class IncompleteFrame extends Schema.TaggedError<IncompleteFrame>("@effec
       : `the bytes end in the middle of a frame: ${this.missing} bytes of its payload are missing`
   }
 }
+
+/**
+ * The Schema of a frame as data. A `maskingKey` says that the payload is masked on the wire.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FrameSchema = Schema.Struct({
+  fin: Schema.Boolean,
+  rsv1: Schema.Boolean,
+  rsv2: Schema.Boolean,
+  rsv3: Schema.Boolean,
+  opcode: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 15 })),
+  maskingKey: Schema.optionalKey(
+    Schema.Uint8Array.check(Schema.makeFilter((key: Uint8Array) => (key.length === 4 ? undefined : "four bytes")))
+  ),
+  payload: Schema.Uint8Array
+})
 
 const nothing = new Uint8Array(0)
 
@@ -85,8 +103,8 @@ export const decodeAll = (
  */
 export const FrameFromBytes = Schema.Uint8Array.pipe(
   Schema.decodeTo(
-    Frame.Frame,
-    SchemaTransformation.transformEffect<typeof Frame.Frame.Encoded, Uint8Array>({
+    FrameSchema,
+    SchemaTransformation.transformEffect<typeof FrameSchema.Encoded, Uint8Array>({
       decode: (bytes, options) => {
         const frames = decodeAll(bytes)
         if (Result.isFailure(frames))
@@ -115,8 +133,8 @@ export const FrameFromBytes = Schema.Uint8Array.pipe(
  */
 export const FramesFromBytes = Schema.Uint8Array.pipe(
   Schema.decodeTo(
-    Schema.Array(Frame.Frame),
-    SchemaTransformation.transformEffect<ReadonlyArray<typeof Frame.Frame.Encoded>, Uint8Array>({
+    Schema.Array(FrameSchema),
+    SchemaTransformation.transformEffect<ReadonlyArray<typeof FrameSchema.Encoded>, Uint8Array>({
       decode: (bytes, options) =>
         Effect.fromResult(
           Result.mapError(

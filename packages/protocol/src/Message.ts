@@ -1,21 +1,10 @@
 /**
- * A message: what applications exchange. One or more frames carry it, and nobody above the session sees which.
+ * A message: what applications exchange. One or more frames carry it, and the session hides them.
+ *
+ * `SessionSchema.Message` is the Schema of a message.
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
-
-/**
- * A message as data: `Text` with a string, or `Binary` with bytes.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const Message = Schema.TaggedUnion({
-  Text: { data: Schema.String },
-  Binary: { data: Schema.Uint8Array }
-})
-
 /**
  * A text message.
  *

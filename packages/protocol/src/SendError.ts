@@ -1,22 +1,15 @@
 /**
- * What our own program did wrong: a call that would make this end break RFC 6455. Nothing was sent, and the connection
- * goes on. What the peer does wrong is a `ProtocolViolation`.
+ * The error for a call that would make this end break RFC 6455. Nothing was sent, and the connection continues.
+ *
+ * A peer that breaks a rule is a `ProtocolViolation`. Both errors name a rule by the same name. `SessionSchema` has a
+ * Schema of the error.
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
+import * as Data from "effect/Data"
+import { callerRules, describe, frameRules } from "./internal/rules.ts"
 
-const rules = {
-  ControlPayloadTooLong: "a control frame takes at most 125 bytes of payload (RFC 6455 5.5)",
-  UnsendableCloseCode: "a close frame takes the codes 1000-1003, 1007-1014 and 3000-4999 (RFC 6455 7.4)",
-  InvalidCloseReason: "a close reason is UTF-8 (RFC 6455 5.5.1)",
-  CloseReasonTooLong: "a close reason takes at most 123 bytes of UTF-8 (RFC 6455 5.5)",
-  MessageInProgress: "a message that is sent in fragments must end before another begins (RFC 6455 5.4)",
-  NoMessageInProgress: "a continuation needs a message that was begun and not ended (RFC 6455 5.4)",
-  FragmentedControlFrame: "a control frame cannot be fragmented (RFC 6455 5.5)",
-  ReservedOpcode: "a reserved opcode needs an extension that claims it (RFC 6455 5.2)",
-  UnnegotiatedRsvBit: "an RSV bit needs an extension that claims it (RFC 6455 5.2)"
-} as const
+const definitions = { ...frameRules, ...callerRules }
 
 /**
  * The name of a rule that a caller can break.
@@ -24,28 +17,41 @@ const rules = {
  * @category models
  * @since 0.1.0
  */
-export type Rule = keyof typeof rules
+export type Rule = keyof typeof definitions
 
 /**
- * A call that cannot be carried out. Nothing was sent.
+ * The names of all rules that a caller can break.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const rules: ReadonlyArray<Rule> = Object.keys(definitions) as ReadonlyArray<Rule>
+
+/**
+ * A call that would break a rule. Nothing was sent.
  *
  * @category errors
  * @since 0.1.0
  */
-export class SendError extends Schema.TaggedError<SendError>("@effect-ws/protocol/SendError")("SendError", {
-  rule: Schema.Literals(Object.keys(rules) as ReadonlyArray<Rule>),
-  /** What was asked for. */
-  asked: Schema.String
-}) {
+export class SendError extends Data.TaggedError("SendError")<{
+  readonly rule: Rule
+  /** Description of what the caller wanted to send. */
+  readonly attempted: string
+}> {
+  /** The section of RFC 6455 that states the rule. */
+  get section(): string {
+    return definitions[this.rule].section
+  }
+
   override get message(): string {
-    return `${this.asked}: ${rules[this.rule]}`
+    return describe(this.attempted, definitions[this.rule])
   }
 }
 
 /**
- * Creates a misuse of a rule; `asked` says what the caller wanted.
+ * Creates the error for a rule; `attempted` says what the caller wanted to send.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (rule: Rule, asked: string): SendError => new SendError({ rule, asked })
+export const make = (rule: Rule, attempted: string): SendError => new SendError({ rule, attempted })

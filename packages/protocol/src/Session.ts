@@ -2,9 +2,9 @@
  * The session: one end of an open WebSocket connection as a state machine without I/O.
  *
  * The owner passes in received bytes and gets events; it passes in messages to send and takes the bytes to write from
- * `output`. The session enforces RFC 6455 sections 5 to 7, for clients and servers: the receiving rules are in
- * `internal/MessageReader`, the sending rules here and in `internal/MessageWriter`, the states in `SessionState`. The
- * session has no clock, socket or fiber. Its owner writes the output, runs the timers, and calls {@link
+ * `output`. The session enforces RFC 6455 sections 5 to 7, for clients and servers. The rules for a frame are in
+ * `internal/FrameRules`, for both directions; `internal/MessageReader` adds those for messages that are received, and
+ * `SessionState` has the states. The session has no clock, socket or fiber. Its owner writes the output, runs the timers, and calls {@link
  * Session.answerClose} when the application is done with what came before the peer's close.
  *
  * A session owns the chunks passed to it: it unmasks payloads in place, and binary messages are views into the chunk
@@ -17,22 +17,31 @@ import * as Argument from "./Argument.ts"
 import * as CloseCode from "./CloseCode.ts"
 import * as CloseError from "./CloseError.ts"
 import * as CloseFrame from "./CloseFrame.ts"
-import type * as SessionEvent from "./SessionEvent.ts"
 import type * as Extension from "./Extension.ts"
 import type * as Frame from "./Frame.ts"
 import { firstByte, FrameWriter } from "./FrameWriter.ts"
+import { brokenStream, CloseRecord } from "./internal/CloseRecord.ts"
+import type { CloseInfo } from "./internal/CloseRecord.ts"
+import * as FrameRules from "./internal/FrameRules.ts"
 import * as MessageReader from "./internal/MessageReader.ts"
+import { MessageWriter } from "./internal/MessageWriter.ts"
+import { OutgoingMessage } from "./internal/OutgoingMessage.ts"
+import { PingTracker } from "./internal/PingTracker.ts"
 import * as Limits from "./Limits.ts"
 import * as Mask from "./Mask.ts"
-import * as SendError from "./SendError.ts"
 import * as Opcode from "./Opcode.ts"
-import { MessageWriter } from "./internal/MessageWriter.ts"
 import { refuse } from "./PreparedMessage.ts"
-import type { PreparedMessage, EncodedForm } from "./PreparedMessage.ts"
+import type { EncodedForm, PreparedMessage } from "./PreparedMessage.ts"
+import type * as ProtocolViolation from "./ProtocolViolation.ts"
+import * as SendError from "./SendError.ts"
+import type * as SessionEvent from "./SessionEvent.ts"
 import * as SessionState from "./SessionState.ts"
 import { SlabPool } from "./Slab.ts"
 import * as Utf8 from "./Utf8.ts"
-import type * as ProtocolViolation from "./ProtocolViolation.ts"
+
+export { check as checkClose } from "./CloseFrame.ts"
+export type { CloseInfo } from "./internal/CloseRecord.ts"
+export type { ReadMode } from "./internal/MessageReader.ts"
 
 /**
  * Options of a session.
@@ -78,31 +87,6 @@ export interface SendOptions {
 export type SendFailure = SendError.SendError | CloseError.CloseError
 
 /**
- * How a session ended, or how far its close has come.
- *
- * @category models
- * @since 0.1.0
- */
-export interface CloseInfo {
-  /** The side that began: this end, the peer, or the transport if the connection was lost. */
-  readonly initiator: "local" | "remote" | "transport"
-  /** The close frame that this end sent. */
-  readonly sent: CloseFrame.CloseFrame | undefined
-  /** The close frame that the peer sent. */
-  readonly received: CloseFrame.CloseFrame | undefined
-  /** Whether both ends sent a close frame (RFC 6455 7.1.4). */
-  readonly clean: boolean
-  /** Whether this end failed the connection (RFC 6455 7.1.7), as opposed to the program closing it. */
-  readonly failed: boolean
-  /** The rule that the peer broke, if that was the reason. */
-  readonly violation: ProtocolViolation.ProtocolViolation | undefined
-  /**
-   * The close as an error: the code of the side that began, or 1006 if the connection was lost before the peer's close.
-   */
-  readonly error: CloseError.CloseError
-}
-
-/**
  * One end of an open WebSocket connection.
  *
  * **Details**
@@ -126,29 +110,16 @@ export class Session {
   private readonly outbound: MessageWriter
   private readonly extensions: ReadonlyArray<Extension.ExtensionInstance>
 
-  private initiator: CloseInfo["initiator"] | undefined = undefined
-  private sent: CloseFrame.CloseFrame | undefined = undefined
-  private received: CloseFrame.CloseFrame | undefined = undefined
-  private failed = false
-  private violation: ProtocolViolation.ProtocolViolation | undefined = undefined
-  private closeError: CloseError.CloseError | undefined = undefined
+  private readonly rules: FrameRules.FrameRules
 
-  // The opcode of the message that is being sent in fragments; 0 if there is none.
-  private sendingOpcode: Opcode.Opcode = 0
-  // Whether `sendFrame` began that message. Its frames then bypass the extensions.
-  private sendingFrames = false
-  // The high surrogate at the end of the last piece of text, kept for the next piece.
-  private heldSurrogate = ""
+  private closing: CloseRecord | undefined = undefined
+  private outgoing: OutgoingMessage | undefined = undefined
+  private pings: PingTracker | undefined = undefined
+  private backedUp = false
 
   // Chunks that arrived while an extension was decoding an earlier one.
   private pendingChunks: Array<Uint8Array> | undefined = undefined
   private pendingEof = false
-
-  private backedUp = false
-  private pendingPong: Uint8Array | undefined = undefined
-  private owedPing: Uint8Array | undefined = undefined
-  private pings: Array<{ readonly id: number; readonly payload: Uint8Array }> | undefined = undefined
-  private lastPing = 0
 
   constructor(options: SessionOptions) {
     this.role = options.role
@@ -158,7 +129,8 @@ export class Session {
     const makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
     const slabs = options.slabs ?? new SlabPool()
     this.output = new FrameWriter(slabs)
-    this.inbound = new MessageReader.MessageReader(options.role, this.limits, extensions, slabs.allocate)
+    this.rules = FrameRules.make(extensions)
+    this.inbound = new MessageReader.MessageReader(options.role, this.limits, this.rules, extensions, slabs.allocate)
     this.outbound = new MessageWriter(this.output, makeKey, extensions)
   }
 
@@ -194,7 +166,7 @@ export class Session {
     return (
       this.isClosed &&
       this.outbound.pending === undefined &&
-      (SessionState.roles[this.role].closesStreamFirst || this.received === undefined)
+      (SessionState.roles[this.role].closesStreamFirst || this.closing?.received === undefined)
     )
   }
 
@@ -220,16 +192,7 @@ export class Session {
 
   /** How the session ends, or `undefined` before either end has begun to close. */
   get closeInfo(): CloseInfo | undefined {
-    if (this.initiator === undefined) return undefined
-    return {
-      initiator: this.initiator,
-      sent: this.sent,
-      received: this.received,
-      clean: this.sent !== undefined && this.received !== undefined,
-      failed: this.failed,
-      violation: this.violation,
-      error: this.endError()
-    }
+    return this.closing?.info
   }
 
   // -- receiving -----------------------------------------------------------------------------------------------------
@@ -314,11 +277,10 @@ export class Session {
     if (failure !== undefined) throw failure.defect
   }
 
-  private endWith(trigger: "EndOfStream" | "Abort", why = "the stream broke off without a close frame"): void {
+  private endWith(trigger: "EndOfStream" | "Abort", why = brokenStream): void {
     if (this.canReceive) {
-      this.initiator ??= "transport"
-      // RFC 6455 7.1.5: without a close frame from the peer the code is 1006, whatever this end sent.
-      this.closeError = CloseError.fromCode(1006, why)
+      this.closing ??= new CloseRecord("transport")
+      this.closing.lost(why)
       this.outbound.discard()
     }
     this.state = SessionState.next(this.state, trigger)
@@ -347,15 +309,14 @@ export class Session {
         if (this.state === "Open") {
           // RFC 6455 5.5.3: an endpoint may answer only the newest ping. The session does so while the transport is
           // backed up.
-          // Not `slice`: for a Node `Buffer` that is a view.
-          if (this.backedUp) this.pendingPong = new Uint8Array(payload)
+          if (this.backedUp) this.pingTracker().delayedPong = new Uint8Array(payload)
           else this.writeControl(Opcode.Pong, payload)
         }
         events.push({ _tag: "Ping", data: payload })
         return true
       }
       case Opcode.Pong: {
-        events.push({ _tag: "Pong", data: payload, ping: this.matchPing(payload) })
+        events.push({ _tag: "Pong", data: payload, ping: this.pings?.answered(payload) })
         return true
       }
       default: {
@@ -364,8 +325,8 @@ export class Session {
           this.failConnection(close.failure, events)
           return false
         }
-        this.received = close.success
-        this.initiator ??= "remote"
+        this.closing ??= new CloseRecord("remote")
+        this.closing.received = close.success
         this.state = SessionState.next(this.state, "ReceiveClose")
         events.push({ _tag: "CloseReceived", code: close.success.code, reason: close.success.reason })
         return false
@@ -378,15 +339,12 @@ export class Session {
     events: Array<SessionEvent.SessionEvent>
   ): void {
     const error = violation._tag === "ProtocolViolation" ? violationError(violation) : violation
-    if (violation._tag === "ProtocolViolation") this.violation = violation
-    this.failed = true
     // A close code that was sent stands. A later violation of the peer only ends the wait for its close frame.
-    if (this.initiator === undefined) {
-      this.initiator = "local"
-      this.closeError = error
-    }
+    this.closing ??= new CloseRecord("local", error)
+    this.closing.failed = true
+    if (violation._tag === "ProtocolViolation") this.closing.violation = violation
     this.state = SessionState.next(this.state, "Violation")
-    events.push({ _tag: "Failed", error, violation: this.violation })
+    events.push({ _tag: "Failed", error, violation: this.closing.violation })
   }
 
   /**
@@ -397,9 +355,9 @@ export class Session {
   answerClose(): void {
     if (this.state === "Answering") {
       // RFC 6455 5.5.1: "the endpoint typically echos the status code it received"; the session echoes the reason too
-      this.writeClose(this.received!)
+      this.writeClose(this.closing!.received!)
     } else if (this.state === "Failing") {
-      const { code, reason } = this.closeError!
+      const { code, reason } = this.closing!.error
       // RFC 6455 7.1.7: "an endpoint MUST NOT continue to attempt to process data"; the close frame says why
       this.writeClose({ code, reason })
     }
@@ -416,8 +374,8 @@ export class Session {
   send(data: string | Uint8Array, options?: SendOptions): SendFailure | undefined {
     if (typeof data !== "string" && !Argument.isBytes(data)) refuse(data)
     checkSendOptions(options)
-    if (!this.canSend) return this.endError()
-    if (this.sendingOpcode !== 0) return SendError.make("MessageInProgress", "sending a message")
+    if (!this.canSend) return this.closing!.error
+    if (this.outgoing !== undefined) return SendError.make("InterruptedMessage", "sending a message")
     const isText = typeof data === "string"
     const opcode = isText ? Opcode.Text : Opcode.Binary
     if (this.outbound.isDirect && options?.fragmentSize === undefined) {
@@ -434,8 +392,8 @@ export class Session {
    */
   sendPrepared(prepared: PreparedMessage, options?: SendOptions): SendFailure | undefined {
     checkSendOptions(options)
-    if (!this.canSend) return this.endError()
-    if (this.sendingOpcode !== 0) return SendError.make("MessageInProgress", "sending a message")
+    if (!this.canSend) return this.closing!.error
+    if (this.outgoing !== undefined) return SendError.make("InterruptedMessage", "sending a message")
     const { opcode, payload } = prepared
     const form = this.sharedForm(prepared, options)
     return form === undefined
@@ -474,13 +432,12 @@ export class Session {
   private failOnEncodeError(failure: CloseError.SendableCloseError | undefined): SendFailure | undefined {
     if (failure === undefined) return undefined
     if (!this.canSend) return failure
-    this.failed = true
+    this.closing ??= new CloseRecord("local", failure)
+    this.closing.failed = true
     this.outbound.discard()
     this.inbound.discard()
     this.pendingChunks = undefined
     if (this.state === "Open") {
-      this.initiator = "local"
-      this.closeError = failure
       this.state = SessionState.next(this.state, "Violation")
     }
     if (this.state === "Answering") this.writeClose({ code: failure.code, reason: failure.reason })
@@ -520,31 +477,20 @@ export class Session {
   ): SendFailure | undefined {
     if (typeof data !== "string") Argument.bytes("piece of a message", data)
     checkSendOptions(options)
-    if (!this.canSend) return this.endError()
-    const first = this.sendingOpcode === 0
-    if (first) {
-      this.sendingOpcode = type === "Text" ? Opcode.Text : Opcode.Binary
-      this.sendingFrames = false
-      this.heldSurrogate = ""
-    } else if (this.sendingFrames) return SendError.make("MessageInProgress", "sending a piece of a message")
-    const payload = typeof data === "string" ? Utf8.encode(this.wholeCharacters(data, last)) : data
-    const failure = this.sendPiece(this.sendingOpcode, payload, first, last, options)
-    if (last || failure !== undefined) this.sendingOpcode = 0
+    if (!this.canSend) return this.closing!.error
+    const first = this.outgoing === undefined
+    this.outgoing ??= new OutgoingMessage(type === "Text" ? Opcode.Text : Opcode.Binary, false)
+    const message = this.outgoing
+    if (message.isRaw) return SendError.make("InterruptedMessage", "sending a piece of a message")
+    const payload = typeof data === "string" ? Utf8.encode(message.wholeCharacters(data, last)) : data
+    const failure = this.sendPiece(message.opcode, payload, first, last, options)
+    if (last || failure !== undefined) this.outgoing = undefined
     return failure
   }
 
   /** Whether {@link sendFragment} has begun a message and not ended it. */
   get isSendingMessage(): boolean {
-    return this.sendingOpcode !== 0
-  }
-
-  private wholeCharacters(data: string, last: boolean): string {
-    const text = this.heldSurrogate + data
-    this.heldSurrogate = ""
-    const unit = text.charCodeAt(text.length - 1)
-    if (last || !(unit >= 0xd800 && unit <= 0xdbff)) return text
-    this.heldSurrogate = text.slice(-1)
-    return text.slice(0, -1)
+    return this.outgoing !== undefined
   }
 
   /**
@@ -559,7 +505,7 @@ export class Session {
    */
   sendFrame(frame: Frame.Frame, options?: { readonly unchecked?: boolean | undefined }): SendFailure | undefined {
     checkFields(frame)
-    if (!this.canSend) return this.endError()
+    if (!this.canSend) return this.closing!.error
     const { maskingKey, opcode, payload } = frame
     const isUnchecked = options?.unchecked === true
     const mayMask = isUnchecked || SessionState.roles[this.role].masks
@@ -568,47 +514,31 @@ export class Session {
       this.outbound.writeFrame(firstByte(frame), payload, key)
       return undefined
     }
-    const misuse = this.checkFrame(frame)
-    if (misuse !== undefined) return misuse
+    const broken = this.checkFrame(frame)
+    if (broken !== undefined) return broken
     if (opcode === Opcode.Close) {
       const close = CloseFrame.decode(payload)
-      if (Result.isFailure(close)) {
-        const rule = close.failure.rule === "InvalidCloseReason" ? "InvalidCloseReason" : "UnsendableCloseCode"
-        return SendError.make(rule, close.failure.found)
-      }
+      if (Result.isFailure(close)) return SendError.make(close.failure.rule, `sending ${close.failure.received}`)
       this.recordClose(close.success)
       this.outbound.afterwards(() => this.outbound.writeFrame(firstByte(frame), payload, key))
     } else if (Opcode.isControl(opcode) || Opcode.isReserved(opcode)) {
       this.outbound.writeFrame(firstByte(frame), payload, key)
     } else {
-      this.sendingFrames = true
-      this.sendingOpcode = frame.fin ? 0 : opcode === Opcode.Continuation ? this.sendingOpcode : opcode
+      if (frame.fin) this.outgoing = undefined
+      else this.outgoing ??= new OutgoingMessage(opcode, true)
       this.outbound.sendFrame({ firstByte: firstByte(frame), payload, key })
     }
     return undefined
   }
 
   private checkFrame(frame: Frame.Frame): SendError.SendError | undefined {
-    const { opcode } = frame
-    const asked = `sending a frame with opcode ${Opcode.name(opcode)}`
-    const { rsvAllowed, rsvFirstOnly } = this.inbound
-    const allowed = Opcode.isControl(opcode)
-      ? 0
-      : opcode === Opcode.Continuation
-        ? rsvAllowed & ~rsvFirstOnly
-        : rsvAllowed
-    if ((firstByte(frame) & 0x70 & ~allowed) !== 0) return SendError.make("UnnegotiatedRsvBit", asked)
-    if (Opcode.isReserved(opcode) && !this.inbound.claims(opcode)) return SendError.make("ReservedOpcode", asked)
-    if (Opcode.isControl(opcode)) {
-      if (!frame.fin) return SendError.make("FragmentedControlFrame", asked)
-      return frame.payload.length > 125 ? SendError.make("ControlPayloadTooLong", asked) : undefined
-    }
-    if (Opcode.isReserved(opcode)) return undefined
-    if (opcode === Opcode.Continuation) {
-      if (this.sendingOpcode === 0) return SendError.make("NoMessageInProgress", asked)
-      return this.sendingFrames ? undefined : SendError.make("MessageInProgress", asked)
-    }
-    return this.sendingOpcode !== 0 ? SendError.make("MessageInProgress", asked) : undefined
+    const { fin, opcode, payload } = frame
+    const rsv = firstByte(frame) & 0x70
+    const broken = this.rules.check(opcode, fin, rsv, payload.length, this.outgoing !== undefined)
+    const isOfOther = opcode === Opcode.Continuation && this.outgoing?.isRaw === false
+    const rule = broken ?? (isOfOther ? "InterruptedMessage" : undefined)
+    if (rule === undefined) return undefined
+    return SendError.make(rule, `sending ${FrameRules.describeFrame(rule, opcode, rsv, payload.length)}`)
   }
 
   /**
@@ -620,39 +550,26 @@ export class Session {
    */
   ping(payload?: Uint8Array): number | SendFailure {
     if (payload !== undefined) Argument.bytes("ping", payload)
-    if (this.state !== "Open") return this.endError()
-    const id = this.lastPing + 1
-    const data = payload === undefined ? Utf8.encode(String(id)) : new Uint8Array(payload)
-    if (data.length > 125) return SendError.make("ControlPayloadTooLong", `a ping with ${data.length} bytes`)
-    this.lastPing = id
-    this.pings ??= []
-    this.pings.push({ id, payload: data })
-    if (this.pings.length > this.limits.maxPendingPings) this.pings.shift()
-    if (this.backedUp) this.owedPing = data
+    if (this.state !== "Open") return this.closing!.error
+    const pings = this.pingTracker()
+    const data = pings.payloadOf(payload)
+    if (data.length > 125) return SendError.make("ControlFrameTooLong", `a ping with ${data.length} bytes`)
+    if (this.backedUp) pings.delayedPing = data
     else this.writeControl(Opcode.Ping, data)
-    return id
+    return pings.sent(data, this.limits.maxPendingPings)
   }
 
   /** Sends an unsolicited pong, a heartbeat in one direction (RFC 6455 5.5.3). */
   pong(payload: Uint8Array): SendFailure | undefined {
     Argument.bytes("pong", payload)
-    if (this.state !== "Open") return this.endError()
-    if (payload.length > 125) return SendError.make("ControlPayloadTooLong", `a pong with ${payload.length} bytes`)
+    if (this.state !== "Open") return this.closing!.error
+    if (payload.length > 125) return SendError.make("ControlFrameTooLong", `a pong with ${payload.length} bytes`)
     this.writeControl(Opcode.Pong, payload)
     return undefined
   }
 
-  private matchPing(payload: Uint8Array): number | undefined {
-    const pings = this.pings
-    if (pings === undefined) return undefined
-    for (let at = pings.length - 1; at >= 0; at--) {
-      if (sameBytes(pings[at]!.payload, payload)) {
-        const { id } = pings[at]!
-        pings.splice(0, at + 1)
-        return id
-      }
-    }
-    return undefined
+  private pingTracker(): PingTracker {
+    return (this.pings ??= new PingTracker())
   }
 
   /**
@@ -662,22 +579,24 @@ export class Session {
    */
   setBackedUp(backedUp: boolean): void {
     this.backedUp = backedUp
-    if (!backedUp) this.writeOwed()
+    if (!backedUp) this.writeDelayed()
   }
 
-  private writeOwed(): void {
-    const { owedPing, pendingPong } = this
-    this.pendingPong = undefined
-    this.owedPing = undefined
-    if (pendingPong !== undefined && this.canSend) this.writeControl(Opcode.Pong, pendingPong)
-    if (owedPing !== undefined && this.state === "Open") this.writeControl(Opcode.Ping, owedPing)
+  private writeDelayed(): void {
+    const pings = this.pings
+    if (pings === undefined) return
+    const { delayedPing, delayedPong } = pings
+    pings.delayedPing = undefined
+    pings.delayedPong = undefined
+    if (delayedPong !== undefined && this.canSend) this.writeControl(Opcode.Pong, delayedPong)
+    if (delayedPing !== undefined && this.state === "Open") this.writeControl(Opcode.Ping, delayedPing)
   }
 
   /** Starts the closing handshake, or answers the peer's close with `code`. */
   close(code: number = CloseCode.registered.NormalClosure, reason = ""): SendFailure | undefined {
-    const misuse = checkClose(code, reason)
-    if (!this.canSend) return this.endError()
-    if (misuse !== undefined) return misuse
+    const broken = CloseFrame.check(code, reason)
+    if (!this.canSend) return this.closing!.error
+    if (broken !== undefined) return broken
     if (this.state === "Failing") this.answerClose()
     else this.writeClose({ code, reason })
     return undefined
@@ -690,43 +609,16 @@ export class Session {
   }
 
   private recordClose(close: CloseFrame.CloseFrame): void {
-    this.writeOwed()
-    this.sent = close
-    this.initiator ??= "local"
-    this.sendingOpcode = 0
+    this.writeDelayed()
+    this.closing ??= new CloseRecord("local")
+    this.closing.sent = close
+    this.outgoing = undefined
     this.state = SessionState.next(this.state, "SendClose")
   }
 
   private writeControl(opcode: Opcode.Opcode, payload: Uint8Array): void {
     this.outbound.writeFrame(0x80 | opcode, payload)
   }
-
-  private endError(): CloseError.CloseError {
-    this.closeError ??=
-      this.initiator === "remote"
-        ? CloseError.fromCode(this.received?.code ?? CloseCode.registered.NoStatusReceived, this.received?.reason)
-        : this.initiator === "local"
-          ? CloseError.fromCode(this.sent?.code ?? CloseCode.registered.NoStatusReceived, this.sent?.reason)
-          : CloseError.fromCode(1006, "the stream broke off without a close frame")
-    return this.closeError
-  }
-}
-
-/**
- * Returns the rule that a close frame with this code and reason would break, or `undefined`. Throws a `TypeError` if
- * `code` is not a number or `reason` is not a string.
- *
- * @category guards
- * @since 0.1.0
- */
-export const checkClose = (code: number, reason: string): SendError.SendError | undefined => {
-  if (typeof code !== "number") throw Argument.mismatch("close code", "a number", code)
-  Argument.text("close reason", reason)
-  if (!CloseCode.isSendable(code)) return SendError.make("UnsendableCloseCode", `close code ${code}`)
-  const bytes = Utf8.encode(reason).length
-  return bytes > CloseError.maxReasonBytes
-    ? SendError.make("CloseReasonTooLong", `a close reason of ${bytes} bytes`)
-    : undefined
 }
 
 const checkSendOptions = (options: SendOptions | undefined): void => {
@@ -750,6 +642,3 @@ const none: ReadonlyArray<Extension.ExtensionInstance> = []
 const missingKeySource = (): number => {
   throw new Error("a client's session needs a source of masking keys: option maskingKey")
 }
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, index) => byte === b[index])

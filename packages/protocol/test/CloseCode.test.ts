@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import * as CloseCode from "../src/CloseCode.ts"
+import * as SessionSchema from "../src/SessionSchema.ts"
 
 describe("CloseCode", () => {
   it("lets stand in a close frame what the IANA registry and RFC 6455 7.4 allow, of all 65536 codes", () => {
@@ -31,8 +32,8 @@ describe("CloseCode", () => {
   })
 
   it("has schemas that agree", () => {
-    const isSendable = Schema.is(CloseCode.SendableCode)
-    const isApplication = Schema.is(CloseCode.ApplicationCode)
+    const isSendable = Schema.is(SessionSchema.SendableCode)
+    const isApplication = Schema.is(SessionSchema.ApplicationCode)
     for (const code of [999, 1000, 1004, 1005, 1014, 1015, 2999, 3000, 4999, 5000, 3000.5]) {
       assert.strictEqual(isSendable(code), CloseCode.isSendable(code), String(code))
       assert.strictEqual(isApplication(code), Number.isInteger(code) && code >= 3000 && code <= 4999, String(code))

@@ -6,6 +6,7 @@ import { TestSchema } from "effect/testing"
 import * as CloseCode from "../src/CloseCode.ts"
 import * as CloseFrame from "../src/CloseFrame.ts"
 import * as FrameGenerators from "../src/FrameGenerators.ts"
+import * as SessionSchema from "../src/SessionSchema.ts"
 import { concat, hex, toHex, utf8 } from "./fixtures/wire.ts"
 
 const ruleOf = (payload: Uint8Array): string => {
@@ -57,10 +58,10 @@ describe("CloseFrame", () => {
 
   it.effect("has a codec that says what is wrong", () =>
     Effect.gen(function* () {
-      const asserts = new TestSchema.Asserts(CloseFrame.CloseFrameFromBytes)
+      const asserts = new TestSchema.Asserts(SessionSchema.CloseFrameFromBytes)
       yield* asserts.verifyRoundTripEffect({ runs: 1000 })
-      const decode = Schema.decodeUnknownResult(CloseFrame.CloseFrameFromBytes)
-      const encode = Schema.encodeUnknownResult(CloseFrame.CloseFrameFromBytes)
+      const decode = Schema.decodeUnknownResult(SessionSchema.CloseFrameFromBytes)
+      const encode = Schema.encodeUnknownResult(SessionSchema.CloseFrameFromBytes)
       assert.match(String(Result.getOrThrow(Result.flip(decode(hex("03"))))), /one byte: a close frame's payload/)
       assert.match(String(Result.getOrThrow(Result.flip(decode(payload(1005))))), /close code 1005/)
       assert.isTrue(Result.isFailure(encode({ code: 999, reason: "" })), "a code is not dropped in silence")

@@ -2,12 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as Frame from "../src/Frame.ts"
+import * as FrameCodec from "../src/FrameCodec.ts"
 import * as FrameGenerators from "../src/FrameGenerators.ts"
 import { concat, toHex, utf8 } from "./fixtures/wire.ts"
 
 // The interface and the schema describe the same thing, in both directions.
-const fromSchema = (frame: typeof Frame.Frame.Type): Frame.Frame => frame
-const toSchema = (frame: Frame.Frame): typeof Frame.Frame.Type => frame
+const fromSchema = (frame: typeof FrameCodec.FrameSchema.Type): Frame.Frame => frame
+const toSchema = (frame: Frame.Frame): typeof FrameCodec.FrameSchema.Type => frame
 
 describe("Frame", () => {
   it("has a constructor for each opcode", () => {
@@ -46,7 +47,7 @@ describe("Frame", () => {
   })
 
   it("agrees with its schema", () => {
-    const is = Schema.is(Frame.Frame)
+    const is = Schema.is(FrameCodec.FrameSchema)
     assert.isTrue(is(toSchema(fromSchema(Frame.text("a", { maskingKey: utf8("1234") })))))
     assert.isFalse(is(Frame.text("a", { maskingKey: utf8("123") })))
     assert.isFalse(is(Frame.make(16)))

@@ -218,7 +218,7 @@ describe("PreparedMessage", () => {
       const session = makeSession(role)
       session.sendFragment("Text", "a", false)
       const misuse = session.sendPrepared(prepared)
-      assert.strictEqual(misuse?._tag === "SendError" ? misuse.rule : misuse?._tag, "MessageInProgress")
+      assert.strictEqual(misuse?._tag === "SendError" ? misuse.rule : misuse?._tag, "InterruptedMessage")
       session.sendFragment("Text", "", true)
       session.close()
       written(session)

@@ -116,7 +116,7 @@ describe.each(roles)("Session as %s, closing", (role) => {
     const end = new End(role)
     for (const code of [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 1000.5, NaN]) {
       const failure = end.session.close(code)
-      assert.isTrue(failure?._tag === "SendError" && failure.rule === "UnsendableCloseCode", String(code))
+      assert.isTrue(failure?._tag === "SendError" && failure.rule === "InvalidCloseCode", String(code))
     }
     const failure = end.session.close(1000, "é".repeat(62))
     assert.isTrue(failure?._tag === "SendError" && failure.rule === "CloseReasonTooLong")

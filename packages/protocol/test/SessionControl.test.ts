@@ -124,7 +124,7 @@ describe.each(roles)("Session as %s, pings and pongs", (role) => {
     assert.isUndefined(end.session.pong(noise(125, 1)))
     for (const failure of [end.session.ping(noise(126, 1)), end.session.pong(noise(126, 1))]) {
       assert.isTrue(
-        typeof failure === "object" && failure._tag === "SendError" && failure.rule === "ControlPayloadTooLong"
+        typeof failure === "object" && failure._tag === "SendError" && failure.rule === "ControlFrameTooLong"
       )
     }
     assert.strictEqual(end.lines().length, 2)

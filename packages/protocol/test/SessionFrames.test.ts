@@ -264,7 +264,7 @@ describe.each(roles)("Session as %s", (role) => {
       chunks[chunks.length - 1] = chunks.at(-1)!.subarray(0, -1)
       const events = chunks.flatMap((chunk) => end.session.receive(chunk))
       assert.deepStrictEqual(describeEvents(events), ["fails 1007 InvalidUtf8"])
-      assert.match(end.session.closeInfo!.violation!.found, /byte 0x41/)
+      assert.match(end.session.closeInfo!.violation!.received, /byte 0x41/)
     }
   })
 

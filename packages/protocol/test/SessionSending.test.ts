@@ -81,9 +81,9 @@ describe.each(roles)("Session as %s, sending", (role) => {
   it("refuses a message in the middle of another", () => {
     const end = new End(role)
     end.session.sendFragment("Text", "a", false)
-    assert.strictEqual(ruleOf(end.session.send("b")), "MessageInProgress")
-    assert.strictEqual(ruleOf(end.session.sendFrame(Frame.text("b"))), "MessageInProgress")
-    assert.strictEqual(ruleOf(end.session.sendFrame(Frame.continuation("b"))), "MessageInProgress")
+    assert.strictEqual(ruleOf(end.session.send("b")), "InterruptedMessage")
+    assert.strictEqual(ruleOf(end.session.sendFrame(Frame.text("b"))), "InterruptedMessage")
+    assert.strictEqual(ruleOf(end.session.sendFrame(Frame.continuation("b"))), "InterruptedMessage")
     end.session.sendFragment("Text", "c", true)
     assert.isUndefined(end.session.send("d"))
     assert.deepStrictEqual(end.lines(), ['TEXT+ "a"', "CONT 63", 'TEXT "d"'])
@@ -100,15 +100,15 @@ describe.each(roles)("Session as %s, sending", (role) => {
       Frame.binary(hex("01"))
     ]
     for (const frame of frames) assert.isUndefined(end.session.sendFrame(frame))
-    assert.strictEqual(ruleOf(end.session.sendFrame(Frame.continuation("x"))), "NoMessageInProgress")
+    assert.strictEqual(ruleOf(end.session.sendFrame(Frame.continuation("x"))), "UnexpectedContinuation")
     assert.deepStrictEqual(end.lines(), ['TEXT+ "a"', "PING 70", "CONT+ 62", "PONG 71", "CONT 63", "BIN 01"])
   })
 
   it("does not mix frames and pieces in one message", () => {
     const end = new End(role)
     end.session.sendFrame(Frame.text("a", { fin: false }))
-    assert.strictEqual(ruleOf(end.session.sendFragment("Text", "b", true)), "MessageInProgress")
-    assert.strictEqual(ruleOf(end.session.send("b")), "MessageInProgress")
+    assert.strictEqual(ruleOf(end.session.sendFragment("Text", "b", true)), "InterruptedMessage")
+    assert.strictEqual(ruleOf(end.session.send("b")), "InterruptedMessage")
     assert.isUndefined(end.session.sendFrame(Frame.continuation("c")))
     assert.isUndefined(end.session.sendFragment("Text", "d", true))
     assert.deepStrictEqual(end.lines(), ['TEXT+ "a"', "CONT 63", 'TEXT "d"'])
@@ -122,12 +122,12 @@ describe.each(roles)("Session as %s, sending", (role) => {
       [Frame.make(3), "ReservedOpcode"],
       [Frame.make(11), "ReservedOpcode"],
       [Frame.ping("", { fin: false }), "FragmentedControlFrame"],
-      [Frame.pong(noise(126, 1)), "ControlPayloadTooLong"],
-      [Frame.continuation("a"), "NoMessageInProgress"],
-      [Frame.close(hex("03")), "UnsendableCloseCode"],
-      [Frame.close(hex("03 ed")), "UnsendableCloseCode"],
+      [Frame.pong(noise(126, 1)), "ControlFrameTooLong"],
+      [Frame.continuation("a"), "UnexpectedContinuation"],
+      [Frame.close(hex("03")), "TruncatedCloseCode"],
+      [Frame.close(hex("03 ed")), "InvalidCloseCode"],
       [Frame.close(hex("03 e8 ff")), "InvalidCloseReason"],
-      [Frame.close(noise(126, 1)), "ControlPayloadTooLong"]
+      [Frame.close(noise(126, 1)), "ControlFrameTooLong"]
     ]
     for (const [frame, rule] of cases)
       assert.strictEqual(ruleOf(end.session.sendFrame(frame)), rule, Frame.render(frame))

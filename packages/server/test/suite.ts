@@ -291,17 +291,17 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           const maskingKey = new Uint8Array([1, 2, 3, 4])
           yield* near.sendFrame(Frame.text("a", { fin: false, maskingKey }))
           const inside = yield* Effect.flip(near.send("no"))
-          assert.isTrue(inside._tag === "SendError" && inside.rule === "MessageInProgress")
+          assert.isTrue(inside._tag === "SendError" && inside.rule === "InterruptedMessage")
           yield* near.sendFrame(Frame.continuation("b", { fin: false }))
           yield* near.sendFrame(Frame.continuation("c"))
           assert.strictEqual(yield* receiveText(far), "abc")
           for (const [frame, rule] of [
             [Frame.text("x", { rsv1: true }), "UnnegotiatedRsvBit"],
             [Frame.make(3, "x"), "ReservedOpcode"],
-            [Frame.continuation("x"), "NoMessageInProgress"],
+            [Frame.continuation("x"), "UnexpectedContinuation"],
             [Frame.ping("x", { fin: false }), "FragmentedControlFrame"],
-            [Frame.ping("x".repeat(126)), "ControlPayloadTooLong"],
-            [Frame.close(new Uint8Array([0x03, 0xed])), "UnsendableCloseCode"]
+            [Frame.ping("x".repeat(126)), "ControlFrameTooLong"],
+            [Frame.close(new Uint8Array([0x03, 0xed])), "InvalidCloseCode"]
           ] as const) {
             const misuse = yield* Effect.flip(far.sendFrame(frame))
             assert.isTrue(misuse._tag === "SendError" && misuse.rule === rule, `${rule}: ${misuse.message}`)
@@ -442,7 +442,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           Effect.gen(function* () {
             const { closer, other } = yield* ends
             for (const code of [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, Number.NaN]) {
-              assert.strictEqual((yield* Effect.flip(closer.close(code))).rule, "UnsendableCloseCode")
+              assert.strictEqual((yield* Effect.flip(closer.close(code))).rule, "InvalidCloseCode")
             }
             assert.strictEqual((yield* Effect.flip(closer.close(1000, "ü".repeat(62)))).rule, "CloseReasonTooLong")
             yield* closer.send("still open")

@@ -1,10 +1,9 @@
 /**
- * The receiving half of a session: decodes chunks into messages, fragments or frames, and checks all rules for received
- * frames (`checkHeader`).
+ * The receiving half of a session: decodes chunks into messages, fragments or frames, and checks them. `FrameRules` has
+ * the rules that bind both directions; `checkHeader` adds masks and limits.
  *
  * It adds data events itself. Complete control frames go to the session, which decides on their answers.
  */
-import { PayloadBuffer } from "./PayloadBuffer.ts"
 import type * as CloseError from "../CloseError.ts"
 import type * as SessionEvent from "../SessionEvent.ts"
 import * as Extension from "../Extension.ts"
@@ -14,6 +13,8 @@ import * as Opcode from "../Opcode.ts"
 import * as SessionState from "../SessionState.ts"
 import * as Utf8 from "../Utf8.ts"
 import * as ProtocolViolation from "../ProtocolViolation.ts"
+import * as FrameRules from "./FrameRules.ts"
+import { PayloadBuffer } from "./PayloadBuffer.ts"
 
 /**
  * How received data is delivered: as whole messages, as fragments of one message, or as frames.
@@ -55,8 +56,6 @@ const none: ReadonlyArray<never> = []
 
 /** Receives the frames of a peer. */
 export class MessageReader {
-  /** The RSV bits that extensions claim. */
-  readonly rsvAllowed: number
   controlOpcode: Opcode.Opcode = 0
   controlPayload: Uint8Array = noBytes
 
@@ -65,12 +64,9 @@ export class MessageReader {
   private readonly expectsMask: boolean
   private readonly limits: Limits.Limits
   private readonly allocate: (size: number) => Uint8Array
-  private readonly opcodes: ReadonlyArray<Opcode.Opcode>
-  // Decoding undoes the encoders of the peer, last one first, so the order of the handshake is reversed.
+  private readonly rules: FrameRules.FrameRules
   private readonly messageLevel: ReadonlyArray<Extension.Transform>
   private readonly frameLevel: ReadonlyArray<Extension.Transform>
-  /** The RSV bits that may be set on the first frame of a message only. */
-  readonly rsvFirstOnly: number
 
   /** Counts received parts of messages. It wraps around. */
   parts = 0
@@ -101,21 +97,16 @@ export class MessageReader {
   constructor(
     role: SessionState.Role,
     limits: Limits.Limits,
+    rules: FrameRules.FrameRules,
     extensions: ReadonlyArray<Extension.ExtensionInstance>,
     allocate: (size: number) => Uint8Array
   ) {
     this.expectsMask = !SessionState.roles[role].masks
     this.limits = limits
     this.allocate = allocate
-    this.rsvAllowed = extensions.reduce((bits, extension) => bits | extension.rsv, 0)
-    this.opcodes = extensions.length === 0 ? none : extensions.flatMap((extension) => extension.opcodes)
-    const isMessageLevel = (extension: Extension.ExtensionInstance): boolean => extension.level === "message"
-    const decoders = (level: ReadonlyArray<Extension.ExtensionInstance>): ReadonlyArray<Extension.Transform> =>
-      level.map((extension) => extension.decode).reverse()
-    this.messageLevel = extensions.length === 0 ? none : decoders(extensions.filter(isMessageLevel))
-    this.frameLevel =
-      extensions.length === 0 ? none : decoders(extensions.filter((extension) => !isMessageLevel(extension)))
-    this.rsvFirstOnly = extensions.filter(isMessageLevel).reduce((bits, extension) => bits | extension.rsv, 0)
+    this.rules = rules
+    this.messageLevel = extensions.length === 0 ? none : decoders(extensions, "message")
+    this.frameLevel = extensions.length === 0 ? none : decoders(extensions, "frame")
   }
 
   get bufferedBytes(): number {
@@ -133,10 +124,6 @@ export class MessageReader {
       this.transforming !== undefined ||
       (this.parser !== undefined && this.parser.hasInput)
     )
-  }
-
-  claims(opcode: Opcode.Opcode): boolean {
-    return this.opcodes.includes(opcode)
   }
 
   feed(chunk: Uint8Array): void {
@@ -247,32 +234,14 @@ export class MessageReader {
         ? ProtocolViolation.make("UnmaskedClientFrame", "a frame without a mask")
         : ProtocolViolation.make("MaskedServerFrame", "a masked frame")
     }
-    if ((rsv & ~this.rsvAllowed) !== 0) {
-      return ProtocolViolation.make("UnnegotiatedRsvBit", `RSV bits ${(rsv >>> 4).toString(2).padStart(3, "0")}`)
+    const rule = this.rules.check(opcode, fin, rsv, length, this.opcode !== 0)
+    if (rule !== undefined) {
+      return ProtocolViolation.make(rule, FrameRules.describeFrame(rule, opcode, rsv, length))
     }
-    if (Opcode.isReserved(opcode) && !this.claims(opcode)) {
-      return ProtocolViolation.make("ReservedOpcode", `opcode ${Opcode.name(opcode)}`)
-    }
-    if (Opcode.isControl(opcode)) {
-      // RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
-      if (!fin) return ProtocolViolation.make("FragmentedControlFrame", `a ${Opcode.name(opcode)} frame without FIN`)
-      if (length > 125) return ProtocolViolation.make("ControlFrameTooLong", `a control frame of ${length} bytes`)
-      // An RSV bit on a control frame is never defined: extensions work on data frames (RFC 7692 6 for RSV1).
-      return rsv !== 0 ? ProtocolViolation.make("UnnegotiatedRsvBit", "an RSV bit on a control frame") : undefined
-    }
-    // A frame with an extension's opcode is not part of a message: it may come between the fragments of one.
+    if (Opcode.isControl(opcode)) return undefined
     if (Opcode.isReserved(opcode)) return this.checkFrameSize(length)
-    if (opcode === Opcode.Continuation) {
-      if (this.opcode === 0) return ProtocolViolation.make("UnexpectedContinuation", "a continuation frame")
-      if ((rsv & this.rsvFirstOnly) !== 0) {
-        return ProtocolViolation.make("UnnegotiatedRsvBit", "an RSV bit of a message on its continuation")
-      }
-      this.fragments++
-    } else {
-      if (this.opcode !== 0)
-        return ProtocolViolation.make("InterruptedMessage", `a ${Opcode.name(opcode)} frame in a message`)
-      this.beginMessage(opcode, rsv)
-    }
+    if (opcode === Opcode.Continuation) this.fragments++
+    else this.beginMessage(opcode, rsv)
     return this.checkSize(length)
   }
 
@@ -443,3 +412,13 @@ export class MessageReader {
     events.push({ _tag: "Fragment", type: "Text", data: this.text.decode(payload, { stream: !last }), first, last })
   }
 }
+
+// Decoding undoes the encoders of the peer, last one first, so the order of the handshake is reversed.
+const decoders = (
+  extensions: ReadonlyArray<Extension.ExtensionInstance>,
+  level: Extension.ExtensionInstance["level"]
+): ReadonlyArray<Extension.Transform> =>
+  extensions
+    .filter((extension) => extension.level === level)
+    .map((extension) => extension.decode)
+    .reverse()
