@@ -24,6 +24,7 @@ export * as Utf8 from "./Utf8.ts"
 
 export * as Authority from "./http/Authority.ts"
 export * as ForwardedHeaders from "./http/ForwardedHeaders.ts"
+export * as HeadCodec from "./http/HeadCodec.ts"
 export * as HeadParser from "./http/HeadParser.ts"
 export * as HeaderFields from "./http/HeaderFields.ts"
 export * as HeaderGrammar from "./http/HeaderGrammar.ts"

@@ -49,7 +49,9 @@ describe("CloseError", () => {
       // A lone surrogate takes three bytes, those of U+FFFD.
       ["\ud83d".repeat(42), "\ud83d".repeat(41)]
     ]
-    const classes = registered.map(([, code]) => CloseError.fromCode(code).constructor as typeof CloseError.NormalClosure)
+    const classes = registered.map(
+      ([, code]) => CloseError.fromCode(code).constructor as typeof CloseError.NormalClosure
+    )
     for (const [long, short] of cases) {
       for (const type of classes) {
         const error = new type({ reason: long })

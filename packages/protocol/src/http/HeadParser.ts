@@ -1,44 +1,41 @@
 /**
- * Reads the head of an HTTP/1.1 message from bytes that arrive in any pieces. It is strict where leniency has been used
- * to attack somebody (line ends, whitespace, lengths given twice), bounded everywhere, and looks at each byte once, so
- * a peer that sends one byte at a time costs no more than one that sends all. What follows the blank line is handed back
- * untouched: it may be the first frames of the connection. Chunks are only read, never kept.
+ * The parser of HTTP/1.1 heads: reads the head of one message from bytes that arrive in chunks of any size.
+ *
+ * It is strict where leniency has led to attacks (line ends, whitespace, two lengths of one body), and every part of a
+ * head has a limit. It looks at each byte once, so a peer that sends one byte at a time costs no more than one that sends
+ * everything at once. It returns the bytes after the blank line untouched, since they may be the first frames of the
+ * connection. It only reads chunks, and keeps none. `HeadCodec` has the same as Schemas.
+ *
+ * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
-import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Argument from "../Argument.ts"
+import { latin1, shared } from "../internal/headText.ts"
 import type { HeaderField } from "./HeaderFields.ts"
 import { characterClasses, isSpaceCode, TARGET, TOKEN, trim, VALUE } from "./HeaderGrammar.ts"
-import type { HttpVersion } from "./HttpHead.ts"
-import {
-  encodeRequest,
-  encodeResponse,
-  isBodyLengthAmbiguous,
-  maxMethodLength,
-  RequestHead,
-  ResponseHead
-} from "./HttpHead.ts"
+import { isBodyLengthAmbiguous, maxMethodLength } from "./HttpHead.ts"
+import type { HttpVersion, RequestHead, ResponseHead } from "./HttpHead.ts"
 
 /**
- * Bounds on a head.
+ * Limits on a head.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HeadLimits {
-  /** Bytes of the request target; more is answered with 414. Default 8192. */
+  /** Maximum bytes of the request target. A server answers a longer one with 414. Default: 8192. */
   readonly maxTargetBytes?: number | undefined
-  /** Bytes of all header lines, line ends included; more is answered with 431. Default 16384. Bounds a status line too. */
+  /**
+   * Maximum bytes of all header lines, line ends included. A server answers more with 431. Also limits the reason of a
+   * status line. Default: 16384.
+   */
   readonly maxHeaderBytes?: number | undefined
-  /** Number of header fields; more is answered with 431. Default 128. */
+  /** Maximum number of header fields. A server answers more with 431. Default: 128. */
   readonly maxHeaderFields?: number | undefined
 }
 
 /**
- * The default bounds.
+ * The default limits.
  *
  * @category constants
  * @since 0.1.0
@@ -72,11 +69,11 @@ export const HeadRule = Schema.Literals([
 ])
 
 /**
- * Reports the first rule that a head breaks, and the status with which a server answers it.
+ * The error for a head that breaks a rule: the first rule broken, and the status with which a server answers.
  *
  * **Details**
  *
- * `offset` is that of the byte at fault, counted from the start of the head.
+ * `offset` is the position of the byte that breaks the rule, counted from the start of the head.
  *
  * @category errors
  * @since 0.1.0
@@ -86,7 +83,7 @@ export class HttpHeadError extends Schema.TaggedError<HttpHeadError>("@effect-ws
   {
     rule: HeadRule,
     status: Schema.Literals([400, 414, 431, 501, 505]),
-    /** The status of the response whose head it is, where that was read before the fault. */
+    /** The status of the response, if the parser read it before the error. */
     responseStatus: Schema.optionalKey(Schema.Int),
     offset: Schema.Int,
     detail: Schema.String
@@ -98,7 +95,7 @@ export class HttpHeadError extends Schema.TaggedError<HttpHeadError>("@effect-ws
 }
 
 /**
- * A head that was read to its end.
+ * A complete head.
  *
  * @category models
  * @since 0.1.0
@@ -106,12 +103,12 @@ export class HttpHeadError extends Schema.TaggedError<HttpHeadError>("@effect-ws
 export interface ParsedHead<Head> {
   readonly _tag: "ParsedHead"
   readonly head: Head
-  /** What followed the head in the last chunk: a view into it, empty if nothing did. */
+  /** The bytes after the head in the last chunk: a view into it, possibly empty. */
   readonly rest: Uint8Array
 }
 
 /**
- * The head that a parser of each kind reads.
+ * The type of head that a parser of each kind returns.
  *
  * @category models
  * @since 0.1.0
@@ -144,12 +141,13 @@ const State = {
 } as const
 
 /**
- * Reads one head; a new message needs a new parser.
+ * Parses one head. A new message needs a new parser.
  *
  * **Details**
  *
- * Deviation: RFC 9112 2.2 lets a server skip an empty line before the request line. The reason, clients that end a
- * previous body with a stray line end, does not exist on a connection whose first request this is.
+ * Deviation: RFC 9112 2.2 lets a server skip an empty line before the request line, for clients that end the body of an
+ * earlier request with an extra line end. A handshake is the first request on its connection, so this parser refuses
+ * the line.
  *
  * @category models
  * @since 0.1.0
@@ -162,8 +160,8 @@ export class HeadParser<Kind extends keyof HeadByKind> {
 
   private state: number
   private partial = ""
-  // offsets from the start of the head: of the bytes scanned in earlier chunks, of the chunk in hand, and of the first
-  // byte that is one too many for the header section (0 while the start line is read)
+  // Offsets from the start of the head: the bytes scanned in earlier chunks, the current chunk, and the first byte beyond
+  // the limit of the header section (0 during the start line).
   private scanned = 0
   private base = 0
   private headersEnd = 0
@@ -186,15 +184,16 @@ export class HeadParser<Kind extends keyof HeadByKind> {
   }
 
   /**
-   * Reads the next chunk; `undefined` means that the head goes on in the next one.
+   * Parses the next chunk. Returns `undefined` if the head is not complete yet.
    *
    * **Gotchas**
    *
-   * A head or an error ends the parser: after an error `push` returns the same error, after a head it throws.
+   * After an error `push` returns the same error again. After a head it throws.
    */
   push(chunk: Uint8Array): ParsedHead<HeadByKind[Kind]> | HttpHeadError | undefined {
     if (this.error !== undefined) return this.error
-    if (this.state === State.Done) throw new Error("this HeadParser has returned its head; make a new one for the next")
+    if (this.state === State.Done)
+      throw new Error("this HeadParser has returned its head: create another for the next message")
     this.base = this.scanned
     let index = 0
     while (index < chunk.length) {
@@ -206,8 +205,8 @@ export class HeadParser<Kind extends keyof HeadByKind> {
     return undefined
   }
 
-  // Reads on in one element up to its delimiter, and returns the index after that, or the length of the chunk where the
-  // element goes on in the next one.
+  // Parses one element up to its delimiter and returns the index after it, or the length of the chunk if the element
+  // continues in the next chunk.
   private readElement(chunk: Uint8Array, start: number): number | ParsedHead<HeadByKind[Kind]> | HttpHeadError {
     const byte = chunk[start]!
     switch (this.state) {
@@ -254,7 +253,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
         if (match === null) {
           return this.fail(end, "InvalidVersion", 400, `expected HTTP/1.1, found ${JSON.stringify(text)}`)
         }
-        // RFC 9110 15.6.6: 505 is for a major version; what a lower minor version lacks, the handshake says
+        // RFC 9110 15.6.6: 505 is for another major version. The handshake refuses a minor version that is too low.
         if (match[1] !== "1") return this.fail(end, "UnsupportedVersion", 505, `expected HTTP/1.1, found ${text}`)
         this.version = match[2] === "0" ? "HTTP/1.0" : "HTTP/1.1"
         this.state = this.state === State.RequestVersion ? State.LineEnd : State.Status
@@ -271,7 +270,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
           return this.fail(start, "InvalidStatus", 400, detail)
         }
         this.status = Number(this.take(chunk, start, start))
-        // RFC 9112 4 wants a space even before an empty reason; many servers leave it out
+        // RFC 9112 4 requires a space even before an empty reason, but many servers omit it.
         this.state = byte === CR ? State.LineEnd : State.Reason
         return start + 1
       }
@@ -320,7 +319,7 @@ export class HeadParser<Kind extends keyof HeadByKind> {
         if (isSpaceCode(chunk[end]!)) {
           return this.fail(end, "SpaceBeforeColon", 400, "found a space between the name of a header and its colon")
         }
-        this.name = wellKnown(this.take(chunk, start, end))
+        this.name = shared(this.take(chunk, start, end))
         if (chunk[end] !== COLON || this.name === "") {
           const detail = `expected the name of a header and a colon, found ${render(chunk, end)}`
           return this.fail(end, "InvalidHeaderName", 400, detail)
@@ -358,22 +357,22 @@ export class HeadParser<Kind extends keyof HeadByKind> {
     return text
   }
 
-  // Trims bytes rather than text where it can: what is cut out of a text holds on to the whole.
+  // Trims bytes and not text where possible: a substring keeps the whole string in memory.
   private takeValue(chunk: Uint8Array, start: number, end: number): string {
     if (this.partial !== "") return trim(this.take(chunk, start, end))
     let first = start
     let last = end
     while (first < last && isSpaceCode(chunk[first]!)) first++
     while (last > first && isSpaceCode(chunk[last - 1]!)) last--
-    return wellKnown(latin1(chunk, first, last))
+    return shared(latin1(chunk, first, last))
   }
 
   private complete(chunk: Uint8Array, end: number): ParsedHead<HeadByKind[Kind]> | HttpHeadError {
     const { method, reason, status, target, version } = this
-    // A server may keep the request for as long as the connection is open: without the room that the array grew into.
+    // A server may keep the request as long as the connection is open. The copy has no spare capacity.
     const headers = this.headers.slice()
     // RFC 9112 6.1: a server "MAY reject a request that contains both Content-Length and Transfer-Encoding". A response
-    // is the last on its connection, whatever its length is: its status is worth more than its framing.
+    // is the last one on its connection, so its length cannot confuse anything, and its status is worth reporting.
     if (this.kind === "request" && isBodyLengthAmbiguous(headers)) {
       const detail = "expected at most one Content-Length, a number, and no Transfer-Encoding beside it"
       return this.fail(end, "AmbiguousBodyLength", 400, detail)
@@ -421,65 +420,6 @@ const skipWhile = (bytes: Uint8Array, start: number, mask: number): number => {
   return index
 }
 
-// Node's Buffer decodes Latin-1 natively.
-interface NodeBytes extends Uint8Array {
-  readonly latin1Slice: (start: number, end: number) => string
-}
-
-// Below this length a call into native code costs more than the loop.
-const NATIVE_PAYS_FROM = 17
-
-// Header elements are short: joining eight characters at a time costs a third of spreading a subarray into one call,
-// and the TextDecoder of the platform knows no charset that maps every byte to the character of that code.
-const latin1 = (bytes: Uint8Array, start: number, end: number): string => {
-  if (end - start >= NATIVE_PAYS_FROM && "latin1Slice" in bytes) return (bytes as NodeBytes).latin1Slice(start, end)
-  let text = ""
-  let i = start
-  for (; i + 8 <= end; i += 8) {
-    text += String.fromCharCode(
-      bytes[i]!,
-      bytes[i + 1]!,
-      bytes[i + 2]!,
-      bytes[i + 3]!,
-      bytes[i + 4]!,
-      bytes[i + 5]!,
-      bytes[i + 6]!,
-      bytes[i + 7]!
-    )
-  }
-  for (; i < end; i++) text += String.fromCharCode(bytes[i]!)
-  return text
-}
-
-// What stands in every handshake need not be kept once for each connection.
-const wellKnownTexts = new Map(
-  [
-    "Host",
-    "Connection",
-    "Upgrade",
-    "Origin",
-    "Sec-WebSocket-Key",
-    "Sec-WebSocket-Version",
-    "Sec-WebSocket-Protocol",
-    "Sec-WebSocket-Extensions",
-    "User-Agent",
-    "Cookie",
-    "Pragma",
-    "Cache-Control",
-    "Accept-Encoding",
-    "Accept-Language",
-    "websocket",
-    "keep-alive, Upgrade",
-    "13",
-    "no-cache",
-    "permessage-deflate; client_max_window_bits"
-  ].map((text) => [text, text])
-)
-
-const longestWellKnown = Math.max(...[...wellKnownTexts.keys()].map((text) => text.length))
-
-const wellKnown = (text: string): string => (text.length > longestWellKnown ? text : (wellKnownTexts.get(text) ?? text))
-
 // RFC 8446 5.1: a record begins with its content type; alert is 21, handshake 22. Neither begins a line of HTTP.
 const isTlsRecord = (byte: number): boolean => byte === 21 || byte === 22
 
@@ -487,60 +427,3 @@ const render = (bytes: Uint8Array, index: number): string => {
   const byte = bytes[index]!
   return byte > 0x20 && byte < 0x7f ? `"${String.fromCharCode(byte)}"` : `0x${byte.toString(16).padStart(2, "0")}`
 }
-
-const parseWhole = <Kind extends keyof HeadByKind>(
-  kind: Kind,
-  bytes: Uint8Array
-): Result.Result<HeadByKind[Kind], string> => {
-  const result = new HeadParser(kind).push(bytes)
-  if (result === undefined) return Result.fail("expected a blank line at the end of the HTTP head")
-  if (result._tag === "HttpHeadError") return Result.fail(result.message)
-  return result.rest.length === 0
-    ? Result.succeed(result.head)
-    : Result.fail(`expected nothing after the HTTP head, found ${result.rest.length} bytes`)
-}
-
-const toIssue = (message: string, input: unknown): SchemaIssue.Issue => new SchemaIssue.InvalidValue({ message }, input)
-
-/**
- * Codec between the bytes of a request's head, nothing before or after it, and the head.
- *
- * **Details**
- *
- * Decodes within the default limits.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const RequestHeadFromBytes: Schema.Codec<RequestHead, Uint8Array> = Schema.Uint8Array.pipe(
-  Schema.decodeTo(
-    RequestHead,
-    SchemaTransformation.transformEffect<RequestHead, Uint8Array>({
-      decode: (bytes) =>
-        Effect.fromResult(Result.mapError(parseWhole("request", bytes), (message) => toIssue(message, bytes))),
-      encode: (head) => Effect.fromResult(Result.mapError(encodeRequest(head), (error) => toIssue(error.message, head)))
-    })
-  )
-)
-
-/**
- * Codec between the bytes of a response's head, nothing before or after it, and the head.
- *
- * **Details**
- *
- * Decodes within the default limits.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const ResponseHeadFromBytes: Schema.Codec<ResponseHead, Uint8Array> = Schema.Uint8Array.pipe(
-  Schema.decodeTo(
-    ResponseHead,
-    SchemaTransformation.transformEffect<ResponseHead, Uint8Array>({
-      decode: (bytes) =>
-        Effect.fromResult(Result.mapError(parseWhole("response", bytes), (message) => toIssue(message, bytes))),
-      encode: (head) =>
-        Effect.fromResult(Result.mapError(encodeResponse(head), (error) => toIssue(error.message, head)))
-    })
-  )
-)

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, Result, Schema } from "effect"
-import { TestSchema } from "effect/testing"
+import { Arbitrary, Result, Schema } from "effect"
 import * as HeadParser from "../../src/http/HeadParser.ts"
 import * as HttpHead from "../../src/http/HttpHead.ts"
 import { bytesOf, fastest } from "../fixtures/bytes.ts"
@@ -246,7 +245,7 @@ describe("HeadParser", () => {
     assert.strictEqual(failed.push(bytesOf(clientGolden)), error)
     const done = new HeadParser.HeadParser("request")
     done.push(bytesOf(clientGolden))
-    assert.throws(() => done.push(bytesOf("x")), /make a new one/)
+    assert.throws(() => done.push(bytesOf("x")), /create another/)
   })
 
   it("says where, what and what was expected", () => {
@@ -342,29 +341,6 @@ describe("HeadParser", () => {
     // quadratic work would take 64 times as long for 8 times the bytes
     assert.isBelow(cost(64_000), 32 * cost(8_000) + 2)
   })
-
-  it.effect("RequestHeadFromBytes survives a round trip", () =>
-    new TestSchema.Asserts(HeadParser.RequestHeadFromBytes).verifyRoundTripEffect({ runs: 1000 })
-  )
-
-  it.effect("ResponseHeadFromBytes survives a round trip", () =>
-    new TestSchema.Asserts(HeadParser.ResponseHeadFromBytes).verifyRoundTripEffect({ runs: 1000 })
-  )
-
-  it.effect("the codecs refuse what is incomplete, malformed or followed by more", () =>
-    Effect.gen(function* () {
-      const decoding = new TestSchema.Asserts(HeadParser.RequestHeadFromBytes).decoding()
-      yield* decoding.failEffect(bytesOf("GET / HTTP/1.1\r\n"), "expected a blank line at the end of the HTTP head")
-      yield* decoding.failEffect(
-        bytesOf("GET / HTTP/1.1\r\n\r\nxyz"),
-        "expected nothing after the HTTP head, found 3 bytes"
-      )
-      yield* decoding.failEffect(
-        bytesOf("GET /\n"),
-        "invalid HTTP head at byte 5: expected a request target and one space, found 0x0a"
-      )
-    })
-  )
 
   it.prop(
     "generated heads are valid",
