@@ -1,13 +1,14 @@
 /**
  * Builds `dist` of each published package from nothing: JavaScript, declarations and source maps. What an earlier
  * build left behind is removed first, so that no module which was renamed or deleted is ever published. The command line
- * is bundled on top of that.
+ * is bundled on top of that, and the modules that read the files of a page are replaced by the text of these files.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, rmSync } from "node:fs"
+import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { bundleCommandLine } from "./bundle-cli.ts"
 import { publishedPackages, root } from "./Packages.ts"
+import { pageModule } from "./page-files.ts"
 
 const packages = publishedPackages()
 for (const { directory } of packages) {
@@ -25,6 +26,10 @@ for (const { directory, name } of packages) {
 }
 
 if (status === 0) {
+  for (const { directory } of packages) {
+    const page = join(directory, "dist/page/files.js")
+    if (existsSync(page)) writeFileSync(page, pageModule(join(directory, "src/page")))
+  }
   await bundleCommandLine()
   process.stdout.write("bundled the command line: packages/effect-ws/dist/bin.js\n")
 }

@@ -2,30 +2,21 @@
  * Bundles the command line into `dist/bin.js` and one chunk, with all that it imports: a process that loads hundreds of
  * modules one by one takes three times as long to start. The library is not bundled: its users do that themselves.
  */
-import { readdirSync, readFileSync, rmSync } from "node:fs"
-import { join } from "node:path"
+import { readdirSync, rmSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { build } from "rolldown"
 import type { Plugin } from "rolldown"
 import { root } from "./Packages.ts"
+import { pageModule } from "./page-files.ts"
 
 const directory = join(root, "packages/effect-ws")
 
-/** Puts the files of the page into the bundle as text: their module would look for them beside itself. */
+/** Puts the files of the pages into the bundle as text: their modules would look for them beside themselves. */
 const page: Plugin = {
   name: "page",
   load: {
     filter: { id: /\/src\/page\/files\.ts$/ },
-    handler: () => {
-      const read = (name: string): string => JSON.stringify(readFileSync(join(directory, "src/page", name), "utf8"))
-      return {
-        moduleType: "js",
-        code: [
-          `export const html = ${read("index.html")}`,
-          `export const style = ${read("style.css")}`,
-          `export const script = ${read("client.js")}`
-        ].join("\n")
-      }
-    }
+    handler: (id) => ({ moduleType: "js", code: pageModule(dirname(id)) })
   }
 }
 

@@ -13,6 +13,7 @@ import * as Clients from "./docs/Clients.ts"
 import * as Commands from "./docs/Commands.ts"
 import * as Handshakes from "./docs/Handshakes.ts"
 import * as Http2 from "./docs/Http2.ts"
+import * as Inspector from "./docs/Inspector.ts"
 import * as Scale from "./docs/Scale.ts"
 import * as Servers from "./docs/Servers.ts"
 import * as Pages from "./support/Pages.ts"
@@ -22,6 +23,7 @@ const covers: Pages.Covers = {
   ...Commands.covers,
   ...Handshakes.covers,
   ...Http2.covers,
+  ...Inspector.covers,
   ...Scale.covers,
   ...Servers.covers
 }

@@ -239,6 +239,7 @@ const settingsOf = (options: Options) => {
   return {
     frames,
     payloads,
+    previewBytes,
     bounds: {
       maxFrames: Argument.limit("maxFrames", options.maxFrames ?? 512, 1),
       maxBytes: maxLogBytes,

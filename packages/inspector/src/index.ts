@@ -1,2 +1,7 @@
 export * as Inspector from "./Inspector.ts"
+export * as InspectorProtocol from "./InspectorProtocol.ts"
+export * as InspectorRoute from "./InspectorRoute.ts"
+export * as InspectorServer from "./InspectorServer.ts"
+export * as InspectorView from "./InspectorView.ts"
 export * as Recording from "./Recording.ts"
+export * as SingleFilePage from "./SingleFilePage.ts"

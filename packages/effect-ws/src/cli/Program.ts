@@ -23,9 +23,16 @@ export const run = (
   version: string,
   args: ReadonlyArray<string>
 ): Effect.Effect<void, CliError.CliError | ConnectFailure> =>
-  Command.runWith(command, { version })(args).pipe(
+  Command.runWith(command, { version })(attachPort(args)).pipe(
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, toStderr))
   )
+
+// A flag with an optional value takes one that is attached to it, `--inspect=9000`. Here it may be the next argument.
+const attachPort = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const at = args.indexOf("--inspect")
+  const isPort = at >= 0 && /^-?\d+$/.test(args[at + 1] ?? "")
+  return isPort ? [...args.slice(0, at), `--inspect=${args[at + 1]}`, ...args.slice(at + 2)] : args
+}
 
 // An invalid command line gets one line that explains the error. Only --help prints the help, which would scroll that
 // line away.

@@ -12,6 +12,8 @@ import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Tls from "@effect-ws/transport/Tls"
 import * as Unix from "@effect-ws/transport/Unix"
 import { formatAddress } from "@effect-ws/transport/Dialer"
+import * as Inspector from "@effect-ws/inspector/Inspector"
+import * as InspectorServer from "@effect-ws/inspector/InspectorServer"
 import * as Limits from "@effect-ws/protocol/Limits"
 import * as Auth from "@effect-ws/server/Auth"
 import * as AuthNonces from "@effect-ws/server/AuthNonces"
@@ -56,8 +58,14 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
     settings.server === "queue"
       ? WebSocketServer.layerQueue(Echo.handlers, options)
       : WebSocketServer.layer(Echo.make(settings.maxMessageSize), options)
-  yield* Layer.effectDiscard(announce(settings)).pipe(
-    Layer.provide(server),
+  const program =
+    settings.inspectPort === undefined
+      ? Layer.effectDiscard(announce(settings)).pipe(Layer.provide(server))
+      : Layer.effectDiscard(Effect.andThen(announce(settings), announceInspector)).pipe(
+          Layer.provide([server, InspectorServer.layer({ ...inspection, port: settings.inspectPort })]),
+          Layer.provide(Inspector.layer({ payloads: "full" }))
+        )
+  yield* program.pipe(
     Layer.provide(Layer.succeed(AuthNonces.AuthNonces, nonces)),
     Layer.provide(Extensions.layer(settings.extensions.map((name) => extensions[name]))),
     Layer.provide(transport),
@@ -78,7 +86,8 @@ export const serve = Command.make("serve", ServeFlags.flags, run).pipe(
     { command: "effect-ws serve --unix /tmp/echo.sock", description: "Listen on a Unix socket" },
     { command: "effect-ws serve --tls-cert cert.pem --tls-key key.pem", description: "Use TLS" },
     { command: "effect-ws serve --auth alice:secret --auth-scheme digest", description: "Require a password" },
-    { command: "effect-ws serve --origin https://example.com --path /chat", description: "Restrict origins and paths" }
+    { command: "effect-ws serve --origin https://example.com --path /chat", description: "Restrict origins and paths" },
+    { command: "effect-ws serve --inspect", description: "Show the connections on a page of their own" }
   ])
 )
 
@@ -118,6 +127,14 @@ const announce = Effect.fnUntraced(function* ({ listen, paths }: ServeFlags.Sett
   const [socket, page] = listen._tag === "Tls" ? ["wss", "https"] : ["ws", "http"]
   yield* Console.log(`listening on ${socket}://${authority}`)
   yield* Effect.logInfo(`Open ${page}://${authority}${paths?.[0] ?? "/"} in a browser to test the server`)
+})
+
+// Whoever can see the page has the token, and the server only echoes what its clients send.
+const inspection = { allowClose: true, allowDrain: true, pingInterval: "1 second" } as const
+
+const announceInspector = Effect.gen(function* () {
+  const { url } = yield* InspectorServer.InspectorServer
+  yield* Console.log(`inspector on ${url}`)
 })
 
 const transportOf = (

@@ -164,6 +164,19 @@ export const flags = {
     ),
     Flag.optional
   ),
+  inspect: Flag.Int("inspect").pipe(
+    Flag.withMetavar("PORT"),
+    Flag.withDescription(
+      "Show the connections on a page of its own, at a path with a random token that is printed; on this machine's " +
+        "loopback address, at this port or a free one (default: no page)"
+    ),
+    Flag.filter(
+      (port) => port >= 0 && port <= 65_535,
+      () => "Expected a port from 0 to 65535; 0 takes a free one"
+    ),
+    Flag.withOptionalValue("0"),
+    Flag.optional
+  ),
   drain: Flag.Finite("drain").pipe(
     Flag.withDescription("Maximum seconds that connections may take to finish when the server stops (default: 2)"),
     Flag.filter(
@@ -193,6 +206,7 @@ export interface Input {
   readonly auth: Auth["users"]
   readonly authScheme: Option.Option<"basic" | "digest">
   readonly keepalive: Option.Option<number>
+  readonly inspect: Option.Option<number>
   readonly drain: Option.Option<number>
 }
 
@@ -220,6 +234,8 @@ export interface Settings {
   readonly auth: Auth | undefined
   /** Keepalive interval in seconds; 0 disables pings. */
   readonly keepaliveSeconds: number
+  /** Port of the inspector; `undefined` means no inspector. */
+  readonly inspectPort: number | undefined
   readonly drainSeconds: number
 }
 
@@ -252,6 +268,7 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
       paths: input.paths.length === 0 ? undefined : input.paths,
       auth: yield* authOf(input),
       keepaliveSeconds: Option.getOrElse(input.keepalive, () => 20),
+      inspectPort: Option.getOrUndefined(input.inspect),
       drainSeconds: Option.getOrElse(input.drain, () => 2)
     }
   })

@@ -3,37 +3,12 @@
  *
  * After starting the server, a user opens its address and can connect, send and see the answers within seconds, and
  * read why a connection closed. The page is three files beside this module, which a browser can also open from disk.
- * This module inlines style and script, so that the page loads nothing else. Its Content-Security-Policy allows exactly
- * these two, by hash, and WebSocket connections.
+ * `SingleFilePage` puts them into one, so that the page loads nothing else.
  */
-import { createHash } from "node:crypto"
+import * as SingleFilePage from "@effect-ws/inspector/SingleFilePage"
 import * as files from "./files.ts"
 
-const hash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`
-
-const policy = [
-  "default-src 'none'",
-  `script-src ${hash(files.script)}`,
-  `style-src ${hash(files.style)}`,
-  "img-src data:",
-  "connect-src ws: wss:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "require-trusted-types-for 'script'"
-].join("; ")
-
-const replace = (text: string, tag: string, by: string): string => {
-  const parts = text.split(tag)
-  if (parts.length !== 2) throw new Error(`index.html contains ${tag} ${parts.length - 1} times, expected once`)
-  return parts.join(by)
-}
-
-const charset = '<meta charset="utf-8" />'
-const inline: ReadonlyArray<readonly [tag: string, by: string]> = [
-  [charset, `${charset}\n    <meta http-equiv="Content-Security-Policy" content="${policy}" />`],
-  ['<link rel="stylesheet" href="style.css" />', `<style>${files.style}</style>`],
-  ['<script type="module" src="client.js"></script>', `<script type="module">${files.script}</script>`]
-]
+const page = SingleFilePage.make(files)
 
 /**
  * The demo page as one HTML document.
@@ -41,7 +16,7 @@ const inline: ReadonlyArray<readonly [tag: string, by: string]> = [
  * @category page
  * @since 0.1.0
  */
-export const html: string = inline.reduce((text, [tag, by]) => replace(text, tag, by), files.html)
+export const html: string = page.html
 
 /**
  * The demo page as a UTF-8 response body.
@@ -49,26 +24,12 @@ export const html: string = inline.reduce((text, [tag, by]) => replace(text, tag
  * @category page
  * @since 0.1.0
  */
-export const bytes: Uint8Array = new TextEncoder().encode(html)
+export const bytes: Uint8Array = page.bytes
 
 /**
- * The response headers of the demo page.
- *
- * **Details**
- *
- * Besides type and length, they forbid framing and caching. They also isolate the page, which gives it a browser clock
- * fine enough (5 microseconds) for round trips on one machine.
+ * The response headers of the demo page, see `SingleFilePage`.
  *
  * @category page
  * @since 0.1.0
  */
-export const headers: Readonly<Record<string, string>> = {
-  "Content-Type": "text/html; charset=utf-8",
-  "Content-Length": String(bytes.length),
-  "Content-Security-Policy": `${policy}; frame-ancestors 'none'`,
-  "Cache-Control": "no-store",
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Embedder-Policy": "require-corp",
-  "X-Content-Type-Options": "nosniff",
-  "Referrer-Policy": "no-referrer"
-}
+export const headers: Readonly<Record<string, string>> = page.headers

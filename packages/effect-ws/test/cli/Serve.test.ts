@@ -53,6 +53,19 @@ describe("serve", { timeout: 30_000 }, () => {
     })
   )
 
+  it.live("shows its connections at an address with a token, where asked to", () =>
+    Effect.gen(function* () {
+      const { address, inspector, port } = yield* ServeProcess.serveInspected("--port", "0", "--inspect", "0")
+      assert.match(inspector, /^http:\/\/127\.0\.0\.1:\d+\/[\w-]{24}\/$/)
+      yield* Client.open(`${address}/chat`)
+      const url = new URL(inspector)
+      assert.notStrictEqual(Number(url.port), port)
+      assert.match(yield* get(Number(url.port), url.pathname), /^HTTP\/1\.1 200 [^]*<title>Inspector/)
+      assert.match(yield* get(Number(url.port), "/"), /^HTTP\/1\.1 403 [^]*the token is missing or wrong/)
+      assert.match(yield* shake(Number(url.port), `${url.pathname}socket`), /^HTTP\/1\.1 101 /)
+    })
+  )
+
   it.live("serves the page to GET and HEAD, 404 elsewhere, and refuses the rest as a handshake", () =>
     Effect.gen(function* () {
       const { port } = yield* ServeProcess.serve("--port", "0")

@@ -25,6 +25,8 @@ const refused: ReadonlyArray<readonly [args: string, ...says: ReadonlyArray<stri
   ["--server queue --max-message-size 16777217", "--server queue", "--max-message-size", "16777216", "--server fiber"],
   ["--no-deflate=maybe", "--no-deflate", "maybe"],
   ["--deflate-frames", "--deflate-frames", "--deflate-frame"],
+  ["--inspect 70000", "--inspect", "70000", "from 0 to 65535"],
+  ["--inspect=http", "--inspect", "http", "number"],
   ["--drain -1", "--drain", "from 0 to 86400"],
   ["--drain Infinity", "--drain", "number"],
   ["--subprotocol two,names", "--subprotocol", "two,names", "a name without"],
@@ -169,6 +171,7 @@ describe("effect-ws", { timeout: 30_000 }, () => {
           "auth",
           "auth-scheme",
           "keepalive",
+          "inspect",
           "drain"
         ])
       )

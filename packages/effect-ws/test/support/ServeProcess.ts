@@ -39,5 +39,18 @@ export const serve = Effect.fnUntraced(function* (
   }
 })
 
+/** Starts `serve --inspect`, and waits until it says where its inspector is, too. */
+export const serveInspected = Effect.fnUntraced(function* (
+  ...args: ReadonlyArray<string>
+): Effect.fn.Return<
+  { readonly address: string; readonly port: number; readonly inspector: string },
+  never,
+  Scope.Scope
+> {
+  const launched = yield* start(["serve", ...args])
+  const [, address, inspector] = yield* launched.find("stdout", /^listening on (.*)\ninspector on (.*)\n/)
+  return { address: address!, port: Number(/:(\d+)$/.exec(address!)?.[1]), inspector: inspector! }
+})
+
 const start = (args: ReadonlyArray<string>): Effect.Effect<Child.Running, never, Scope.Scope> =>
   Effect.tap(Child.launch(process.execPath, [bin, ...args]), ({ child }) => Effect.sync(() => child.stdin.end()))

@@ -1,0 +1,180 @@
+import * as Client from "@effect-ws/client/Client"
+import * as Chromium from "@effect-ws/test-support/Chromium"
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import * as Memory from "@effect-ws/transport/Memory"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, Stream } from "effect"
+import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
+import type { Page } from "playwright-core"
+import * as Inspector from "../../src/Inspector.ts"
+import * as InspectorServer from "../../src/InspectorServer.ts"
+import { page } from "../../src/internal/page.ts"
+import * as files from "../../src/page/files.ts"
+import * as Recording from "../../src/Recording.ts"
+
+describe("the inspector's page", () => {
+  it("loads nothing from elsewhere", () => {
+    assert.notMatch(page.html.replace(/href="data:[^"]*"/, ""), /\b(?:src|href|action)=/)
+    assert.notMatch(files.style, /url\(|@import/)
+    assert.notMatch(files.script, /\b(?:fetch|XMLHttpRequest|eval|innerHTML|insertAdjacentHTML)\b/)
+    assert.strictEqual(page.html.split("</script").length, 2)
+  })
+
+  it("allows exactly its own script and style", () => {
+    const hash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`
+    const policy = page.headers["Content-Security-Policy"]!
+    assert.include(policy, `script-src ${hash(files.script)}`)
+    assert.include(policy, `style-src ${hash(files.style)}`)
+    assert.notInclude(policy, "unsafe")
+  })
+
+  it("has each id once, and each label has its field", () => {
+    const ids = [...files.html.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]!)
+    assert.deepStrictEqual(ids, [...new Set(ids)])
+    for (const [, target] of files.html.matchAll(/ for="([^"]+)"/g)) assert.include(ids, target!)
+    for (const [, target] of files.script.matchAll(/(?:\$|input|button|find)\("([^"]+)"[,)]/g)) {
+      if (target !== "tab-") assert.include(ids, target!)
+    }
+  })
+})
+
+const url = "ws://echo.test/chat?token=secret"
+
+const served = (options: InspectorServer.ServerOptions) =>
+  Layer.merge(
+    InspectorServer.layer(options),
+    WebSocketServer.layer(
+      (connection) => Stream.runForEach(connection.messages, (message) => connection.send(message)),
+      { paths: ["/chat"] }
+    )
+  ).pipe(
+    Layer.provideMerge(Inspector.layer({ payloads: "full" })),
+    Layer.provideMerge(Layer.fresh(Memory.layer({ port: 80 }))),
+    Layer.provideMerge(Logger.layer([]))
+  )
+
+// The page's policy forbids what `waitForFunction` evaluates.
+const says = (page: Page, selector: string, text: string | RegExp): Promise<void> =>
+  page
+    .locator(selector)
+    .filter({ hasText: typeof text === "string" ? new RegExp(`^${text}$`) : text })
+    .waitFor()
+
+const open = Effect.gen(function* () {
+  const inspector = yield* InspectorServer.InspectorServer
+  const browser = yield* Chromium.launch
+  const page = yield* Effect.promise(() => browser.newPage())
+  const problems: Array<string> = []
+  page.on("pageerror", (error) => problems.push(error.message))
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text())
+  })
+  yield* Effect.promise(() => page.goto(inspector.url))
+  yield* Effect.promise(() => page.waitForSelector('#status[data-state="live"]'))
+  return { page, problems }
+})
+
+describe.skipIf(Chromium.isLeftOut)("the inspector's page in Chromium (left out where Chromium is missing)", () => {
+  it.live(
+    "lists connections, shows the frames of one, saves its recording, and closes it",
+    () =>
+      Effect.gen(function* () {
+        const client = yield* Client.connect(url, { headers: [{ name: "Cookie", value: "secret" }] })
+        const { page, problems } = yield* open
+        const row = page.locator('#space [role="row"]')
+        yield* Effect.promise(async () => {
+          await row.first().waitFor()
+          assert.strictEqual(await row.count(), 1)
+          assert.include(await row.textContent(), "/chat")
+          await row.click()
+          await page.waitForSelector("#detail:not([hidden])")
+          await says(page, "#no-frames", /^None since/)
+        })
+        yield* client.send("hello <b>")
+        yield* client.receive
+        const download = yield* Effect.promise(async () => {
+          await page.locator("#frames li").nth(1).waitFor()
+          const [newest, oldest] = await page.locator("#frames li").allTextContents()
+          assert.include(newest, "↑text")
+          assert.include(oldest, "↓text")
+          assert.include(oldest, "hello <b>")
+          assert.strictEqual(await page.locator("#timeline rect").count(), 2)
+          await page.click("#request summary")
+          assert.include(await page.textContent("#headers"), "[redacted]")
+          assert.notInclude(await page.content(), "secret")
+          const saving = page.waitForEvent("download")
+          await page.click("#save")
+          return (await saving).path()
+        })
+        const recording = yield* Recording.parse(readFileSync(download, "utf8"))
+        assert.deepStrictEqual(
+          recording.frames.map(({ text }) => text),
+          ["hello <b>", "hello <b>"]
+        )
+        yield* Effect.promise(async () => {
+          await page.click("#close")
+          await page.fill("#close-code", "4003")
+          await page.fill("#close-reason", "from the page")
+          await page.click('#closing button[type="submit"]')
+        })
+        assert.include((yield* client.closed).error, { code: 4003, reason: "from the page" })
+        yield* Effect.promise(async () => {
+          await says(page, "#tab-open-count", "0")
+          await page.click("#tab-closed")
+          await row.first().waitFor()
+          assert.match((await row.textContent())!, /4003.*from the page.*server/)
+        })
+        yield* Effect.flip(Client.connect("ws://echo.test/other"))
+        yield* Effect.promise(async () => {
+          await page.click("#tab-refused")
+          await says(page, "#space", /UnknownLocation/)
+        })
+        assert.deepStrictEqual(problems, [])
+      }).pipe(Effect.provide(served({ allowClose: true, updateInterval: "50 millis" }))),
+    60_000
+  )
+
+  it.live(
+    "has rows for what is in sight only, sorts and filters all, and offers nothing that is not allowed",
+    () =>
+      Effect.gen(function* () {
+        const clients = yield* Effect.forEach(Array.from({ length: 300 }), () => Client.connect(url), {
+          concurrency: 32
+        })
+        const { page, problems } = yield* open
+        yield* clients[200]!.send("busy")
+        yield* clients[200]!.receive
+        yield* Effect.promise(async () => {
+          await says(page, "#tab-open-count", "300")
+          const rows = page.locator('#space [role="row"]:not([hidden])')
+          const shown = await rows.count()
+          assert.isAbove(shown, 5)
+          assert.isBelow(shown, 60)
+          assert.strictEqual(await page.getAttribute("#grid", "aria-rowcount"), "301")
+          await page.click('#head button:text-is("Received")')
+          await page
+            .locator('#space [aria-rowindex="2"] [data-align="end"]')
+            .filter({ hasText: /^1$/ })
+            .first()
+            .waitFor()
+          await page.click('#head button:text-is("#")')
+          await page.click('#head button:text-is("#")')
+          await page.focus("#grid")
+          await page.keyboard.press("End")
+          const last = await page.getAttribute('#space [aria-selected="true"]', "aria-rowindex")
+          assert.strictEqual(last, "301")
+          assert.isTrue(await page.isHidden("#close"))
+          assert.isTrue(await page.isHidden("#drain"))
+          await page.keyboard.press("Escape")
+          await page.fill("#filter", "no such path")
+          await says(page, "#none", /matches/)
+          assert.strictEqual(await rows.count(), 0)
+          await page.fill("#filter", "/chat")
+          await says(page, "#matches", "300 of 300")
+        })
+        assert.deepStrictEqual(problems, [])
+      }).pipe(Effect.provide(served({ updateInterval: "100 millis" }))),
+    60_000
+  )
+})
