@@ -32,13 +32,13 @@ const options: WebSocketServer.ServerOptions = {
       : undefined
 }
 
-const serve = (listen: typeof secure) =>
+const serve = (listen: typeof plain) =>
   Effect.map(start(WebSocketServer.layer(program, options).pipe(Layer.provide(listen))), (server) => ({
     server,
     host: `localhost:${(server.address as NetAddress.InetAddress).port}`
   }))
 
-const secure = Layer.suspend(() =>
+const secure = Layer.suspend((): typeof plain =>
   Tls.layerServer({ port: 0, cert: certificate.cert, key: Redacted.make(certificate.key), http2: true })
 )
 

@@ -7,11 +7,12 @@
  *
  * @since 0.1.0
  */
-import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
@@ -22,7 +23,10 @@ import type { Http2Options } from "./Http2.ts"
 import { http2Settings } from "./internal/http2Sessions.ts"
 import { listening, makeNodeServer } from "./internal/nodeServer.ts"
 import { duplexSettings } from "./internal/NodeDuplex.ts"
+import { describe } from "./SocketFailure.ts"
 import { tlsHandshakes } from "./internal/tlsHandshakes.ts"
+import { makeTlsServer, pems, secrets } from "./internal/tlsServer.ts"
+import type { ReplaceableTlsServer } from "./internal/tlsServer.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import type * as Tcp from "./Tcp.ts"
 import { millis } from "./internal/options.ts"
@@ -50,12 +54,12 @@ export interface Identity {
 }
 
 /**
- * Options of every TLS server.
+ * What a TLS server shows of itself, and whom it trusts.
  *
  * @category models
  * @since 0.1.0
  */
-export interface SecureOptions extends Identity {
+export interface Credentials extends Identity {
   /**
    * Identities by server name (SNI); a name may begin with `*.`. Other clients get `cert`. Default: none.
    */
@@ -65,6 +69,15 @@ export interface SecureOptions extends Identity {
    * no client certificates are required.
    */
   readonly clientCa?: Pem | ReadonlyArray<Pem> | undefined
+}
+
+/**
+ * Options of every TLS server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SecureOptions extends Credentials {
   /** ALPN protocols, best first; a client that offers only others is rejected. Default: "http/1.1". */
   readonly alpnProtocols?: ReadonlyArray<string> | undefined
   /**
@@ -93,6 +106,49 @@ export interface ServerOptions extends Omit<Tcp.ServerOptions, "http2">, SecureO
  * @since 0.1.0
  */
 export interface InheritedOptions extends Omit<Tcp.InheritedOptions, "http2">, SecureOptions {}
+
+/**
+ * Credentials that a server cannot use: a certificate and a key that do not belong together, a wrong passphrase, text
+ * that is not PEM.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidCredentials extends Data.TaggedError("InvalidCredentials")<{
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    return `invalid TLS credentials: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * The TLS of a server that listens.
+ *
+ * **Details**
+ *
+ * {@link layerServer} provides it beside the sockets: give the same Layer to the WebSocket server and to the program that
+ * renews.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class TlsServer extends Context.Service<
+  TlsServer,
+  {
+    /**
+     * Replaces certificate, key, identities by name and authorities for all handshakes from now on. Open connections
+     * stay as they are. What cannot be used fails and changes nothing.
+     *
+     * **Details**
+     *
+     * `sniIdentities` takes the place of all names there were. Without `clientCa` the authorities stay. A server that was
+     * made without `clientCa` requests no client certificates, and cannot be given it later. A client that resumes a TLS session shows and
+     * checks no certificate again.
+     */
+    readonly setSecureContext: (credentials: Credentials) => Effect.Effect<void, InvalidCredentials>
+  }
+>()("@effect-ws/transport/Tls/TlsServer") {}
 
 /**
  * Options of a TLS dialer.
@@ -132,17 +188,33 @@ export interface DialerOptions extends Tcp.DialerOptions {
  */
 export const layerServer = (
   options: ServerOptions | InheritedOptions
-): Layer.Layer<SocketServer | PushSocketServer, SocketServerError> =>
+): Layer.Layer<SocketServer | PushSocketServer | TlsServer, SocketServerError> =>
   Layer.effectContext(
-    makeNodeServer({
-      createServer: () =>
-        Net.createServer({ allowHalfOpen: false, pauseOnConnect: true, noDelay: options.noDelay ?? true }),
-      makeSecure: (onDropped) => tlsHandshakes(secureServer(options), handshakeTimeout(options), onDropped),
-      ...listening(options),
-      maxPending: options.maxPending ?? defaultMaxPending,
-      proxyProtocol: options.proxyProtocol,
-      http2: hasHttp2(options) ? http2Settings(options.http2 === true ? {} : options.http2) : undefined,
-      duplex: duplexSettings(options, true)
+    Effect.suspend(() => {
+      let secure: ReplaceableTlsServer
+      return makeNodeServer({
+        createServer: () =>
+          Net.createServer({ allowHalfOpen: false, pauseOnConnect: true, noDelay: options.noDelay ?? true }),
+        makeSecure: (onDropped) => {
+          secure = tlsServerOf(options)
+          return tlsHandshakes(secure.server, handshakeTimeout(options), onDropped)
+        },
+        ...listening(options),
+        maxPending: options.maxPending ?? defaultMaxPending,
+        proxyProtocol: options.proxyProtocol,
+        http2: hasHttp2(options) ? http2Settings(options.http2 === true ? {} : options.http2) : undefined,
+        duplex: duplexSettings(options, true)
+      }).pipe(
+        Effect.map((services) =>
+          Context.add(services, TlsServer, {
+            setSecureContext: (credentials) =>
+              Effect.try({
+                try: () => secure.replace(credentials),
+                catch: (cause) => new InvalidCredentials({ cause })
+              })
+          })
+        )
+      )
     })
   )
 
@@ -179,7 +251,7 @@ export const layerDialer = (options?: DialerOptions): Layer.Layer<Dialer> =>
 export const layer = (options: {
   readonly server: ServerOptions
   readonly dialer?: DialerOptions | undefined
-}): Layer.Layer<SocketServer | PushSocketServer | Dialer, SocketServerError> =>
+}): Layer.Layer<SocketServer | PushSocketServer | TlsServer | Dialer, SocketServerError> =>
   Layer.merge(layerServer(options.server), layerDialer(options.dialer))
 
 const handshakeTimeout = (options: SecureOptions): number =>
@@ -188,25 +260,12 @@ const handshakeTimeout = (options: SecureOptions): number =>
 const hasHttp2 = <O extends SecureOptions>(options: O): options is O & { readonly http2: true | Http2Options } =>
   options.http2 !== undefined && options.http2 !== false
 
-/** Makes a server that does not listen: accepted sockets are passed to it. */
-const secureServer = (options: SecureOptions): Tls.Server => {
-  const clientCa = options.clientCa === undefined ? undefined : { ca: pems(options.clientCa) }
-  const minVersion = options.minVersion ?? "TLSv1.2"
-  const server = Tls.createServer({
-    ...secrets(options),
-    ...clientCa,
-    minVersion,
-    requestCert: clientCa !== undefined,
-    rejectUnauthorized: clientCa !== undefined,
-    ALPNProtocols: [...(hasHttp2(options) ? ["h2"] : []), ...(options.alpnProtocols ?? ["http/1.1"])],
+const tlsServerOf = (options: SecureOptions): ReplaceableTlsServer =>
+  makeTlsServer(options, {
+    alpnProtocols: [...(hasHttp2(options) ? ["h2"] : []), ...(options.alpnProtocols ?? ["http/1.1"])],
     handshakeTimeout: handshakeTimeout(options),
-    pauseOnConnect: true
+    minVersion: options.minVersion ?? "TLSv1.2"
   })
-  for (const [name, identity] of Object.entries(options.sniIdentities ?? {})) {
-    server.addContext(name, Tls.createSecureContext({ ...secrets(identity), ...clientCa, minVersion }))
-  }
-  return server
-}
 
 const connect = (
   target: { readonly path: string } | { readonly host: string; readonly port: number },
@@ -217,7 +276,7 @@ const connect = (
   const settings: Tls.ConnectionOptions & Net.SocketConstructorOpts = {
     ...target,
     ...(options.identity === undefined ? undefined : secrets(options.identity)),
-    ...(options.ca === undefined ? undefined : { ca: pems(options.ca) }),
+    ...(options.ca === undefined ? undefined : { ca: pems("ca", options.ca) }),
     ...(name === undefined ? undefined : { checkServerIdentity: (_, cert) => Tls.checkServerIdentity(name, cert) }),
     // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted". They are checked against the certificate all the
     // same.
@@ -231,15 +290,3 @@ const connect = (
   if (options.noDelay ?? true) stream.setNoDelay(true)
   return stream
 }
-
-const secrets = (identity: Identity): Tls.SecureContextOptions => ({
-  cert: pem(identity.cert),
-  key: pem(Redacted.value(identity.key)),
-  ...(identity.passphrase === undefined ? undefined : { passphrase: Redacted.value(identity.passphrase) })
-})
-
-const pem = (input: Pem): string | Buffer =>
-  typeof input === "string" ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength)
-
-const pems = (input: Pem | ReadonlyArray<Pem>): Array<string | Buffer> =>
-  (typeof input === "string" || input instanceof Uint8Array ? [input] : Arr.fromIterable(input)).map(pem)

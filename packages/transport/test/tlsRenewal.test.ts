@@ -1,0 +1,104 @@
+/** A server's certificate, those of its names, and the authorities of its clients are replaced while connections stay open. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Queue, Redacted } from "effect"
+import { Dialer } from "../src/Dialer.ts"
+import type { PushSocket } from "../src/Push.ts"
+import { peerInfo } from "../src/Push.ts"
+import { PushSocketServer } from "../src/PushSocketServer.ts"
+import * as Tls from "../src/Tls.ts"
+import { ca, client, other, server, stranger } from "./certificates.ts"
+
+const listen = (options?: Partial<Tls.ServerOptions>) => Tls.layerServer({ ...server, port: 0, ...options })
+
+/** Accepts the connections of the server in the context, and gives what dials it. */
+const accepting = Effect.gen(function* () {
+  const { accept, address } = yield* PushSocketServer
+  const accepted = yield* Queue.unbounded<PushSocket>()
+  yield* Effect.forkScoped(accept((socket) => Queue.offerUnsafe(accepted, socket)))
+  return Effect.fnUntraced(function* (options: Tls.DialerOptions = {}) {
+    const socket = yield* Effect.provide(
+      Dialer.use((dialer) => dialer.dial(address)),
+      Tls.layerDialer({ ca: [ca, stranger.cert] as ReadonlyArray<Tls.Pem>, ...options })
+    )
+    const { pull } = yield* socket.reader
+    const far = yield* Queue.take(accepted)
+    yield* Effect.addFinalizer(() => Effect.sync(() => far.writerUnsafe.destroy()))
+    return { subject: peerInfo(socket)?.peerCertificate?.subject.CN, authorized: peerInfo(far)!.authorized, far, pull }
+  })
+})
+
+describe("TlsServer", () => {
+  it.live("replaces the certificate for those who come, and leaves those who are there", () =>
+    Effect.gen(function* () {
+      const dial = yield* accepting
+      const before = yield* dial()
+      assert.strictEqual(before.subject, "server")
+
+      yield* (yield* Tls.TlsServer).setSecureContext(stranger)
+      assert.strictEqual((yield* dial({ servername: "localhost" })).subject, "stranger")
+
+      before.far.writerUnsafe.writeUnsafe(new TextEncoder().encode("still here"))
+      const [chunk] = yield* before.pull
+      assert.strictEqual(new TextDecoder().decode(chunk as Uint8Array), "still here")
+    }).pipe(Effect.provide(listen()))
+  )
+
+  it.live("replaces the identities of names, also those with a wildcard", () =>
+    Effect.gen(function* () {
+      const dial = yield* accepting
+      const insecure = { rejectUnauthorized: false }
+      const subjectOf = (servername: string) => Effect.map(dial({ servername, ...insecure }), ({ subject }) => subject)
+      assert.strictEqual(yield* subjectOf("OTHER.example"), "other")
+      assert.strictEqual(yield* subjectOf("a.wild.example"), "client")
+      assert.strictEqual(yield* subjectOf("a.b.wild.example"), "server")
+
+      yield* (yield* Tls.TlsServer).setSecureContext({ ...server, sniIdentities: { "new.example": stranger } })
+      assert.strictEqual(yield* subjectOf("new.example"), "stranger")
+      assert.strictEqual(yield* subjectOf("other.example"), "server")
+    }).pipe(Effect.provide(listen({ sniIdentities: { "other.example": other, "*.wild.example": client } })))
+  )
+
+  it.live("replaces the authorities of clients, and keeps them where none are given", () =>
+    Effect.gen(function* () {
+      const dial = yield* accepting
+      const { setSecureContext } = yield* Tls.TlsServer
+      assert.isTrue((yield* dial({ identity: client })).authorized)
+      yield* setSecureContext(other)
+      assert.isTrue((yield* dial({ identity: client, rejectUnauthorized: false })).authorized)
+      yield* setSecureContext({ ...server, clientCa: stranger.cert })
+      assert.isTrue((yield* dial({ identity: stranger })).authorized)
+    }).pipe(Effect.provide(listen({ clientCa: ca })))
+  )
+
+  it.live("refuses what cannot be used, and goes on as before", () =>
+    Effect.gen(function* () {
+      const dial = yield* accepting
+      const { setSecureContext } = yield* Tls.TlsServer
+      const message = (credentials: Tls.Credentials) =>
+        Effect.map(Effect.flip(setSecureContext(credentials)), (error) => {
+          assert.strictEqual(error._tag, "InvalidCredentials")
+          assert.notInclude(JSON.stringify(error), "PRIVATE KEY")
+          return error.message
+        })
+      assert.match(yield* message({ ...stranger, key: other.key }), /^invalid TLS credentials: .*key values mismatch/)
+      assert.match(yield* message({ ...stranger, sniIdentities: { a: { ...other, cert: "no PEM" } } }), /PEM/i)
+      assert.match(yield* message({ ...stranger, clientCa: ca }), /clientCa: .*without/)
+      assert.match(
+        yield* message({ cert: undefined as never, key: Redacted.make("") }),
+        /cert: expected PEM text or bytes, found undefined/
+      )
+      assert.strictEqual((yield* dial()).subject, "server")
+    }).pipe(Effect.provide(listen()))
+  )
+
+  it.live("says that a certificate is missing, when the server starts", () =>
+    Effect.gen(function* () {
+      const missing = Tls.layerServer({ port: 0, cert: process.env["NO_SUCH_CERT"]!, key: Redacted.make("") })
+      const error = yield* Effect.flip(Effect.provide(Tls.TlsServer, missing))
+      assert.strictEqual(
+        error.message,
+        "cannot listen on 127.0.0.1:0: cert: expected PEM text or bytes, found undefined"
+      )
+    })
+  )
+})
