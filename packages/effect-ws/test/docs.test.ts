@@ -11,6 +11,7 @@ import { dirname, join } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as Clients from "./docs/Clients.ts"
 import * as Commands from "./docs/Commands.ts"
+import * as Guides from "./docs/Guides.ts"
 import * as Handshakes from "./docs/Handshakes.ts"
 import * as Http2 from "./docs/Http2.ts"
 import * as Inspector from "./docs/Inspector.ts"
@@ -21,6 +22,7 @@ import * as Pages from "./support/Pages.ts"
 const covers: Pages.Covers = {
   ...Clients.covers,
   ...Commands.covers,
+  ...Guides.covers,
   ...Handshakes.covers,
   ...Http2.covers,
   ...Inspector.covers,
@@ -48,7 +50,7 @@ describe("the pages", { timeout: 60_000 }, () => {
   })
 
   it("say the language of every block", () => {
-    for (const { info, place } of Pages.blocks) assert.match(info, /^(?:ts|sh|text|mermaid)$/, place)
+    for (const { info, place } of Pages.blocks) assert.match(info, /^(?:ts|sh|text|mermaid|nginx|yaml|ini)$/, place)
   })
 
   it("show code that the compiler accepts", () => {

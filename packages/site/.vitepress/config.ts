@@ -42,7 +42,7 @@ export default defineConfig({
       }
     },
     nav: [
-      { text: "Guide", link: "/client", activeMatch: "^/(?!api/|benchmarks)." },
+      { text: "Guide", link: "/getting-started", activeMatch: "^/(?!api/|benchmarks)." },
       { text: "API", link: "/api/", activeMatch: "^/api/" }
     ],
     sidebar: { "/api/": [{ text: "API reference", link: "/api/" }, ...reference], "/": guide },

@@ -9,14 +9,24 @@ export interface Section {
 export const sections: ReadonlyArray<Section> = [
   {
     title: "Begin",
-    pages: { client: "The client", browser: "In the browser", typed: "Typed messages", testing: "Testing" }
+    pages: {
+      "getting-started": "Getting started",
+      connection: "Handlers and connections",
+      client: "The client",
+      browser: "In the browser",
+      typed: "Typed messages",
+      testing: "Testing"
+    }
   },
   {
     title: "Serve",
     pages: {
       servers: "Which server",
       attach: "On an HTTP server",
+      tls: "TLS",
       authentication: "Authentication",
+      sessions: "Sessions and middleware",
+      "rate-limits": "Rate limits",
       rpc: "Effect RPC",
       topics: "Topics and broadcast",
       scale: "Topics on many nodes"
@@ -28,6 +38,7 @@ export const sections: ReadonlyArray<Section> = [
       lifecycle: "Lifecycle",
       limits: "Limits",
       observability: "Observability",
+      inspector: "The inspector",
       proxies: "Who the client is",
       http2: "HTTP/2",
       cli: "The command line"
@@ -37,11 +48,12 @@ export const sections: ReadonlyArray<Section> = [
     title: "Extend",
     pages: {
       architecture: "Architecture",
-      "session-state": "The session's states",
+      sockets: "Over any Effect Socket",
       extensions: "Extensions",
       transports: "Writing a transport",
+      "session-state": "The session's states",
       whatwg: "The WHATWG class"
     }
   },
-  { title: "Compare", pages: { benchmarks: "Figures" } }
+  { title: "Compare", pages: { benchmarks: "Figures", runtimes: "Node, Bun, Deno", versions: "Versions and support" } }
 ]
