@@ -60,7 +60,7 @@ export const recipient = (connection: Connection): Recipient => {
   if (!(connection instanceof ConnectionImpl)) {
     throw new Error("only a connection that Accept or Connect made can be sent to in this way")
   }
-  return connection
+  return connection.sender
 }
 
 /**

@@ -66,9 +66,9 @@ export interface Poller {
  * @since 0.1.0
  */
 export const poll = (connection: Connection, kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): Poll => {
-  const polled = pollable(connection)
-  polled.poll(kinds, poller)
-  return polled
+  const { receiver } = pollable(connection)
+  receiver.poll(kinds, poller)
+  return receiver
 }
 
 /**

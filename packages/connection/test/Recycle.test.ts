@@ -69,6 +69,22 @@ describe("memory of what was received", () => {
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
 
+  it.effect("is freed once, be it by the session that has put a message together", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open()
+      socket.ownsMemory = true
+      const text = "abcde".repeat(4000)
+      const whole = frame(0x81, text)
+      const chunks = [whole.slice(0, 8), whole.slice(8, 8008), whole.slice(8008)]
+      for (const chunk of chunks) socket.receiveChunk(chunk)
+      assert.deepStrictEqual(yield* connection.receive, Message.text(text))
+      assert.deepStrictEqual(
+        chunks.map((chunk) => chunk.length),
+        [8, 0, 0]
+      )
+    })
+  )
+
   it.effect("is freed though a part of the next message came with it, which is whole when the rest has come", () =>
     Effect.gen(function* () {
       const { connection, socket } = yield* open({ reuseReceiveBuffers: true })

@@ -8,6 +8,31 @@ import { pair } from "./support/pair.ts"
 
 const text = "again and ".repeat(1000)
 
+const counter = (name: string, role: string): Effect.Effect<number> =>
+  Effect.map(Metric.snapshot, (snapshot) => {
+    const found = snapshot.find(({ attributes, id }) => id === name && attributes?.["role"] === role)
+    return found?.type === "Counter" ? Number(found.state.count) : Number.NaN
+  })
+
+describe("bytes", () => {
+  it.effect("are counted alike at both ends, chunks whose memory is freed at once included", () =>
+    Effect.gen(function* () {
+      const { client, server } = yield* pair({})
+      for (const message of [text, new Uint8Array(20_000), "short", text.repeat(30)]) {
+        yield* Effect.forkScoped(client.send(message))
+        assert.strictEqual((yield* server.receive).data.length, message.length)
+      }
+      const sent = yield* counter("websocket_sent_bytes_total", "client")
+      assert.isAbove(sent, 31 * text.length + 20_000)
+      assert.strictEqual(yield* counter("websocket_received_bytes_total", "server"), sent)
+    }).pipe(
+      Effect.provide(Memory.layer({ port: 80 })),
+      Effect.provide(Telemetry.layer()),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  )
+})
+
 describe("what compression saves", () => {
   for (const [name, layer] of [
     ["permessage-deflate", PermessageDeflate.layer()],

@@ -124,7 +124,7 @@ describe("what waits for the transport", () => {
       const { connection, socket } = yield* blocked()
       for (let at = 0; at < 3; at++) yield* connection.send(binary(60_000))
       yield* turn
-      connection.failUnsafe(new CloseError.TryAgainLater({ reason: "too slow" }))
+      connection.sender.failUnsafe(new CloseError.TryAgainLater({ reason: "too slow" }))
       assert.isAtMost(connection.buffered.outbound, 60_004 + 20)
       drainAll(socket)
       assert.deepStrictEqual(socket.opcodes, [2, 8])

@@ -199,7 +199,8 @@ export class FrameParser {
       Mask.applyInPlace(this.chunk, start, end, Mask.advance(this.key, this.consumed))
     }
     this.consumed += end - start
-    return this.chunk.subarray(start, end)
+    // Plain bytes, even if the chunk is a Node `Buffer`: its `slice` does not copy.
+    return new Uint8Array(this.chunk.buffer, this.chunk.byteOffset + start, end - start)
   }
 
   /**

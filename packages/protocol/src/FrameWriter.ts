@@ -117,12 +117,15 @@ export class FrameWriter {
   private refer(bytes: Uint8Array): number {
     if (this.slab !== undefined) this.cut(this.slab)
     this.pendingBytes += bytes.length
-    return (this.chunks ?? this.startChunks()).push(bytes) - 1
+    return this.add(bytes)
   }
 
-  private startChunks(): Array<Uint8Array> {
+  // Returns the index of the chunk. Most writes are one chunk, so the list starts with room for no more.
+  private add(chunk: Uint8Array): number {
+    if (this.chunks !== undefined) return this.chunks.push(chunk) - 1
     this.continued = undefined
-    return (this.chunks = [])
+    this.chunks = [chunk]
+    return 0
   }
 
   private reserve(size: number): Slab.Slab {
@@ -145,8 +148,7 @@ export class FrameWriter {
   }
 
   private cut(slab: Slab.Slab): void {
-    const chunks = this.chunks ?? this.startChunks()
-    if (slab.used > this.start) chunks.push(slab.bytes.subarray(this.start, slab.used))
+    if (slab.used > this.start) this.add(slab.bytes.subarray(this.start, slab.used))
     this.start = slab.used
   }
 

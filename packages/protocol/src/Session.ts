@@ -134,6 +134,11 @@ export class Session {
     this.outbound = new MessageWriter(this.output, makeKey, extensions)
   }
 
+  /** Whether neither end has begun to close. */
+  get isOpen(): boolean {
+    return this.state === "Open"
+  }
+
   /** Whether data may be sent. */
   get canSend(): boolean {
     return SessionState.canSend(this.state)
@@ -199,7 +204,7 @@ export class Session {
 
   /** Receives bytes from the peer and returns the events in them. The session owns the chunk from then on. */
   receive(chunk: Uint8Array): Array<SessionEvent.SessionEvent> {
-    const events: Array<SessionEvent.SessionEvent> = []
+    const events = emptyList()
     if (!this.canReceive) return events
     if (this.inbound.pending !== undefined) {
       this.pendingChunks ??= []
@@ -636,6 +641,15 @@ const violationError = (
   violation: ProtocolViolation.ProtocolViolation
 ): CloseError.CloseError & CloseError.SendableCloseError =>
   CloseError.fromCode(violation.closeCode, violation.message) as CloseError.SendableCloseError
+
+// An empty list with room for one event, which is what most chunks hold; the first push to `[]` makes room for 17.
+const emptyList = (): Array<SessionEvent.SessionEvent> => {
+  const list: Array<SessionEvent.SessionEvent> = [placeholder]
+  list.pop()
+  return list
+}
+
+const placeholder: SessionEvent.SessionEvent = { _tag: "Text", data: "" }
 
 const none: ReadonlyArray<Extension.ExtensionInstance> = []
 

@@ -65,6 +65,15 @@ describe("FrameParser", () => {
     })
   }
 
+  it("returns plain bytes for a Buffer, so that `slice` copies them", () => {
+    const chunk = Buffer.from(write({ opcode: 2, payload: noise(20, 1) }))
+    const { payload } = parse([chunk]).frames[0]!
+    assert.strictEqual(payload.constructor, Uint8Array)
+    const copy = payload.slice()
+    chunk.fill(0)
+    assert.deepStrictEqual(copy, new Uint8Array(noise(20, 1)))
+  })
+
   it("reads every opcode and every combination of FIN and RSV bits", () => {
     for (let first = 0; first < 256; first++) {
       const { frames } = parse([Uint8Array.of(first, 0)])

@@ -55,7 +55,10 @@ export class ConnectionMetrics {
 
   /** Shows bytes that have arrived, before the session unmasks them. */
   arrived(chunk: Uint8Array): void {
-    if (this.observer !== undefined) this.observer.arrived(chunk)
+    // Plain bytes, because `slice` of a Node `Buffer` does not copy.
+    if (this.observer !== undefined) {
+      this.observer.arrived(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    }
   }
 
   /** Shows a message, or a piece of one, that the program sends. */

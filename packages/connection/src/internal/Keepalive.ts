@@ -1,20 +1,12 @@
 /**
- * Keepalive: whether the peer still lives, and whether our own program does.
- *
- * Progress is life. After `interval` without a byte from the peer a ping asks it for a sign; no byte within `timeout` ends the
- * connection. That time starts when the system has taken the ping, starts again when blocked output moves, and after
- * blocked output allows for what the system still holds. Output that is blocked and does not move for `interval` and `timeout`
- * ends the connection, too. Silence while we do not read does not count; the pings go on, so that a reset is noticed.
- *
- * One fiber ticks for many connections: a timer for each would cost an idle one more than all the rest of it.
+ * The timer of the keepalive: one fiber ticks for many connections, since a timer for each would cost an idle connection
+ * more memory than everything else together. What a connection does at a tick is in `ConnectionKeepalive`.
  */
 import * as SharedTimer from "@effect-ws/transport/SharedTimer"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { OutputProgress } from "./OutputProgress.ts"
-import type { ObservedOutput } from "./OutputProgress.ts"
 
 /** The times of the keepalive in ticks; `Infinity` where one is switched off. */
 export interface KeepaliveTicks {
@@ -106,62 +98,3 @@ const latestOf = SharedTimer.latestOf<KeepaliveTimes, KeepaliveTimer>(
   (timer, times) => timer.hasTimes(times),
   (times) => new KeepaliveTimer(times)
 )
-
-// How much longer than `timeout` a pong may take for what the system holds: a bound for wrong estimates.
-const MOST_BACKLOG = 10
-
-/** What a connection has to do. */
-export type Verdict = "ask" | "silent" | "stalled" | undefined
-
-/** What is known of one peer. */
-export class PeerWatch {
-  /** Of the output, in milliseconds of ticks. */
-  readonly progress = new OutputProgress()
-  private now = 0
-  // The number of the ping that waits for its pong, or 0.
-  private ping = 0
-  // What the system had taken when the ping was sent: a pong shows that the peer has read as much.
-  private takenBefore = 0
-  // Ticks since the system took the ping, or since there was other life.
-  private waited = 0
-  // Ticks since the last ping, while we do not read.
-  private unread = 0
-
-  tick(
-    quiet: number,
-    isReading: boolean,
-    output: ObservedOutput & { readonly isBlocked: boolean },
-    { interval, millis, timeout }: KeepaliveTicks
-  ): Verdict {
-    this.now += millis
-    const moved = this.progress.look(output, this.now)
-    if (this.progress.stalledFor(this.now) >= (interval + timeout) * millis) return "stalled"
-    if (!isReading) {
-      this.waited = 0
-      // Reading may stop for a moment only, and each tick may find one.
-      if (quiet <= 1) this.unread = 0
-      if (++this.unread < interval) return undefined
-      this.unread = 0
-      return "ask"
-    }
-    this.unread = 0
-    // A byte came since the last tick.
-    if (quiet <= 1) this.ping = 0
-    if (this.ping === 0) return quiet >= interval ? "ask" : undefined
-    this.waited = moved || output.isBlocked || this.progress.isBlocked ? 0 : this.waited + 1
-    const backlog = Math.min(this.progress.backlogMillis / millis, MOST_BACKLOG * timeout)
-    return this.waited >= timeout + backlog ? "silent" : undefined
-  }
-
-  /** A ping was sent. */
-  asked(ping: number, output: ObservedOutput): void {
-    this.ping = ping
-    this.takenBefore = output.takenBytes
-    this.waited = 0
-  }
-
-  onPong(ping: number): void {
-    if (this.ping === 0 || ping < this.ping) return
-    this.progress.confirm(this.takenBefore)
-  }
-}

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { isAboutToYield } from "../OneByOne.ts"
-import type { End } from "./ConnectionCore.ts"
+import type { End } from "./ConnectionParts.ts"
 import { Primitive } from "./Primitive.ts"
 
 /** Where a demand takes from. */

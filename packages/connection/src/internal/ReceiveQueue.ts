@@ -45,7 +45,21 @@ export class ReceiveQueue {
     return this.taken === this.held.length
   }
 
-  add(events: ReadonlyArray<SessionEvent.SessionEvent>): void {
+  /** Adds events. The queue owns the list from then on: it keeps the list of an empty queue as it is. */
+  add(events: Array<SessionEvent.SessionEvent>): void {
+    if (this.held !== none) return this.addEach(events)
+    let bytes = 0
+    for (let at = 0; at < events.length; at++) {
+      const event = events[at]!
+      if (event._tag !== "Text" && event._tag !== "Binary") return this.addEach(events)
+      bytes += ITEM_BYTES + event.data.length
+    }
+    if (events.length === 0) return
+    this.held = events as Array<Held>
+    this.bytes += bytes
+  }
+
+  private addEach(events: ReadonlyArray<SessionEvent.SessionEvent>): void {
     for (let at = 0; at < events.length; at++) {
       const event = events[at]!
       switch (event._tag) {

@@ -48,7 +48,7 @@ export class TracedConnection extends ConnectionImpl {
     })
   }
 
-  protected override accept(events: Array<SessionEvent.SessionEvent>, isLate: boolean, bytes: number): void {
+  override onEvents(events: ReadonlyArray<SessionEvent.SessionEvent>, bytes: number): void {
     const parent = this.meter?.span
     const clock = Context.get(this.environment.context, Clock.Clock)
     for (const event of events) {
@@ -57,7 +57,7 @@ export class TracedConnection extends ConnectionImpl {
       const span = makeSpan(this.environment.context, "websocket.receive", { kind: "consumer", parent, attributes })
       span.end(clock.currentTimeNanosUnsafe(), Exit.void)
     }
-    super.accept(events, isLate, bytes)
+    super.onEvents(events, bytes)
   }
 }
 

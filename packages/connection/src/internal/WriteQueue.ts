@@ -19,14 +19,15 @@ const HIGH_WATER_MARK = 64 * 1024
 export class WriteQueue {
   /** What is measured of the connection, if anything is: here, where it is needed for each write. */
   readonly meter: ConnectionMetrics | undefined
+  /** Where the bytes go. Only this writes to it; others destroy it or shut it down. */
+  readonly writer: PushWriter
   private readonly session: Session
-  private readonly writer: PushWriter
   /** The bytes that may wait before senders do. */
   private readonly limit: number
   // Whether the transport has promised to tell when it takes more.
   private blocked = false
-  // Whether it may hold what it was given last.
-  private pending = false
+  // Whether the transport may hold bytes, at first those of the handshake. Asking it costs more than this flag.
+  private pending = true
   private waiting: WaitingChunks | undefined = undefined
   // How many bytes the transport was given, except for pings and pongs that overtook data.
   private handedBytes = 0
@@ -136,9 +137,9 @@ export class WriteQueue {
 
   /** Everything that was sent and that the system does not have, the work of extensions included. */
   get waitingBytes(): number {
-    const { session, waiting, writer } = this
+    const { session, waiting } = this
     return (
-      writer.pendingBytes +
+      (this.pending ? this.writer.pendingBytes : 0) +
       (waiting === undefined ? 0 : waiting.bytes) +
       session.output.pendingBytes +
       session.queuedBytes

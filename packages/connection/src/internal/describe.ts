@@ -1,9 +1,11 @@
 /**
- * Events as one line for the log.
+ * Events as one line of the debug log.
  */
 import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import * as Frame from "@effect-ws/protocol/Frame"
 import * as Message from "@effect-ws/protocol/Message"
+import * as Effect from "effect/Effect"
+import type { Host } from "./ConnectionParts.ts"
 
 export const dataEvent = (data: string | Uint8Array): Message.Message =>
   typeof data === "string" ? Message.text(data) : Message.binary(data)
@@ -27,4 +29,11 @@ export const renderEvent = (event: SessionEvent.SessionEvent): string => {
     case "Failed":
       return `what it must refuse: ${event.error.message}`
   }
+}
+
+/** Logs an event at debug level. */
+export const logEvent = (host: Host, what: "Received" | "Sent", event: SessionEvent.SessionEvent): void => {
+  Effect.runForkWith(host.environment.context)(
+    Effect.annotateLogs(Effect.logDebug(`${what} ${renderEvent(event)}`), { connection: host.id })
+  )
 }

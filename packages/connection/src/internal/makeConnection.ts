@@ -12,7 +12,7 @@ import { CurrentBudget } from "../Budget.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { MaskingKeys } from "../MaskingKeys.ts"
 import type { HandshakeTelemetry } from "./HandshakeTelemetry.ts"
-import type { Environment, Parts } from "./ConnectionCore.ts"
+import type { Environment, Parts } from "./ConnectionParts.ts"
 import { TracedConnection } from "./TracedConnection.ts"
 import { ConnectionImpl } from "./ConnectionImpl.ts"
 
