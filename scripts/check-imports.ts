@@ -44,6 +44,9 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
 /** Those that run in a browser. */
 const withoutNode: ReadonlyArray<string> = ["protocol", "browser"]
 
+/** Internal modules that a package shares with one other, each by name; no one else may import them. */
+const shared: Readonly<Record<string, string>> = { "@effect-ws/server/internal/publishing": "topics" }
+
 interface Workspace {
   readonly folder: string
   readonly manifest: Manifest
@@ -118,6 +121,9 @@ const checkPackage = (
 
   const name = packageName(specifier)
   const target = folders.get(name)
+  if (target !== undefined && specifier.includes("/internal/") && shared[specifier] !== folder) {
+    return `it is internal to packages/${target}`
+  }
   if (isPublishedSource) {
     if (target === undefined) {
       const outside = withoutNode.includes(folder) ? ["effect"] : ["effect", "@effect/platform-node"]

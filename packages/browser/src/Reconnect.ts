@@ -11,6 +11,7 @@
 import * as FailureKind from "@effect-ws/client/FailureKind"
 import * as Reconnecting from "@effect-ws/client/ReconnectingClient"
 import * as CloseError from "@effect-ws/protocol/CloseError"
+import * as RestartReason from "@effect-ws/protocol/RestartReason"
 import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -123,6 +124,8 @@ export const make = <E = never, R = never, ES = never, RS = never>(
   return Reconnecting.make(connect, {
     ...options,
     while: options.while ?? isTransient,
+    // A server that restarts spreads its clients over time.
+    minDelay: (failure) => (CloseError.isCloseError(failure) ? RestartReason.delayOf(failure.code, failure.reason) : 0),
     wake: online,
     proof: (connection) => (connection as OpenWebSocket).received
   })

@@ -58,8 +58,8 @@ export interface ReconnectOptions<E = never, R = never, ES = never, RS = never> 
    */
   readonly options?: ClientOptions | Effect.Effect<ClientOptions, E, R> | undefined
   /**
-   * Maximum delay that the `Retry-After` of a server or proxy adds to an attempt, whatever it asks for. 0 ignores
-   * `Retry-After`. Default: 5 minutes.
+   * Maximum delay before an attempt that the `Retry-After` of a server or proxy, or the close reason of a server that
+   * restarts (see `RestartReason`), may ask for. 0 ignores both. Default: 5 minutes.
    */
   readonly maxRetryAfter?: Duration.Input | undefined
 }

@@ -1,4 +1,5 @@
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as RestartReason from "@effect-ws/protocol/RestartReason"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as FaultInjection from "@effect-ws/transport/FaultInjection"
@@ -354,6 +355,31 @@ describe("Reconnect", () => {
       // The clock of the test begins at the epoch.
       asks("a date, by our own clock", ["Retry-After: Thu, 01 Jan 1970 00:00:08 GMT"], 8000)
     })
+
+    test(
+      "waits as long as the close reason of a server that restarts asks",
+      Effect.gen(function* () {
+        for (const [maxRetryAfter, expected] of [
+          ["1 minute", 7000],
+          [0, 2000]
+        ] as const) {
+          const { connections, stop } = yield* serve()
+          const client = yield* Reconnect.make({
+            url: "ws://host/",
+            schedule: Schedule.spaced("2 seconds"),
+            maxRetryAfter
+          })
+          const told = yield* watch(client)
+          yield* settle
+          const connection = yield* Queue.take(connections)
+          yield* Effect.forkChild(connection.close(1012, RestartReason.encode(7000)), { startImmediately: true })
+          yield* settle
+          assert.strictEqual(told.at(-1)?.event, `Closed 1012, again in ${expected}`)
+          yield* client.close()
+          yield* stop
+        }
+      })
+    )
 
     test(
       "by default waits longer each time, and never longer than 36 seconds",

@@ -35,11 +35,14 @@ import { Broadcaster } from "./internal/Broadcaster.ts"
 import { ConnectionSupervisor } from "./internal/ConnectionSupervisor.ts"
 import { WorkerPool } from "./internal/WorkerPool.ts"
 import { ConnectionRegistry } from "./internal/ConnectionRegistry.ts"
+import { HandshakeRate } from "./internal/HandshakeRate.ts"
+import { closeAtPace, drainPace } from "./internal/PacedDrain.ts"
+import { Readiness } from "./internal/Readiness.ts"
 import { FiberRunner } from "./internal/Runner.ts"
 import type { Runner } from "./internal/Runner.ts"
 import { perListener } from "./internal/perListener.ts"
 import { mostInOneTurn } from "./internal/SliceScheduler.ts"
-import type { SlowSubscriberOptions, PublishResult, PublishOptions } from "./Topics.ts"
+import type { SlowSubscriberOptions, PublishResult, PublishOptions } from "./Publishing.ts"
 
 /**
  * Options of a server, beside those of each handshake and connection.
@@ -70,6 +73,18 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
   readonly maxConnectionsPerAddress?: number | undefined
   /** Maximum concurrent handshakes of one remote address, counted in the same way. Default: unlimited. */
   readonly maxHandshakesPerAddress?: number | undefined
+  /**
+   * Maximum handshakes that are accepted per second, so that the clients of other nodes do not come all at once to one that
+   * has just started. A handshake above the rate waits for its turn up to a second. If its turn is later, the server
+   * rejects it with 503 and a `Retry-After` that spreads the rejected clients at this rate; `Reconnect` honours it.
+   * Default: unlimited.
+   */
+  readonly maxHandshakesPerSecond?: number | undefined
+  /**
+   * Path on which the server answers GET with 200 while it is ready, and with 503 once a drain has begun: the health check
+   * of a load balancer. On the port of an HTTP server that server answers: see `isReady`. Default: none.
+   */
+  readonly readyPath?: string | undefined
   /**
    * Time that a drain gives connections to finish their messages and to answer our close frame. Then the server drops
    * their sockets. Default: 2 seconds.
@@ -120,6 +135,21 @@ export interface DrainOptions {
    * shutting down".
    */
   readonly reason?: string | undefined
+  /**
+   * Time in which `isReady` is false, `readyPath` answers 503, and all else goes on: as long as the load balancer takes to
+   * notice. Default: 0.
+   */
+  readonly notReadyFor?: Duration.Input | undefined
+  /**
+   * Time over which the connections are closed, evenly and one after the other, so that their clients do not come to other
+   * nodes all at once. Then the drain goes on with what is left. Default: 0, all at once.
+   */
+  readonly over?: Duration.Input | undefined
+  /**
+   * Each client is asked to wait a random part of this time before it connects again, by a close with 1012 and the reason
+   * of `RestartReason`. `Reconnect` honours it. Replaces `reason`. Default: clients are not asked.
+   */
+  readonly retryDelay?: Duration.Input | undefined
   /** Time until the server drops the sockets that are left. Default: the server's `drainTimeout`. */
   readonly timeout?: Duration.Input | undefined
   /**
@@ -142,6 +172,8 @@ export class WebSocketServer extends Context.Service<
   {
     /** The address that the server listens on. */
     readonly address: NetAddress.SocketAddress
+    /** Whether no drain has begun. A health check should ask for it. */
+    readonly isReady: Effect.Effect<boolean>
     /** The connections that are open now. */
     readonly connections: Effect.Effect<ReadonlyArray<Connection>>
     /**
@@ -154,7 +186,8 @@ export class WebSocketServer extends Context.Service<
     ) => Effect.Effect<PublishResult>
     /**
      * Drains the server: rejects new handshakes with 503, or stops listening, lets every connection finish the messages
-     * that it has received, closes it, and waits until all connections are closed or dropped.
+     * that it has received, closes it, and waits until all connections are closed or dropped. With `notReadyFor` and
+     * `over` it does so at a pace.
      */
     readonly drain: (options?: DrainOptions) => Effect.Effect<void>
   }
@@ -239,20 +272,26 @@ const serve = Effect.fnUntraced(
       options.handlerTimeoutAfterClose ?? Handlers.defaultGrace
     )
     const push = pushOf(sockets, context)
+    const readiness = new Readiness(options.readyPath)
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}, isFinal = false) {
-      const { code = 1001, reason = "server shutting down" } = drainOptions
+      const pace = drainPace(drainOptions)
+      const { code } = pace
+      const reason = yield* pace.reason
       const timeout = Argument.duration("timeout", drainOptions.timeout ?? drainTimeout)
       const misuse = checkClose(code, reason)
       if (misuse !== undefined) return yield* Effect.die(misuse)
       const leaves =
         (drainOptions.newConnections ?? options.newConnectionsWhileDraining) === "stopListening" && Option.isSome(push)
+      readiness.end()
       yield* Effect.logInfo(`Draining ${roster.size} connections`)
+      yield* closeAtPace(pace, () => roster.connections)
       if (leaves) yield* push.value.stopAccepting
       yield* roster.drain({ code, reason, timeout, refuses: !leaves, isFinal })
     })
 
     const server = WebSocketServer.of({
       address: sockets.address,
+      isReady: Effect.sync(() => readiness.isReady),
       connections: Effect.sync(() => roster.connections),
       broadcast: (message, options) =>
         Effect.suspend(() => broadcaster.broadcast(PreparedMessage.make(message), options)),
@@ -263,7 +302,7 @@ const serve = Effect.fnUntraced(
     const provided = Context.add(context, WebSocketServer, server) as Context.Context<R | RD>
     const conversations = new ConnectionSupervisor<R | RD>(
       runner,
-      yield* Accept.makeAcceptor(options),
+      yield* Accept.makeAcceptor({ ...options, ...entrance(options, readiness, context) }),
       roster,
       provided
     )
@@ -280,6 +319,19 @@ const serve = Effect.fnUntraced(
   },
   Effect.annotateLogs({ module: "WebSocketServer" })
 )
+
+const entrance = <R>(
+  options: ServerOptions<R>,
+  readiness: Readiness,
+  context: Context.Context<never>
+): Pick<ServerOptions<R>, "decide" | "respond"> => {
+  const { decide = Accept.all, handshakeTimeout, maxHandshakesPerSecond } = options
+  const rate =
+    maxHandshakesPerSecond === undefined
+      ? undefined
+      : new HandshakeRate(maxHandshakesPerSecond, handshakeTimeout, Context.get(context, Clock.Clock))
+  return { decide: rate === undefined ? decide : rate.pace(decide), respond: readiness.respond(options.respond) }
+}
 
 // A `drainTimeout` of zero still leaves fibers this much time to be interrupted.
 const leastPatience = Duration.millis(250)

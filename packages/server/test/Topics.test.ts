@@ -10,7 +10,7 @@ import { Context, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effec
 import type { Cause } from "effect"
 import { TestClock } from "effect/testing"
 import type { Handlers } from "../src/Handlers.ts"
-import * as Topics from "../src/Topics.ts"
+import * as Topics from "@effect-ws/topics/Topics"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { quiet } from "./support/inMemory.ts"
 import { connect, patterned, receiveText } from "./support/programs.ts"
@@ -187,7 +187,7 @@ for (const variant of handled) {
         const { reader, sluggard, topics } = yield* start()
         const [fast, slow] = [yield* reader, yield* sluggard]
         yield* topics.subscribe(fast.connection, "x")
-        const options: Topics.SlowSubscriberOptions = { maxQueuedMessages: 5 }
+        const options: Topics.SubscribeOptions = { maxQueuedMessages: 5 }
         const subscription = yield* topics.subscribe(slow.connection, "x", options)
         const total = { delivered: 0, queued: 0, dropped: 0 }
         for (const text of numbers(0, 40)) {

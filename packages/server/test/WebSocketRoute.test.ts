@@ -494,6 +494,7 @@ describe("a WebSocket as a route of HttpRouter", () => {
       const nobody = WebSocketServer.WebSocketServer.of({
         address: NetAddress.unixPathAddress("nobody"),
         connections: Effect.succeed([]),
+        isReady: Effect.succeed(true),
         broadcast: () => Effect.die("not this one"),
         drain: () => Effect.die("not this one")
       })

@@ -2,7 +2,7 @@
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Queue, Schema, Stream } from "effect"
-import * as Topics from "../src/Topics.ts"
+import * as Topics from "@effect-ws/topics/Topics"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import { network } from "./support/inMemory.ts"
 import { connect } from "./support/programs.ts"

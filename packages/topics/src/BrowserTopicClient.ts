@@ -8,7 +8,7 @@ import type { BrowserClientOptions } from "@effect-ws/browser/BrowserClient"
 import * as Reconnect from "@effect-ws/browser/Reconnect"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { spread, TopicConnection } from "./internal/TopicConnection.ts"
+import { TopicConnection } from "./internal/TopicConnection.ts"
 import type * as Topics from "./TopicClient.ts"
 import { subprotocol } from "./TopicProtocol.ts"
 
@@ -67,8 +67,7 @@ export const make = <E = never, R = never, ES = never, RS = never>(
     Reconnect.make<E, R, ES, RS>({
       ...options,
       options: Effect.isEffect(connect) ? Effect.map(connect, withSubprotocol) : withSubprotocol(connect),
-      whenDisconnected: "fail",
-      schedule: spread(options.schedule ?? Reconnect.defaultSchedule)
+      whenDisconnected: "fail"
     }),
     (connection, reason) => connection.close(3008, reason),
     options

@@ -14,7 +14,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import { spread, TopicConnection } from "./internal/TopicConnection.ts"
+import { TopicConnection } from "./internal/TopicConnection.ts"
 import type { After, Appended, Page, TopicItem } from "./TopicLog.ts"
 import type { ClientClosed, RequestFailed, SubscriptionEnded } from "./TopicClientError.ts"
 import type { LogUnavailable, OutcomeUnknown } from "./TopicLogError.ts"
@@ -146,8 +146,7 @@ export const make = <E = never, R = never, ES = never, RS = never>(
     Reconnect.make<E, R, ES, RS>({
       ...options,
       options: Effect.isEffect(connect) ? Effect.map(connect, withSubprotocol) : withSubprotocol(connect),
-      whenDisconnected: "fail",
-      schedule: spread(options.schedule ?? Reconnect.defaultSchedule)
+      whenDisconnected: "fail"
     }),
     (connection, reason) => connection.abort(reason),
     options

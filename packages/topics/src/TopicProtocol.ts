@@ -5,7 +5,7 @@
  * The client begins with `Hello`, which the server answers with `Welcome`. A client's request has a `ref`, a number of its choice, which the answer repeats. A
  * refused request is answered, not punished: the connection stays. A browser sees no pings, so the client sends `Ping` when
  * it has heard nothing for a while, and takes a server that does not answer for gone. A server that restarts closes with
- * 1012, and its reason says when to come back.
+ * 1012, and its reason says when to come back (see `RestartReason` of `@effect-ws/protocol`).
  *
  * @since 0.1.0
  */
@@ -268,23 +268,4 @@ export class Denied extends Schema.TaggedError<Denied>("@effect-ws/topics/Denied
   override get message(): string {
     return `denied: ${this.reason}`
   }
-}
-
-/**
- * Returns the close reason of a server that restarts: the client is asked to wait before it connects again.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const restartReason = (delayMillis: number): string => `restarting, retry after ${delayMillis} ms`
-
-/**
- * Returns for how many milliseconds a close asks the client to wait: 0 where it does not, and at most a minute.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const restartDelay = (code: number, reason: string): number => {
-  const match = code === 1012 ? /^restarting, retry after (\d{1,9}) ms$/.exec(reason) : null
-  return match === null ? 0 : Math.min(Number(match[1]), 60_000)
 }

@@ -12,10 +12,9 @@ import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Message from "@effect-ws/protocol/Message"
 import type { Handlers } from "@effect-ws/server/Handlers"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type * as SocketServer from "effect/socket/SocketServer"
 import * as TopicControl from "./internal/TopicControl.ts"
@@ -156,45 +155,3 @@ export const disconnect = (publisher: string, reason = "disconnected"): Effect.E
  */
 export const reauthorize = (publisher: string): Effect.Effect<void, AppendError, TopicLog> =>
   Effect.flatMap(TopicLog, (log) => TopicControl.tell(log, { _tag: "Reauthorize", publisher }))
-
-/**
- * How to drain a node.
- *
- * @category models
- * @since 0.1.0
- */
-export interface DrainOptions {
-  /** Time over which the connections are closed, evenly. Default: 10 seconds. */
-  readonly over?: Duration.Input | undefined
-  /**
-   * Clients are asked to wait a random time up to this before they connect again. `TopicClient` does. Default: 2 seconds.
-   */
-  readonly delay?: Duration.Input | undefined
-}
-
-/**
- * Closes the connections of a server one after the other with 1012, so that not all of its clients come to the other nodes
- * at once, and then drains what is left.
- *
- * **Gotchas**
- *
- * Take the node out of the load balancer first: until the end the server accepts connections.
- *
- * @category operations
- * @since 0.1.0
- */
-export const drain = Effect.fnUntraced(function* (
-  options: DrainOptions = {}
-): Effect.fn.Return<void, never, WebSocketServer.WebSocketServer> {
-  const over = Duration.toMillis(Argument.duration("over", options.over ?? "10 seconds"))
-  const longest = Duration.toMillis(Argument.duration("delay", options.delay ?? "2 seconds"))
-  const server = yield* WebSocketServer.WebSocketServer
-  const connections = yield* server.connections
-  for (const connection of connections) {
-    const reason = TopicProtocol.restartReason(Math.round((yield* Random.next) * longest))
-    // One that does not read holds nobody up.
-    yield* Effect.forkDetach(Effect.ignore(connection.drain(1012, reason)))
-    yield* Effect.sleep(over / connections.length)
-  }
-  yield* server.drain({ code: 1012, reason: TopicProtocol.restartReason(Math.round(longest)) })
-})

@@ -2,7 +2,6 @@ import * as Memory from "@effect-ws/transport/Memory"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Client from "@effect-ws/client/Client"
 import type { Connection } from "@effect-ws/connection/Connection"
-import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import type { Scope } from "effect"
@@ -440,10 +439,8 @@ describe("TopicServer", () => {
       yield* settle
       const count = Effect.map(one.server.connections, ({ length }) => length)
       assert.strictEqual(yield* count, 50)
-      const drain = TopicServer.drain({ over: "10 seconds", delay: "4 seconds" })
-      const fiber = yield* Effect.forkChild(Effect.provideService(drain, WebSocketServer.WebSocketServer, one.server), {
-        startImmediately: true
-      })
+      const drain = one.server.drain({ over: "10 seconds", retryDelay: "4 seconds" })
+      const fiber = yield* Effect.forkChild(drain, { startImmediately: true })
       for (let second = 1; second <= 5; second++) {
         yield* two.log.append("room", String(second))
         for (let turn = 0; turn < 10; turn++) {

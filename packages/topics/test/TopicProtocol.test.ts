@@ -19,18 +19,6 @@ describe("TopicProtocol", () => {
     )
   })
 
-  it("asks in the reason of 1012 when to come back", () => {
-    const delays = (
-      [
-        [1012, TopicProtocol.restartReason(1500)],
-        [1012, TopicProtocol.restartReason(9_000_000)],
-        [1012, "restarting"],
-        [1001, TopicProtocol.restartReason(1500)]
-      ] as const
-    ).map(([code, reason]) => TopicProtocol.restartDelay(code, reason))
-    assert.deepStrictEqual(delays, [1500, 60_000, 0, 0])
-  })
-
   it("encodes an entry without the Schema as with it", () => {
     for (const data of ["text \u0000\u{1F600}", Uint8Array.from([0, 1, 255])]) {
       const entry: Entry = { _tag: "Entry", topic: "room", position, data, id: "x", at: 5, size: 3 }

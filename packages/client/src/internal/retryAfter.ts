@@ -1,13 +1,17 @@
 /**
- * `Retry-After` (RFC 9110 10.2.3): the delay that a server or proxy requests before the next attempt.
+ * The delay that a server or proxy requests before the next attempt: by `Retry-After` (RFC 9110 10.2.3) where it refused
+ * the handshake, by the close reason where it restarts.
  */
+import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
+import * as RestartReason from "@effect-ws/protocol/RestartReason"
 import * as Socket from "effect/socket/Socket"
 import { ProxyError } from "../ProxyError.ts"
 import { UnexpectedResponse } from "../UnexpectedResponse.ts"
 
-/** Returns the delay in milliseconds that a refusal requests; 0 without a request. */
+/** Returns the delay in milliseconds that a refusal or a close requests; 0 without a request. */
 export const retryAfterOf = (failure: unknown, now: number): number => {
+  if (CloseError.isCloseError(failure)) return RestartReason.delayOf(failure.code, failure.reason)
   const refusal = Socket.isSocketError(failure) && "cause" in failure.reason ? failure.reason.cause : failure
   return refusal instanceof UnexpectedResponse || refusal instanceof ProxyError
     ? (retryAfterMillis(refusal.headers, now) ?? 0)

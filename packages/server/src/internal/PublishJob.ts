@@ -7,7 +7,7 @@ import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendOptions } from "@effect-ws/protocol/Session"
 import * as Effect from "effect/Effect"
-import type { PublishResult, PublishOptions } from "../Topics.ts"
+import type { PublishResult, PublishOptions } from "../Publishing.ts"
 import type { QueueEntry } from "./OutboundQueue.ts"
 import type { SubscriberQueue, SubscriberQueueOptions } from "./SubscriberQueue.ts"
 

@@ -4,16 +4,14 @@
  */
 import type * as ReconnectingClient from "@effect-ws/client/ReconnectingClient"
 import * as Argument from "@effect-ws/protocol/Argument"
-import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { ClientClosed, RequestFailed, SubscriptionEnded } from "../TopicClientError.ts"
@@ -308,14 +306,3 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     this.subscriptions.close(closed)
   }
 }
-
-/** Waits as long as a server that restarts asks its clients to, so that they come back over time. */
-export const spread = <F, ES, RS>(
-  schedule: Schedule.Schedule<unknown, F, ES, RS>
-): Schedule.Schedule<unknown, F, ES, RS> =>
-  Schedule.modifyDelay(schedule, ({ duration, input }) =>
-    Effect.succeed(Duration.max(duration, Duration.millis(restartDelayOf(input))))
-  )
-
-const restartDelayOf = (failure: unknown): number =>
-  CloseError.isCloseError(failure) ? TopicProtocol.restartDelay(failure.code, failure.reason) : 0

@@ -2,6 +2,7 @@
  * One connection that speaks the topic protocol: its requests, one after the other, and a fiber for each subscription.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as Fanout from "@effect-ws/connection/Fanout"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import type { SendError } from "@effect-ws/protocol/SendError"
@@ -13,10 +14,11 @@ import * as Metric from "effect/Metric"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as TopicProtocol from "../TopicProtocol.ts"
-import type { Entry, TopicItem, TopicLog, TopicReader } from "../TopicLog.ts"
+import type { Entry, Gap, TopicItem, TopicLog, TopicReader } from "../TopicLog.ts"
 import type { Action } from "../TopicServer.ts"
 import type { LimitExceeded, LogUnavailable, OutcomeUnknown } from "../TopicLogError.ts"
 import * as metrics from "./metrics.ts"
+import { sendPrepared } from "./sendPrepared.ts"
 
 /** The options of a `TopicServer` with their defaults. */
 export interface SessionSettings<R> {
@@ -220,22 +222,40 @@ export class TopicSession<R> {
     })
   }
 
-  private deliver(reader: TopicReader, topic: string, subscription: Subscription): Sent {
-    const deliverItem = (item: TopicItem): Sent =>
-      Effect.suspend(() => {
-        if (subscription.credit > 0) return this.sendItem(topic, item, subscription)
-        subscription.hasCredit.closeUnsafe()
-        return Effect.andThen(subscription.hasCredit.await, deliverItem(item))
-      })
-    return Effect.forever(Effect.flatMap(reader.pull, (items) => Effect.forEach(items, deliverItem, { discard: true })))
+  /** Sends what the reader gives, as far as the client takes it, until the connection is over. */
+  private deliver(reader: TopicReader, topic: string, subscription: Subscription): Effect.Effect<void> {
+    return Effect.flatMap(reader.pull, (items) =>
+      Effect.flatMap(this.deliverItems(items, topic, subscription), (goesOn) =>
+        goesOn ? this.deliver(reader, topic, subscription) : Effect.void
+      )
+    )
   }
 
-  private sendItem(topic: string, item: TopicItem, subscription: Subscription): Sent {
-    subscription.credit--
-    if (item._tag === "Entry") {
-      return Effect.andThen(sent(this.connection.send(prepared(item))), Metric.update(metrics.delivered, 1))
-    }
-    return Effect.andThen(this.send(TopicProtocol.gapMessage(topic, item)), Metric.update(metrics.gaps, 1))
+  private deliverItems(
+    items: ReadonlyArray<TopicItem>,
+    topic: string,
+    subscription: Subscription
+  ): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      const { credit, hasCredit } = subscription
+      if (credit === 0) {
+        hasCredit.closeUnsafe()
+        return Effect.andThen(hasCredit.await, this.deliverItems(items, topic, subscription))
+      }
+      const some = credit < items.length ? items.slice(0, credit) : items
+      subscription.credit -= some.length
+      const messages = some.map((item) => (item._tag === "Entry" ? prepared(item) : gapMessage(topic, item)))
+      const gaps = some.filter(({ _tag }) => _tag === "Gap").length
+      return sendPrepared(Fanout.recipient(this.connection), messages).pipe(
+        Effect.tap(Metric.update(metrics.delivered, some.length - gaps)),
+        Effect.tap(gaps === 0 ? Effect.void : Metric.update(metrics.gaps, gaps)),
+        Effect.flatMap((goesOn) =>
+          goesOn && some.length < items.length
+            ? this.deliverItems(items.slice(some.length), topic, subscription)
+            : Effect.succeed(goesOn)
+        )
+      )
+    })
   }
 
   /** Asks again whenever the decision runs out, and ends when it was denied and the client told. */
@@ -276,6 +296,9 @@ const prepared = (entry: Entry): PreparedMessage.PreparedMessage => {
   }
   return message
 }
+
+const gapMessage = (topic: string, gap: Gap): PreparedMessage.PreparedMessage =>
+  PreparedMessage.make(TopicProtocol.encodeServer(TopicProtocol.gapMessage(topic, gap)))
 
 // SendError is sending in the middle of a message that is sent frame by frame, which nobody does here.
 const sent = (send: Effect.Effect<void, CloseError.CloseError | SendError>): Sent =>

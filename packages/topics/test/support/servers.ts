@@ -21,6 +21,7 @@ export interface ServeOptions {
   readonly engine: MemoryEngine
   readonly log?: TopicLogOptions
   readonly topics?: Partial<TopicServer.TopicServerOptions>
+  readonly server?: WebSocketServer.ServerOptions
 }
 
 /** Starts a node that can be killed: its connections break, and nobody listens any more. */
@@ -38,6 +39,7 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
     log
   ).pipe(Scope.provide(scope))
   const server = yield* WebSocketServer.make(handlers, {
+    ...options.server,
     subprotocols: [TopicProtocol.subprotocol],
     drainTimeout: 0
   }).pipe(

@@ -1,5 +1,5 @@
 /** Ours, a fiber for each connection: every connection subscribes to one topic, and publishes there what it gets. */
-import * as Topics from "@effect-ws/server/Topics"
+import * as Topics from "@effect-ws/topics/Topics"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

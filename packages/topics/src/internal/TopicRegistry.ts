@@ -6,13 +6,18 @@ import type { Recipient, FanoutCounters } from "@effect-ws/connection/Fanout"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import * as Effect from "effect/Effect"
-import type { SlowSubscriberOptions, PublishResult, PublishOptions, Subscription, TopicsOptions } from "../Topics.ts"
-import { Dispatcher } from "./Dispatcher.ts"
-import type { Audience } from "./Dispatcher.ts"
-import { Subscriber, SubscriberQueue, subscriberQueueOptions } from "./SubscriberQueue.ts"
-import type { SubscriberQueueOptions } from "./SubscriberQueue.ts"
-import { PublishJob } from "./PublishJob.ts"
-import { mostInOneTurn, SliceScheduler } from "./SliceScheduler.ts"
+import type { PublishOptions, PublishResult, SlowSubscriberOptions } from "@effect-ws/server/Publishing"
+import {
+  Dispatcher,
+  mostInOneTurn,
+  PublishJob,
+  SliceScheduler,
+  Subscriber,
+  SubscriberQueue,
+  subscriberQueueOptions
+} from "@effect-ws/server/internal/publishing"
+import type { Audience, SubscriberQueueOptions } from "@effect-ws/server/internal/publishing"
+import type { Subscription, TopicsOptions } from "../Topics.ts"
 
 const nobody: PublishResult = { subscribers: 0, delivered: 0, queued: 0, dropped: 0, disconnected: 0, closed: 0 }
 
