@@ -4,13 +4,19 @@
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { Http2Options } from "@effect-ws/transport/Http2"
+import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
 import type { NetAddress } from "effect/net"
+import * as Http2 from "node:http2"
+import * as Net from "node:net"
+import * as WebSocketRoute from "../src/WebSocketRoute.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
 import * as Http2Peer from "./support/Http2Peer.ts"
 import * as RawHttp2 from "./support/RawHttp2.ts"
+import { listening } from "./support/transports.ts"
 import { start } from "./support/variants.ts"
 
 const { Type } = RawHttp2
@@ -242,4 +248,164 @@ describe("hostile clients of HTTP/2", () => {
       yield* peer.find(({ flags, stream, type }) => type === Type.data && stream === 1 && (flags & 1) === 1)
     })
   )
+
+  for (const [name, provoke] of [
+    ["WINDOW_UPDATE of nothing", (stream: number) => RawHttp2.frame(Type.windowUpdate, 0, stream, RawHttp2.uint32(0))],
+    [
+      "WINDOW_UPDATE beyond 2^31 - 1",
+      (stream: number) => RawHttp2.frame(Type.windowUpdate, 0, stream, RawHttp2.uint32(2 ** 31 - 1))
+    ],
+    [
+      "DATA behind the end of a stream",
+      (stream: number) =>
+        Buffer.concat([RawHttp2.frame(Type.data, 1, stream), RawHttp2.frame(Type.data, 0, stream, Buffer.alloc(1))])
+    ]
+  ] as const) {
+    test(
+      `lose their session when they make the server reset streams without end: ${name}`,
+      Effect.gen(function* () {
+        const { port, server } = yield* serve()
+        const peer = yield* RawHttp2.open(port)
+        const flooding = Effect.forEach(Array.from({ length: 4000 }), (_, at) => {
+          const stream = 2 * at + 1
+          peer.write(RawHttp2.connect(stream), provoke(stream))
+          return at % 100 === 99 ? Effect.sleep(1) : Effect.void
+        })
+        yield* Effect.raceFirst(peer.closed, Effect.andThen(flooding, Effect.never))
+        assert.isBelow(peer.received.filter(({ type }) => type === Type.headers).length, 3000)
+        while ((yield* server.connections).length > 0) yield* Effect.sleep(10)
+        yield* isWell(port)
+      })
+    )
+  }
+
+  test(
+    "hold no memory with frames of DATA that are empty",
+    Effect.gen(function* () {
+      const { port, server } = yield* serve()
+      const peer = yield* RawHttp2.open(port)
+      peer.write(RawHttp2.connect(1))
+      yield* peer.find(headersOf(1))
+      const batch = Buffer.concat(Array.from({ length: 10_000 }, () => RawHttp2.frame(Type.data, 0, 1)))
+      for (let at = 0; at < 10; at++) peer.write(batch)
+      peer.write(RawHttp2.frame(Type.data, 0, 1, Http2Peer.text("hello")))
+      yield* Effect.raceFirst(
+        peer.find(({ payload, type }) => type === Type.data && payload.length > 0),
+        peer.closed
+      )
+      assert.isAtMost((yield* server.connections).length, 1)
+      yield* isWell(port)
+    })
+  )
+
+  test(
+    "are refused the first stream of a session where as many sessions without one are open as handshakes may be",
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, { maxHandshakes: 3 })
+      const peers = yield* Effect.forEach(Array.from({ length: 3 }), () => RawHttp2.open(port))
+      yield* Effect.forEach(peers, (peer) => peer.find(({ type }) => type === Type.settings))
+      const another = yield* Http2Peer.session(`http://127.0.0.1:${port}`)
+      const refused = Http2Peer.connect(another)
+      assert.strictEqual(yield* Effect.promise(() => refused.status), 503)
+      assert.match(String(yield* Effect.promise(() => refused.body)), /too many handshakes are under way/)
+      // A session with a stream is a handshake no more.
+      peers[0]!.write(RawHttp2.connect(1))
+      yield* peers[0]!.find(headersOf(1))
+      const accepted = Http2Peer.connect(another)
+      assert.strictEqual(yield* Effect.promise(() => accepted.status), 200)
+    })
+  )
+
+  test(
+    "are refused streams beyond the connections that the server, or one address, may have",
+    Effect.gen(function* () {
+      for (const [limit, status] of [
+        [{ maxConnections: 2 }, 503],
+        [{ maxConnectionsPerAddress: 2 }, 429]
+      ] as const) {
+        const { port, server } = yield* serve(echo, limit)
+        const session = yield* Http2Peer.session(`http://127.0.0.1:${port}`)
+        const sockets = Array.from({ length: 4 }, () => Http2Peer.connect(session))
+        const statuses = yield* Effect.promise(() => Promise.all(sockets.map(({ status }) => status)))
+        assert.deepStrictEqual(statuses, [200, 200, status, status])
+        assert.strictEqual((yield* server.connections).length, 2)
+        assert.isFalse(session.closed)
+      }
+    })
+  )
+
+  test(
+    "are dropped where they do not say which version they speak within prefaceTimeout",
+    Effect.gen(function* () {
+      const { port } = yield* serve(echo, {}, { prefaceTimeout: "100 millis" })
+      for (const bytes of ["", "PRI * HT"]) {
+        const socket = Net.connect(port, "127.0.0.1")
+        socket.on("error", () => {})
+        if (bytes !== "") socket.write(bytes)
+        yield* Effect.callback<void>((resume) => void socket.resume().once("close", () => resume(Effect.void)))
+      }
+      yield* isWell(port)
+    })
+  )
 })
+
+const onNode = (): Http2.Http2Server => Http2.createServer((_, response) => void response.end("a page\n"))
+
+/** Ours on servers of `node:http2`, whose sessions and limits are Node's. */
+const attached: Readonly<Record<string, Effect.Effect<number, unknown, Scope.Scope>>> = {
+  HttpUpgrade: Effect.gen(function* () {
+    const node = yield* listening(onNode, { port: 0, host: "127.0.0.1" })
+    yield* start(WebSocketServer.layer(echo).pipe(Layer.provide(HttpUpgrade.layerServer(node))))
+    return (node.address() as Net.AddressInfo).port
+  }),
+  WebSocketRoute: Layer.build(
+    HttpRouter.serve(WebSocketRoute.layer("/", echo), { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provideMerge(
+        WebSocketRoute.layerServer(() => Http2.createServer(), { port: 0, host: "127.0.0.1" }).pipe(Layer.fresh)
+      )
+    )
+  ).pipe(Effect.map((context) => (Context.get(context, HttpServer.HttpServer).address as NetAddress.InetAddress).port))
+}
+
+for (const [name, serving] of Object.entries(attached)) {
+  describe(`hostile clients of HTTP/2, ${name}`, () => {
+    test(
+      "end neither the server nor the sockets of others when they break the protocol in the packet that opens streams",
+      Effect.gen(function* () {
+        const port = yield* serving
+        const session = yield* Http2Peer.session(`http://127.0.0.1:${port}`)
+        const socket = Http2Peer.connect(session)
+        yield* Effect.promise(() => socket.status)
+        for (const provoke of [
+          RawHttp2.frame(Type.windowUpdate, 0, 1, RawHttp2.uint32(0)),
+          RawHttp2.frame(Type.rstStream, 0, 1, RawHttp2.uint32(8)),
+          RawHttp2.frame(Type.windowUpdate, 0, 0, RawHttp2.uint32(0)),
+          RawHttp2.frame(Type.data, 0, 99, Buffer.alloc(1))
+        ]) {
+          for (let at = 0; at < 5; at++) {
+            const peer = yield* RawHttp2.open(port)
+            peer.write(RawHttp2.connect(1), RawHttp2.connect(3), provoke)
+            yield* peer.find(({ type }) => type === Type.rstStream || type === Type.goaway || type === Type.headers)
+          }
+        }
+        socket.stream.write(Http2Peer.text("hello"))
+        assert.strictEqual((yield* Effect.promise(() => socket.bytes(7))).subarray(2).toString(), "hello")
+        yield* isWell(port)
+      })
+    )
+
+    test(
+      "lose their session when they open and reset streams without end",
+      Effect.gen(function* () {
+        const port = yield* serving
+        const peer = yield* RawHttp2.open(port)
+        for (let at = 0; at < 4000; at++) {
+          const stream = 2 * at + 1
+          peer.write(RawHttp2.connect(stream), RawHttp2.frame(Type.rstStream, 0, stream, RawHttp2.uint32(8)))
+        }
+        yield* peer.closed
+        yield* isWell(port)
+      })
+    )
+  })
+}

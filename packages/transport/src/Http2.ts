@@ -39,6 +39,11 @@ export interface Http2Options {
   readonly idleTimeout?: Duration.Input | undefined
   /** Maximum sessions without an open stream; the one that is idle for the longest time is closed first. Default: 1024. */
   readonly maxIdleSessions?: number | undefined
+  /**
+   * How long a client of a port without TLS may take until its first bytes tell which version it speaks; then it is
+   * dropped. Default: 10 seconds.
+   */
+  readonly prefaceTimeout?: Duration.Input | undefined
   /** How many streams a client may reset at once; beyond `streamResetRate` the session ends. Default: 200. */
   readonly streamResetBurst?: number | undefined
   /** How many resets are forgiven for each second. Default: 33. */

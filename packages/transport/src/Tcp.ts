@@ -56,8 +56,8 @@ export interface ListenOptions extends NodeDuplexOptions {
 export interface PriorKnowledge {
   /**
    * Whether the port accepts HTTP/2 beside HTTP/1.1, and how. Without TLS, a client such as a proxy needs prior
-   * knowledge of it. The first bytes of the client tell the two apart; a client that sends nothing for 10 seconds is
-   * dropped. Default: false.
+   * knowledge of it. The first bytes of the client tell the two apart; a client that sends none within
+   * `prefaceTimeout` is dropped. Default: false.
    */
   readonly http2?: boolean | Http2Options | undefined
 }
@@ -136,13 +136,13 @@ export const layerServer = (
     })
   )
 
-const withHttp2 = (http2: boolean | Http2Options | undefined): Pick<NodeServerOptions, "http2" | "makeSecure"> =>
-  http2 === undefined || http2 === false
-    ? {}
-    : {
-        http2: http2Settings(http2 === true ? {} : http2),
-        makeSecure: (onDropped) => detectPreface(10_000, onDropped)
-      }
+const withHttp2 = (
+  http2: boolean | Http2Options | undefined
+): Pick<NodeServerOptions, "http2" | "makeSecure"> | undefined => {
+  if (http2 === undefined || http2 === false) return undefined
+  const settings = http2Settings(http2 === true ? {} : http2)
+  return { http2: settings, makeSecure: (onDropped) => detectPreface(settings.prefaceTimeout, onDropped) }
+}
 
 /**
  * Dials by TCP. A path is dialled as a Unix socket.

@@ -18,10 +18,13 @@ export interface Http2Settings {
   readonly sessionWindow: number
   readonly idleTimeout: number
   readonly maxIdleSessions: number
+  readonly prefaceTimeout: number
 }
 
 // What RFC 9113 6.9.1 allows.
 const largestWindow = 2 ** 31 - 1
+// What a timer of Node takes.
+const largestDelay = 2 ** 31 - 1
 
 /** Throws for a value that is out of range. */
 export const http2Settings = (options: Http2Options): Http2Settings => ({
@@ -37,7 +40,8 @@ export const http2Settings = (options: Http2Options): Http2Settings => ({
     streamResetRate: integer("streamResetRate", options.streamResetRate ?? 33)
   },
   sessionWindow: windowSize("sessionWindow", options.sessionWindow ?? 1024 * 1024),
-  idleTimeout: Math.min(millis("idleTimeout", options.idleTimeout ?? "60 seconds"), largestWindow),
+  idleTimeout: Math.min(millis("idleTimeout", options.idleTimeout ?? "60 seconds"), largestDelay),
+  prefaceTimeout: Math.min(millis("prefaceTimeout", options.prefaceTimeout ?? "10 seconds"), largestDelay),
   maxIdleSessions: limit("maxIdleSessions", options.maxIdleSessions ?? 1024)
 })
 
@@ -154,8 +158,8 @@ class Session {
     __: number,
     rawHeaders: ReadonlyArray<string>
   ): void => {
-    // Its peer may have reset it in the packet that opened it.
-    if (stream.destroyed) return
+    // What its peer sent with it has ended it or the session already; its error comes in a later tick.
+    if (stream.destroyed) return void stream.on("error", () => {})
     if (this.streams++ === 0) {
       clearTimeout(this.timer)
       this.owner.becameBusy(this)
