@@ -3,11 +3,9 @@ import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import * as Auth from "@effect-ws/server/Auth"
 import * as AuthNonces from "@effect-ws/server/AuthNonces"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
-import type { Http2Options } from "@effect-ws/transport/Http2"
 import * as Tcp from "@effect-ws/transport/Tcp"
-import * as Tls from "@effect-ws/transport/Tls"
-import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Logger, Redacted, Scope, Stream } from "effect"
+import { assert, describe } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Redacted, Scope, Stream } from "effect"
 import type { NetAddress } from "effect/net"
 import * as Http2 from "node:http2"
 import type { AddressInfo } from "node:net"
@@ -18,31 +16,8 @@ import * as FailureKind from "../src/FailureKind.ts"
 import * as Http2Sessions from "../src/Http2Sessions.ts"
 import { UnexpectedResponse } from "../src/UnexpectedResponse.ts"
 import * as WebSocketClass from "../src/WebSocketClass.ts"
-import { ca, server as identity } from "./support/certificates.ts"
-
-const tls = { ca, servername: "localhost" }
-const overHttp2 = { http: "2", tls } as const
-
-const quiet = Logger.layer([])
-
-interface Served {
-  readonly server: WebSocketServer.WebSocketServer["Service"]
-  readonly url: string
-}
-
-/** Serves an echo over TLS until the Scope closes. */
-const serve = Effect.fnUntraced(function* (
-  options: WebSocketServer.ServerOptions = {},
-  http2: boolean | Http2Options = true
-): Effect.fn.Return<Served, unknown, Scope.Scope> {
-  const listen = Tls.layerServer({ cert: identity.cert, key: Redacted.make(identity.key), port: 0, http2 })
-  const echo = WebSocketServer.layer(
-    (connection) => Stream.runForEach(connection.messages, (message) => connection.send(message)),
-    options
-  )
-  const server = Context.get(yield* Layer.build(Layer.provide(echo, listen)), WebSocketServer.WebSocketServer)
-  return { server, url: `wss://localhost:${(server.address as NetAddress.InetAddress).port}/` }
-})
+import { server as identity } from "./support/certificates.ts"
+import { echoes, openSessions, overHttp2, serve, test, tls } from "./support/http2.ts"
 
 /** An HTTP/2 server of Node that takes no extended CONNECT, with HTTP/1.1 beside it. */
 const withoutConnect = Effect.acquireRelease(
@@ -54,22 +29,6 @@ const withoutConnect = Effect.acquireRelease(
   }),
   (server) => Effect.sync(() => server.close())
 )
-
-const echoes = Effect.fnUntraced(function* (url: string, options: Client.ClientOptions) {
-  const connection = yield* Client.connect(url, options)
-  yield* connection.send("hello")
-  const message = yield* connection.receive
-  assert.deepStrictEqual([message._tag, message.data], ["Text", "hello"])
-  return connection
-})
-
-type Services = Scope.Scope | Layer.Success<ReturnType<typeof Client.layerDirect>>
-
-const test = (name: string, program: Effect.Effect<void, unknown, Services>): void => {
-  it.live(name, () => program.pipe(Effect.scoped, Effect.provide([Client.layerDirect(), quiet])), 15_000)
-}
-
-const openSessions = Effect.flatMap(Http2Sessions.CurrentSessions, (sessions) => sessions!.size)
 
 describe("Client over HTTP/2", () => {
   test(

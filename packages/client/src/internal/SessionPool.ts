@@ -13,8 +13,12 @@ import type { OpenSocket } from "./LazySocket.ts"
 /** What dialling came to: a session, or a connection on which to speak HTTP/1.1, or neither. */
 export type Dialed =
   | { readonly _tag: "Session"; readonly session: Http2Session.Http2Session }
-  /** ALPN chose HTTP/1.1. */
-  | { readonly _tag: "Http1"; readonly socket: OpenSocket }
+  | {
+      readonly _tag: "Http1"
+      readonly socket: OpenSocket
+      /** What made it HTTP/1.1: the server by ALPN, or a network that is not Node's. */
+      readonly chosenBy: "server" | "network"
+    }
   /** The server speaks HTTP/2, and takes no WebSockets on it. */
   | { readonly _tag: "NoConnect" }
 

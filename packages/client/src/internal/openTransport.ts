@@ -47,8 +47,9 @@ export const openSession = (
     Effect.gen(function* () {
       const socket = yield* open(target, options, ["h2", "http/1.1"])
       const { reader } = socket
+      if (!Http2Session.canConnect(reader)) return { _tag: "Http1", socket, chosenBy: "network" } as const
       const isChosen = !target.secure || Push.peerInfo(reader)?.alpnProtocol === "h2"
-      if (!isChosen || !Http2Session.canConnect(reader)) return { _tag: "Http1", socket } as const
+      if (!isChosen) return { _tag: "Http1", socket, chosenBy: "server" } as const
       const opened = yield* Http2Session.connect(reader, Target.format(target), session)
       return opened.acceptsConnect ? ({ _tag: "Session", session: opened } as const) : ({ _tag: "NoConnect" } as const)
     })

@@ -15,7 +15,9 @@ import type { LineError, LineOptions } from "./openTransport.ts"
 import type { Dialed } from "./SessionPool.ts"
 
 /** What a handshake can be done on. */
-export type Route = Exclude<Dialed, { readonly _tag: "NoConnect" }>
+export type Route =
+  | Extract<Dialed, { readonly _tag: "Session" }>
+  | Omit<Extract<Dialed, { readonly _tag: "Http1" }>, "chosenBy">
 
 /** Opens the route that `http` asks for; with `"auto"` a server that has no WebSockets over HTTP/2 is asked in HTTP/1.1. */
 export const openRoute = Effect.fnUntraced(function* (
@@ -37,7 +39,9 @@ export const openRoute = Effect.fnUntraced(function* (
     const detail =
       dialed._tag === "NoConnect"
         ? "the server speaks HTTP/2, and takes no extended CONNECT (RFC 8441)"
-        : "the server chose HTTP/1.1"
+        : dialed.chosenBy === "server"
+          ? "the server chose HTTP/1.1"
+          : "the network of the Dialer carries HTTP/1.1 alone; HTTP/2 needs a TCP, TLS or Unix socket of Node"
     return yield* new Http2Unavailable({ url: Target.format(target), detail })
   }
   return dialed._tag === "Http1" ? dialed : yield* openHttp1
