@@ -20,6 +20,17 @@ const LOOP_UP_TO = 24
 const encoder = new TextEncoder()
 
 /**
+ * Counts the frames that a {@link FrameWriter} writes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FrameCounter {
+  /** A frame is written; `first` is its first byte: FIN, RSV bits and opcode. */
+  onFrame(first: number): void
+}
+
+/**
  * Encodes frames and gathers them until they are taken.
  *
  * **Gotchas**
@@ -43,9 +54,11 @@ export class FrameWriter {
   private full: Array<Slab.Slab> | undefined = undefined
   private chunks: Array<Uint8Array> | undefined = undefined
   private readonly pool: Slab.SlabPool
+  private readonly counter: FrameCounter | undefined
 
-  constructor(pool: Slab.SlabPool) {
+  constructor(pool: Slab.SlabPool, counter?: FrameCounter) {
     this.pool = pool
+    this.counter = counter
   }
 
   /**
@@ -54,6 +67,7 @@ export class FrameWriter {
    */
   writeBytes(first: number, payload: Uint8Array, key: number | undefined): void {
     const length = payload.length
+    if (this.counter !== undefined) this.counter.onFrame(first)
     if (length <= COPY_UP_TO) {
       const slab = this.reserve(LONGEST_HEADER + length)
       const at = writeHeader(slab.bytes, slab.used, first, length, key)
@@ -72,9 +86,11 @@ export class FrameWriter {
     if (length * 3 > COPY_UP_TO) {
       const payload = Utf8.encode(text)
       if (payload.length <= COPY_UP_TO) return this.writeBytes(first, payload, key)
+      if (this.counter !== undefined) this.counter.onFrame(first)
       if (key !== undefined) Mask.applyInPlace(payload, 0, payload.length, key)
       return this.writeReference(first, payload, key)
     }
+    if (this.counter !== undefined) this.counter.onFrame(first)
     const slab = this.reserve(LONGEST_HEADER + length * 3)
     const bytes = slab.bytes
     // The size of the header depends on that of the payload. ASCII text is the guess that is most often right.
@@ -100,6 +116,7 @@ export class FrameWriter {
   /** Writes a whole frame that is already encoded. Above 16 KiB it is passed on by reference. */
   writeEncoded(frame: Uint8Array): void {
     const length = frame.length
+    if (this.counter !== undefined) this.counter.onFrame(frame[0]!)
     if (length > COPY_UP_TO) return void this.refer(frame)
     const slab = this.reserve(length)
     slab.bytes.set(frame, slab.used)

@@ -20,6 +20,7 @@ import * as CloseFrame from "./CloseFrame.ts"
 import type * as Extension from "./Extension.ts"
 import type * as Frame from "./Frame.ts"
 import { firstByte, FrameWriter } from "./FrameWriter.ts"
+import type { FrameCounter } from "./FrameWriter.ts"
 import { brokenStream, CloseRecord } from "./internal/CloseRecord.ts"
 import type { CloseInfo } from "./internal/CloseRecord.ts"
 import * as FrameRules from "./internal/FrameRules.ts"
@@ -63,6 +64,8 @@ export interface SessionOptions {
   readonly maskingKey?: (() => number) | undefined
   /** Pool for the output, and allocator for messages that span chunks. Default: a pool of its own. */
   readonly slabs?: SlabPool | undefined
+  /** Counter of the frames that are sent. Default: none. */
+  readonly frameCounter?: FrameCounter | undefined
 }
 
 /**
@@ -128,7 +131,7 @@ export class Session {
     this.extensions = extensions
     const makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
     const slabs = options.slabs ?? new SlabPool()
-    this.output = new FrameWriter(slabs)
+    this.output = new FrameWriter(slabs, options.frameCounter)
     this.rules = FrameRules.make(extensions)
     this.inbound = new MessageReader.MessageReader(options.role, this.limits, this.rules, extensions, slabs.allocate)
     this.outbound = new MessageWriter(this.output, makeKey, extensions)

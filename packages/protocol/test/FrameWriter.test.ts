@@ -50,6 +50,20 @@ describe("FrameWriter", () => {
     })
   }
 
+  it("counts each frame once, by its first byte, whichever way it is written", () => {
+    for (const masked of [undefined, key]) {
+      for (const length of [0, 10, 16_384, 16_385, 100_000]) {
+        const counted: Array<number> = []
+        const writer = new FrameWriter.FrameWriter(new SlabPool(), { onFrame: (first) => counted.push(first) })
+        writer.writeBytes(0x02, noise(length, 1), masked)
+        writer.writeText(0x81, "a".repeat(length), masked)
+        writer.writeText(0x01, "ä".repeat(length), masked)
+        writer.writeEncoded(write({ opcode: 9, payload: noise(length, 1) }))
+        assert.deepStrictEqual(counted, [0x02, 0x81, 0x01, 0x89])
+      }
+    }
+  })
+
   it("writes the header of a payload beyond 4 GiB", () => {
     // No such payload is made: writing a reference reads nothing of it but its length.
     const writer = makeWriter()

@@ -3,6 +3,7 @@
  */
 import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import type * as Protocol from "@effect-ws/protocol/Extension"
+import type { FrameCounter } from "@effect-ws/protocol/FrameWriter"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import type { CloseInfo } from "@effect-ws/protocol/Session"
 import * as CloseError from "@effect-ws/protocol/CloseError"
@@ -15,7 +16,7 @@ import type { Connection } from "../Connection.ts"
 import type { ConnectionObserver, ServerObserver } from "../ServerObserver.ts"
 import type { BufferedBytes, AggregateMetrics } from "./AggregateMetrics.ts"
 
-export class ConnectionMetrics {
+export class ConnectionMetrics implements FrameCounter {
   /** The connection's span, where there is one. */
   readonly span: Tracer.Span | undefined
   /** Whether logs say more of the connection than its number. */
@@ -131,44 +132,20 @@ export class ConnectionMetrics {
     }
   }
 
-  /**
-   * Counts what is about to be written. It is read off the headers of the frames, so that sending a message costs nothing
-   * more, and whatever can write a frame is counted the same.
-   */
-  written(chunks: ReadonlyArray<Uint8Array>): void {
-    if (this.observer !== undefined) this.observer.written(chunks)
+  /** Counts a message or a control frame by the first byte of its frame, where the frame is written. */
+  onFrame(first: number): void {
     if (this.totals === undefined) return
     const { sent } = this.totals
-    // Where the next frame begins; a header lies in one chunk, a payload may be a chunk of its own.
-    let at = 0
-    for (let index = 0; index < chunks.length; index++) {
-      const chunk = chunks[index]!
-      sent.bytes += chunk.length
-      while (at < chunk.length) {
-        const first = chunk[at]!
-        const opcode = first & 0x0f
-        if (opcode === Opcode.Text && first >= 0x80) sent.text++
-        else if (opcode === Opcode.Binary && first >= 0x80) sent.binary++
-        else this.count(first, opcode)
-        at += frameSize(chunk, at)
-      }
-      at -= chunk.length
+    const opcode = first & 0x0f
+    if (opcode <= Opcode.Binary) {
+      if (opcode !== Opcode.Continuation) this.leaving = opcode
+      // A message ends with the frame that has FIN.
+      if (first < 0x80) return
+      if (this.leaving === Opcode.Text) sent.text++
+      else sent.binary++
+      return
     }
-  }
-
-  // What is not a whole message.
-  private count(first: number, opcode: number): void {
-    const { sent } = this.totals!
     switch (opcode) {
-      case Opcode.Text:
-      case Opcode.Binary:
-        this.leaving = opcode
-        break
-      case Opcode.Continuation:
-        if (first < 0x80) break
-        if (this.leaving === Opcode.Text) sent.text++
-        else sent.binary++
-        break
       case Opcode.Ping:
         sent.pings++
         break
@@ -178,6 +155,14 @@ export class ConnectionMetrics {
       case Opcode.Close:
         sent.closes++
     }
+  }
+
+  /** Counts the bytes of whole frames that are about to be written. */
+  written(chunks: ReadonlyArray<Uint8Array>): void {
+    if (this.observer !== undefined) this.observer.written(chunks)
+    if (this.totals === undefined) return
+    const { sent } = this.totals
+    for (let at = 0; at < chunks.length; at++) sent.bytes += chunks[at]!.length
   }
 
   /** Wraps extensions so that what they compress is counted; a part is theirs where they set or take an RSV bit. */
@@ -231,18 +216,6 @@ const counting = (transform: Protocol.Transform, rsv: number, weights: Compressi
         })
     }
   }
-}
-
-const frameSize = (bytes: Uint8Array, at: number): number => {
-  const second = bytes[at + 1]!
-  const short = second & 0x7f
-  const size = (second >= 0x80 ? 6 : 2) + short
-  if (short < 126) return size
-  const length =
-    short === 126
-      ? 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!)
-      : 8 + bytes.slice(at + 2, at + 10).reduce((length, byte) => length * 256 + byte, 0)
-  return size - short + length
 }
 
 /** A time in the unit that metrics want. */

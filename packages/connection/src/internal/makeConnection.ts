@@ -46,7 +46,8 @@ export const makeConnection = (
     limits: environment.settings.limits,
     extensions: meter === undefined ? extensions : meter.countCompression(extensions),
     maskingKey: role === "client" ? Context.get(environment.context, MaskingKeys) : undefined,
-    slabs
+    slabs,
+    frameCounter: meter
   })
   const parts: Parts = { ...options, session }
   const connection =
