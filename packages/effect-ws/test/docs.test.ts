@@ -11,6 +11,7 @@ import { dirname, join } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as Clients from "./docs/Clients.ts"
 import * as Commands from "./docs/Commands.ts"
+import * as Deployment from "./docs/Deployment.ts"
 import * as Guides from "./docs/Guides.ts"
 import * as Handshakes from "./docs/Handshakes.ts"
 import * as Http2 from "./docs/Http2.ts"
@@ -22,6 +23,7 @@ import * as Pages from "./support/Pages.ts"
 const covers: Pages.Covers = {
   ...Clients.covers,
   ...Commands.covers,
+  ...Deployment.covers,
   ...Guides.covers,
   ...Handshakes.covers,
   ...Http2.covers,

@@ -41,6 +41,9 @@ export const sections: ReadonlyArray<Section> = [
       inspector: "The inspector",
       proxies: "Who the client is",
       http2: "HTTP/2",
+      deployment: "Deployment",
+      security: "Security checklist",
+      troubleshooting: "Troubleshooting",
       cli: "The command line"
     }
   },
@@ -55,5 +58,13 @@ export const sections: ReadonlyArray<Section> = [
       whatwg: "The WHATWG class"
     }
   },
-  { title: "Compare", pages: { benchmarks: "Figures", runtimes: "Node, Bun, Deno", versions: "Versions and support" } }
+  {
+    title: "Compare",
+    pages: {
+      benchmarks: "Figures",
+      runtimes: "Node, Bun, Deno",
+      migrating: "Migrating",
+      versions: "Versions and support"
+    }
+  }
 ]
