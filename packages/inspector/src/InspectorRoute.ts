@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import { toResponse } from "@effect-ws/protocol/HandshakeRejection"
 import * as WebSocketRoute from "@effect-ws/server/WebSocketRoute"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -55,22 +54,21 @@ export const layer = (
     Effect.map(Inspector, (inspector) => {
       const { hosts = [] } = options
       const base = path.replace(/\/$/, "")
-      const page = HttpRouter.add("GET", path, (request) =>
-        Effect.succeed(isAllowedHost(request.headers["host"], hosts) ? answer : refused)
+      const document = HttpRouter.add("GET", path, (request) =>
+        Effect.sync(() => (isAllowedHost(request.headers["host"], hosts) ? answer() : refuse()))
       )
       const socket = WebSocketRoute.layer(`${base}/socket` as `/${string}`, InspectorView.make(inspector, options), {
         ...InspectorView.serverOptions,
         decide: ({ host }) => (isAllowedHost(host, hosts) ? Effect.succeed({}) : Effect.fail(wrongHost))
       })
-      return Layer.provide(page, Layer.provide(socket, layerOff))
+      return Layer.provide(document, Layer.provide(socket, layerOff))
     })
   )
 
-const answer = HttpServerResponse.uint8Array(page.bytes, {
-  headers: page.headers,
-  contentType: page.headers["Content-Type"]!
-})
+const answer = (): HttpServerResponse.HttpServerResponse => {
+  const { bytes, headers } = page()
+  return HttpServerResponse.uint8Array(bytes, { headers, contentType: headers["Content-Type"]! })
+}
 
-const refused = HttpServerResponse.text(new TextDecoder().decode(toResponse(wrongHost).body), {
-  status: wrongHost.status
-})
+const refuse = (): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(`${wrongHost.reason}\n`, { status: wrongHost.status })

@@ -98,7 +98,7 @@ export const layer = (
         const path = target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/, "")
         const refused = refusal(HeaderFields.get(headers, "Host"), path)
         if (refused !== undefined) return answerOf(refused)
-        return path === base || path === `${base}/` ? answer : answerOf(missing)
+        return path === base || path === `${base}/` ? answerPage() : answerOf(missing)
       }
       const decide = ({ host, path }: HandshakeRequest) => {
         const refused = refusal(host, path) ?? (path === `${base}/socket` ? undefined : missing)
@@ -121,10 +121,9 @@ export const layer = (
 
 const missing = new HandshakeRejection({ status: 404, reason: "there is nothing at this path" })
 
-const answer: HttpAnswer = {
-  status: 200,
-  headers: HeaderFields.fromEntries(Object.entries(page.headers)),
-  body: page.bytes
+const answerPage = (): HttpAnswer => {
+  const { bytes, headers } = page()
+  return { status: 200, headers: HeaderFields.fromEntries(Object.entries(headers)), body: bytes }
 }
 
 const answerOf = (rejection: HandshakeRejection): HttpAnswer => {

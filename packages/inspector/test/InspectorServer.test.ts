@@ -61,7 +61,7 @@ describe("InspectorServer", () => {
       assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/[\w-]{24}\/$/)
       const { body, headers, status } = yield* get(url)
       assert.strictEqual(status, 200)
-      assert.strictEqual(body, page.html)
+      assert.strictEqual(body, page().html)
       assert.strictEqual(headers["cache-control"], "no-store")
       assert.strictEqual(headers["referrer-policy"], "no-referrer")
       assert.include(headers["content-security-policy"], "frame-ancestors 'none'")

@@ -4,4 +4,7 @@
 import * as files from "../page/files.ts"
 import * as SingleFilePage from "../SingleFilePage.ts"
 
-export const page: SingleFilePage.SingleFilePage = SingleFilePage.make(files)
+let made: SingleFilePage.SingleFilePage | undefined
+
+/** The page, made when it is first asked for: programs that import this and show no page do not pay for it. */
+export const page = (): SingleFilePage.SingleFilePage => (made ??= SingleFilePage.make(files))

@@ -9,11 +9,13 @@ import { readFileSync } from "node:fs"
 import type { Page } from "playwright-core"
 import * as Inspector from "../../src/Inspector.ts"
 import * as InspectorServer from "../../src/InspectorServer.ts"
-import { page } from "../../src/internal/page.ts"
+import * as InspectorPage from "../../src/internal/page.ts"
 import * as files from "../../src/page/files.ts"
 import * as Recording from "../../src/Recording.ts"
 
 describe("the inspector's page", () => {
+  const page = InspectorPage.page()
+
   it("loads nothing from elsewhere", () => {
     assert.notMatch(page.html.replace(/href="data:[^"]*"/, ""), /\b(?:src|href|action)=/)
     assert.notMatch(files.style, /url\(|@import/)
