@@ -11,10 +11,13 @@
  * `protocol` and `browser` import nothing of Node; `protocol` imports nothing but `effect`; no published package imports anything but `effect`,
  * `@effect/platform-node`, Node itself and the packages below it; and whatever workspace package a file imports is
  * declared in its package.json and its tsconfig references. Private packages may import any package they declare.
+ *
+ * No files import each other in a circle, types included.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { builtinModules } from "node:module"
 import { dirname, join, relative, resolve, sep } from "node:path"
+import { importCircles } from "./import-circles.ts"
 
 /** The published packages by folder, each with those below it. */
 const below: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -65,7 +68,7 @@ interface Import {
 }
 
 /**
- * Returns one line for each import under `root/packages` that points the wrong way or is not declared.
+ * Returns one line for each import under `root/packages` that points the wrong way, is not declared, or closes a circle.
  */
 export const checkImports = (root: string): ReadonlyArray<string> => {
   const packages = join(root, "packages")
@@ -81,8 +84,11 @@ export const checkImports = (root: string): ReadonlyArray<string> => {
       if (!part.isDirectory() || ["node_modules", "dist", "build", "reports", ".venv"].includes(part.name)) continue
       const isSource = part.name === "src"
       const references = readReferences(directory, isSource ? "tsconfig.src.json" : "tsconfig.test.json", packages)
+      const relatives = new Map<string, Array<string>>()
       for (const file of typescriptFiles(join(directory, part.name))) {
+        relatives.set(file, [])
         for (const { line, specifier } of importsOf(readFileSync(file, "utf8"))) {
+          if (specifier.startsWith(".")) relatives.get(file)!.push(resolve(dirname(file), specifier))
           const problem = specifier.startsWith(".")
             ? checkRelative(file, specifier, join(directory, isSource ? "src" : ""))
             : checkPackage(folder, manifest, isSource, specifier, folders, references)
@@ -90,6 +96,12 @@ export const checkImports = (root: string): ReadonlyArray<string> => {
             problems.push(`${relative(root, file)}:${line}: imports "${specifier}": ${problem}`)
           }
         }
+      }
+      for (const [first, ...others] of importCircles(relatives)) {
+        const names = others.map((file) => relative(directory, file)).join(", which imports ")
+        problems.push(
+          `${relative(root, first!)}: imports in a circle: it imports ${names}. Move what both need to a module`
+        )
       }
     }
   }

@@ -114,6 +114,20 @@ describe("check-imports", () => {
     assertProblem("server/src/Bad.ts", `import "./Frame"\n`, /no such file/)
   })
 
+  it("refuses a circle of imports, of types too, and names the files on it", () => {
+    write("protocol/src/B.ts", `import type { C } from "./C.ts"\nexport type B = C\n`)
+    assert.deepStrictEqual(
+      problemsWith("protocol/src/C.ts", `import type { A } from "./A.ts"\nexport type C = A\n`).filter((line) =>
+        /circle/.test(line)
+      ),
+      []
+    )
+    write("protocol/src/A.ts", `export * from "./B.ts"\nexport interface A {}\n`)
+    assert.deepStrictEqual(checkImports(root), [
+      "packages/protocol/src/A.ts: imports in a circle: it imports src/B.ts, which imports src/C.ts, which imports src/A.ts. Move what both need to a module"
+    ])
+  })
+
   it("lets a test use what the package declares for development", () => {
     assert.deepStrictEqual(
       problemsWith("protocol/test/A.test.ts", `import "ws"\nimport "node:net"\nimport "../src/Frame.ts"\n`),

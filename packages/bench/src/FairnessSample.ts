@@ -9,7 +9,7 @@ import type { Paced } from "./paced.ts"
 import type { Peer } from "./Peer.ts"
 import { pinned } from "./Pinning.ts"
 import type { Row } from "./Row.ts"
-import type { Conditions } from "./Sample.ts"
+import type { Conditions } from "./Conditions.ts"
 import { startServer } from "./startServer.ts"
 
 const answerSeconds = 60

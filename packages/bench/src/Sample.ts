@@ -9,13 +9,16 @@ import * as Child from "./Child.ts"
 import * as ClientRow from "./ClientRow.ts"
 import { clientThroughput } from "./ClientSample.ts"
 import type { Job } from "./generator.ts"
-import type { EchoLoad, HandshakeLoad, IdleLoad, Throughput, Window } from "./Load.ts"
+import type { EchoLoad, HandshakeLoad, IdleLoad, Throughput } from "./Load.ts"
 import type { Peer } from "./Peer.ts"
 import { type Pinning, pinned } from "./Pinning.ts"
 import { rssKiB } from "./Proc.ts"
 import { fairness } from "./FairnessSample.ts"
 import type { Row } from "./Row.ts"
 import { startServer } from "./startServer.ts"
+import type { Conditions } from "./Conditions.ts"
+
+export type { Conditions } from "./Conditions.ts"
 
 /** What was measured once. */
 export interface Sample {
@@ -32,12 +35,6 @@ export interface Sample {
   readonly generatorBusy?: number | undefined
   /** KiB of JavaScript heap per idle connection, after a collection. */
   readonly heapKiB?: number | undefined
-}
-
-/** How a sample is taken. */
-export interface Conditions {
-  readonly window: Window
-  readonly pinning: Pinning | undefined
 }
 
 const answerSeconds = 15

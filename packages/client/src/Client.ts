@@ -8,17 +8,13 @@
  *
  * @since 0.1.0
  */
-import type * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
-import type * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Tcp from "@effect-ws/transport/Tcp"
-import type * as Tls from "@effect-ws/transport/Tls"
 import * as Cause from "effect/Cause"
 import type { ConfigError } from "effect/Config"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -32,76 +28,11 @@ import { debug } from "./internal/debug.ts"
 import { ConnectState } from "./internal/ConnectState.ts"
 import * as HttpProxy from "./HttpProxy.ts"
 import * as Target from "./Target.ts"
+import type { ClientOptions } from "./internal/ClientOptions.ts"
 
-/**
- * TLS options of a client.
- *
- * @category models
- * @since 0.1.0
- */
-export interface TlsOptions {
-  /** Certificate authorities that the client trusts. Default: those of Node. */
-  readonly ca?: Tls.Pem | ReadonlyArray<Tls.Pem> | undefined
-  /**
-   * Certificate and key for a server that requests one. Not sent to another origin after a redirect. Default: none.
-   */
-  readonly identity?: Tls.Identity | undefined
-  /**
-   * Server name for SNI, and the name that the server's certificate must match. Not used for another origin after a
-   * redirect. Default: the URL's host, `localhost` for a Unix socket.
-   */
-  readonly servername?: string | undefined
-  /** Whether the client verifies the server's certificate. `false` is insecure; for tests only. Default: true. */
-  readonly rejectUnauthorized?: boolean | undefined
-}
+export type { ClientOptions } from "./internal/ClientOptions.ts"
 
-/**
- * Options of a client, beside those of its handshake and its connection.
- *
- * **Details**
- *
- * `headers`, `credentials` and `tls.identity` belong to the origin of the URL. The client does not send them to another
- * origin after a redirect, nor after a later redirect back to the first origin.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ClientOptions extends Connect.ConnectOptions {
-  /** Path of a Unix socket to dial in place of the URL's host. Default: none. */
-  readonly socketPath?: string | undefined
-  /** TLS options. Default: those of Node. */
-  readonly tls?: TlsOptions | undefined
-  /**
-   * HTTP version of the handshake. `"2"` makes the connection a stream of an HTTP/2 session (RFC 8441) that connections to
-   * the same origin share, see `Http2Sessions`; without TLS the client needs prior knowledge that the server supports it.
-   * `"auto"` does so on TLS when the server supports it, and otherwise falls back to HTTP/1.1. The fallback costs a second
-   * dial when the server speaks HTTP/2 without WebSockets. Default: `"1.1"`, because few servers support RFC 8441, and most
-   * programs can afford a TCP connection of their own.
-   */
-  readonly http?: "1.1" | "2" | "auto" | undefined
-  /** Maximum time that dialling, the proxy's tunnel and TLS take together, for each attempt. Default: 10 seconds. */
-  readonly connectTimeout?: Duration.Input | undefined
-  /** Maximum number of redirects that the client follows. With 0, a redirect is an unexpected response. Default: 10. */
-  readonly maxRedirects?: number | undefined
-  /**
-   * Credentials for the server: `ClientAuth.password` for Basic and Digest, `ClientAuth.token` for Bearer. Default: the
-   * user information of the URL, if any.
-   */
-  readonly credentials?: ClientAuth.ClientCredentials | undefined
-  /**
-   * When to send credentials: with the first request (a password as Basic), or only in answer to a 401. Default:
-   * "on-challenge" for a password, "preemptive" for a token.
-   */
-  readonly sendCredentials?: "preemptive" | "on-challenge" | undefined
-  /** Authentication schemes that the client answers. Default: all three. */
-  readonly authSchemes?: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
-  /** Proxy to connect through, or `"none"`. Default: the proxy that `HttpProxy.CurrentPolicy` chooses. */
-  readonly proxy?: HttpProxy.Proxy | "none" | undefined
-  /** Maximum bytes of an unexpected response's body that the error keeps. Default: 64 KiB. */
-  readonly maxBodyBytes?: number | undefined
-  /** Maximum time to wait for the body of an unexpected response. Default: 2 seconds. */
-  readonly bodyTimeout?: Duration.Input | undefined
-}
+export type { TlsOptions } from "./internal/TlsOptions.ts"
 
 /**
  * Connects to a WebSocket server.

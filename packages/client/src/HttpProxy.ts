@@ -9,7 +9,6 @@
  * @since 0.1.0
  */
 import * as Argument from "@effect-ws/protocol/Argument"
-import type { ClientCredentials } from "@effect-ws/protocol/ClientAuth"
 import { password } from "@effect-ws/protocol/ClientAuth"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Dialer from "@effect-ws/transport/Dialer"
@@ -25,7 +24,6 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
-import type { TlsOptions } from "./Client.ts"
 import { AuthSession } from "./internal/AuthSession.ts"
 import { namedOpenError } from "./internal/errors.ts"
 import { httpTunnel } from "./internal/httpTunnel.ts"
@@ -35,36 +33,9 @@ import { socksTunnel } from "./internal/socksTunnel.ts"
 import { startTls } from "./internal/startTls.ts"
 import * as NoProxy from "./NoProxy.ts"
 import { ProxyError } from "./ProxyError.ts"
+import type { Proxy } from "./internal/ProxyOptions.ts"
 
-/**
- * A proxy.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Proxy {
-  /** Protocol of the proxy; `https` is HTTP over TLS. */
-  readonly kind: "http" | "https" | "socks5"
-  readonly host: string
-  readonly port: number
-  /**
-   * Credentials for the proxy: a password or a token for HTTP, a password for SOCKS5. Never sent to a server. Default:
-   * none.
-   */
-  readonly credentials?: ClientCredentials | undefined
-  /**
-   * When to send credentials to an HTTP proxy: with the first request (a password as Basic), or only in answer to a
-   * 407. Default: "preemptive", as in curl.
-   */
-  readonly sendCredentials?: "preemptive" | "on-challenge" | undefined
-  /**
-   * Schemes that the client answers at an HTTP proxy. Without Basic, no password is sent preemptively. Default: all
-   * three.
-   */
-  readonly authSchemes?: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
-  /** TLS options for an `https` proxy; those for the server behind it are separate. Default: those of Node. */
-  readonly tls?: TlsOptions | undefined
-}
+export type { Proxy } from "./internal/ProxyOptions.ts"
 
 /**
  * The destination of a tunnel.

@@ -9,24 +9,18 @@
 import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import * as ClientHandshake from "@effect-ws/protocol/ClientHandshake"
-import type { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
 import * as HandshakeKey from "@effect-ws/protocol/HandshakeKey"
-import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
-import type { HttpHeadError, HeadLimits } from "@effect-ws/protocol/HeadParser"
 import * as Http2Head from "@effect-ws/protocol/Http2Head"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { Http2Session } from "@effect-ws/transport/Http2Session"
 import * as Push from "@effect-ws/transport/Push"
 import type * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
-import type * as ConnectionOptions from "./ConnectionOptions.ts"
-import type { HandshakeTimeout } from "./HandshakeTimeout.ts"
 import { ClientHandshakeDriver } from "./internal/ClientHandshakeDriver.ts"
 import type { ClientHandshakeConfig } from "./internal/ClientHandshakeDriver.ts"
 import type { HandshakeTelemetry } from "./internal/HandshakeTelemetry.ts"
@@ -36,54 +30,9 @@ import { PulledSocket } from "./internal/PulledSocket.ts"
 import { randomKey } from "./internal/randomKey.ts"
 import { sha1 } from "./internal/sha1.ts"
 import { Telemetry } from "./Telemetry.ts"
+import type { ConnectError, ConnectOptions, Refusal } from "./internal/ConnectOptions.ts"
 
-/**
- * What the client's side of a handshake may be told.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ConnectOptions extends ConnectionOptions.ConnectionOptions, HeadLimits {
-  /** The subprotocols to offer, best first. Default: none. */
-  readonly subprotocols?: ReadonlyArray<string> | undefined
-  /** The `Origin` header, as a browser would send it. Default: none. */
-  readonly origin?: string | undefined
-  /** Headers to add to the request. Default: none. */
-  readonly headers?: HeaderFields | undefined
-  /** How long the server may take to answer the handshake. Default: 10 seconds. */
-  readonly handshakeTimeout?: Duration.Input | undefined
-  /** The most 1xx responses, such as 103, that may come before the answer. They are skipped. Default: 8. */
-  readonly maxInterimResponses?: number | undefined
-}
-
-/**
- * Why a socket did not become a connection: what we asked for cannot be asked, the answer is not HTTP, it is no
- * acceptance, it agrees to what was not offered, it did not come, or the socket failed.
- *
- * @category errors
- * @since 0.1.0
- */
-export type ConnectError =
-  | HandshakeConfigError
-  | HttpHeadError
-  | ClientHandshake.HandshakeError
-  | Negotiation.NegotiationError
-  | HandshakeTimeout
-  | Socket.SocketError
-
-/**
- * An answer that opened no WebSocket, as far as it was read.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Refusal {
-  readonly head: HttpHead.ResponseHead | Http2Head.Http2ResponseHead
-  /** What came behind the head. */
-  readonly early: ReadonlyArray<Uint8Array>
-  /** What comes of it: paused, for whoever subscribes. */
-  readonly reader: Push.PushReader
-}
+export type { ConnectError, ConnectOptions, Refusal } from "./internal/ConnectOptions.ts"
 
 /**
  * Does the client's side of the opening handshake on a socket that leads to the host of `url`.

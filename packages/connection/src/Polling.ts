@@ -15,6 +15,9 @@ import type * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import type { Connection, ConnectionEvent } from "./Connection.ts"
 import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
+import type { Poller } from "./internal/Poller.ts"
+
+export type { Poller } from "./internal/Poller.ts"
 
 /**
  * The taking end of a connection that is polled.
@@ -34,21 +37,6 @@ export interface Poll {
   readonly done: () => boolean
   /** Sends a message outside of any Effect; gives why it could not be sent, if it could not. */
   readonly sendSync: (data: string | Uint8Array) => SendFailure | undefined
-}
-
-/**
- * Whoever polls a connection.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Poller {
-  /** There is something to take. Must not throw. */
-  readonly onReady: () => void
-  /** Whether to be called also for a peer that does not read what it is sent. Default: false. */
-  readonly readsWhileBlocked?: boolean | undefined
-  /** Whether `send` waits while the peer does not read, as it does without polling. Default: false. */
-  readonly sendWaits?: boolean | undefined
 }
 
 /**

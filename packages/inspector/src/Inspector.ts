@@ -18,6 +18,10 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { ServerRecord } from "./internal/ServerRecord.ts"
 import type { Recording } from "./Recording.ts"
+import type { ClosedConnection, OpenConnection, Refusal, Totals } from "./internal/ServerState.ts"
+import type { Settings } from "./internal/Settings.ts"
+
+export type { ClosedConnection, OpenConnection, Refusal, Totals, Traffic } from "./internal/ServerState.ts"
 
 /**
  * What is recorded, and how much of it is kept.
@@ -56,95 +60,6 @@ export interface Options {
    * subprotocols that a client offers, and every query. Default: none.
    */
   readonly redactHeaders?: ReadonlyArray<string> | undefined
-}
-
-/**
- * What has gone over a connection, one way.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Traffic {
-  readonly bytes: number
-  readonly frames: number
-  readonly messages: number
-}
-
-/**
- * An open connection.
- *
- * @category models
- * @since 0.1.0
- */
-export interface OpenConnection {
-  readonly id: number
-  /** The path of the request, without its query. */
-  readonly path: string
-  readonly peer: string | undefined
-  readonly secure: boolean
-  readonly subprotocol: string | undefined
-  readonly extensions: ReadonlyArray<string>
-  /** Milliseconds since the epoch. */
-  readonly openedAt: number
-  readonly received: Traffic
-  readonly sent: Traffic
-  /** Bytes that were received and not taken by the program, and sent and not taken by the system. */
-  readonly buffered: { readonly inbound: number; readonly outbound: number }
-  /** The last round trip in milliseconds, where there was one. */
-  readonly latency: number | undefined
-}
-
-/**
- * A connection that has closed.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ClosedConnection extends Omit<OpenConnection, "buffered"> {
-  /** Counts the closed connections of a record from 0. */
-  readonly number: number
-  readonly closedAt: number
-  readonly code: number
-  readonly reason: string
-  /** The end that began: this one, the peer, or the transport where the stream broke off. */
-  readonly initiator: "local" | "remote" | "transport"
-  readonly clean: boolean
-  /** The rule that the peer broke, if that was why. */
-  readonly violation: string | undefined
-}
-
-/**
- * A handshake that was refused.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Refusal {
-  /** Counts the refusals of a record from 0. */
-  readonly number: number
-  readonly at: number
-  readonly status: number | undefined
-  readonly rule: string
-  readonly reason: string
-  readonly path: string | undefined
-  readonly peer: string | undefined
-}
-
-/**
- * What all connections together have done since the record began.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Totals {
-  readonly open: number
-  readonly opened: number
-  readonly closed: number
-  readonly refused: number
-  /** Connections that were not listed, because of `maxConnections`. */
-  readonly unlisted: number
-  readonly received: Traffic
-  readonly sent: Traffic
 }
 
 /**
@@ -230,9 +145,8 @@ const viewOf = (record: ServerRecord): Omit<Inspector["Service"], "record"> => (
 })
 
 /** The options with their defaults. */
-export type Settings = ReturnType<typeof settingsOf>
 
-const settingsOf = (options: Options) => {
+const settingsOf = (options: Options): Settings => {
   const { frames = "selected", payloads = "none" } = options
   const maxLogBytes = Argument.limit("maxLogBytes", options.maxLogBytes ?? 1024 * 1024)
   const previewBytes = Argument.limit("previewBytes", options.previewBytes ?? 64)

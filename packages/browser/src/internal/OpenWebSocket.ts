@@ -16,7 +16,7 @@ import type * as Stream from "effect/Stream"
 import * as BrowserCloseCode from "../BrowserCloseCode.ts"
 import { TypeId } from "../BrowserConnection.ts"
 import type { BrowserCloseInfo, BrowserConnection } from "../BrowserConnection.ts"
-import type { HeartbeatOptions } from "../BrowserClient.ts"
+import type { HeartbeatOptions } from "./HeartbeatOptions.ts"
 import type { BrowserWebSocket } from "../BrowserWebSocket.ts"
 import type { StreamSocket } from "./StreamSocket.ts"
 

@@ -5,7 +5,7 @@ import * as Argument from "@effect-ws/protocol/Argument"
 import * as Monotonic from "@effect-ws/transport/Monotonic"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { HeartbeatOptions } from "../BrowserClient.ts"
+import type { HeartbeatOptions } from "./HeartbeatOptions.ts"
 import type { OpenWebSocket } from "./OpenWebSocket.ts"
 
 /** Runs until the connection is over or the fiber is interrupted. */

@@ -29,7 +29,7 @@ import type {
   ReconnectEvent,
   ReconnectingClient,
   ReconnectingClientOptions
-} from "../ReconnectingClient.ts"
+} from "./ReconnectingOptions.ts"
 import { SendRejected } from "../SendRejected.ts"
 import { Incoming } from "./Incoming.ts"
 import { Pending } from "./Pending.ts"

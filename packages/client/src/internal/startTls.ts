@@ -3,7 +3,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Socket from "effect/socket/Socket"
-import type { TlsOptions } from "../Client.ts"
+import type { TlsOptions } from "./TlsOptions.ts"
 import type { OpenSocket } from "./LazySocket.ts"
 
 export const startTls = (

@@ -2,7 +2,7 @@
  * What messages that were sent to many add up to, those of topics and those of broadcasts apart.
  */
 import type * as Context from "effect/Context"
-import type { DeliveryCounts, FanoutKind, FanoutCounters } from "../Fanout.ts"
+import type { DeliveryCounts, FanoutKind, FanoutCounters } from "./FanoutCounters.ts"
 import { definitions } from "../Metrics.ts"
 import { registerCounter, registerGauge, shared } from "./metrics.ts"
 

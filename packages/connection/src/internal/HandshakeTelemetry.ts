@@ -21,7 +21,8 @@ import * as Tracer from "effect/Tracer"
 import type { Peer } from "../Peer.ts"
 import type { ConnectionMetrics } from "./ConnectionMetrics.ts"
 import { toSeconds } from "./ConnectionMetrics.ts"
-import type { TelemetryConfig } from "./TelemetryConfig.ts"
+import type { TelemetrySettings } from "./TelemetrySettings.ts"
+import type { ServerObserver } from "../ServerObserver.ts"
 import type { AggregateMetrics } from "./AggregateMetrics.ts"
 
 /** What a span tells of a request. */
@@ -34,8 +35,16 @@ export interface RequestAttributes {
   readonly peer: Peer | undefined
 }
 
+/** What a handshake needs of the telemetry of its server or client. */
+export interface HandshakeObserver {
+  readonly settings: TelemetrySettings
+  readonly server: ServerObserver | undefined
+  readonly totals: (role: Role) => AggregateMetrics | undefined
+  readonly meter: (role: Role, span: Tracer.Span | undefined, context: Context.Context<never>) => ConnectionMetrics
+}
+
 export class HandshakeTelemetry {
-  private readonly observer: TelemetryConfig
+  private readonly observer: HandshakeObserver
   private readonly role: Role
   private readonly totals: AggregateMetrics | undefined
   private readonly context: Context.Context<never>
@@ -48,7 +57,7 @@ export class HandshakeTelemetry {
   private path: string | undefined = undefined
   private peer: Pick<Peer, "remoteAddress"> | undefined = undefined
 
-  constructor(observer: TelemetryConfig, role: Role, context: Context.Context<never>) {
+  constructor(observer: HandshakeObserver, role: Role, context: Context.Context<never>) {
     this.observer = observer
     this.role = role
     this.context = context

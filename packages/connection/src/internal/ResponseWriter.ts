@@ -10,7 +10,7 @@ import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
 import type * as Push from "@effect-ws/transport/Push"
 import * as Result from "effect/Result"
-import type { HttpAnswer } from "../Accept.ts"
+import type { HttpAnswer } from "./HandshakeDecision.ts"
 import { encodeAnswer } from "./httpAnswers.ts"
 import { sha1 } from "./sha1.ts"
 

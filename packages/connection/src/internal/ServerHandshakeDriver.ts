@@ -29,7 +29,14 @@ import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import type { Acceptance, AcceptError, Decide, HandshakeOwner, HandshakeProgress, HttpAnswer } from "../Accept.ts"
+import type {
+  Acceptance,
+  AcceptError,
+  Decide,
+  HandshakeOwner,
+  HandshakeProgress,
+  HttpAnswer
+} from "./HandshakeDecision.ts"
 import type { Connection } from "../Connection.ts"
 import { AnsweredAsHttp } from "../AnsweredAsHttp.ts"
 import * as Peer from "../Peer.ts"

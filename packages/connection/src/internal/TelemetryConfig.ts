@@ -1,7 +1,7 @@
 /**
  * Who watches the connections of a server or client: what `Telemetry.layer` puts into the context.
  */
-import type { FanoutKind } from "../Fanout.ts"
+import type { FanoutKind } from "./FanoutCounters.ts"
 import type { Peer } from "../Peer.ts"
 import type { ServerObserver } from "../ServerObserver.ts"
 import type { Role } from "@effect-ws/protocol/SessionState"
@@ -14,16 +14,9 @@ import { publishedOf } from "./FanoutMetrics.ts"
 import type { FanoutMetrics } from "./FanoutMetrics.ts"
 import { aggregateMetrics } from "./AggregateMetrics.ts"
 import type { AggregateMetrics } from "./AggregateMetrics.ts"
+import type { TelemetrySettings } from "./TelemetrySettings.ts"
 
-/** What is watched; everything is decided here. */
-export interface TelemetrySettings {
-  readonly metrics: boolean
-  readonly spans: boolean
-  readonly messageSpans: boolean
-  readonly extractTraceContext: boolean
-  readonly injectTraceContext: boolean
-  readonly logAnnotations: boolean
-}
+export type { TelemetrySettings } from "./TelemetrySettings.ts"
 
 export class TelemetryConfig {
   readonly settings: TelemetrySettings

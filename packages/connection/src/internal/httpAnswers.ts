@@ -4,7 +4,7 @@
 import * as Fields from "@effect-ws/protocol/HeaderFields"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as Result from "effect/Result"
-import type { HttpAnswer } from "../Accept.ts"
+import type { HttpAnswer } from "./HandshakeDecision.ts"
 
 /** Tests whether a request is a GET or HEAD that asks for no WebSocket. */
 // RFC 9110 7.8: "A server MAY ignore a received Upgrade header field": one to another protocol, such as h2c, is no reason

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import type * as Zlib from "../Zlib.ts"
+import type * as Zlib from "./ZlibTypes.ts"
 import { OutputBuffer, join } from "./OutputBuffer.ts"
 import { ContextPool } from "./ContextPool.ts"
 import { ThreadPoolLimiter } from "./ThreadPoolLimiter.ts"

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto"
 import * as NodeZlib from "node:zlib"
-import type * as Zlib from "../Zlib.ts"
+import type * as Zlib from "./ZlibTypes.ts"
 import { join } from "./OutputBuffer.ts"
 import { ThreadPoolLimiter } from "./ThreadPoolLimiter.ts"
 import type { Settings } from "./NativeZlib.ts"

@@ -4,7 +4,7 @@
 import { formatAddress } from "@effect-ws/transport/Dialer"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import type { FromInspector } from "../InspectorProtocol.ts"
-import type { ClosedConnection, Refusal } from "../Inspector.ts"
+import type { ClosedConnection, Refusal } from "./ServerState.ts"
 import type { ConnectionRecord } from "./ConnectionRecord.ts"
 import { describeClose } from "./FrameLog.ts"
 import type { LoggedFrame } from "./FrameLog.ts"

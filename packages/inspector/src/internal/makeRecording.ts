@@ -2,7 +2,7 @@
  * Makes a recording of the frames that are kept of a connection.
  */
 import * as Opcode from "@effect-ws/protocol/Opcode"
-import type { ClosedConnection } from "../Inspector.ts"
+import type { ClosedConnection } from "./ServerState.ts"
 import type { Closing, Frame, Recording } from "../Recording.ts"
 import type { ConnectionRecord } from "./ConnectionRecord.ts"
 import type { FrameLog, LoggedFrame } from "./FrameLog.ts"

@@ -14,7 +14,7 @@ import { serverName } from "../Dialer.ts"
 import { closeError, endOfHandshake, fromNode, upgradeError } from "./errors.ts"
 import { PushDuplex } from "./PushDuplex.ts"
 import * as Refable from "../Refable.ts"
-import type { NodeDuplexOptions } from "../NodeDuplex.ts"
+import type { NodeDuplexOptions } from "./NodeDuplexOptions.ts"
 import { limit, millis } from "./options.ts"
 import * as TlsPeer from "./tlsPeer.ts"
 

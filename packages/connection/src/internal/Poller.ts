@@ -1,0 +1,18 @@
+/**
+ * The owner of a connection in callback mode. See `Polling`.
+ */
+
+/**
+ * Whoever polls a connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Poller {
+  /** There is something to take. Must not throw. */
+  readonly onReady: () => void
+  /** Whether to be called also for a peer that does not read what it is sent. Default: false. */
+  readonly readsWhileBlocked?: boolean | undefined
+  /** Whether `send` waits while the peer does not read, as it does without polling. Default: false. */
+  readonly sendWaits?: boolean | undefined
+}
