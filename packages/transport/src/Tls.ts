@@ -12,7 +12,6 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
@@ -30,46 +29,9 @@ import type { ReplaceableTlsServer } from "./internal/tlsServer.ts"
 import type { PushSocketServer } from "./PushSocketServer.ts"
 import type * as Tcp from "./Tcp.ts"
 import { millis } from "./internal/options.ts"
+import type { Credentials, Identity, Pem } from "./internal/TlsTypes.ts"
 
-/**
- * PEM data, as text or bytes.
- *
- * @category models
- * @since 0.1.0
- */
-export type Pem = string | Uint8Array
-
-/**
- * A certificate and its private key.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Identity {
-  /** Certificate, followed by the intermediate certificates. */
-  readonly cert: Pem
-  readonly key: Redacted.Redacted<Pem>
-  /** Passphrase of the key. Default: none. */
-  readonly passphrase?: Redacted.Redacted<string> | undefined
-}
-
-/**
- * What a TLS server shows of itself, and whom it trusts.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Credentials extends Identity {
-  /**
-   * Identities by server name (SNI); a name may begin with `*.`. Other clients get `cert`. Default: none.
-   */
-  readonly sniIdentities?: Readonly<Record<string, Identity>> | undefined
-  /**
-   * Authorities of client certificates. A client without a certificate of theirs is rejected in the handshake. Default:
-   * no client certificates are required.
-   */
-  readonly clientCa?: Pem | ReadonlyArray<Pem> | undefined
-}
+export type { Credentials, Identity, Pem } from "./internal/TlsTypes.ts"
 
 /**
  * Options of every TLS server.

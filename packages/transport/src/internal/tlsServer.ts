@@ -5,7 +5,7 @@
 import * as Arr from "effect/Array"
 import * as Redacted from "effect/Redacted"
 import * as Tls from "node:tls"
-import type { Credentials, Identity, Pem } from "../Tls.ts"
+import type { Credentials, Identity, Pem } from "./TlsTypes.ts"
 
 export interface TlsServerSettings {
   readonly alpnProtocols: ReadonlyArray<string>
