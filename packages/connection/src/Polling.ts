@@ -9,35 +9,17 @@
  * @since 0.1.0
  */
 import type { CloseError } from "@effect-ws/protocol/CloseError"
-import type { SendFailure } from "@effect-ws/protocol/Session"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import type { Connection, ConnectionEvent } from "./Connection.ts"
 import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
 import type { Poller } from "./internal/Poller.ts"
+import type { Poll } from "./internal/Poll.ts"
+
+export type { Poll } from "./internal/Poll.ts"
 
 export type { Poller } from "./internal/Poller.ts"
-
-/**
- * The taking end of a connection that is polled.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Poll {
-  /** Takes the events that are there, at most `max`. */
-  readonly take: (max: number) => ReadonlyArray<ConnectionEvent>
-  /** Whether the connection has ended, with nothing left to take. */
-  readonly isEnded: boolean
-  /**
-   * Tells that what was taken is dealt with. `true`: nothing more is there, and `onReady` will be called when there is.
-   * `false`: there is more, and the caller goes on in its own time.
-   */
-  readonly done: () => boolean
-  /** Sends a message outside of any Effect; gives why it could not be sent, if it could not. */
-  readonly sendSync: (data: string | Uint8Array) => SendFailure | undefined
-}
 
 /**
  * Polls a connection in place of running a fiber on it.
