@@ -43,6 +43,9 @@ import type { Runner } from "./internal/Runner.ts"
 import { perListener } from "./internal/perListener.ts"
 import { mostInOneTurn } from "./internal/SliceScheduler.ts"
 import type { SlowSubscriberOptions, PublishResult, PublishOptions } from "./Publishing.ts"
+import type { DrainOptions } from "./internal/DrainOptions.ts"
+
+export type { DrainOptions } from "./internal/DrainOptions.ts"
 
 /**
  * Options of a server, beside those of each handshake and connection.
@@ -116,49 +119,6 @@ export interface QueueOptions<R = never> extends ServerOptions<R> {
   readonly workers?: number | undefined
   /** Maximum events of one connection that a worker handles before it serves the next connection. Default: 64. */
   readonly maxEventsPerTurn?: number | undefined
-}
-
-/**
- * Options of a drain.
- *
- * @category models
- * @since 0.1.0
- */
-export interface DrainOptions {
-  /**
-   * Close code to send. A code that may not be sent is a defect in the fiber that calls `drain`. Default: 1001, going
-   * away; 1012 announces a restart.
-   */
-  readonly code?: number | undefined
-  /**
-   * Close reason to send. A reason over 123 bytes is a defect in the fiber that calls `drain`. Default: "server
-   * shutting down".
-   */
-  readonly reason?: string | undefined
-  /**
-   * Time in which `isReady` is false, `readyPath` answers 503, and all else goes on: as long as the load balancer takes to
-   * notice. Default: 0.
-   */
-  readonly notReadyFor?: Duration.Input | undefined
-  /**
-   * Time over which the connections are closed, evenly and one after the other, so that their clients do not come to other
-   * nodes all at once. Then the drain goes on with what is left. Default: 0, all at once.
-   */
-  readonly over?: Duration.Input | undefined
-  /**
-   * Each client is asked to wait a random part of this time before it connects again, by a close with 1012 and the reason
-   * of `RestartReason`. `Reconnect` honours it. Replaces `reason`. Default: clients are not asked.
-   */
-  readonly retryDelay?: Duration.Input | undefined
-  /** Time until the server drops the sockets that are left. Default: the server's `drainTimeout`. */
-  readonly timeout?: Duration.Input | undefined
-  /**
-   * Treatment of connections that arrive during the drain. `"reject"` answers them with 503. `"stopListening"` stops
-   * listening, so that they reach another process on the same port or descriptor; handshakes that are under way finish,
-   * and their connections are drained too. A transport that cannot stop listening before its Scope closes rejects
-   * instead. Default: the server's `newConnectionsWhileDraining`.
-   */
-  readonly newConnections?: "reject" | "stopListening" | undefined
 }
 
 /**

@@ -13,7 +13,7 @@ import { positionAt } from "./internal/Lineage.ts"
 import type { Limits } from "./internal/LogNode.ts"
 import { sizeOf } from "./internal/sizeOf.ts"
 import type { Position } from "./Position.ts"
-import type { Appended, Entry } from "./TopicLog.ts"
+import type { Appended, Entry } from "./internal/LogTypes.ts"
 import { LogUnavailable, OutcomeUnknown } from "./TopicLogError.ts"
 
 interface Log {

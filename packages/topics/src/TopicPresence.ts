@@ -14,21 +14,11 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
 import { PresenceNode } from "./internal/PresenceNode.ts"
 import { TopicLog } from "./TopicLog.ts"
-import type { LimitExceeded, LogUnavailable } from "./TopicLogError.ts"
+import type { TopicPresenceService } from "./internal/PresenceTypes.ts"
 
-/**
- * What a watcher of a topic is told. `Snapshot` comes first.
- *
- * @category models
- * @since 0.1.0
- */
-export type PresenceEvent =
-  | { readonly _tag: "Snapshot"; readonly members: ReadonlySet<string> }
-  | { readonly _tag: "Changed"; readonly joined: ReadonlyArray<string>; readonly left: ReadonlyArray<string> }
+export type { PresenceEvent, TopicPresenceService } from "./internal/PresenceTypes.ts"
 
 /**
  * Who is in which topic.
@@ -36,21 +26,9 @@ export type PresenceEvent =
  * @category services
  * @since 0.1.0
  */
-export class TopicPresence extends Context.Service<
-  TopicPresence,
-  {
-    /** Makes a member present in a topic until the Scope closes. */
-    readonly join: (topic: string, member: string) => Effect.Effect<void, LimitExceeded | LogUnavailable, Scope.Scope>
-    /**
-     * Tells who is in a topic, and who joins and leaves.
-     *
-     * **Details**
-     *
-     * A watcher that does not take its events gets a new `Snapshot` in their place.
-     */
-    readonly watch: (topic: string) => Stream.Stream<PresenceEvent, LimitExceeded | LogUnavailable>
-  }
->()("@effect-ws/topics/TopicPresence") {}
+export class TopicPresence extends Context.Service<TopicPresence, TopicPresenceService>()(
+  "@effect-ws/topics/TopicPresence"
+) {}
 
 /**
  * Options of presence.

@@ -13,7 +13,7 @@ import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Base64 from "effect/encoding/Base64"
-import type { Entry, Gap } from "./TopicLog.ts"
+import type { Entry, Gap } from "./internal/LogTypes.ts"
 import * as Position from "./Position.ts"
 
 /**

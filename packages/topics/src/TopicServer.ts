@@ -22,19 +22,9 @@ import { TopicSession } from "./internal/TopicSession.ts"
 import * as TopicProtocol from "./TopicProtocol.ts"
 import { TopicLog } from "./TopicLog.ts"
 import type { AppendError } from "./TopicLog.ts"
+import type { Action } from "./internal/TopicAction.ts"
 
-/**
- * What a client wants to do.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Action {
-  readonly _tag: "Subscribe" | "Publish" | "History"
-  readonly topic: string
-  /** The connection, whose `context` has what the handshake's decision attached: who the user is. */
-  readonly connection: Connection
-}
+export type { Action } from "./internal/TopicAction.ts"
 
 /**
  * How topics are served.

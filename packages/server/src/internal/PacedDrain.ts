@@ -8,7 +8,7 @@ import * as RestartReason from "@effect-ws/protocol/RestartReason"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import type { DrainOptions } from "../WebSocketServer.ts"
+import type { DrainOptions } from "./DrainOptions.ts"
 
 /** Pace and close of a drain, with the defaults filled in. */
 export interface DrainPace {

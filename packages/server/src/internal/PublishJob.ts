@@ -9,13 +9,22 @@ import type { SendOptions } from "@effect-ws/protocol/Session"
 import * as Effect from "effect/Effect"
 import type { PublishResult, PublishOptions } from "../Publishing.ts"
 import type { QueueEntry } from "./OutboundQueue.ts"
-import type { SubscriberQueue, SubscriberQueueOptions } from "./SubscriberQueue.ts"
+import type { SubscriberQueueOptions } from "./SubscriberQueueOptions.ts"
 
 /** The dispatcher of a message. */
 export interface PublishTarget {
   readonly add: (publication: PublishJob) => void
   /** Withdraws a message whose pass has not begun. */
   readonly remove: (publication: PublishJob) => void
+}
+
+/** The queue of a subscriber that the publisher waits for. */
+export interface WaitingQueue {
+  readonly awaited: Set<WaitingEntry>
+  readonly options: SubscriberQueueOptions
+  readonly recipient: Recipient
+  /** Removes an entry that is not sent yet. */
+  readonly takeBack: (entry: WaitingEntry) => void
 }
 
 export class PublishJob {
@@ -63,7 +72,7 @@ export class PublishJob {
   }
 
   /** Makes the publisher wait for a subscriber that is behind. Returns nothing if the publisher was interrupted. */
-  waitFor(place: SubscriberQueue): WaitingEntry | undefined {
+  waitFor(place: WaitingQueue): WaitingEntry | undefined {
     if (this.isAbandoned) return undefined
     const letter = new WaitingEntry(this, place)
     this.waiting ??= new Set()
@@ -150,10 +159,10 @@ export class PublishJob {
 export class WaitingEntry implements QueueEntry {
   before: QueueEntry | undefined = undefined
   after: QueueEntry | undefined = undefined
-  readonly place: SubscriberQueue
+  readonly place: WaitingQueue
   private readonly publication: PublishJob
 
-  constructor(publication: PublishJob, place: SubscriberQueue) {
+  constructor(publication: PublishJob, place: WaitingQueue) {
     this.publication = publication
     this.place = place
   }

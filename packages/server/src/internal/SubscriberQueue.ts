@@ -14,14 +14,9 @@ import { OutboundQueue } from "./OutboundQueue.ts"
 import type { QueueEntry } from "./OutboundQueue.ts"
 import { tooSlow } from "./PublishJob.ts"
 import type { PublishJob, WaitingEntry } from "./PublishJob.ts"
+import type { SubscriberQueueOptions } from "./SubscriberQueueOptions.ts"
 
-/** The options with their defaults filled in. */
-export interface SubscriberQueueOptions {
-  readonly onSlowSubscriber: "wait" | "dropOldest" | "disconnect"
-  readonly maxMessages: number
-  readonly maxBytes: number
-  readonly waitMillis: number
-}
+export type { SubscriberQueueOptions } from "./SubscriberQueueOptions.ts"
 
 export const subscriberQueueOptions = (
   options: SlowSubscriberOptions = {},

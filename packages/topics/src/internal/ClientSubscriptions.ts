@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type * as Position from "../Position.ts"
-import type { SubscribeError } from "../TopicClient.ts"
+import type { SubscribeError } from "./TopicClientTypes.ts"
 import type { ClientClosed } from "../TopicClientError.ts"
 import { RequestFailed } from "../TopicClientError.ts"
-import type { After, TopicItem } from "../TopicLog.ts"
+import type { After, TopicItem } from "./LogTypes.ts"
 import type { ClientOutbox } from "./ClientOutbox.ts"
 
 interface Subscription {

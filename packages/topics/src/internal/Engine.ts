@@ -5,7 +5,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Position } from "../Position.ts"
-import type { Appended, AppendError, Entry } from "../TopicLog.ts"
+import type { Appended, AppendError, Entry } from "./LogTypes.ts"
 import type { LogUnavailable } from "../TopicLogError.ts"
 import type { LogState } from "./Lineage.ts"
 

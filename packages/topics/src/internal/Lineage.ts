@@ -4,7 +4,7 @@
  * A log is a row of segments. Each begins where the log went on after its engine came back with other data than it had,
  * and has an epoch of its own; offsets go on. A position is good as long as its offset lies in its segment.
  */
-import type { Entry, Gap } from "../TopicLog.ts"
+import type { Entry, Gap } from "./LogTypes.ts"
 import type { Position } from "../Position.ts"
 
 /** A part of a log: the entries after `start`, up to the `start` of the next segment. */

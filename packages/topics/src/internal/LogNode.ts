@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Position from "../Position.ts"
 import { LimitExceeded } from "../TopicLogError.ts"
 import type { LogUnavailable } from "../TopicLogError.ts"
-import type { Entry, Page, ReadOptions, TopicItem, TopicLog, TopicLogOptions, TopicReader } from "../TopicLog.ts"
+import type { Entry, Page, ReadOptions, TopicItem, TopicLogOptions, TopicReader, TopicLogService } from "./LogTypes.ts"
 import type { Engine } from "./Engine.ts"
 import { gapAfter, positionAt } from "./Lineage.ts"
 import * as metrics from "./metrics.ts"
@@ -74,13 +74,13 @@ export class LogNode {
   private readonly reading = new Map<string, Deferred.Deferred<Page, LogUnavailable>>()
   private readonly reads: Semaphore.Semaphore
 
-  readonly service: TopicLog["Service"]
+  readonly service: TopicLogService
 
   constructor(engine: Engine, limits: Limits) {
     this.engine = engine
     this.limits = limits
     this.reads = Semaphore.makeUnsafe(limits.maxPageReads)
-    const follow: TopicLog["Service"]["follow"] = (topic, options) =>
+    const follow: TopicLogService["follow"] = (topic, options) =>
       this.checked(topic, this.follow(topic, options?.after))
     this.service = {
       idWindow: this.limits.idWindow,

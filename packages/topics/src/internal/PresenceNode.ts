@@ -10,10 +10,11 @@ import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { TopicItem, TopicLog } from "../TopicLog.ts"
+import type { TopicLog } from "../TopicLog.ts"
+import type { TopicItem } from "./LogTypes.ts"
 import { LimitExceeded } from "../TopicLogError.ts"
 import type { LogUnavailable } from "../TopicLogError.ts"
-import type { PresenceEvent, TopicPresence } from "../TopicPresence.ts"
+import type { PresenceEvent, TopicPresenceService } from "./PresenceTypes.ts"
 import { sizeOf } from "./sizeOf.ts"
 import { PresenceState } from "./PresenceState.ts"
 import type { PresenceChange, PresenceMessage } from "./PresenceState.ts"
@@ -45,7 +46,7 @@ export class PresenceNode {
     this.settings = settings
   }
 
-  readonly join: TopicPresence["Service"]["join"] = (topic, member) =>
+  readonly join: TopicPresenceService["join"] = (topic, member) =>
     Effect.suspend(() => {
       const { maxMemberBytes } = this.settings
       const actual = sizeOf(member)
@@ -60,7 +61,7 @@ export class PresenceNode {
       )
     })
 
-  readonly watch: TopicPresence["Service"]["watch"] = (topic) =>
+  readonly watch: TopicPresenceService["watch"] = (topic) =>
     Stream.unwrap(Effect.flatMap(this.open(topic), (presence) => presence.watch))
 
   /** Takes part in a topic until the Scope closes. */

@@ -2,7 +2,7 @@
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 import type { Position } from "../Position.ts"
-import type { Entry } from "../TopicLog.ts"
+import type { Entry } from "./LogTypes.ts"
 import type { Segment } from "./Lineage.ts"
 import { sizeOf } from "./sizeOf.ts"
 import type { RawEntry } from "./RedisScripts.ts"

@@ -4,7 +4,8 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { AppendError, TopicItem, TopicLog } from "../TopicLog.ts"
+import type { TopicLog } from "../TopicLog.ts"
+import type { AppendError, TopicItem } from "./LogTypes.ts"
 import type { TopicSession } from "./TopicSession.ts"
 
 const controlTopic = "~control"

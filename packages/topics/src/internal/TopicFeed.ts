@@ -4,7 +4,7 @@
  * for a reader, however far it is behind, and a hole or a lost delivery costs a read and no entry.
  */
 import type { Position } from "../Position.ts"
-import type { Entry } from "../TopicLog.ts"
+import type { Entry } from "./LogTypes.ts"
 import type { EntrySink } from "./Engine.ts"
 
 /** Bounds of a feed. */

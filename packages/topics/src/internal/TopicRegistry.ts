@@ -17,7 +17,7 @@ import {
   subscriberQueueOptions
 } from "@effect-ws/server/internal/publishing"
 import type { Audience, SubscriberQueueOptions } from "@effect-ws/server/internal/publishing"
-import type { Subscription, TopicsOptions } from "../Topics.ts"
+import type { Subscription, TopicsOptions } from "./TopicsTypes.ts"
 
 const nobody: PublishResult = { subscribers: 0, delivered: 0, queued: 0, dropped: 0, disconnected: 0, closed: 0 }
 
