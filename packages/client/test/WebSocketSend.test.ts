@@ -9,6 +9,7 @@ import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Queue, Stream } from "effect"
 import { engineOf } from "../src/internal/WebSocketImpl.ts"
 import { classOf, echo, keeping, record, served, test, thrown, turn, until, url } from "./support/standard.ts"
+import { acceptance, listening } from "./support/web.ts"
 
 describe("send", () => {
   test(
@@ -250,6 +251,60 @@ describe("send", () => {
       for (let sent = 0; sent < count; sent++) socket.send(new Uint8Array(size))
       yield* until(() => received === count && bytes === count * size)
       assert.strictEqual(socket.bufferedAmount, 0)
+    })
+  )
+})
+
+describe("replies to messages that arrived together", () => {
+  // A server that sends the texts "a", "b" and "c" in one chunk, and notes the length of each chunk that it gets.
+  const chunks = Effect.fnUntraced(function* () {
+    const lengths: Array<number> = []
+    yield* listening({ port: 8080 }, (asked) => (writer, reader) => {
+      const texts = Uint8Array.of(0x81, 1, 97, 0x81, 1, 98, 0x81, 1, 99)
+      const read = Effect.map(reader.pull, (chunks) => void lengths.push(...chunks.map((chunk) => chunk.length)))
+      return Effect.andThen(
+        writer.write(Buffer.concat([Buffer.from(acceptance(asked), "latin1"), texts])),
+        Effect.forever(read)
+      )
+    })
+    return lengths
+  })
+  const messageLength = 7
+
+  test(
+    "leave in one write, with those of a promise that a listener resolves",
+    Effect.gen(function* () {
+      const lengths = yield* chunks()
+      const Class = yield* classOf()
+      const socket = new Class("ws://server.test:8080/")
+      socket.onmessage = async ({ data }) => {
+        socket.send(String(data))
+        await Promise.resolve()
+        socket.send(String(data))
+      }
+      yield* until(() => lengths.reduce((sum, length) => sum + length, 0) === 6 * messageLength)
+      // The last promise is resolved after the turn in which the last message was delivered.
+      assert.isAtMost(lengths.length, 2)
+    })
+  )
+
+  test(
+    "do not wait for messages that the script has paused",
+    Effect.gen(function* () {
+      const lengths = yield* chunks()
+      const Class = yield* classOf()
+      const socket = new Class("ws://server.test:8080/")
+      socket.onmessage = ({ data }) => {
+        socket.send(String(data))
+        if (data === "b") engineOf(socket).pause()
+      }
+      yield* until(() => lengths.length === 1)
+      assert.deepStrictEqual(lengths, [2 * messageLength])
+      socket.send("later")
+      yield* until(() => lengths.length === 2)
+      engineOf(socket).resume()
+      yield* until(() => lengths.length === 3)
+      assert.strictEqual(lengths[2], messageLength)
     })
   )
 })

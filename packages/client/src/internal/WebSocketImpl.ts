@@ -129,7 +129,9 @@ export class WebSocketImpl implements Polling.Poller {
       // A script can wait for its messages only by closing.
       maxCloseTime: client.maxCloseTime ?? longestClose,
       // `maxBufferedAmount` is the bound.
-      maxBufferedBytes: Infinity
+      maxBufferedBytes: Infinity,
+      // Events have bytes of their own, and no more is taken before the last of them is delivered.
+      reuseReceiveBuffers: true
     }
     return Effect.gen({ self: this }, function* () {
       // Fetch, which the standard's handshake uses: "If the result of running block bad port [...] is blocked, then
@@ -162,6 +164,11 @@ export class WebSocketImpl implements Polling.Poller {
     this.extensions = ExtensionHeader.render(connection.extensions)
     this.protocol = connection.subprotocol ?? ""
     this.target.dispatchEvent(new Event("open"))
+  }
+
+  // Replies to messages that arrived together leave in one write, in place of one for each task.
+  get holdsWrites(): boolean {
+    return this.arrived.length > 0 && !this.isPaused
   }
 
   // The connection has events to take.
@@ -269,7 +276,9 @@ export class WebSocketImpl implements Polling.Poller {
 
   /** Stops delivering messages, which slows the peer down; see `WebSocketConstructor`. */
   pause(): void {
-    if (this.readyState < CLOSING) this.isPaused = true
+    if (this.readyState >= CLOSING || this.isPaused) return
+    this.isPaused = true
+    this.poll?.flushSync()
   }
 
   resume(): void {

@@ -205,7 +205,7 @@ export class ConnectionImpl
   }
 
   advanceAfterTurn(): void {
-    if (this.isBusy || this.isScheduled) return
+    if (this.isBusy || this.isScheduled || this.receiver.holdsWrites) return
     this.isScheduled = true
     scheduleFlush(this)
   }

@@ -22,4 +22,6 @@ export interface Poll {
   readonly done: () => boolean
   /** Sends a message outside of any Effect; gives why it could not be sent, if it could not. */
   readonly sendSync: (data: string | Uint8Array) => SendFailure | undefined
+  /** Writes what `holdsWrites` has held back. */
+  readonly flushSync: () => void
 }

@@ -15,4 +15,9 @@ export interface Poller {
   readonly readsWhileBlocked?: boolean | undefined
   /** Whether `send` waits while the peer does not read, as it does without polling. Default: false. */
   readonly sendWaits?: boolean | undefined
+  /**
+   * Whether what is sent now is held back until `done` or `flushSync`, so that the replies to one batch leave in one write.
+   * Otherwise it is written at the end of the current turn. Default: false.
+   */
+  readonly holdsWrites?: boolean | undefined
 }

@@ -343,11 +343,23 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
   done(): boolean {
     if (this.memory !== undefined && this.memory.hasSpent) this.reclaimMemory()
     if (this.queue.isEmpty && this.connection.session.mustAnswerClose) this.answerClose()
-    if (this.hasDataOrEnd && !this.isHeldBack) return false
+    if (this.hasDataOrEnd && !this.isHeldBack) {
+      if (this.poller!.holdsWrites !== undefined) this.connection.advanceAfterTurn()
+      return false
+    }
     this.isPolling = false
     // Within a callback of ours the rest of `advance` is still to come.
     if (!this.connection.isBusy) this.connection.advance()
     return true
+  }
+
+  /** Whether the poller holds back what is sent until it is done with its batch. */
+  get holdsWrites(): boolean {
+    return this.poller !== undefined && this.poller.holdsWrites === true
+  }
+
+  flushSync(): void {
+    this.connection.advance()
   }
 
   sendSync(data: string | Uint8Array): ReturnType<Sender["sendSync"]> {
