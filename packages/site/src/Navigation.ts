@@ -28,6 +28,7 @@ export const sections: ReadonlyArray<Section> = [
       sessions: "Sessions and middleware",
       "rate-limits": "Rate limits",
       rpc: "Effect RPC",
+      cluster: "Effect Cluster",
       topics: "Topics and broadcast",
       scale: "Topics on many nodes"
     }
@@ -61,6 +62,7 @@ export const sections: ReadonlyArray<Section> = [
   {
     title: "Compare",
     pages: {
+      comparison: "Comparison",
       benchmarks: "Figures",
       runtimes: "Node, Bun, Deno",
       migrating: "Migrating",
