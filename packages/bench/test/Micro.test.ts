@@ -6,6 +6,7 @@ import { here } from "../src/micro/Checkout.ts"
 import * as MicroBench from "../src/micro/MicroBench.ts"
 import { clients, servers } from "../src/micro/MicroPeer.ts"
 import * as MicroRow from "../src/micro/MicroRow.ts"
+import { ways } from "../src/micro/TypedPeer.ts"
 
 const sample = (peer: string, row: string) =>
   Effect.gen(function* () {
@@ -23,6 +24,13 @@ describe("the subject of the in-process benchmark", () => {
         Effect.gen(function* () {
           for (const row of ["3x2x100-text", "2x1x70000"]) assert.isAbove(yield* sample(peer, row), 0)
         }),
+      60_000
+    )
+  }
+  for (const peer of ["ws", ...ways]) {
+    it.live(
+      `echoes values with ${peer}`,
+      () => Effect.map(sample(peer, "typed"), (value) => assert.isAbove(value, 0)),
       60_000
     )
   }

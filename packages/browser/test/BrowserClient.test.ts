@@ -2,7 +2,7 @@
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as Message from "@effect-ws/protocol/Message"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Schema, Scope, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as BrowserClient from "../src/BrowserClient.ts"
 import * as BrowserCloseCode from "../src/BrowserCloseCode.ts"
@@ -206,6 +206,27 @@ describe("BrowserClient", () => {
         assert.deepStrictEqual(socket.closes, [])
         assert.deepStrictEqual((yield* connection.receive).data, "news")
         assert.deepStrictEqual((yield* connection.receive).data, "more")
+      })
+    )
+
+    it.effect("gives a page whose timers came late the same time once more", () =>
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        let asleep = 0n
+        // The clock goes on while the page is in the background, and the timer comes late.
+        const throttled: Clock.Clock = Object.assign(Object.create(clock) as Clock.Clock, {
+          monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + asleep
+        })
+        const { socket } = yield* Effect.provideService(open({ heartbeat }), Clock.Clock, throttled)
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(socket.sent, ["ping"])
+        asleep = 60_000_000_000n
+        yield* TestClock.adjust("5 seconds")
+        assert.deepStrictEqual(socket.closes, [])
+        // The answer was there, and its event comes after the timer.
+        socket.receives("pong")
+        yield* TestClock.adjust("5 seconds")
+        assert.deepStrictEqual(socket.closes, [])
       })
     )
 

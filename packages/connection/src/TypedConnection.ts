@@ -248,14 +248,27 @@ export const onMessage = <Receive extends Schema.Constraint, E, R, IE = never, I
 }
 
 /**
- * Encodes a value once for many connections: what it gives is sent with `broadcast` of a server, `Topics.publish`, or
- * `send` of a connection.
+ * The option that makes `broadcast` of a server and `publish` of topics take values: the side of a protocol that sends them.
  *
- * **Example** (Telling everyone)
+ * @category models
+ * @since 0.1.0
+ */
+export interface SentAs<Send extends Schema.Constraint> {
+  /** The Schema and codec of the value, such as the `server` side of a {@link protocol}. */
+  readonly as: Pick<MessageTypes<Send, Send>, "codec" | "send">
+}
+
+/**
+ * Encodes a value once for many connections. `broadcast` of a server and `publish` of topics do that by themselves with the
+ * option `as`; this is for a value that both send, or that `send` of connections sends.
+ *
+ * **Example** (Telling everyone, twice)
  *
  * ```ts skip-type-checking
  * const server = yield* WebSocketServer.WebSocketServer
- * yield* server.broadcast(yield* TypedConnection.prepare(Chat.server, { from: "server", said: "hello, all" }))
+ * const message = yield* TypedConnection.prepare(Chat.server, { from: "server", said: "hello, all" })
+ * yield* server.broadcast(message)
+ * yield* other.broadcast(message)
  * ```
  *
  * @category constructors
@@ -269,6 +282,17 @@ export const prepare = <Send extends Schema.Constraint>(
     Effect.suspend(() => compile(options.codec, options.send).encode(value)),
     PreparedMessage.make
   ) as Effect.Effect<PreparedMessage.PreparedMessage, Schema.SchemaError, Send["EncodingServices"]>
+
+/**
+ * Prepares a message, or a value with the side of a protocol that sends it.
+ *
+ * @internal
+ */
+export const preparedAs = (
+  message: unknown,
+  as: SentAs<Schema.Constraint>["as"] | undefined
+): Effect.Effect<PreparedMessage.PreparedMessage, Schema.SchemaError, unknown> =>
+  as === undefined ? Effect.sync(() => PreparedMessage.make(message as string)) : prepare(as, message)
 
 const compile = (codec: MessageCodec.MessageCodec | undefined, schema: Schema.Constraint): MessageCodec.CompiledCodec =>
   (codec ?? MessageCodec.json).compile(schema)

@@ -25,7 +25,7 @@ const bidder = (highest: Ref.Ref<number>) =>
         if (amount <= before) return yield* typed.send({ _tag: "TooLow", amount, highest: before })
         const at = new Date(yield* Clock.currentTimeMillis)
         // Encoded once, whatever the number of bidders.
-        yield* server.broadcast(yield* TypedConnection.prepare(Auction.server, { _tag: "Highest", name, amount, at }))
+        yield* server.broadcast({ _tag: "Highest", name, amount, at }, { as: Auction.server })
       })
 
       yield* Stream.runForEach(typed.messages, (message) => {

@@ -13,9 +13,10 @@ import { CurrentBudget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Fanout from "@effect-ws/connection/Fanout"
 import * as ServerObserver from "@effect-ws/connection/ServerObserver"
+import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type * as Message from "@effect-ws/protocol/Message"
-import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
+import type * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import { checkClose } from "@effect-ws/protocol/Session"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
@@ -26,6 +27,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Handlers from "./Handlers.ts"
@@ -138,12 +140,19 @@ export class WebSocketServer extends Context.Service<
     readonly connections: Effect.Effect<ReadonlyArray<Connection>>
     /**
      * Encodes a message once and sends it to all open connections, in batches of `broadcastBatchSize`. The options say
-     * what to do with connections that are behind, as in `Topics`. Returns the counts of connections by outcome.
+     * what to do with connections that are behind, as in `Topics`. Returns the counts of connections by outcome. With
+     * `as`, takes a value of that Schema; fails with `SchemaError` where the Schema refuses it, and sends nothing then.
      */
-    readonly broadcast: (
-      message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
-      options?: PublishOptions & SlowSubscriberOptions
-    ) => Effect.Effect<PublishResult>
+    readonly broadcast: {
+      (
+        message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
+        options?: PublishOptions & SlowSubscriberOptions & { readonly as?: undefined }
+      ): Effect.Effect<PublishResult>
+      <Send extends Schema.Constraint>(
+        value: NoInfer<Send["Type"]>,
+        options: PublishOptions & SlowSubscriberOptions & TypedConnection.SentAs<Send>
+      ): Effect.Effect<PublishResult, Schema.SchemaError, Send["EncodingServices"]>
+    }
     /**
      * Drains the server: rejects new handshakes with 503, or stops listening, lets every connection finish the messages
      * that it has received, closes it, and waits until all connections are closed or dropped. With `notReadyFor` and
@@ -253,8 +262,14 @@ const serve = Effect.fnUntraced(
       address: sockets.address,
       isReady: Effect.sync(() => readiness.isReady),
       connections: Effect.sync(() => roster.connections),
-      broadcast: (message, options) =>
-        Effect.suspend(() => broadcaster.broadcast(PreparedMessage.make(message), options)),
+      broadcast: (
+        message: unknown,
+        options?: PublishOptions &
+          SlowSubscriberOptions & { readonly as?: TypedConnection.SentAs<Schema.Constraint>["as"] | undefined }
+      ): Effect.Effect<PublishResult, never, never> =>
+        Effect.flatMap(TypedConnection.preparedAs(message, options?.as), (prepared) =>
+          broadcaster.broadcast(prepared, options)
+        ) as Effect.Effect<PublishResult>,
       drain: (options) => drain(options)
     })
     yield* ServerObserver.register({ address: sockets.address, drain: server.drain() })

@@ -1,4 +1,5 @@
 /** Typed messages at both kinds of server, and for all subscribers of a topic or all connections of a server at once. */
+import * as MessageCodec from "@effect-ws/connection/MessageCodec"
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Queue, Schema, Stream } from "effect"
@@ -69,8 +70,19 @@ describe("typed messages", () => {
     )
   }
 
-  it.effect("are broadcast and published once prepared", () =>
+  it.effect("are broadcast and published, each encoded once for all", () =>
     Effect.gen(function* () {
+      let encoded = 0
+      const codec = MessageCodec.format({
+        name: "counted JSON",
+        kind: "Text",
+        parse: JSON.parse,
+        print: (value) => {
+          encoded++
+          return JSON.stringify(value)
+        }
+      })
+      const as = { ...Numbers.server, codec }
       const topics = yield* Topics.Topics
       const subscribed = yield* Queue.unbounded<void>()
       const server = yield* start(
@@ -83,12 +95,31 @@ describe("typed messages", () => {
       )
       const clients = [yield* open(server), yield* open(server)]
       yield* Queue.takeN(subscribed, 2)
-      yield* server.broadcast(yield* TypedConnection.prepare(Numbers.server, { twice: 2 }))
-      yield* topics.publish("numbers", yield* TypedConnection.prepare(Numbers.server, { twice: 4 }))
+      assert.strictEqual((yield* server.broadcast({ twice: 2 }, { as })).delivered, 2)
+      assert.strictEqual((yield* topics.publish("numbers", { twice: 4 }, { as })).delivered, 2)
+      assert.strictEqual(encoded, 2)
+      const prepared = yield* TypedConnection.prepare(Numbers.server, { twice: 6 })
+      yield* server.broadcast(prepared)
+      yield* topics.publish("numbers", prepared)
       for (const client of clients) {
-        assert.deepStrictEqual(yield* client.receive, { twice: 2 })
-        assert.deepStrictEqual(yield* client.receive, { twice: 4 })
+        for (const twice of [2, 4, 6, 6]) assert.deepStrictEqual(yield* client.receive, { twice })
       }
     }).pipe(Effect.provide(Layer.merge(network, Topics.layer())))
+  )
+
+  it.effect("are not sent to anybody where the Schema refuses them", () =>
+    Effect.gen(function* () {
+      const server = yield* start(WebSocketServer.layer((connection) => connection.closed))
+      const client = yield* open(server)
+      const refused = yield* Effect.flip(server.broadcast({ twice: 1.5 }, { as: Numbers.server }))
+      assert.strictEqual(refused._tag, "SchemaError")
+      const { publish } = yield* Topics.make()
+      assert.strictEqual(
+        (yield* Effect.flip(publish("numbers", { twice: 1.5 }, { as: Numbers.server })))._tag,
+        "SchemaError"
+      )
+      yield* server.broadcast({ twice: 2 }, { as: Numbers.server })
+      assert.deepStrictEqual(yield* client.receive, { twice: 2 })
+    }).pipe(Effect.provide(network))
   )
 })

@@ -17,6 +17,7 @@
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Fanout from "@effect-ws/connection/Fanout"
+import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
@@ -118,7 +119,8 @@ export interface TopicsOf<SubscribeFailure, PublishFailure> {
   /** Ends a subscription and discards its queue. Returns whether there was one. */
   readonly unsubscribe: (connection: Connection, topic: string) => Effect.Effect<boolean>
   /**
-   * Sends a message to all subscribers of a topic, and returns the counts of subscribers by outcome.
+   * Sends a message to all subscribers of a topic, and returns the counts of subscribers by outcome. With `as`, takes a
+   * value of that Schema; fails with `SchemaError` where the Schema refuses it, and sends nothing then.
    *
    * **Details**
    *
@@ -132,11 +134,18 @@ export interface TopicsOf<SubscribeFailure, PublishFailure> {
    * Interruption withdraws the message from subscribers that the publisher waits for. All others still receive it. With a
    * log, `compress` is not used, and `except` holds for connections of this node.
    */
-  readonly publish: (
-    topic: string,
-    message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
-    options?: PublishOptions
-  ) => Effect.Effect<PublishResult, PublishFailure>
+  readonly publish: {
+    (
+      topic: string,
+      message: string | Uint8Array | Message.Message | PreparedMessage.PreparedMessage,
+      options?: PublishOptions & { readonly as?: undefined }
+    ): Effect.Effect<PublishResult, PublishFailure>
+    <Send extends Schema.Constraint>(
+      topic: string,
+      value: NoInfer<Send["Type"]>,
+      options: PublishOptions & TypedConnection.SentAs<Send>
+    ): Effect.Effect<PublishResult, PublishFailure | Schema.SchemaError, Send["EncodingServices"]>
+  }
   /** Returns the number of subscribers of a topic, on this node. */
   readonly subscribers: (topic: string) => Effect.Effect<number>
   /** Returns the topics that have subscribers, on this node. */
@@ -154,6 +163,10 @@ export interface TopicsOf<SubscribeFailure, PublishFailure> {
  * @since 0.1.0
  */
 export class Topics extends Context.Service<Topics, TopicsOf<TopicsError, TopicsError>>()("@effect-ws/topics/Topics") {}
+
+type MaybeTyped = PublishOptions & {
+  readonly as?: TypedConnection.SentAs<Schema.Constraint>["as"] | undefined
+}
 
 const bounded = (
   subscription: Subscription | undefined,
@@ -186,8 +199,10 @@ export const make = (
           return bounded(book.subscribe(Fanout.recipient(connection), topic, options), topic, book)
         }),
       unsubscribe: (connection, topic) => Effect.sync(() => book.unsubscribe(Fanout.recipient(connection), topic)),
-      publish: (topic, message, options) =>
-        Effect.suspend(() => book.publish(topic, PreparedMessage.make(message), options)),
+      publish: (topic: string, message: unknown, options?: MaybeTyped) =>
+        Effect.flatMap(TypedConnection.preparedAs(message, options?.as), (prepared) =>
+          book.publish(topic, prepared, options)
+        ) as Effect.Effect<PublishResult>,
       subscribers: (topic) => Effect.sync(() => book.count(topic)),
       names: Effect.sync(() => book.names),
       subscriptions: (connection) => Effect.sync(() => book.subscriptions(Fanout.recipient(connection))),
@@ -216,8 +231,12 @@ export const makeLog = (
           bounded(subscription, topic, logged)
         ),
       unsubscribe: (connection, topic) => logged.unsubscribe(connection, topic),
-      publish: (topic, message, options) =>
-        Effect.suspend(() => logged.publish(topic, PreparedMessage.contentOf(message), options)),
+      publish: (topic: string, message: unknown, options?: MaybeTyped) =>
+        (options?.as === undefined
+          ? Effect.suspend(() => logged.publish(topic, PreparedMessage.contentOf(message as string), options))
+          : Effect.flatMap(TypedConnection.preparedAs(message, options.as), (prepared) =>
+              logged.publish(topic, prepared, options)
+            )) as ReturnType<typeof logged.publish>,
       subscribers: (topic) => Effect.sync(() => logged.count(topic)),
       names: Effect.sync(() => logged.names),
       subscriptions: (connection) => Effect.sync(() => logged.subscriptions(connection)),

@@ -1,12 +1,13 @@
 /** Topics over a log, on two nodes; `packages/server/test/Topics.test.ts` has those without one. */
 import * as Client from "@effect-ws/client/Client"
 import type { Connection } from "@effect-ws/connection/Connection"
+import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import type { Handlers } from "@effect-ws/server/Handlers"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Queue } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Queue, Schema } from "effect"
 import type { Scope } from "effect"
 import { SocketServer } from "effect/socket"
 import { MemoryEngine } from "../src/MemoryEngine.ts"
@@ -53,6 +54,24 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   ): void => {
     it.effect(name, () => Effect.provide(program, Layer.provideMerge(Memory.layerDialer, Memory.layerNetwork())))
   }
+
+  const Numbers = TypedConnection.protocol({ fromClient: Schema.Never, fromServer: Schema.Struct({ n: Schema.Int }) })
+
+  test(
+    "publishes values to subscribers on all nodes, and nothing that the Schema refuses",
+    Effect.gen(function* () {
+      const engine = new MemoryEngine()
+      const [one, two] = [yield* startNode(engine), yield* startNode(engine)]
+      const { client, here } = yield* two.connect
+      yield* two.topics.subscribe(here, "numbers")
+      const refused = yield* Effect.flip(one.topics.publish("numbers", { n: 0.5 }, { as: Numbers.server }))
+      assert.strictEqual(refused._tag, "SchemaError")
+      yield* one.topics.publish("numbers", { n: 1 }, { as: Numbers.server })
+      yield* settle
+      const typed = yield* TypedConnection.make(client, Numbers.client)
+      assert.deepStrictEqual(yield* typed.receive, { n: 1 })
+    })
+  )
 
   const take = (client: Connection, count: number) =>
     Effect.map(Effect.replicateEffect(client.receive, count), (messages) => messages.map(({ data }) => data))

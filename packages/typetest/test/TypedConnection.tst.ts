@@ -2,6 +2,7 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import * as MessageCodec from "@effect-ws/connection/MessageCodec"
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
+import type { WebSocketServer } from "@effect-ws/server/WebSocketServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -22,6 +23,7 @@ const Answer = Schema.Struct({ answer: Schema.Date })
 const Quiz = TypedConnection.protocol({ fromClient: Question, fromServer: Answer })
 
 declare const connection: Connection
+declare const server: WebSocketServer["Service"]
 
 describe("TypedConnection", () => {
   it("types both directions, from either side", () => {
@@ -57,5 +59,17 @@ describe("TypedConnection", () => {
       codec
     })
     expect(TypedConnection.make).type.not.toBeCallableWith(connection, { receive: Question, send: Answer, codec })
+  })
+
+  it("broadcasts values of the side that sends them", () => {
+    const sent = server.broadcast({ answer: new Date() }, { as: Quiz.server, except: connection })
+    expect<Effect.Error<typeof sent>>().type.toBe<Schema.SchemaError>()
+    expect<Effect.Services<typeof sent>>().type.toBe<never>()
+    expect(server.broadcast).type.not.toBeCallableWith({ answer: 1 }, { as: Quiz.server })
+    expect(server.broadcast).type.not.toBeCallableWith({ answer: new Date() })
+    const text = server.broadcast("text")
+    expect<Effect.Error<typeof text>>().type.toBe<never>()
+    const secret = server.broadcast("secret", { as: { send: Secret } })
+    expect<Effect.Error<typeof secret>>().type.toBe<Schema.SchemaError>()
   })
 })

@@ -12,6 +12,7 @@ import { interleave } from "../Statistics.ts"
 import { here } from "./Checkout.ts"
 import { clients, servers } from "./MicroPeer.ts"
 import type { MicroRow } from "./MicroRow.ts"
+import { ways } from "./TypedPeer.ts"
 
 /** A peer of one checkout. */
 interface Candidate {
@@ -31,7 +32,7 @@ export interface MicroOptions {
 
 /** Picks peers by name; throws an `Error` whose message is what was expected. */
 export const select = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const known: ReadonlyArray<string> = [...new Set<string>([...servers, ...clients])]
+  const known: ReadonlyArray<string> = [...new Set<string>([...servers, ...ways, ...clients])]
   if (names.some((name) => !known.includes(name))) throw new Error(`names among ${known.join(", ")}`)
   return names
 }
@@ -46,7 +47,8 @@ export const findCheckout = (folder: string): string => {
 const isOurs = (peer: string): boolean => peer !== "floor" && !peer.startsWith("ws")
 
 const candidates = ({ load }: MicroRow, { base, peers }: MicroOptions): ReadonlyArray<Candidate> => {
-  const all: ReadonlyArray<string> = load.mode === "client-handshakes" ? clients : servers
+  const all: ReadonlyArray<string> =
+    load.mode === "client-handshakes" ? clients : load.mode === "typed" ? ["ws", "stream", ...ways] : servers
   return all
     .filter((peer) => peers === undefined || peer === "ws" || peers.includes(peer))
     .filter((peer) => peer !== "floor" || load.mode === "echo")

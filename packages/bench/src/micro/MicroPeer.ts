@@ -15,6 +15,8 @@ import type * as StreamModule from "effect/Stream"
 import { createServer } from "node:http"
 import { importFrom } from "./Checkout.ts"
 import type { FakeStream } from "./FakeStream.ts"
+import { isWay, makeTalk } from "./TypedPeer.ts"
+import type { Way } from "./TypedPeer.ts"
 
 type Connection = ConnectionModule.Connection
 type Message = MessageModule.Message
@@ -24,7 +26,7 @@ export type Accept = (stream: FakeStream) => void
 
 /** The servers by name. `floor` answers each chunk with what it is told to, and looks at nothing. */
 export const servers = ["floor", "ws", "ws-nobufferutil", "stream", "receive", "handlers", "queue"] as const
-export type ServerName = (typeof servers)[number]
+export type ServerName = (typeof servers)[number] | Way
 
 /** Starts a server; `answer` is what `floor` writes for a chunk. */
 export const startServer = async (name: ServerName, checkout: string, answer: Uint8Array): Promise<Accept> => {
@@ -74,19 +76,22 @@ const startOurs = async (
   const Server = await from<typeof ServerModule>("@effect-ws/server/WebSocketServer")
 
   const echo = (connection: Connection, message: Message) => connection.send(message)
-  const server = {
-    stream: () =>
-      Server.layer((connection) => Stream.runForEach(connection.messages, (message) => connection.send(message))),
-    receive: () =>
-      Server.layer((connection) =>
-        Effect.forever(
-          Effect.flatMap(connection.receive, (message) => connection.send(message)),
-          { disableYield: true }
-        )
-      ),
-    handlers: () => Server.layer({ onMessage: echo }),
-    queue: () => Server.layerQueue({ onMessage: echo })
-  }[name]()
+  const talk = isWay(name) ? await makeTalk(name, checkout) : undefined
+  const server = isWay(name)
+    ? Server.layer(talk!)
+    : {
+        stream: () =>
+          Server.layer((connection) => Stream.runForEach(connection.messages, (message) => connection.send(message))),
+        receive: () =>
+          Server.layer((connection) =>
+            Effect.forever(
+              Effect.flatMap(connection.receive, (message) => connection.send(message)),
+              { disableYield: true }
+            )
+          ),
+        handlers: () => Server.layer({ onMessage: echo }),
+        queue: () => Server.layerQueue({ onMessage: echo })
+      }[name]()
 
   return new Promise((resolve) => {
     const address = {

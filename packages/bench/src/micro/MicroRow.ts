@@ -4,7 +4,7 @@ import type { EchoLoad } from "../Load.ts"
 
 export type MicroLoad =
   | Pick<EchoLoad, "mode" | "connections" | "depth" | "bytes" | "kind">
-  | { readonly mode: "handshakes" | "idle" | "client-handshakes" }
+  | { readonly mode: "handshakes" | "idle" | "client-handshakes" | "typed" }
 
 export interface MicroRow {
   readonly name: string
@@ -21,15 +21,18 @@ export const standard: ReadonlyArray<string> = [
   "1000x1x64",
   "handshakes",
   "client-handshakes",
-  "idle"
+  "idle",
+  "typed"
 ]
 
 /** Reads the name of a row; throws an `Error` whose message is what was expected. */
 export const parse = (name: string): MicroRow => {
-  if (name === "handshakes" || name === "idle" || name === "client-handshakes") return { name, load: { mode: name } }
+  if (name === "handshakes" || name === "idle" || name === "client-handshakes" || name === "typed") {
+    return { name, load: { mode: name } }
+  }
   const { load } = Row.parse(name)
   if (load.mode !== "echo" || load.compression !== undefined) {
-    throw new Error(`CONNECTIONSxDEPTHxBYTES[K|M][-text], handshakes, client-handshakes or idle`)
+    throw new Error(`CONNECTIONSxDEPTHxBYTES[K|M][-text], handshakes, client-handshakes, idle or typed`)
   }
   return { name, load }
 }

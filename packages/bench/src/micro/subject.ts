@@ -11,6 +11,7 @@ import { makeClient, startServer } from "./MicroPeer.ts"
 import type { Accept, ClientName, ServerName } from "./MicroPeer.ts"
 import { parse } from "./MicroRow.ts"
 import type { MicroLoad } from "./MicroRow.ts"
+import { messageFor } from "./TypedPeer.ts"
 
 const [peer, rowName, checkout, quick] = process.argv.slice(2) as [string, string, string, string | undefined]
 
@@ -60,8 +61,10 @@ const open = async (accept: Accept): Promise<FakeStream> => {
   return stream
 }
 
-const echo = async (load: Extract<MicroLoad, { readonly mode: "echo" }>): Promise<number> => {
-  const payload = makePayload(load.kind, load.bytes)
+const echo = async (
+  load: Extract<MicroLoad, { readonly mode: "echo" }>,
+  payload: Uint8Array = makePayload(load.kind, load.bytes)
+): Promise<number> => {
   const frames = repeat(encodeMasked(load.kind, payload, mask), load.depth)
   const echoed = repeat(Buffer.concat([encodeHeader(load.kind, load.bytes), payload]), load.depth)
   const accept = await startServer(peer as ServerName, checkout, echoed)
@@ -184,8 +187,13 @@ const idle = async (): Promise<number> => {
   return ((await more(connections)) - before) / connections
 }
 
+const typed = async (): Promise<number> => {
+  const { kind, payload } = await messageFor(peer, checkout)
+  return echo({ mode: "echo", connections: 64, depth: 1, bytes: payload.length, kind }, payload)
+}
+
 const { load } = parse(rowName)
-const runs = { handshakes, idle, "client-handshakes": clientHandshakes }
+const runs = { handshakes, idle, "client-handshakes": clientHandshakes, typed }
 const value = load.mode === "echo" ? await echo(load) : await runs[load.mode]()
 process.stdout.write(`${JSON.stringify({ value })}\n`)
 process.exit(0)

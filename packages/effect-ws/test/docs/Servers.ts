@@ -69,7 +69,8 @@ export const covers: Pages.Covers = {
   "typed-3": Pages.itself,
   "typed-4": Pages.itself,
   "typed-5": Pages.itself,
-  "typed-6": Pages.shown("packages/connection/test/Conflation.test.ts sends to a peer that is slow"),
+  "typed-6": Pages.itself,
+  "typed-7": Pages.shown("packages/connection/test/Conflation.test.ts sends to a peer that is slow"),
   "proxies-3": Pages.run(
     "is a policy that takes the name in a certificate which verified",
     Effect.gen(function* () {
