@@ -49,16 +49,46 @@ export const run = <E, R>(connection: Connection, handler: Handler<E, R>): Effec
  * @since 0.1.0
  */
 export const closeWithExit = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effect.Effect<CloseInfo> => {
-  if (exit._tag === "Success") return close(connection, 1000)
+  const { code, reason, unhandled } = intentOf(exit)
+  const closed = close(connection, code, reason)
+  return unhandled === undefined ? closed : Effect.andThen(logUnhandled("The handler failed", unhandled), closed)
+}
+
+/**
+ * Does the same without a fiber, for servers: calls `done` when the connection has ended, which may be before this
+ * returns. Returns `false`, and does nothing, where there is something to log, and for connections that are not of
+ * `Accept` and `Connect`.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const closeWithExitSync = (
+  connection: Connection,
+  exit: Exit.Exit<unknown, unknown>,
+  done: (closeInfo: CloseInfo) => void
+): boolean => {
+  const { code, reason, unhandled } = intentOf(exit)
+  if (unhandled !== undefined || !(connection instanceof ConnectionImpl)) return false
+  connection.programEnded()
+  connection.closeSync(code, reason, done)
+  return true
+}
+
+interface Intent {
+  readonly code: number
+  readonly reason?: string
+  /** What nobody has handled, to be logged. */
+  readonly unhandled?: Cause.Cause<unknown>
+}
+
+const intentOf = (exit: Exit.Exit<unknown, unknown>): Intent => {
+  if (exit._tag === "Success") return { code: 1000 }
   const error = Cause.findError(exit.cause)
   if (Result.isSuccess(error) && CloseError.isCloseError(error.success)) {
     // The connection's own end, which the handler let through, needs no words; where it is open, it closes so.
-    return CloseError.isSendable(error.success)
-      ? close(connection, error.success.code, error.success.reason)
-      : close(connection, 1011)
+    return CloseError.isSendable(error.success) ? error.success : { code: 1011 }
   }
-  if (Cause.hasInterruptsOnly(exit.cause)) return close(connection, 1001)
-  return Effect.andThen(logUnhandled("The handler failed", exit.cause), close(connection, 1011))
+  return Cause.hasInterruptsOnly(exit.cause) ? { code: 1001 } : { code: 1011, unhandled: exit.cause }
 }
 
 /**

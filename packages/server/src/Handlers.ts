@@ -85,8 +85,8 @@ export interface Dispatch<E, R> {
   readonly handle: (connection: Connection, event: ConnectionEvent) => Effect.Effect<unknown, E, R>
   /** Calls `onError` after a handler failed. */
   readonly failed: (connection: Connection, exit: Exit.Exit<unknown, E>) => Effect.Effect<void, never, R>
-  /** Calls `onError` if the connection was lost or broke a rule, then `onClose`. */
-  readonly closed: (connection: Connection, closeInfo: CloseInfo) => Effect.Effect<void, never, R>
+  /** Calls `onError` if the connection was lost or broke a rule, then `onClose`. `undefined` without these handlers. */
+  readonly closed: ((connection: Connection, closeInfo: CloseInfo) => Effect.Effect<void, never, R>) | undefined
 }
 
 /**
@@ -124,13 +124,16 @@ export const toDispatch = <E, R>(
     },
     failed: (connection, exit) =>
       Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? Effect.void : error(connection, exit.cause),
-    closed: (connection, closeInfo) => {
-      const broke = closeInfo.violation !== undefined || closeInfo.error._tag === "AbnormalClosure"
-      return Effect.andThen(
-        broke ? error(connection, Cause.fail(closeInfo.error)) : Effect.void,
-        onClose === undefined ? Effect.void : logged(() => onClose(connection, closeInfo), "onClose")
-      )
-    }
+    closed:
+      onError === undefined && onClose === undefined
+        ? undefined
+        : (connection, closeInfo) => {
+            const broke = closeInfo.violation !== undefined || closeInfo.error._tag === "AbnormalClosure"
+            return Effect.andThen(
+              broke ? error(connection, Cause.fail(closeInfo.error)) : Effect.void,
+              onClose === undefined ? Effect.void : logged(() => onClose(connection, closeInfo), "onClose")
+            )
+          }
   }
 }
 

@@ -438,14 +438,35 @@ export class ConnectionImpl
 
   close(code?: number, reason?: string): Effect.Effect<CloseInfo, SendError> {
     return attempt(this, () => {
-      const failure = this.session.close(code, reason)
-      if (failure !== undefined && failure._tag === "SendError") return Effect.fail(failure)
       // A fiber that waits for the end does not read meanwhile.
-      this.receiver.closing(Fiber.getCurrent()?.id)
-      this.closing.drain(undefined)
-      this.advance()
-      return this.closed
+      const failure = this.beginClose(code, reason, Fiber.getCurrent()?.id)
+      return failure === undefined ? this.closed : Effect.fail(failure)
     })
+  }
+
+  /** Closes for a program that has ended, and calls back when the connection is over. Never throws. */
+  closeSync(code: number, reason: string | undefined, done: (closeInfo: CloseInfo) => void): void {
+    try {
+      const failure = this.beginClose(code, reason, undefined)
+      if (failure !== undefined) throw failure
+    } catch (defect) {
+      this.turnFailed(defect)
+    }
+    if (this.isFinished) done(this.session.closeInfo!)
+    else this.onClosed(done)
+  }
+
+  private beginClose(
+    code: number | undefined,
+    reason: string | undefined,
+    closer: number | undefined
+  ): SendError | undefined {
+    const failure = this.session.close(code, reason)
+    if (failure !== undefined && failure._tag === "SendError") return failure
+    this.receiver.closing(closer)
+    this.closing.drain(undefined)
+    this.advance()
+    return undefined
   }
 
   drain(code = 1000, reason = ""): Effect.Effect<CloseInfo, SendError> {

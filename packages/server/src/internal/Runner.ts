@@ -45,15 +45,19 @@ export const concludeRun = <R>(
   afterwards: ((connection: Connection, closeInfo: CloseInfo) => Effect.Effect<unknown, never, R>) | undefined
 ): void => {
   const { connection } = visit
+  const goOn = (closeInfo: CloseInfo): void => {
+    if (afterwards === undefined) return visit.onEnded(closeInfo)
+    const last = Effect.runForkWith(visit.makeContext())(Effect.suspend(() => afterwards(connection, closeInfo)))
+    visit.track(last)
+    last.addObserver(() => visit.onEnded(closeInfo))
+  }
+  if (ConnectionHandler.closeWithExitSync(connection, exit, goOn)) return
   const closing = Effect.runForkWith(visit.makeContext())(ConnectionHandler.closeWithExit(connection, exit), {
     uninterruptible: true
   })
   closing.addObserver((closed) => {
     if (Exit.isFailure(closed)) throw new Error("closing a connection does not fail", { cause: closed.cause })
-    if (afterwards === undefined) return visit.onEnded(closed.value)
-    const last = Effect.runForkWith(visit.makeContext())(Effect.suspend(() => afterwards(connection, closed.value)))
-    visit.track(last)
-    last.addObserver(() => visit.onEnded(closed.value))
+    goOn(closed.value)
   })
 }
 
