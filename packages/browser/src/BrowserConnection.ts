@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import type { MessageConnection } from "@effect-ws/connection/MessageConnection"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Message from "@effect-ws/protocol/Message"
 import type * as Effect from "effect/Effect"
@@ -41,7 +42,7 @@ export interface BrowserCloseInfo {
  * @category models
  * @since 0.1.0
  */
-export interface BrowserConnection {
+export interface BrowserConnection extends MessageConnection<CloseError.CloseError, void, CloseError.CloseError> {
   readonly [TypeId]: typeof TypeId
   /** The URL that it was opened with. */
   readonly url: string

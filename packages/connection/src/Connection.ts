@@ -1,7 +1,8 @@
 /**
  * One end of an open WebSocket, as a program holds it: messages in, messages out, and how it all ends.
  *
- * The same interface serves clients and servers, over any transport. How a conversation ends is part of the types:
+ * The same interface serves clients and servers, over any transport. Code that only exchanges messages asks for the smaller
+ * `MessageConnection`, which a connection in a browser is as well; `FrameConnection` is what lies below messages. How a conversation ends is part of the types:
  * `messages` ends when the peer closed normally (1000, 1001, or no code) or this end closed, and fails with the peer's
  * close as a typed error otherwise; `closed` tells the whole story and never fails.
  *
@@ -11,8 +12,6 @@
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
-import type { ExtensionOffer } from "@effect-ws/protocol/ExtensionHeader"
-import type * as Frame from "@effect-ws/protocol/Frame"
 import type { Http2ResponseHead } from "@effect-ws/protocol/Http2Head"
 import type { ResponseHead } from "@effect-ws/protocol/HttpHead"
 import type * as Message from "@effect-ws/protocol/Message"
@@ -21,12 +20,14 @@ import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { CloseInfo, SendOptions } from "@effect-ws/protocol/Session"
 import type * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Predicate from "effect/Predicate"
 import type * as Stream from "effect/Stream"
+import type { FrameConnection } from "./FrameConnection.ts"
+import type { MessageConnection } from "./MessageConnection.ts"
 import type { Peer } from "./Peer.ts"
+import type { FanoutTarget } from "./Recipient.ts"
 
 /**
  * Marks connections.
@@ -72,7 +73,11 @@ export type ConnectionEvent = Message.Message | SessionEvent.Ping | SessionEvent
  * @category models
  * @since 0.1.0
  */
-export interface Connection {
+export interface Connection
+  extends
+    MessageConnection<CloseError.CloseError, void, CloseError.CloseError | SendError>,
+    FrameConnection,
+    FanoutTarget {
   readonly [TypeId]: typeof TypeId
   /** A number that tells the connections of a process apart in logs. */
   readonly id: number
@@ -82,8 +87,6 @@ export interface Connection {
   readonly response: ResponseHead | Http2ResponseHead | undefined
   /** The subprotocol that was agreed on, if any. */
   readonly subprotocol: string | undefined
-  /** The extensions that were agreed on, with their parameters. */
-  readonly extensions: ReadonlyArray<ExtensionOffer>
   /**
    * Who the peer is: its address and TLS identity, as far as the transport knows. At a server behind trusted proxies, the
    * client that they forward. What nobody asked for while the socket was open is unknown afterwards.
@@ -165,13 +168,6 @@ export interface Connection {
   /** Waits until everything that was sent is handed to the system. */
   readonly flushed: Effect.Effect<void, CloseError.CloseError>
 
-  /** Sends a ping and waits for its pong: the round-trip time. A payload has at most 125 bytes. */
-  readonly ping: (payload?: Uint8Array) => Effect.Effect<Duration.Duration, CloseError.CloseError | SendError>
-  /** Sends a pong that nobody asked for: a heartbeat in one direction. */
-  readonly pong: (payload?: Uint8Array) => Effect.Effect<void, CloseError.CloseError | SendError>
-  /** The round-trip time of the last ping that was answered, be it one of keepalive. */
-  readonly latency: Duration.Duration | undefined
-
   /**
    * Closes the connection and waits for the end, at most `closeTimeout`. Gives the record of it, as `closed` does.
    *
@@ -196,20 +192,6 @@ export interface Connection {
   readonly closed: Effect.Effect<CloseInfo>
   /** The record of the end, which `closed` waits for; `undefined` while it is not over. */
   readonly closeInfo: CloseInfo | undefined
-
-  /**
-   * The data frames of the peer in place of `messages`, for the direct style: beside handlers reading them dies. They come as they came, before the extensions that work on messages (such
-   * as permessage-deflate) and after those that work on frames.
-   */
-  readonly frames: Stream.Stream<Frame.Frame, CloseError.CloseError>
-  /**
-   * Sends a frame with every field set by hand, past the extensions. A client's frame without a masking key gets one.
-   * A frame that would break RFC 6455 is refused, unless `unchecked`.
-   */
-  readonly sendFrame: (
-    frame: Frame.Frame,
-    options?: { readonly unchecked?: boolean | undefined }
-  ) => Effect.Effect<void, CloseError.CloseError | SendError>
 }
 
 /**

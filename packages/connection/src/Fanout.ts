@@ -8,13 +8,12 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { Connection } from "./Connection.ts"
-import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
+import { RecipientTypeId } from "./Recipient.ts"
+import type { FanoutTarget, Recipient } from "./Recipient.ts"
 import { Telemetry } from "./Telemetry.ts"
 import type { FanoutCounters, FanoutKind } from "./internal/FanoutCounters.ts"
-import type { Recipient } from "./internal/Recipient.ts"
 
-export type { Recipient } from "./internal/Recipient.ts"
+export type { FanoutTarget, Recipient } from "./Recipient.ts"
 
 export type { DeliveryCounts, FanoutCounters, FanoutKind } from "./internal/FanoutCounters.ts"
 
@@ -23,17 +22,12 @@ export type { DeliveryCounts, FanoutCounters, FanoutKind } from "./internal/Fano
  *
  * **Gotchas**
  *
- * Not from within a callback of the connection's transport, where it writes by itself. Callbacks must not throw.
+ * Do not use it within a callback of the connection's transport, which writes by itself. Callbacks must not throw.
  *
  * @category conversions
  * @since 0.1.0
  */
-export const recipient = (connection: Connection): Recipient => {
-  if (!(connection instanceof ConnectionImpl)) {
-    throw new Error("only a connection that Accept or Connect made can be sent to in this way")
-  }
-  return connection.sender
-}
+export const recipient = (connection: FanoutTarget): Recipient => connection[RecipientTypeId]
 
 /**
  * Gives what keeps the metrics of the context's `Telemetry`, or `undefined` where nobody wants any.

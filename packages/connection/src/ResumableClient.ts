@@ -18,7 +18,8 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { SessionCore } from "./internal/SessionCore.ts"
 import type { ResumableSession, SessionOptions } from "./ResumableSession.ts"
-import type { MessageConnection, Services } from "./TypedConnection.ts"
+import type { MessageConnection } from "./MessageConnection.ts"
+import type { Services } from "./TypedConnection.ts"
 
 /**
  * Options of a client's session.

@@ -23,22 +23,8 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Connection } from "./Connection.ts"
 import type { InvalidMessage } from "./InvalidMessage.ts"
+import type { MessageConnection } from "./MessageConnection.ts"
 import * as MessageCodec from "./MessageCodec.ts"
-
-/**
- * What a typed connection needs of the connection below it. `Connection` has it, and so have a client that reconnects and
- * a connection in a browser.
- *
- * @category models
- * @since 0.1.0
- */
-export interface MessageConnection<E = never, Sent = unknown, SE = never> {
-  readonly messages: Stream.Stream<Message, E>
-  readonly receive: Effect.Effect<Message, E>
-  readonly send: (data: string | Uint8Array, options?: SendOptions) => Effect.Effect<Sent, SE>
-  // A method, so that a connection whose close codes are fewer fits.
-  close(code?: number, reason?: string): Effect.Effect<unknown, unknown>
-}
 
 /**
  * What one end of a connection receives and sends.

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type { Connection } from "@effect-ws/connection/Connection"
+import type { FanoutTarget } from "@effect-ws/connection/Recipient"
 import type * as Duration from "effect/Duration"
 
 /**
@@ -45,7 +45,7 @@ export interface PublishOptions {
   /** Whether to compress the message, if the connection has such an extension. Default: the extension decides. */
   readonly compress?: boolean | undefined
   /** A connection to skip, such as the sender of the message. Default: none. */
-  readonly except?: Connection | undefined
+  readonly except?: FanoutTarget | undefined
 }
 
 /**

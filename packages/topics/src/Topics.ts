@@ -15,7 +15,7 @@
  *
  * @since 0.1.0
  */
-import type { Connection } from "@effect-ws/connection/Connection"
+import type { FanoutTarget } from "@effect-ws/connection/Recipient"
 import * as Fanout from "@effect-ws/connection/Fanout"
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as Argument from "@effect-ws/protocol/Argument"
@@ -112,12 +112,12 @@ export interface TopicsOf<SubscribeFailure, PublishFailure> {
    * of the service. Subscribing again keeps queue and counts, and replaces the options.
    */
   readonly subscribe: (
-    connection: Connection,
+    connection: FanoutTarget,
     topic: string,
     options?: SubscribeOptions
   ) => Effect.Effect<Subscription, SubscribeFailure>
   /** Ends a subscription and discards its queue. Returns whether there was one. */
-  readonly unsubscribe: (connection: Connection, topic: string) => Effect.Effect<boolean>
+  readonly unsubscribe: (connection: FanoutTarget, topic: string) => Effect.Effect<boolean>
   /**
    * Sends a message to all subscribers of a topic, and returns the counts of subscribers by outcome. With `as`, takes a
    * value of that Schema; fails with `SchemaError` where the Schema refuses it, and sends nothing then.
@@ -151,7 +151,7 @@ export interface TopicsOf<SubscribeFailure, PublishFailure> {
   /** Returns the topics that have subscribers, on this node. */
   readonly names: Effect.Effect<ReadonlyArray<string>>
   /** Returns the subscriptions of a connection, in the order in which they were made. */
-  readonly subscriptions: (connection: Connection) => Effect.Effect<ReadonlyArray<Subscription>>
+  readonly subscriptions: (connection: FanoutTarget) => Effect.Effect<ReadonlyArray<Subscription>>
   /** Returns the number of messages dropped so far, over all subscribers of this node, past ones included. */
   readonly dropped: Effect.Effect<number>
 }

@@ -1,7 +1,7 @@
 import type { BrowserConnection } from "@effect-ws/browser/BrowserConnection"
 import * as Reconnect from "@effect-ws/browser/Reconnect"
 import type { BrowserConnectError } from "@effect-ws/browser/BrowserConnectError"
-import type { MessageConnection } from "@effect-ws/connection/TypedConnection"
+import type { MessageConnection } from "@effect-ws/connection/MessageConnection"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

@@ -37,6 +37,8 @@ import { TypeId } from "../Connection.ts"
 import type { Connection, ConnectionEvent, MessageStream } from "../Connection.ts"
 import type { Peer } from "../Peer.ts"
 import { unknown } from "../Peer.ts"
+import { RecipientTypeId } from "../Recipient.ts"
+import type { Recipient } from "../Recipient.ts"
 import type { BufferedBytes } from "./AggregateMetrics.ts"
 import { ClosingHandshake } from "./ClosingHandshake.ts"
 import type { ClosingHost } from "./ClosingHandshake.ts"
@@ -362,6 +364,9 @@ export class ConnectionImpl
 
   send(data: Sendable, options?: SendOptions): Effect.Effect<void, CloseError.CloseError | SendError> {
     return this.sender.send(data, options)
+  }
+  get [RecipientTypeId](): Recipient {
+    return this.sender
   }
   queueAll(chunks: ReadonlyArray<string | Uint8Array>): Effect.Effect<boolean, CloseError.CloseError | SendError> {
     return this.sender.queueAll(chunks)

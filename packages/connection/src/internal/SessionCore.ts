@@ -17,6 +17,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as MessageCodec from "../MessageCodec.ts"
 import * as OneByOne from "../OneByOne.ts"
+import type { MessageConnection } from "../MessageConnection.ts"
 import { NotSent, OutcomeUnknown } from "../ResumableSession.ts"
 import type { ResumableSession, SessionOptions } from "../ResumableSession.ts"
 import * as TypedConnection from "../TypedConnection.ts"
@@ -201,7 +202,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
   // -- the connections -------------------------------------------------------------------------------------------------
 
   /** The connection as both ends see it here: envelopes in and out, and what does not decode closes it. */
-  link(connection: TypedConnection.MessageConnection<CloseError.CloseError, unknown, unknown>): Effect.Effect<Link> {
+  link(connection: MessageConnection<CloseError.CloseError, unknown, unknown>): Effect.Effect<Link> {
     const linked = Effect.map(TypedConnection.make(connection, this.types), (typed) => ({
       messages: typed.messages,
       receive: typed.receive,

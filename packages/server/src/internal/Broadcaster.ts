@@ -2,7 +2,7 @@
  * Sends messages to all connections of a server. It works like a topic without subscriptions: a connection has a queue
  * only while it is behind.
  */
-import type { Connection } from "@effect-ws/connection/Connection"
+import type { FanoutTarget } from "@effect-ws/connection/Recipient"
 import * as Fanout from "@effect-ws/connection/Fanout"
 import type { Recipient, FanoutCounters } from "@effect-ws/connection/Fanout"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
@@ -20,7 +20,7 @@ export class Broadcaster {
   private sent = 0
 
   /** `connections` returns the open connections. */
-  constructor(connections: () => ReadonlyArray<Connection>, slice: number, tally: FanoutCounters | undefined) {
+  constructor(connections: () => ReadonlyArray<FanoutTarget>, slice: number, tally: FanoutCounters | undefined) {
     this.tally = tally
     this.channel = new Dispatcher<Recipient>(
       {

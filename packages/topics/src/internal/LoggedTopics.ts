@@ -2,7 +2,7 @@
  * Topics over a log: a subscription is a reader of the log and a fiber that sends what it reads. A subscriber that is behind
  * holds nothing here but the part of the log that was read for it last.
  */
-import type { Connection } from "@effect-ws/connection/Connection"
+import type { FanoutTarget } from "@effect-ws/connection/Recipient"
 import * as Fanout from "@effect-ws/connection/Fanout"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import * as Effect from "effect/Effect"
@@ -58,7 +58,7 @@ export class LoggedTopics {
   private readonly scope: Scope.Scope
   private readonly tally: Fanout.FanoutCounters | undefined
   private readonly settings: LoggedTopicsSettings
-  private readonly subscribers = new Map<Connection, LoggedSubscriber>()
+  private readonly subscribers = new Map<FanoutTarget, LoggedSubscriber>()
   private readonly counts = new Map<string, number>()
   /** An entry is encoded once for all subscribers that get it. */
   private readonly prepared = new WeakMap<Entry, PreparedMessage.PreparedMessage>()
@@ -82,7 +82,7 @@ export class LoggedTopics {
 
   /** Subscribes. Returns `undefined` above `maxSubscriptions`. */
   subscribe(
-    connection: Connection,
+    connection: FanoutTarget,
     topic: string,
     after: After | undefined
   ): Effect.Effect<Subscription | undefined, LogUnavailable | LimitExceeded> {
@@ -115,7 +115,7 @@ export class LoggedTopics {
     )
   }
 
-  private add(connection: Connection, recipient: Fanout.Recipient, subscription: LoggedSubscription): void {
+  private add(connection: FanoutTarget, recipient: Fanout.Recipient, subscription: LoggedSubscription): void {
     let subscriber = this.subscribers.get(connection)
     if (subscriber === undefined) {
       const forget = recipient.onClosed(() => {
@@ -131,7 +131,7 @@ export class LoggedTopics {
     this.tally?.subscribed(1)
   }
 
-  unsubscribe(connection: Connection, topic: string): Effect.Effect<boolean> {
+  unsubscribe(connection: FanoutTarget, topic: string): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       const subscriber = this.subscribers.get(connection)
       const subscription = subscriber?.byTopic.get(topic)
@@ -180,7 +180,7 @@ export class LoggedTopics {
     return [...this.counts.keys()]
   }
 
-  subscriptions(connection: Connection): ReadonlyArray<Subscription> {
+  subscriptions(connection: FanoutTarget): ReadonlyArray<Subscription> {
     return [...(this.subscribers.get(connection)?.byTopic.values() ?? [])]
   }
 
