@@ -18,6 +18,7 @@ import { isBroadcastLoad } from "./BroadcastRow.ts"
 import { isClientLoad } from "./ClientRow.ts"
 import * as Chart from "./Chart.ts"
 import * as Environment from "./Environment.ts"
+import * as Http2Bench from "./http2/Http2Bench.ts"
 import * as MicroBench from "./micro/MicroBench.ts"
 import * as MicroRow from "./micro/MicroRow.ts"
 import * as Page from "./Page.ts"
@@ -195,8 +196,24 @@ const page = Command.make(
   })
 ).pipe(Command.withDescription("Writes the tables and charts of a report into a page"))
 
+const http2 = Command.make(
+  "http2",
+  {
+    rows: Argument.String("row").pipe(
+      Argument.withDescription(`Rows to run; all of ${Object.keys(Http2Bench.rows).join(" ")} where none is named`),
+      Argument.mapTryCatch(Http2Bench.parse, messageOf),
+      Argument.variadic()
+    ),
+    rounds,
+    warmup,
+    seconds
+  },
+  ({ rows, ...options }) =>
+    Http2Bench.run({ ...options, rows: rows.length === 0 ? Object.keys(Http2Bench.rows) : rows })
+).pipe(Command.withDescription("Measures streams of one HTTP/2 session beside connections of HTTP/1.1, over TLS"))
+
 bench.pipe(
-  Command.withSubcommands([micro, page]),
+  Command.withSubcommands([micro, http2, page]),
   Command.run({ version: "0.0.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain
