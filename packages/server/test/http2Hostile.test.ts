@@ -256,6 +256,11 @@ describe("hostile clients of HTTP/2", () => {
       (stream: number) => RawHttp2.frame(Type.windowUpdate, 0, stream, RawHttp2.uint32(2 ** 31 - 1))
     ],
     [
+      "PRIORITY that names the stream itself",
+      (stream: number) =>
+        RawHttp2.frame(Type.priority, 0, stream, Buffer.concat([RawHttp2.uint32(stream), Buffer.of(1)]))
+    ],
+    [
       "DATA behind the end of a stream",
       (stream: number) =>
         Buffer.concat([RawHttp2.frame(Type.data, 1, stream), RawHttp2.frame(Type.data, 0, stream, Buffer.alloc(1))])

@@ -10,6 +10,7 @@ import * as Net from "node:net"
 export const Type = {
   data: 0,
   headers: 1,
+  priority: 2,
   rstStream: 3,
   settings: 4,
   ping: 6,
