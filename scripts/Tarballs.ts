@@ -3,7 +3,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { root } from "./Packages.ts"
 import type { PublishedPackage } from "./Packages.ts"
 
@@ -51,7 +51,10 @@ export const modulesOf = (self: PublishedPackage): ReadonlyArray<string> => {
   const exports = Object.entries(self.publishConfig.exports).filter(
     ([key, target]) => target !== null && key !== "./package.json"
   )
-  const files = readdirSync(join(self.directory, "dist"))
+  // The folder of the files that a pattern matches, such as `./dist/*.js`.
+  const pattern =
+    (self.publishConfig.exports["./*"] as { readonly default: string } | undefined)?.default ?? "./dist/*.js"
+  const files = readdirSync(join(self.directory, dirname(pattern)))
     .filter((name) => name.endsWith(".js"))
     .map((name) => `./${name.slice(0, -".js".length)}`)
   const closed = self.publishConfig.exports

@@ -2,7 +2,7 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Socket from "effect/socket/Socket"
-import { HeadParser } from "effect-ws"
+import * as HeadParser from "effect-ws/HeadParser"
 
 /** Both directions of a socket. */
 export interface Ends {

@@ -8,7 +8,8 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Context, Effect, Layer, Option, Redacted, Stream } from "effect"
 import type { SocketServer } from "effect/socket"
-import { Accept, Auth, AuthNonces, Tcp, WebSocketServer } from "effect-ws"
+import { Accept, Auth, Tcp, WebSocketServer } from "effect-ws"
+import * as AuthNonces from "effect-ws/AuthNonces"
 
 /** Who is at the other end. */
 export class User extends Context.Service<User, string>()("examples/User") {}

@@ -11,8 +11,10 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Context, Effect, Layer } from "effect"
 import type { SocketServer } from "effect/socket"
-import { CloseError, HandshakeRejection, HeaderFields, Message, Tcp, Topics, WebSocketServer } from "effect-ws"
-import type { Accept, Connection, Handlers, ServerHandshake } from "effect-ws"
+import { CloseError, HandshakeRejection, Message, Tcp, Topics, WebSocketServer } from "effect-ws"
+import * as HeaderFields from "effect-ws/HeaderFields"
+import type { Accept, Connection, Handlers } from "effect-ws"
+import type * as ServerHandshake from "effect-ws/ServerHandshake"
 import { readFileSync } from "node:fs"
 
 /** Who is at the other end, and where. */

@@ -19,7 +19,9 @@ import {
 import type { Sharding } from "effect/cluster"
 import { Rpc, RpcClient, RpcSerialization } from "effect/rpc"
 import type { SocketServer } from "effect/socket"
-import { Client, ClientSocket, ConnectionSocketServer, Tcp } from "effect-ws"
+import { Client, Tcp } from "effect-ws"
+import * as ClientSocket from "effect-ws/ClientSocket"
+import * as ConnectionSocketServer from "effect-ws/ConnectionSocketServer"
 
 /** A counter for each name. It lives on one of the runners, and any of them can ask it. */
 export const Counter = Entity.make("Counter", [

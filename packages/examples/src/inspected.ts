@@ -8,7 +8,9 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Redacted, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { Auth, Inspector, InspectorRoute, WebSocketRoute, WebSocketServer } from "effect-ws"
+import { Auth, WebSocketRoute, WebSocketServer } from "effect-ws"
+import * as Inspector from "effect-ws/Inspector"
+import * as InspectorRoute from "effect-ws/InspectorRoute"
 import { createServer } from "node:http"
 
 const password = Redacted.make("hatter")

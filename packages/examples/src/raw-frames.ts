@@ -6,7 +6,11 @@
  * `node packages/examples/src/raw-frames.ts` prints both.
  */
 import { Result } from "effect"
-import { CloseFrame, Frame, FrameCodec, FrameParser, Session } from "effect-ws"
+import * as CloseFrame from "effect-ws/CloseFrame"
+import * as Frame from "effect-ws/Frame"
+import * as FrameCodec from "effect-ws/FrameCodec"
+import * as FrameParser from "effect-ws/FrameParser"
+import * as Session from "effect-ws/Session"
 
 const pieces = (bytes: Uint8Array, size: number): ReadonlyArray<Uint8Array> =>
   Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.slice(at * size, (at + 1) * size))

@@ -8,8 +8,12 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer, Option } from "effect"
 import type { SocketServer } from "effect/socket"
-import { HeaderFields, Tcp, TopicLog, TopicProtocol, TopicServer } from "effect-ws"
-import type { TopicLogError, WebSocketServer } from "effect-ws"
+import { Tcp, TopicLog } from "effect-ws"
+import * as HeaderFields from "effect-ws/HeaderFields"
+import * as TopicProtocol from "effect-ws/TopicProtocol"
+import * as TopicServer from "effect-ws/TopicServer"
+import type { WebSocketServer } from "effect-ws"
+import type * as TopicLogError from "effect-ws/TopicLogError"
 import { readFileSync } from "node:fs"
 
 const bounds: TopicLog.TopicLogOptions = { maxEntries: 500, maxAge: "1 day", maxEntryBytes: 4096 }

@@ -12,7 +12,8 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Console, Data, Deferred, Duration, Effect, Exit, Layer, Queue, Schedule, Scope } from "effect"
 import { Tcp, WebSocketServer } from "effect-ws"
-import type { CloseError, Handlers, SendError } from "effect-ws"
+import type { CloseError, Handlers } from "effect-ws"
+import type * as SendError from "effect-ws/SendError"
 import cluster from "node:cluster"
 import { availableParallelism } from "node:os"
 

@@ -1,7 +1,8 @@
 import { PermessageDeflate } from "@effect-ws/extensions"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
-import { Client, CloseError, Frame, Memory, Message, Tcp, WebSocketServer } from "effect-ws"
+import { Client, CloseError, Memory, Message, Tcp, WebSocketServer } from "effect-ws"
+import * as Frame from "effect-ws/Frame"
 import type { Connection } from "effect-ws"
 import * as Checksum from "../src/checksum.ts"
 
@@ -85,7 +86,7 @@ describe("checksum", () => {
     )
   }
 
-  const withDeflate = Layer.mergeAll(Checksum.layer, PermessageDeflate.layer({ threshold: 0 }))
+  const withDeflate = Layer.provideMerge(PermessageDeflate.layer({ threshold: 0 }), Checksum.layer)
 
   test("goes with compression, which takes another bit", { server: withDeflate, client: withDeflate }, (connection) =>
     Effect.gen(function* () {

@@ -1,7 +1,8 @@
 /** A bug report becomes a test: the recording of a connection, saved from the inspector, replayed against the handler. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Recording, Replay } from "effect-ws"
+import * as Recording from "effect-ws/Recording"
+import * as Replay from "effect-ws/Replay"
 import { readFileSync } from "node:fs"
 import { handler } from "../src/countdown.ts"
 

@@ -119,15 +119,29 @@ describe("Extensions", () => {
     })
   )
 
-  it.effect("layers compose, in whatever way they are given", () =>
+  it.effect("a layer adds its extensions behind those of the context it is built in", () =>
     Effect.gen(function* () {
       const a = Extensions.layer([named("a")])
       const bc = Extensions.layer([named("b"), named("c")])
-      assert.deepStrictEqual(yield* Effect.provide(names, [a, bc]), ["a", "b", "c"])
-      assert.deepStrictEqual(yield* Effect.provide(names, Layer.mergeAll(bc, a)), ["b", "c", "a"])
       assert.deepStrictEqual(yield* names.pipe(Effect.provide(bc), Effect.provide(a)), ["a", "b", "c"])
+      assert.deepStrictEqual(yield* Effect.provide(names, Layer.provideMerge(bc, a)), ["a", "b", "c"])
       const inner = Layer.effectDiscard(Effect.map(names, (found) => assert.deepStrictEqual(found, ["a", "b", "c"])))
-      yield* Effect.provide(Effect.void, Layer.provide(inner, [a, bc]))
+      yield* Effect.provide(Effect.void, inner.pipe(Layer.provide(bc), Layer.provide(a)))
+    })
+  )
+
+  it.effect("an extension replaces an earlier one of its name", () =>
+    Effect.gen(function* () {
+      const again = named("a")
+      const found = yield* Extensions.current.pipe(
+        Effect.provide(Extensions.layer([named("c"), again])),
+        Effect.provide(Extensions.layer([named("a"), named("b")]))
+      )
+      assert.deepStrictEqual(
+        found.map(({ name }) => name),
+        ["b", "c", "a"]
+      )
+      assert.strictEqual(found[2], again)
     })
   )
 

@@ -88,8 +88,12 @@ const omitOrigins = (app: Application): void =>
 /** Shows how to import a module: under one name with others, or by itself. */
 const importsOf = ({ folder, name: from }: Package, name: string): string => {
   const { dependencies } = readManifest("effect-ws")
-  const umbrella = folder === "browser" ? "effect-ws/browser" : "effect-ws"
-  const together = `import { ${name} } from "${dependencies?.[from] === undefined ? from : umbrella}"`
+  const umbrella = "effect-ws/browser"
+  const isInUmbrella = dependencies?.[from] !== undefined
+  const together =
+    isInUmbrella && folder !== "browser"
+      ? `import * as ${name} from "effect-ws/${from === "@effect-ws/protocol" && name === "Extension" ? "SessionExtension" : name}"`
+      : `import { ${name} } from "${isInUmbrella ? umbrella : from}"`
   return ["```ts", together, "// or", `import * as ${name} from "${from}/${name}"`, "```"].join("\n")
 }
 
@@ -101,7 +105,7 @@ const summaryOf = (page: string): string =>
 const finish = (folder: string): void => {
   const index = [
     "# API reference",
-    "Generated from the docstrings. `effect-ws` exports the modules of the packages that most programs use; the others are imported from their own packages."
+    "Generated from the docstrings. `effect-ws` exports the modules that most programs use, and `effect-ws/NAME` is any module of the packages that it depends on; the others are imported from their own packages."
   ]
   for (const from of readPackages()) {
     index.push(`## ${from.name}`, `${from.description}.`, "| module | |\n| --- | --- |")

@@ -102,12 +102,12 @@ export const covers: Pages.Covers = {
   "extensions-1": Pages.run(
     "is offered, and one of the two accepted",
     Effect.gen(function* () {
-      const { Extensions } = yield* Pages.load<{ readonly Extensions: Layer.Layer<never> }>("extensions-1")
+      const { extensions } = yield* Pages.load<{ readonly extensions: Layer.Layer<never> }>("extensions-1")
       const offers: Array<string> = []
       const url = yield* Peers.ws((_, { headers }) => offers.push(String(headers["sec-websocket-extensions"])), {
         perMessageDeflate: true
       })
-      const connection = yield* Client.connect(url).pipe(Effect.provide([Client.layerDirect(), Extensions]))
+      const connection = yield* Client.connect(url).pipe(Effect.provide([Client.layerDirect(), extensions]))
       assert.deepStrictEqual(
         connection.extensions.map(({ name }) => name),
         ["permessage-deflate"]

@@ -13,8 +13,6 @@ import {
   CloseError,
   PermessageDeflate,
   Reconnect,
-  ResumableClient,
-  ResumableServer,
   Tcp,
   Tls,
   TypedConnection,
@@ -22,6 +20,8 @@ import {
   WebSocketRoute,
   WebSocketServer
 } from "effect-ws"
+import * as ResumableClient from "effect-ws/ResumableClient"
+import * as ResumableServer from "effect-ws/ResumableServer"
 import type { Connection } from "effect-ws"
 import { BrowserClient } from "effect-ws/browser"
 import { deepStrictEqual, strictEqual } from "node:assert"
