@@ -16,7 +16,8 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
-import { Client, Dialer, Http2Sessions, WebSocketRoute } from "effect-ws"
+import { Client, Dialer, WebSocketRoute } from "effect-ws"
+import * as Http2Sessions from "effect-ws/Http2Sessions"
 import { readFileSync } from "node:fs"
 import { createSecureServer } from "node:http2"
 

@@ -1,12 +1,14 @@
 /**
- * The one error of authentication codecs: a challenge, or credentials, that follow the general grammar but not the rules
- * of their scheme. It never holds what it complains about, because that may be a secret.
+ * The error of authentication codecs: a challenge or credentials that follow the general grammar, but not the rules of
+ * their scheme. The error never quotes them, because they may be a secret.
+ *
+ * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /**
- * Describes why a challenge or credentials do not follow the rules of their scheme.
+ * A challenge or credentials that do not follow the rules of their scheme.
  *
  * @category errors
  * @since 0.1.0

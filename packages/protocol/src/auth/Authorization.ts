@@ -1,8 +1,11 @@
 /**
- * The grammar that every HTTP authentication scheme shares (RFC 9110 11): challenges, which a server sends in
- * `WWW-Authenticate`, and credentials, which a client sends in `Authorization`. Both are the name of a scheme with either
- * one opaque token or a list of parameters. What the parameters mean is the business of `BasicAuth`, `DigestAuth` and
- * `BearerAuth`; which challenge to answer is that of `ClientAuth`.
+ * The grammar that all HTTP authentication schemes share (RFC 9110 11): challenges, which a server sends in
+ * `WWW-Authenticate`, and credentials, which a client sends in `Authorization`.
+ *
+ * Both are the name of a scheme, followed by one opaque token or by a list of parameters. `BasicAuth`, `DigestAuth` and
+ * `BearerAuth` interpret the parameters. `ClientAuth` chooses the challenge to answer.
+ *
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -22,7 +25,7 @@ import {
 import * as Utf8 from "../Utf8.ts"
 
 /**
- * A parameter: a name, looked up without regard to case, and a value with one character per byte.
+ * A parameter: a name, which is case-insensitive, and a value with one character for each byte.
  *
  * @category models
  * @since 0.1.0
@@ -30,25 +33,25 @@ import * as Utf8 from "../Utf8.ts"
 export interface AuthParam {
   readonly name: string
   readonly value: string
-  /** Whether the value stands in quotes. Schemes demand it for some parameters and forbid it for others. */
+  /** Whether the value is quoted. Schemes require quotes for some parameters and forbid them for others. */
   readonly quoted: boolean
 }
 
 /**
- * A challenge: what a server wants to see before it does what it was asked for.
+ * A challenge: the credentials that a server requires.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Challenge {
   readonly scheme: string
-  /** The one token of a scheme that has no parameters. */
+  /** The token of a scheme that has no parameters. */
   readonly token68: string | undefined
   readonly params: ReadonlyArray<AuthParam>
 }
 
 /**
- * Credentials have the form of a challenge.
+ * Credentials, which have the same form as a challenge.
  *
  * @category models
  * @since 0.1.0
@@ -110,7 +113,7 @@ class Cursor {
     return this.text.slice(start, this.offset)
   }
 
-  // Stays where it is if what comes is no token68, and then it is the name of a parameter.
+  // If the next element is no token68, the cursor does not move: the element is then the name of a parameter.
   token68(): string | undefined {
     const start = this.offset
     while (token68Classes[this.peek()] === 1) this.offset++
@@ -139,7 +142,7 @@ class Cursor {
     return value
   }
 
-  /** Tells whether a parameter comes, and not the name of another scheme. */
+  /** Whether a parameter comes next, as opposed to the name of another scheme. */
   get atParam(): boolean {
     let offset = this.offset
     while (isTokenCode(this.text.charCodeAt(offset))) offset++
@@ -195,11 +198,11 @@ class Cursor {
 }
 
 /**
- * Parses the value of `WWW-Authenticate` or `Proxy-Authenticate`: one challenge or several.
+ * Parses the value of `WWW-Authenticate` or `Proxy-Authenticate`, which has one challenge or more.
  *
  * **Details**
  *
- * A parameter that occurs twice in a challenge makes the value malformed; empty elements between commas are ignored. The
+ * A parameter that occurs twice in a challenge makes the value malformed. Empty elements between commas are ignored. The
  * cost is linear in the length of the value.
  *
  * @category decoding
@@ -225,7 +228,7 @@ export const parseChallenges = (
  *
  * **Details**
  *
- * The error says where the value is malformed and nothing of what it holds. The cost is linear in the length of the
+ * The error gives the position and quotes nothing, since the value is a secret. The cost is linear in the length of the
  * value.
  *
  * @category decoding
@@ -250,8 +253,8 @@ const fail = (cursor: Cursor, header: string, found: string): Result.Result<neve
  *
  * **Details**
  *
- * `name` is `WWW-Authenticate` by default; that of a proxy is `Proxy-Authenticate`. A field line that is malformed is
- * left out, so that it does not hide what the others ask for.
+ * `name` is `WWW-Authenticate` by default, and `Proxy-Authenticate` for a proxy. Skips malformed field lines, so that one of
+ * them does not hide the challenges in the others.
  *
  * @category decoding
  * @since 0.1.0
@@ -264,7 +267,7 @@ export const challengesOf = (headers: HeaderFields, name: string = "WWW-Authenti
  *
  * **Gotchas**
  *
- * Characters that no header can hold are not looked for: what writes the head refuses them.
+ * Does not check for characters that a header cannot hold. The encoder of the head refuses them.
  *
  * @category encoding
  * @since 0.1.0
@@ -279,7 +282,7 @@ const renderParam = ({ name, quoted, value }: AuthParam): string =>
   quoted ? `${name}="${value.replace(/["\\]/g, "\\$&")}"` : `${name}=${value}`
 
 /**
- * Tests whether a challenge or credentials are of a scheme.
+ * Returns whether a challenge or credentials use a scheme.
  *
  * @category guards
  * @since 0.1.0
@@ -295,20 +298,20 @@ export const isScheme = (challenge: Challenge, scheme: string): boolean => equal
 export const param = (challenge: Challenge, name: string): string | undefined =>
   challenge.params.find((candidate) => equalsIgnoreCase(candidate.name, name))?.value
 
-/** A parameter in quotes that holds text as UTF-8. @internal */
+/** Creates a quoted parameter that holds text as UTF-8. @internal */
 export const quoted = (name: string, text: string): AuthParam => ({ name, value: toByteString(text), quoted: true })
 
-/** A parameter without quotes. @internal */
+/** Creates a parameter without quotes. @internal */
 export const plain = (name: string, value: string): AuthParam => ({ name, value, quoted: false })
 
-/** Encodes text as UTF-8, one character per byte, as header values are kept. @internal */
+/** Encodes text as UTF-8, with one character for each byte, as header values are stored. @internal */
 export const toByteString = (text: string): string => {
   let value = ""
   for (const byte of Utf8.encode(text)) value += String.fromCharCode(byte)
   return value
 }
 
-/** Decodes what {@link toByteString} encodes, or returns `undefined` where it is not UTF-8. @internal */
+/** Decodes the output of {@link toByteString}. Returns `undefined` if it is not UTF-8. @internal */
 export const fromByteString = (value: string): string | undefined => {
   const bytes = new Uint8Array(value.length)
   for (let i = 0; i < value.length; i++) bytes[i] = value.charCodeAt(i)
@@ -320,7 +323,7 @@ const ParamValue = Schema.String.check(
 )
 
 /**
- * Schema of a parameter.
+ * The Schema of a parameter.
  *
  * @category schemas
  * @since 0.1.0
@@ -331,7 +334,7 @@ export const AuthParam: Schema.Codec<AuthParam> = Schema.Union([
 ])
 
 /**
- * Schema of a challenge or of credentials.
+ * The Schema of a challenge or of credentials.
  *
  * @category schemas
  * @since 0.1.0
@@ -354,7 +357,7 @@ export const Challenge: Schema.Codec<Challenge> = Schema.Union([
 ])
 
 /**
- * Codec between the value of `WWW-Authenticate` and the challenges in it.
+ * The codec between the value of `WWW-Authenticate` and the challenges in it.
  *
  * @category schemas
  * @since 0.1.0
@@ -370,7 +373,7 @@ export const ChallengesFromString: Schema.Codec<ReadonlyArray<Challenge>, string
 )
 
 /**
- * Codec between the value of `Authorization` and the credentials in it.
+ * The codec between the value of `Authorization` and the credentials in it.
  *
  * @category schemas
  * @since 0.1.0

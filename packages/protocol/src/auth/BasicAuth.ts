@@ -1,6 +1,8 @@
 /**
- * The Basic scheme (RFC 7617): a user name and a password, as clear as base64. It protects nothing by itself, so it
- * belongs on `wss` alone.
+ * The Basic scheme (RFC 7617): a user name and a password in base64. Base64 hides nothing, so use the scheme on `wss`
+ * only.
+ *
+ * @since 0.1.0
  */
 import * as Base64 from "effect/encoding/Base64"
 import * as Redacted from "effect/Redacted"
@@ -12,7 +14,7 @@ import { malformed } from "./AuthHeaderError.ts"
 import * as Utf8 from "../Utf8.ts"
 
 /**
- * A user name, and the password that proves it.
+ * A user name and its password.
  *
  * @category models
  * @since 0.1.0
@@ -23,11 +25,11 @@ export interface BasicCredentials {
 }
 
 /**
- * Creates the challenge that asks for a password.
+ * Creates the challenge that requests a password.
  *
  * **Details**
  *
- * `realm` tells a person which password is meant. The challenge says that names and passwords are sent as UTF-8.
+ * Browsers show `realm` to tell the user which password to enter. The challenge requests names and passwords in UTF-8.
  *
  * @category constructors
  * @since 0.1.0
@@ -49,7 +51,7 @@ const hasControl = (text: string): boolean => {
 }
 
 /**
- * Encodes a user name and a password, or says why they cannot be: a colon in the name, or a control character.
+ * Encodes a user name and a password. Fails for a colon in the name, or a control character.
  *
  * @category encoding
  * @since 0.1.0
@@ -70,7 +72,7 @@ export const encode = (options: BasicCredentials): Result.Result<Credentials, Au
  *
  * **Details**
  *
- * They must be UTF-8, as the challenge asks for.
+ * They must be UTF-8, as the challenge requests.
  *
  * @category decoding
  * @since 0.1.0

@@ -1,5 +1,7 @@
 /**
- * The Bearer scheme (RFC 6750): a token that whoever holds it may use. What is in the token is no business of ours.
+ * The Bearer scheme (RFC 6750): a token that anyone who holds it can use. The library does not interpret the token.
+ *
+ * @since 0.1.0
  */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -9,23 +11,23 @@ import type { AuthHeaderError } from "./AuthHeaderError.ts"
 import { malformed } from "./AuthHeaderError.ts"
 
 /**
- * What a server says about the token it wants, or about the one it got.
+ * What a server says about the token that it requires, or about the token that it received.
  *
  * @category models
  * @since 0.1.0
  */
 export interface BearerChallenge {
   readonly realm: string
-  /** The scopes that the token must have, separated by spaces. Default: not said. */
+  /** The scopes that the token must have, separated by spaces. Default: none. */
   readonly scope?: string | undefined
-  /** What was wrong with the token. Default: not said, as when there was none. */
+  /** The error in the token. Default: none, as for a request without a token. */
   readonly error?: "invalid_request" | "invalid_token" | "insufficient_scope" | undefined
-  /** The same for whoever debugs the client: printable ASCII without quotes and backslashes. Default: not said. */
+  /** The error as text for developers: printable ASCII without quotes and backslashes. Default: none. */
   readonly errorDescription?: string | undefined
 }
 
 /**
- * Creates the challenge that asks for a token.
+ * Creates the challenge that requests a token.
  *
  * @category constructors
  * @since 0.1.0
@@ -43,7 +45,8 @@ export const challenge = (options: BearerChallenge): Challenge => {
 const b64token = /^[-._~+/0-9A-Za-z]+=*$/
 
 /**
- * Encodes a token, or says that it cannot be sent: RFC 6750 2.1 allows letters, digits, `-._~+/` and a tail of `=`.
+ * Encodes a token. Fails for characters that RFC 6750 2.1 does not allow: it allows letters, digits, `-._~+/`, and `=` at the
+ * end.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,6 +1,8 @@
 /**
- * What a client does with a 401 or a 407: of the challenges that it got it takes the strongest that it has credentials
- * for, and answers that. One function for all schemes, so that a client asks one question.
+ * A client's answer to a 401 or a 407: it chooses the strongest challenge that it has credentials for. One function serves
+ * all schemes.
+ *
+ * @since 0.1.0
  */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -12,7 +14,7 @@ import * as BearerAuth from "./BearerAuth.ts"
 import * as DigestAuth from "./DigestAuth.ts"
 
 /**
- * What a client can prove who it is with: a password, for Digest and Basic, or a token, for Bearer.
+ * The credentials of a client: a password for Digest and Basic, or a token for Bearer.
  *
  * @category models
  * @since 0.1.0
@@ -22,7 +24,7 @@ export type ClientCredentials =
   | { readonly _tag: "Token"; readonly token: Redacted.Redacted<string> }
 
 /**
- * Creates the proof by a password.
+ * Creates credentials with a password.
  *
  * @category constructors
  * @since 0.1.0
@@ -34,7 +36,7 @@ export const password = (username: string, password: string | Redacted.Redacted<
 })
 
 /**
- * Creates the proof by a token.
+ * Creates credentials with a token.
  *
  * @category constructors
  * @since 0.1.0
@@ -48,7 +50,7 @@ const redacted = (secret: string | Redacted.Redacted<string>, label: string): Re
   typeof secret === "string" ? Redacted.make(secret, { label }) : secret
 
 /**
- * What goes into an answer beside the proof.
+ * The parts of an answer besides the credentials.
  *
  * @category models
  * @since 0.1.0
@@ -56,30 +58,30 @@ const redacted = (secret: string | Redacted.Redacted<string>, label: string): Re
 export interface RespondOptions {
   /** The method of the request: `GET` in a handshake, `CONNECT` to a proxy. */
   readonly method: string
-  /** The target of the request as it stands in its first line. */
+  /** The target of the request, as in its first line. */
   readonly uri: string
-  /** A random value of at least 16 characters, new for each answer: letters and digits, for instance. */
+  /** A random value of at least 16 characters, such as letters and digits. New for each answer. */
   readonly cnonce: string
-  /** How often the nonce of this challenge was answered, this time included. Default: 1. */
+  /** Number of answers to the nonce of this challenge, this one included. Default: 1. */
   readonly nc?: number | undefined
-  /** The hash functions at hand; Digest challenges for others are not answered. */
+  /** The available hash functions. Digest challenges for others are not answered. */
   readonly hashes: DigestAuth.Hashes
-  /** The schemes to use at all. Default: all three. Leave out Basic where the connection is not encrypted. */
+  /** The schemes to use. Default: all three. Leave out Basic if the connection is not encrypted. */
   readonly schemes?: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
 }
 
 /**
- * Answers the strongest challenge that the proof is good for, with the value for `Authorization`.
+ * Answers the strongest challenge that the credentials fit. Returns the value for `Authorization`.
  *
  * **Details**
  *
- * Digest is stronger than Basic, and of several Digest challenges the one with the strongest hash wins, then the one that
- * came first. None where no challenge can be answered: other schemes, hashes that are not at hand, a Digest without
- * `qop=auth`, a name with a colon for Basic.
+ * Digest is stronger than Basic. Of several Digest challenges, the strongest hash wins, then the first challenge. Returns
+ * none if no challenge can be answered: for other schemes, for hashes that are not available, for Digest without `qop=auth`,
+ * and for Basic if the name has a colon.
  *
  * **Gotchas**
  *
- * The value is a secret. A second 401 means that the password is wrong, unless {@link isStale} says otherwise.
+ * The value is a secret. A second 401 means that the password is wrong, unless {@link isStale} returns true.
  *
  * @category constructors
  * @since 0.1.0
@@ -136,12 +138,12 @@ const digests = (challenges: ReadonlyArray<Challenge>): ReadonlyArray<DigestAuth
   )
 
 /**
- * Returns the value for `Authorization` that needs no challenge: Basic for a password, Bearer for a token.
+ * Returns a value for `Authorization` that needs no challenge: Basic for a password, Bearer for a token.
  *
  * **Details**
  *
- * None where the proof cannot be encoded: a name with a colon, a token with a space. There is no Digest without a nonce of
- * the server.
+ * Returns none if the credentials cannot be encoded, such as a name with a colon or a token with a space. Digest needs a
+ * nonce of the server, so it is never preemptive.
  *
  * @category constructors
  * @since 0.1.0
@@ -153,7 +155,7 @@ export const preemptive = (proof: ClientCredentials): Option.Option<string> =>
   )
 
 /**
- * Tests whether a refusal says that the password was right and only the nonce too old, so that one more answer is due.
+ * Returns whether the server accepted the password and refused only the age of the nonce. Answer once more then.
  *
  * @category guards
  * @since 0.1.0

@@ -1,12 +1,13 @@
 /**
- * The Digest scheme (RFC 7616): the client proves that it knows a password without sending it, by a hash over the password,
- * a nonce of the server, and what it asks for. Both roles are here as pure functions: hash functions, random values and the
- * memory of nonces are the caller's.
+ * The Digest scheme (RFC 7616): the client proves that it knows a password without sending it. It sends a hash over the
+ * password, a nonce of the server, and the request. The functions for both roles are pure: the caller provides hash
+ * functions and random values, and stores nonces.
  *
- * Of the qualities of protection, `auth` is all that a handshake can use, since it has no body. Challenges and
- * credentials without one, as RFC 2069 had them, are refused in both roles: without a nonce of the client, whoever sends
- * the challenge can choose it so that the answer gives the password away by table, and without a nonce count a server
- * cannot tell a replay.
+ * Only the quality of protection `auth` is supported, since a handshake has no body. Both roles refuse challenges and
+ * credentials without one, as in RFC 2069. They have no nonce of the client, so an attacker who sends the challenge could
+ * look up the password in a precomputed table; and they have no nonce count, so a server could not detect a replay.
+ *
+ * @since 0.1.0
  */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -34,7 +35,7 @@ export type HashName = "SHA-512-256" | "SHA-256" | "MD5"
 export type Hash = (bytes: Uint8Array) => Uint8Array
 
 /**
- * The hash functions at hand. An algorithm whose function is missing is not supported.
+ * The available hash functions. An algorithm whose function is missing is not supported.
  *
  * @category models
  * @since 0.1.0
@@ -42,7 +43,7 @@ export type Hash = (bytes: Uint8Array) => Uint8Array
 export type Hashes = { readonly [Name in HashName]?: Hash | undefined }
 
 /**
- * The algorithms. With `-sess`, the password's hash is bound to the nonces of server and client.
+ * The algorithms. With `-sess`, the hash of the password includes the nonces of server and client.
  *
  * @category models
  * @since 0.1.0
@@ -50,7 +51,7 @@ export type Hashes = { readonly [Name in HashName]?: Hash | undefined }
 export type DigestAlgorithm = HashName | `${HashName}-sess`
 
 /**
- * All algorithms, the strongest first.
+ * All algorithms, strongest first.
  *
  * @category constants
  * @since 0.1.0
@@ -75,7 +76,7 @@ export const hashName = (algorithm: DigestAlgorithm): HashName =>
 
 const isSession = (algorithm: DigestAlgorithm): boolean => algorithm.endsWith("-sess")
 
-/** How strong an algorithm is: the lower, the stronger. @internal */
+/** Returns the strength of an algorithm: lower is stronger. @internal */
 export const weakness = (algorithm: DigestAlgorithm): number => algorithms.indexOf(algorithm) >> 1
 
 /**
@@ -88,24 +89,24 @@ export interface DigestChallenge {
   readonly realm: string
   readonly nonce: string
   readonly algorithm: DigestAlgorithm
-  /** To be sent back as it is. */
+  /** Value that the client returns unchanged. */
   readonly opaque: string | undefined
-  /** Whether the credentials were refused for the age of their nonce alone. */
+  /** Whether the server refused only the age of the nonce. */
   readonly stale: boolean
-  /** Whether the client may send a hash in place of the user name. */
+  /** Whether the client may send a hash instead of the user name. */
   readonly userhash: boolean
-  /** Whether the server says that it takes user names and passwords as UTF-8. */
+  /** Whether the server accepts user names and passwords in UTF-8. */
   readonly utf8: boolean
 }
 
 /**
- * What a client sends to answer a challenge, without the password.
+ * The answer of a client to a challenge. It does not contain the password.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DigestCredentials {
-  /** The user name, or where `userhash` is true its hash in hexadecimal. */
+  /** The user name, or its hash in hexadecimal if `userhash` is true. */
   readonly username: string
   readonly userhash: boolean
   readonly realm: string
@@ -113,14 +114,14 @@ export interface DigestCredentials {
   readonly algorithm: DigestAlgorithm
   readonly uri: string
   readonly cnonce: string
-  /** How often the client has used the nonce, this time included: 1 to 4 294 967 295. */
+  /** Number of uses of the nonce, this one included: 1 to 4 294 967 295. */
   readonly nc: number
   readonly response: string
   readonly opaque: string | undefined
 }
 
 /**
- * A password, or what a server may keep in its place: the hash of `hashPassword`.
+ * A password, or the hash of `hashPassword` that a server may store instead.
  *
  * @category models
  * @since 0.1.0
@@ -152,11 +153,11 @@ export const hashUsername = (options: {
 }): string => hashText(options.hash, `${options.username}:${options.realm}`)
 
 /**
- * Hashes a password, so that a server need not keep it.
+ * Hashes a password, so that a server need not store it.
  *
  * **Gotchas**
  *
- * Whoever has the hash can answer challenges of this realm, so it is to be kept like the password. It holds for one user
+ * Anyone who has the hash can answer challenges of this realm, so protect it like the password. It is valid for one user
  * name, one realm and one hash function.
  *
  * @category combinators
@@ -177,7 +178,7 @@ export const hashPassword = (options: {
  *
  * **Details**
  *
- * `username` is the name itself, also where its hash is sent.
+ * `username` is the name itself, even if its hash is sent.
  *
  * @category combinators
  * @since 0.1.0
@@ -204,17 +205,17 @@ export const response = (
 const formatCount = (nc: number): string => nc.toString(16).padStart(8, "0")
 
 /**
- * Tests whether credentials prove the knowledge of a secret.
+ * Returns whether credentials prove that the client knows a secret.
  *
  * **Details**
  *
- * `username` is the name itself, where the credentials hold its hash. `equals` compares two byte arrays of equal length
- * in a time that does not depend on what is in them.
+ * `username` is the name itself, even if the credentials contain its hash. `equals` must compare two byte arrays of equal
+ * length in constant time.
  *
  * **Gotchas**
  *
- * Says nothing of the nonce, the nonce count, the realm, and the URI: a server has to know the first three as its own and
- * compare the last with the request target.
+ * Does not check the nonce, the nonce count, the realm and the URI. A server must check that the first three are its own,
+ * and compare the URI with the request target.
  *
  * @category guards
  * @since 0.1.0
@@ -263,7 +264,7 @@ export const encodeChallenge = (challenge: DigestChallenge): Challenge => {
 }
 
 /**
- * Decodes a challenge, or says why it cannot be answered.
+ * Decodes a challenge. Fails if it cannot be answered.
  *
  * @category decoding
  * @since 0.1.0
@@ -314,9 +315,9 @@ const readAlgorithm = (challenge: Challenge): DigestAlgorithm | undefined => {
  *
  * **Details**
  *
- * `uri` is the request target. `cnonce` is random, and `nc` counts the answers to this nonce from 1. A server that takes
- * hashed user names gets one; a name outside of ASCII is sent as `username*` to a server that speaks UTF-8, and as bare
- * bytes of UTF-8 to one that does not say.
+ * `uri` is the request target. `cnonce` is random, and `nc` counts the answers to this nonce from 1. The user name is hashed
+ * if the server accepts that. A name that is not ASCII is sent as `username*` if the server declares UTF-8, and otherwise as
+ * bytes of UTF-8.
  *
  * @category constructors
  * @since 0.1.0
@@ -360,7 +361,7 @@ const isVisibleAscii = (value: string): boolean => /^[\x20-\x7e]*$/.test(value)
  *
  * **Details**
  *
- * With `extendedUsername`, which is the default, a user name outside of ASCII becomes `username*` of RFC 5987.
+ * With `extendedUsername`, the default, a user name that is not ASCII is sent as `username*` (RFC 5987).
  *
  * @category encoding
  * @since 0.1.0
@@ -390,7 +391,7 @@ export const encodeCredentials = (
 }
 
 /**
- * Decodes credentials, or says why they are malformed.
+ * Decodes credentials. Fails if they are malformed.
  *
  * @category decoding
  * @since 0.1.0

@@ -1,11 +1,14 @@
 /**
- * Hosts with ports, as the `Host` and `Origin` headers carry them (RFC 3986 3.2, RFC 6454 7). Comparing them is what
- * the same-origin check rests on, so it is done on parsed values: case and default ports must not make a difference,
- * and nothing that only looks alike may be taken for equal.
+ * Hosts with ports, as in the `Host` and `Origin` headers (RFC 3986 3.2, RFC 6454 7).
+ *
+ * The same-origin check compares them. It compares parsed values, so case and default ports make no difference, and two
+ * different hosts that look alike are never equal.
+ *
+ * @since 0.1.0
  */
 
 /**
- * A host in lower case, brackets of an IPv6 address included, and the port if one was given.
+ * A host in lower case, with the brackets of an IPv6 address, and the port if there is one.
  *
  * @category models
  * @since 0.1.0
@@ -16,7 +19,7 @@ export interface Authority {
 }
 
 /**
- * An origin that consists of a scheme, a host and a port: every one but `null`.
+ * An origin with a scheme, a host and a port. The opaque origin `null` has none of them.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +39,7 @@ const schemeName = /^[A-Za-z][A-Za-z0-9+\-.]*$/
  *
  * **Details**
  *
- * User information is malformed here. An empty port, as in `example.com:`, means the default one.
+ * User information makes the value malformed. An empty port, as in `example.com:`, is the default port.
  *
  * @category decoding
  * @since 0.1.0
@@ -52,7 +55,7 @@ export const parse = (value: string): Authority | undefined => {
   return portNumber.test(digits) && port <= 65535 ? { host: host.toLowerCase(), port } : undefined
 }
 
-// whether the groups make an address is not asked: one that does not equals no host that exists
+// The groups need not form an address: a malformed one equals no host that exists.
 const isIpv6Literal = (host: string): boolean => ipv6Characters.test(host) && host.includes(":")
 
 /**
@@ -60,7 +63,7 @@ const isIpv6Literal = (host: string): boolean => ipv6Characters.test(host) && ho
  *
  * **Details**
  *
- * The opaque origin `null` is not parsed: it equals nothing, not even itself.
+ * Returns `undefined` for the opaque origin `null`, which equals nothing, not even itself.
  *
  * @category decoding
  * @since 0.1.0
@@ -76,7 +79,7 @@ export const parseOrigin = (value: string): Origin | undefined => {
 }
 
 /**
- * Returns the port that a scheme uses where none is written, for the schemes of HTTP and WebSocket.
+ * Returns the default port of a scheme of HTTP or WebSocket.
  *
  * @category getters
  * @since 0.1.0
@@ -95,7 +98,7 @@ export const defaultPort = (scheme: string): number | undefined => {
 }
 
 /**
- * Tests whether two origins have the same scheme, host and port, default ports counted as written.
+ * Returns whether two origins have the same scheme, host and port. A missing port is the default port.
  *
  * @category guards
  * @since 0.1.0

@@ -1,10 +1,12 @@
 /**
- * What proxies say of the client for whom they forward a request: `X-Forwarded-For`, `X-Forwarded-Proto` and
- * `X-Forwarded-Host`, or `Forwarded` (RFC 7239).
+ * The headers in which proxies describe the client of a request that they forward: `X-Forwarded-For`,
+ * `X-Forwarded-Proto` and `X-Forwarded-Host`, or `Forwarded` (RFC 7239).
  *
- * A client can send these headers too, and a proxy appends to what it received. So they are read from the right, as far as
- * the addresses are those of trusted proxies: what is left of the first address that is not was not written by a proxy of
- * ours. Whether the peer itself is trusted is for the caller to check first.
+ * A client can send these headers too, and each proxy appends to what it received. So they are read from the right, as long
+ * as the addresses belong to trusted proxies. Everything to the left of the first untrusted address may be forged. The
+ * caller must check first that the peer itself is trusted.
+ *
+ * @since 0.1.0
  */
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
@@ -13,7 +15,7 @@ import type { HeaderFields } from "./HeaderFields.ts"
 import * as Fields from "./HeaderFields.ts"
 
 /**
- * The headers to read: `"X-Forwarded"` for the three that begin so, `"Forwarded"` for the one of RFC 7239.
+ * The headers to read: `"X-Forwarded"` for the three `X-Forwarded-` headers, `"Forwarded"` for the header of RFC 7239.
  *
  * @category models
  * @since 0.1.0
@@ -21,33 +23,33 @@ import * as Fields from "./HeaderFields.ts"
 export type Format = "X-Forwarded" | "Forwarded"
 
 /**
- * What trusted proxies say of a client. A field is `undefined` where they do not say, or say something malformed.
+ * The client as trusted proxies describe it. A field is `undefined` if it is missing or malformed.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Forwarded {
-  /** The client's address; its port is 0 where it is not said. */
+  /** The client's address. The port is 0 if it is unknown. */
   readonly address: NetAddress.InetAddress | undefined
   /** Whether the client connected over TLS. */
   readonly secure: boolean | undefined
-  /** The host, and perhaps port, that the client dialed. */
+  /** The host that the client dialed, and the port if there is one. */
   readonly host: string | undefined
 }
 
 const nothing: Forwarded = { address: undefined, secure: undefined, host: undefined }
 
 /**
- * Reads what trusted proxies say of the client.
+ * Reads the client's address, scheme and host from the headers of trusted proxies.
  *
  * **Details**
  *
- * The address is the right-most one that is not a trusted proxy's, or the left-most one where all are. Where an address is
- * malformed or hidden (`unknown`, `_name`), nothing to its left can be believed: the address is the one to its right, which
- * is that of the proxy that wrote it.
+ * The address is the rightmost one that does not belong to a trusted proxy, or the leftmost one if all do. If an address is
+ * malformed or hidden (`unknown`, `_name`), nothing to its left can be trusted. The result is then the address to its right,
+ * which belongs to the proxy that wrote it.
  *
- * `secure` and `host` are those of the same proxy: those beside the address in `Forwarded`, those at the same place in the
- * `X-Forwarded-` headers where they have as many elements, else their last elements.
+ * `secure` and `host` come from the same proxy: from the same element of `Forwarded`, or from the same position of the
+ * `X-Forwarded-` headers if they have as many elements, and otherwise from their last elements.
  *
  * @category decoding
  * @since 0.1.0
@@ -77,7 +79,7 @@ const readXForwarded = (headers: HeaderFields, isTrusted: IsTrusted): Forwarded 
   return { address, secure: parseProtocol(beside("X-Forwarded-Proto")), host: parseHost(beside("X-Forwarded-Host")) }
 }
 
-// Empty elements count: an attacker must not be able to shift what a proxy appends.
+// Empty elements count, so that an attacker cannot shift the elements that a proxy appends.
 const elementsOf = (headers: HeaderFields, name: string): ReadonlyArray<string> =>
   Fields.getAll(headers, name).flatMap((value) => value.split(",").map((element) => element.trim()))
 
@@ -103,9 +105,9 @@ const readForwarded = (headers: HeaderFields, isTrusted: IsTrusted): Forwarded =
 }
 
 /**
- * Finds where the element begins that ends at `end`; `undefined` where a quoted string in it has no beginning.
+ * Returns the start of the element that ends at `end`, or `undefined` if a quoted string in it has no start.
  *
- * It looks from the right, so that a quote that the client left open cannot swallow what a proxy has appended.
+ * Scans from the right, so that a quote that the client left open cannot hide what a proxy appended.
  */
 const startOfElement = (value: string, end: number): number | undefined => {
   for (let at = end - 1; at >= 0; at--) {
@@ -127,8 +129,8 @@ const isEscaped = (value: string, at: number): boolean => {
   return backslashes % 2 === 1
 }
 
-// RFC 7239 4: forwarded-pair = token "=" ( token / quoted-string ). Values that should have been quoted, such as
-// 192.0.2.1:80, are taken without quotes too: they have one meaning.
+// RFC 7239 4: forwarded-pair = token "=" ( token / quoted-string ). Values that need quotes, such as 192.0.2.1:80, are
+// accepted without quotes too, since they are unambiguous.
 const pair = /[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:([^\s",;]+)|"((?:[^"\\]|\\.)*)")[ \t]*(?:;|$)/y
 
 const parseElement = (element: string): ReadonlyMap<string, string> | undefined => {
@@ -145,12 +147,12 @@ const parseElement = (element: string): ReadonlyMap<string, string> | undefined 
   return pairs
 }
 
-// RFC 7239 6: node = nodename [ ":" node-port ], where a port may be an obfuscated one
+// RFC 7239 6: node = nodename [ ":" node-port ], where the port may be obfuscated
 const nodeWithPort = /^(?:\[([^\]]*)\]|([^:]*))(?::(?:([0-9]{1,5})|_[A-Za-z0-9._-]+))?$/
 
 const parseNode = (node: string): NetAddress.InetAddress | undefined => {
   const match = nodeWithPort.exec(node)
-  // IPv6 without brackets, as X-Forwarded-For has it, is no match.
+  // IPv6 without brackets, as in X-Forwarded-For, does not match.
   const host = match === null ? node : (match[1] ?? match[2]!)
   if (match?.[1] !== undefined && !match[1].includes(":")) return undefined
   const address = NetAddress.inetAddressFromIpString(host, Number(match?.[3] ?? 0))

@@ -1,13 +1,16 @@
 /**
- * Header fields as HTTP sends them: a list, in order, in which a name may stand more than once. A record would hide
- * repeated fields (a repeated `Sec-WebSocket-Key` must be refused, so it must be seen) and would turn a header named
- * `__proto__` into an attack; a list does neither. Names keep their case as received and are looked up without it.
+ * Header fields as HTTP sends them: an ordered list in which a name may occur more than once.
+ *
+ * A record would hide repeated fields, and a repeated `Sec-WebSocket-Key` must be refused. A record would also make a header
+ * named `__proto__` dangerous. Names keep the case in which they were received; lookups ignore case.
+ *
+ * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 import { equalsIgnoreCase, FieldValue, splitList, Token } from "./HeaderGrammar.ts"
 
 /**
- * One header field: a name and a value without surrounding whitespace, both with one character per byte.
+ * One header field: a name, and a value without surrounding whitespace. Both have one character for each byte.
  *
  * @category models
  * @since 0.1.0
@@ -26,7 +29,7 @@ export interface HeaderField {
 export type HeaderFields = ReadonlyArray<HeaderField>
 
 /**
- * Schema of one header field.
+ * The Schema of one header field.
  *
  * @category schemas
  * @since 0.1.0
@@ -35,7 +38,7 @@ export const HeaderField: Schema.Struct<{ readonly name: Schema.String; readonly
   Schema.Struct({ name: Token, value: FieldValue })
 
 /**
- * Schema of a list of header fields.
+ * The Schema of a list of header fields.
  *
  * @category schemas
  * @since 0.1.0
@@ -43,7 +46,7 @@ export const HeaderField: Schema.Struct<{ readonly name: Schema.String; readonly
 export const HeaderFields: Schema.$Array<typeof HeaderField> = Schema.Array(HeaderField)
 
 /**
- * The list without fields.
+ * The empty list.
  *
  * @category constructors
  * @since 0.1.0
@@ -51,7 +54,7 @@ export const HeaderFields: Schema.$Array<typeof HeaderField> = Schema.Array(Head
 export const empty: HeaderFields = []
 
 /**
- * Creates fields from pairs of name and value, such as `Object.entries(record)`, a `Map` or a WHATWG `Headers`.
+ * Creates fields from pairs of name and value, such as `Object.entries(record)`, a `Map` or WHATWG `Headers`.
  *
  * @category constructors
  * @since 0.1.0
@@ -63,11 +66,11 @@ export const fromEntries = (entries: Iterable<readonly [name: string, value: str
 }
 
 /**
- * Returns the value of the first field of that name.
+ * Returns the value of the first field with a name.
  *
  * **Gotchas**
  *
- * Says nothing of a second field of the same name: where a header must be unique, use `getAll`.
+ * Ignores further fields of the same name. Use `getAll` for a header that must be unique.
  *
  * @category getters
  * @since 0.1.0
@@ -80,7 +83,7 @@ export const get = (self: HeaderFields, name: string): string | undefined => {
 }
 
 /**
- * Returns the values of all fields of that name, in order.
+ * Returns the values of all fields with a name, in order.
  *
  * @category getters
  * @since 0.1.0
@@ -94,7 +97,7 @@ export const getAll = (self: HeaderFields, name: string): ReadonlyArray<string> 
 }
 
 /**
- * Tests whether there is a field of that name.
+ * Returns whether there is a field with a name.
  *
  * @category guards
  * @since 0.1.0
@@ -102,12 +105,12 @@ export const getAll = (self: HeaderFields, name: string): ReadonlyArray<string> 
 export const has = (self: HeaderFields, name: string): boolean => get(self, name) !== undefined
 
 /**
- * Returns the elements of a comma-separated header over all fields of that name, in order.
+ * Returns the elements of a comma-separated header, from all fields with its name, in order.
  *
  * **Details**
  *
- * RFC 9110 5.3: fields of one name mean the same as one field with their values joined by commas. Elements are trimmed
- * and empty ones dropped; they are not checked for being tokens.
+ * RFC 9110 5.3: fields of one name are equivalent to one field with their values joined by commas. Elements are trimmed, and
+ * empty ones are dropped. Does not check that they are tokens.
  *
  * @category getters
  * @since 0.1.0
@@ -116,7 +119,7 @@ export const getList = (self: HeaderFields, name: string): ReadonlyArray<string>
   getAll(self, name).flatMap(splitList)
 
 /**
- * Tests whether a comma-separated header contains an element, whatever the case of its letters.
+ * Returns whether a comma-separated header contains an element, ignoring case.
  *
  * @category guards
  * @since 0.1.0

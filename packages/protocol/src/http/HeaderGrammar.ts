@@ -1,8 +1,11 @@
 /**
- * The small grammars that HTTP header fields are made of (RFC 9110 5.5 and 5.6), written once so that the head parser,
- * the head writer and every WebSocket header agree on what a token or a field value is. All functions look at each
- * character at most a constant number of times: a hostile header costs what its length costs, whatever is in it.
- * Strings here hold one character per byte (U+0000 to U+00FF), because HTTP headers have no other charset.
+ * The basic grammars of HTTP header fields (RFC 9110 5.5 and 5.6). The head parser, the head encoder and every WebSocket
+ * header use these definitions of a token and a field value.
+ *
+ * All functions take linear time, so the cost of a hostile header depends only on its length. Strings have one character
+ * for each byte (U+0000 to U+00FF), because HTTP headers have no other charset.
+ *
+ * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
@@ -15,7 +18,7 @@ export const VALUE = 2
 /** The bit of request target characters in `characterClasses`. @internal */
 export const TARGET = 4
 
-/** The classes that each of the 256 characters belongs to, as bits. @internal */
+/** The classes of each of the 256 characters, as bits. @internal */
 export const characterClasses: Uint8Array = /* @__PURE__ */ (() => {
   const table = new Uint8Array(256)
   // RFC 9110 5.5: field-vchar = VCHAR / obs-text, with SP and HTAB between them
@@ -29,10 +32,10 @@ export const characterClasses: Uint8Array = /* @__PURE__ */ (() => {
   return table
 })()
 
-/** Tells whether a character code may stand in a token. @internal */
+/** Returns whether a character code may occur in a token. @internal */
 export const isTokenCode = (code: number): boolean => code < 0x100 && (characterClasses[code]! & TOKEN) !== 0
 
-/** Tells whether a character code is optional whitespace: a space or a tab. @internal */
+/** Returns whether a character code is optional whitespace: a space or a tab. @internal */
 export const isSpaceCode = (code: number): boolean => code === 0x20 || code === 0x09
 
 const every = (value: string, mask: number): boolean => {
@@ -44,7 +47,7 @@ const every = (value: string, mask: number): boolean => {
 }
 
 /**
- * Tests whether a string is a token (RFC 9110 5.6.2): what header names, methods, subprotocols and extensions are.
+ * Returns whether a string is a token (RFC 9110 5.6.2). Names of headers, methods, subprotocols and extensions are tokens.
  *
  * @category guards
  * @since 0.1.0
@@ -52,11 +55,12 @@ const every = (value: string, mask: number): boolean => {
 export const isToken = (value: string): boolean => value.length > 0 && every(value, TOKEN)
 
 /**
- * Tests whether a string can be sent as a field value as it is.
+ * Returns whether a string can be sent unchanged as a field value.
  *
  * **Details**
  *
- * No control characters, no character above U+00FF, and no space or tab at either end, which a receiver would remove.
+ * It must have no control characters, no character above U+00FF, and no space or tab at either end, since a receiver would
+ * remove those.
  *
  * @category guards
  * @since 0.1.0
@@ -66,7 +70,7 @@ export const isFieldValue = (value: string): boolean =>
   !(value.length > 0 && (isSpaceCode(value.charCodeAt(0)) || isSpaceCode(value.charCodeAt(value.length - 1))))
 
 /**
- * Tests whether a string is visible ASCII without spaces, as a request target must be.
+ * Returns whether a string is visible ASCII without spaces, as a request target must be.
  *
  * @category guards
  * @since 0.1.0
@@ -74,7 +78,7 @@ export const isFieldValue = (value: string): boolean =>
 export const isTarget = (value: string): boolean => value.length > 0 && every(value, TARGET)
 
 /**
- * Tests whether a string can be a reason phrase: field value characters, spaces allowed anywhere.
+ * Returns whether a string can be a reason phrase: characters of a field value, with spaces anywhere.
  *
  * @category guards
  * @since 0.1.0
@@ -82,7 +86,7 @@ export const isTarget = (value: string): boolean => value.length > 0 && every(va
 export const isReasonPhrase = (value: string): boolean => every(value, VALUE)
 
 /**
- * Tests whether two strings are equal but for the case of their ASCII letters.
+ * Returns whether two strings are equal, ignoring the case of ASCII letters.
  *
  * @category guards
  * @since 0.1.0
@@ -90,7 +94,7 @@ export const isReasonPhrase = (value: string): boolean => every(value, VALUE)
 export const equalsIgnoreCase = (a: string, b: string): boolean => {
   if (a === b) return true
   if (a.length !== b.length) return false
-  // Unequal strings mostly differ in the first character, so nothing is allocated for them.
+  // Unequal strings mostly differ in the first character. Comparing it first avoids an allocation.
   for (let i = 0; i < a.length; i++) {
     const code = a.charCodeAt(i)
     const other = b.charCodeAt(i)
@@ -120,8 +124,8 @@ export const trim = (value: string): string => {
  *
  * **Details**
  *
- * Empty elements are dropped, as RFC 9110 5.6.1.2 asks of a recipient. Quoted strings are not understood: use it where
- * the grammar has none.
+ * Drops empty elements, as RFC 9110 5.6.1.2 requires of a recipient. Does not recognize quoted strings, so use it only for
+ * grammars without them.
  *
  * @category decoding
  * @since 0.1.0
@@ -136,11 +140,11 @@ export const splitList = (value: string): ReadonlyArray<string> => {
 }
 
 /**
- * Describes why the value of a header does not follow its grammar.
+ * The value of a header does not follow its grammar.
  *
  * **Details**
  *
- * `offset` counts characters of the value, the fields of a repeated header joined by `, `.
+ * `offset` is the position in the value. The fields of a repeated header are joined by `, `.
  *
  * @category errors
  * @since 0.1.0
@@ -162,7 +166,7 @@ export const renderFound = (value: string, offset: number): string => {
 }
 
 /**
- * Schema of a token.
+ * The Schema of a token.
  *
  * @category schemas
  * @since 0.1.0
@@ -172,7 +176,7 @@ export const Token: Schema.String = Schema.String.check(
 )
 
 /**
- * Schema of a field value, one character per byte.
+ * The Schema of a field value, with one character for each byte.
  *
  * @category schemas
  * @since 0.1.0

@@ -1,7 +1,8 @@
 /**
- * The heads of HTTP/2 messages (RFC 9113 8.3), as far as a WebSocket handshake needs them: pseudo-header fields, whose
- * names begin with a colon, stand before the others and take the place of the start line. HPACK and frames are the
- * business of an HTTP/2 implementation; what is here starts from the list of decoded fields.
+ * The heads of HTTP/2 messages (RFC 9113 8.3), as far as a WebSocket handshake needs them. Pseudo-header fields, whose names
+ * begin with a colon, precede the other fields and replace the start line.
+ *
+ * The module works on lists of decoded fields. An HTTP/2 implementation does HPACK and frames.
  *
  * @since 0.1.0
  */
@@ -29,7 +30,7 @@ export interface Http2RequestHead {
   readonly path: string | undefined
   /** `:protocol` of RFC 8441: `websocket` for a handshake. */
   readonly protocol: string | undefined
-  /** The fields that are no pseudo-headers; names are in lower case. */
+  /** The fields other than pseudo-headers. Names are in lower case. */
   readonly headers: HeaderFields
 }
 
@@ -60,12 +61,12 @@ const reject = (status: number, detail: string): Result.Result<never, HandshakeR
   Result.fail(new HandshakeRejection({ rule: "InvalidHead", status, reason: `invalid HTTP/2 head: ${detail}` }))
 
 /**
- * Reads the decoded fields of a request, or returns the rejection that answers it.
+ * Reads the decoded fields of a request. Fails with the rejection that answers a malformed request.
  *
  * **Details**
  *
- * RFC 9113 calls a request malformed whose pseudo-headers are unknown, repeated or behind another field, or which has
- * connection-specific fields; it gets 400. Bounds are those of an HTTP/1.1 head: 414 and 431.
+ * A request is malformed if its pseudo-headers are unknown, repeated or after another field, or if it has
+ * connection-specific fields (RFC 9113 8.3); the status is 400. The limits are those of an HTTP/1.1 head, with 414 and 431.
  *
  * @category decoding
  * @since 0.1.0
@@ -84,7 +85,7 @@ export const fromFields = (
     if (name.startsWith(":")) {
       // RFC 9113 8.3: "All pseudo-header fields MUST appear in a field block before all regular field lines"
       if (headers.length > 0) return reject(400, "a pseudo-header behind another field")
-      // RFC 9113 8.3: "Pseudo-header fields defined for responses MUST NOT appear in requests"; undefined ones neither
+      // RFC 9113 8.3: "Pseudo-header fields defined for responses MUST NOT appear in requests", nor undefined ones
       if (!pseudoNames.has(name)) return reject(400, "an unknown pseudo-header")
       if (pseudo.has(name)) return reject(400, `${name} is repeated`)
       pseudo.set(name, value)
@@ -131,7 +132,7 @@ export const toFields = ({ authority, headers, method, path, protocol, scheme }:
 }
 
 /**
- * Returns fields as HTTP/2 has them: names in lower case, and without those that are of a connection of HTTP/1.1.
+ * Converts fields to those of HTTP/2: names in lower case, without the connection-specific fields of HTTP/1.1.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,7 +1,10 @@
 /**
- * The heads of HTTP/1.1 messages, which is all of HTTP that a WebSocket handshake needs: a start line and header
- * fields. This module has the models, their schemas and the writer; `HeadParser` reads them back. Strings hold one
- * character per byte, so a head survives decoding and encoding without change, whatever charset its sender had in mind.
+ * The heads of HTTP/1.1 messages: a start line and header fields. A WebSocket handshake needs nothing else of HTTP.
+ *
+ * This module has the models, their Schemas and the encoder. `HeadParser` decodes heads. Strings have one character for
+ * each byte, so decoding and encoding do not change a head, whatever charset its sender used.
+ *
+ * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -10,7 +13,7 @@ import * as Fields from "./HeaderFields.ts"
 import { isFieldValue, isReasonPhrase, isTarget, isToken, Token } from "./HeaderGrammar.ts"
 
 /**
- * The versions of HTTP that have such heads. A higher minor version than 1 is read as `HTTP/1.1` (RFC 9110 2.5).
+ * The versions of HTTP with such heads. A minor version above 1 is decoded as `HTTP/1.1` (RFC 9110 2.5).
  *
  * @category models
  * @since 0.1.0
@@ -24,9 +27,9 @@ export type HttpVersion = "HTTP/1.0" | "HTTP/1.1"
  * @since 0.1.0
  */
 export interface RequestHead {
-  /** The method, in its own case: `GET` for a handshake. */
+  /** The method, which is case-sensitive: `GET` for a handshake. */
   readonly method: string
-  /** The request target as received: for a handshake a path with its query, or an absolute URI. */
+  /** The request target as received. In a handshake it is a path with its query, or an absolute URI. */
   readonly target: string
   readonly version: HttpVersion
   readonly headers: HeaderFields
@@ -48,12 +51,12 @@ export interface ResponseHead {
 }
 
 /**
- * Tests whether a list of fields says twice, and differently, where the body of its message ends.
+ * Returns whether a list of fields gives the length of the body ambiguously.
  *
  * **Details**
  *
- * That is `Transfer-Encoding` beside `Content-Length`, a repeated `Content-Length`, or one that is no number. Two parsers
- * that resolve this differently see different messages, which is how requests are smuggled (RFC 9112 6.3 and 11.2).
+ * It does with `Transfer-Encoding` beside `Content-Length`, with a repeated `Content-Length`, or with one that is no number.
+ * Two parsers that resolve this differently see different messages, which allows request smuggling (RFC 9112 6.3 and 11.2).
  *
  * @category guards
  * @since 0.1.0
@@ -65,7 +68,7 @@ export const isBodyLengthAmbiguous = (headers: HeaderFields): boolean => {
 }
 
 /**
- * The most characters of a method; those registered have at most 16.
+ * Maximum characters of a method. Registered methods have at most 16.
  *
  * @category constants
  * @since 0.1.0
@@ -79,7 +82,7 @@ const Headers: Schema.Codec<HeaderFields> = Fields.HeaderFields.check(
 const Version: Schema.Codec<HttpVersion> = Schema.Literals(["HTTP/1.0", "HTTP/1.1"])
 
 /**
- * Schema of the head of a request.
+ * The Schema of the head of a request.
  *
  * @category schemas
  * @since 0.1.0
@@ -92,7 +95,7 @@ export const RequestHead: Schema.Codec<RequestHead> = Schema.Struct({
 })
 
 /**
- * Schema of the head of a response.
+ * The Schema of the head of a response.
  *
  * @category schemas
  * @since 0.1.0
@@ -107,12 +110,12 @@ export const ResponseHead: Schema.Codec<ResponseHead> = Schema.Struct({
 })
 
 /**
- * Reports that a head cannot be written, because a part of it would not be read back as what it is.
+ * A head that cannot be encoded, because a parser would read a part of it as something else.
  *
  * **Details**
  *
- * This is what stands between a value from elsewhere and a header injected with CR and LF. It is misuse by the caller,
- * never the fault of the peer.
+ * The check prevents header injection: a value with CR and LF would add headers. The error is the fault of the caller, never
+ * of the peer.
  *
  * @category errors
  * @since 0.1.0
@@ -130,7 +133,7 @@ export class HeadEncodeError extends Schema.TaggedError<HeadEncodeError>("@effec
 }
 
 /**
- * Encodes the head of a request, the blank line at its end included.
+ * Encodes the head of a request, with the blank line at its end.
  *
  * @category encoding
  * @since 0.1.0
@@ -144,7 +147,7 @@ export const encodeRequest = (head: RequestHead): Result.Result<Uint8Array, Head
 }
 
 /**
- * Encodes the head of a response, the blank line at its end included.
+ * Encodes the head of a response, with the blank line at its end.
  *
  * @category encoding
  * @since 0.1.0
