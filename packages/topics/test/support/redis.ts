@@ -105,6 +105,18 @@ export class RedisServer {
     return ended(child)
   })
 
+  /** Removes the end of the newest append-only file, as when a machine loses what was not on its disk yet. */
+  cutAppendOnlyFile(bytes: number): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const folder = Path.join(this.folder, "appendonlydir")
+      const newest = Fs.readdirSync(folder)
+        .filter((name) => name.endsWith(".incr.aof"))
+        .map((name) => Path.join(folder, name))
+        .sort((a, b) => Fs.statSync(b).mtimeMs - Fs.statSync(a).mtimeMs)[0]!
+      Fs.truncateSync(newest, Math.max(0, Fs.statSync(newest).size - bytes))
+    })
+  }
+
   signal(signal: "SIGSTOP" | "SIGCONT"): Effect.Effect<void> {
     return Effect.sync(() => void this.child?.kill(signal))
   }
