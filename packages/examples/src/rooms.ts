@@ -8,11 +8,10 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer, Option } from "effect"
 import type { SocketServer } from "effect/socket"
-import { Tcp, TopicLog } from "effect-ws"
+import { Tcp, TopicLog, WebSocketServer } from "effect-ws"
 import * as HeaderFields from "effect-ws/HeaderFields"
 import * as TopicProtocol from "effect-ws/TopicProtocol"
 import * as TopicServer from "effect-ws/TopicServer"
-import type { WebSocketServer } from "effect-ws"
 import type * as TopicLogError from "effect-ws/TopicLogError"
 import { readFileSync } from "node:fs"
 
@@ -65,15 +64,28 @@ export const node = (
 > =>
   TopicServer.layer(
     { authorize },
-    { maxMessageSize: 16_384, respond: (request) => (request.target === "/" ? page : undefined) }
+    {
+      maxMessageSize: 16_384,
+      respond: (request) => (request.target === "/" ? page : undefined),
+      readyPath: "/ready",
+      maxHandshakesPerSecond: 500
+    }
   ).pipe(Layer.provide(log(url)))
+
+/** One of many nodes is drained at a pace when it is stopped, so that its clients do not all come to the others at once. */
+const drainAtPace = Layer.effectDiscard(
+  Effect.flatMap(WebSocketServer.WebSocketServer, (server) =>
+    Effect.addFinalizer(() => server.drain({ notReadyFor: "4 seconds", over: "5 seconds", retryDelay: "2 seconds" }))
+  )
+)
 
 if (import.meta.main) {
   Layer.unwrap(
     Effect.gen(function* () {
       const port = yield* Config.Port("PORT").pipe(Config.withDefault(8000))
       const url = yield* Config.option(Config.String("REDIS_URL"))
-      return Layer.provide(node(Option.getOrUndefined(url)), Tcp.layerServer({ port }))
+      const server = Layer.provide(node(Option.getOrUndefined(url)), Tcp.layerServer({ port }))
+      return Option.isNone(url) ? server : Layer.provideMerge(drainAtPace, server)
     })
   ).pipe(Layer.launch, NodeRuntime.runMain)
 }

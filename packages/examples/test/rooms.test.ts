@@ -4,14 +4,13 @@ import { Effect, Layer, Stream } from "effect"
 import type { Scope } from "effect"
 import { Memory } from "effect-ws"
 import * as TopicClient from "effect-ws/TopicClient"
-import { execFileSync, spawn } from "node:child_process"
-import type { ChildProcess } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import * as Net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Page } from "playwright-core"
 import { node } from "../src/rooms.ts"
+import { freePort, has, kill, start } from "./support/programs.ts"
 
 describe("rooms", () => {
   it.effect("keeps what was said for who comes later, in rooms and nowhere else", () =>
@@ -27,58 +26,7 @@ describe("rooms", () => {
   )
 })
 
-const hasRedis = (() => {
-  try {
-    execFileSync("redis-server", ["--version"], { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
-})()
-const isLeftOut = Chromium.isLeftOut || (!hasRedis && process.env["CI"] === undefined)
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = Net.createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as Net.AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
-
-const accepts = (port: number): Effect.Effect<boolean> =>
-  Effect.callback((resume) => {
-    const socket = Net.connect(port, "127.0.0.1")
-    socket.once("connect", () => {
-      socket.destroy()
-      resume(Effect.succeed(true))
-    })
-    socket.once("error", () => resume(Effect.succeed(false)))
-  })
-
-/** Runs a program until the Scope closes, or it is killed; waits until it accepts. */
-const start = Effect.fnUntraced(function* (
-  command: string,
-  args: ReadonlyArray<string>,
-  port: number,
-  env: Readonly<Record<string, string>> = {}
-): Effect.fn.Return<ChildProcess, never, Scope.Scope> {
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() => spawn(command, args, { stdio: "ignore", env: { ...process.env, ...env } })),
-    kill
-  )
-  while (!(yield* accepts(port))) {
-    assert.isNull(child.exitCode, `${command} ended`)
-    yield* Effect.sleep("50 millis")
-  }
-  return child
-})
-
-const kill = (child: ChildProcess): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-    child.once("exit", () => resume(Effect.void))
-    child.kill("SIGKILL")
-  })
+const isLeftOut = Chromium.isLeftOut || (!has("redis-server") && process.env["CI"] === undefined)
 
 /** A load balancer: each connection goes to the first node that accepts, and breaks with it. */
 const balancer = (ports: ReadonlyArray<number>): Effect.Effect<number, never, Scope.Scope> =>

@@ -80,7 +80,7 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
   readonly maxHandshakesPerAddress?: number | undefined
   /**
    * Maximum handshakes that are accepted per second, so that the clients of other nodes do not come all at once to one that
-   * has just started. A handshake above the rate waits for its turn up to a second. If its turn is later, the server
+   * has just started; a tenth of that may come together. A handshake above the rate waits for its turn up to a second. If its turn is later, the server
    * rejects it with 503 and a `Retry-After` that spreads the rejected clients at this rate; `Reconnect` honours it.
    * Default: unlimited.
    */

@@ -95,6 +95,7 @@ const Item = Schema.TaggedUnion({ Entry: EntryFields, Gap: GapFields })
  * - `Continue`: the client has taken `count` items of a topic.
  * - `Publish`: the same `id` again is the same entry.
  * - `History`: one page of entries after a position.
+ * - `Watch`: who is subscribed to a topic, and who comes and goes. `Unwatch` ends that.
  * - `Ping`: answered with `Pong`.
  *
  * @category models
@@ -117,6 +118,8 @@ export const ClientMessage = Schema.TaggedUnion({
     after: After,
     limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })))
   },
+  Watch: { ref: Schema.Natural, topic: Schema.String },
+  Unwatch: { ref: Schema.Natural, topic: Schema.String },
   Ping: {}
 })
 
@@ -135,7 +138,8 @@ export type ClientMessage = typeof ClientMessage.Type
  *
  * - `Malformed`: it is not a message of this protocol.
  * - `LimitExceeded`: the topic's name, the entry or the id is too large, or the connection has too many subscriptions.
- * - `AlreadySubscribed`: the connection is subscribed to the topic.
+ * - `AlreadySubscribed`: the connection is subscribed to the topic, or watches it.
+ * - `Unsupported`: the server does not tell who is subscribed.
  * - `Unavailable`: nothing was done; try again later.
  * - `OutcomeUnknown`: the entry may have been appended. Publish again with the same id.
  *
@@ -146,6 +150,7 @@ export const FailureCode = Schema.Literals([
   "Malformed",
   "LimitExceeded",
   "AlreadySubscribed",
+  "Unsupported",
   "Unavailable",
   "OutcomeUnknown"
 ])
@@ -159,7 +164,10 @@ export const FailureCode = Schema.Literals([
  *   `idWindow` for how many milliseconds the id of a publish keeps it from being doubled.
  * - `Subscribed`: items come from `position` on.
  * - `Entry`, `Gap`: an item of a subscription.
- * - `Ended`: the server ended a subscription, because the right to it ended.
+ * - `Ended`: the server ended a subscription, because the right to it ended. `WatchEnded` is the same for a watch.
+ * - `Members`: who is subscribed to a watched topic, in parts; `ref` is that of `Watch`. The last part has `isLast`. It may
+ *   come again, in place of changes that a slow client did not take.
+ * - `MembersChanged`: who came and went since.
  * - `Denied`: the client may not do that. `action` is what it asked for.
  * - `Failed`: see `FailureCode`. Without `ref` where none could be read.
  *
@@ -181,7 +189,25 @@ export const ServerMessage = Schema.TaggedUnion({
   Entry: EntryFields,
   Gap: GapFields,
   Ended: { topic: Schema.String, reason: Schema.String },
-  Denied: { ref: Schema.Natural, action: Schema.Literals(["Subscribe", "Publish", "History"]), reason: Schema.String },
+  Members: {
+    ref: Schema.Natural,
+    topic: Schema.String,
+    members: Schema.Array(Schema.String),
+    isLast: Schema.Boolean
+  },
+  MembersChanged: {
+    ref: Schema.Natural,
+    topic: Schema.String,
+    joined: Schema.Array(Schema.String),
+    left: Schema.Array(Schema.String)
+  },
+  Unwatched: { ref: Schema.Natural, topic: Schema.String },
+  WatchEnded: { topic: Schema.String, reason: Schema.String },
+  Denied: {
+    ref: Schema.Natural,
+    action: Schema.Literals(["Subscribe", "Publish", "History", "Watch"]),
+    reason: Schema.String
+  },
   Failed: { ref: Schema.optionalKey(Schema.Natural), code: FailureCode, reason: Schema.String },
   Pong: {}
 })

@@ -15,6 +15,7 @@ import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as SocketServer from "effect/socket/SocketServer"
 import * as TopicControl from "./internal/TopicControl.ts"
@@ -22,6 +23,7 @@ import { TopicSession } from "./internal/TopicSession.ts"
 import * as TopicProtocol from "./TopicProtocol.ts"
 import { TopicLog } from "./TopicLog.ts"
 import type { AppendError } from "./TopicLog.ts"
+import { TopicPresence } from "./TopicPresence.ts"
 import type { Action } from "./internal/TopicAction.ts"
 
 export type { Action } from "./internal/TopicAction.ts"
@@ -45,7 +47,13 @@ export interface TopicServerOptions<R = never> {
    * scope for all.
    */
   readonly publisher?: ((connection: Connection) => string) | undefined
-  /** Maximum subscriptions of a connection. Default: 100. */
+  /**
+   * The name under which the subscribers of a topic are present in it, such as the name of the user. It needs a
+   * `TopicPresence` in the context; clients that may `Watch` a topic are told who is there. `undefined` is not present.
+   * Default: nobody is, and nothing can be watched.
+   */
+  readonly member?: ((connection: Connection) => string | undefined) | undefined
+  /** Maximum subscriptions of a connection, and as many topics whose presence it watches. Default: 100. */
   readonly maxSubscriptions?: number | undefined
   /** After how long a silence a client should ask whether the server is there. Default: 20 seconds. */
   readonly heartbeat?: Duration.Input | undefined
@@ -73,9 +81,15 @@ export const make = <R = never>(
     const log = yield* TopicLog
     const sessions = new Map<Connection, TopicSession<R>>()
     yield* Effect.forkScoped(TopicControl.obey(log, sessions))
+    const presence = Option.getOrUndefined(yield* Effect.serviceOption(TopicPresence))
+    if (options.member !== undefined && presence === undefined) {
+      return yield* Effect.die(new TypeError("the option member needs a TopicPresence: provide TopicPresence.layer()"))
+    }
     const settings = {
       authorize: options.authorize,
       publisher: options.publisher ?? (() => ""),
+      presence: options.member === undefined ? undefined : presence,
+      member: options.member ?? (() => undefined),
       maxSubscriptions: Argument.limit("maxSubscriptions", options.maxSubscriptions ?? 100),
       heartbeat: Argument.duration("heartbeat", options.heartbeat ?? "20 seconds")
     }

@@ -32,7 +32,8 @@ it.live(
       for (const items of result.got) assert.deepStrictEqual(items, expected)
       assert.deepStrictEqual(result.gaps, [])
       assert.isFalse(result.hasClosedEarly)
-      assert.isAtMost(result.mostAtOnce, rate / 10 + 1)
+      // In 100 ms: a tenth of a second's worth, and once a burst of as many.
+      assert.isAtMost(result.mostAtOnce, rate / 5 + 1)
       // Those that came too early were told when to come back, and few had to ask more than twice.
       assert.isBelow(result.attempts, 3 * clients)
       assert.isBelow(result.pageReads, clients / 10)
@@ -41,5 +42,5 @@ it.live(
       Effect.provideService(Clock.Clock, clock)
     )
   },
-  120_000
+  300_000
 )

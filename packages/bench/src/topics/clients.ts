@@ -14,7 +14,10 @@ export interface BenchClient {
 }
 
 /** Starts a client that connects to the nodes one after the other, beginning with one of them. */
-export type MakeClient = (ports: ReadonlyArray<number>, first: number) => Effect.Effect<BenchClient, unknown, Scope.Scope>
+export type MakeClient = (
+  ports: ReadonlyArray<number>,
+  first: number
+) => Effect.Effect<BenchClient, unknown, Scope.Scope>
 
 /** Ours. */
 export const ours: MakeClient = Effect.fnUntraced(function* (ports, first) {

@@ -9,7 +9,10 @@ const [port, url] = process.argv.slice(2)
 
 process.stdin.on("end", () => process.exit(0)).resume()
 
-const Log = TopicLog.layerRedis({ redis: NodeRedis.layer({ url: url!, disableOfflineQueue: true }), maxEntries: 10_000 })
+const Log = TopicLog.layerRedis({
+  redis: NodeRedis.layer({ url: url!, disableOfflineQueue: true }),
+  maxEntries: 10_000
+})
 
 const Server = TopicServer.layer({ authorize: TopicServer.allowAll }, { origins: "any" }).pipe(
   Layer.provide(Log),

@@ -148,5 +148,6 @@ export const covers: Pages.Covers = {
   ),
 
   "topics-1": Pages.itself,
-  "topics-2": Pages.itself
+  "topics-2": Pages.itself,
+  "topics-3": Pages.itself
 }

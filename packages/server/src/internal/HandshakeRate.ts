@@ -15,6 +15,9 @@ import * as Effect from "effect/Effect"
 /** Longest wait of a handshake, in milliseconds, however long `handshakeTimeout` is. */
 const longestWait = 1000
 
+/** Handshakes that come together need not wait if they are no more than the rate allows in this time, in milliseconds. */
+const burst = 100
+
 /** Longest `Retry-After`, in milliseconds. */
 const longestRetry = 60_000
 
@@ -38,8 +41,8 @@ export class HandshakeRate {
   pace<R>(decide: Accept.Decide<R>): Accept.Decide<R> {
     return (request) => {
       const now = Monotonic.millisUnsafe(this.clock)
-      const turn = Math.max(this.next, now)
-      const wait = turn - now
+      const turn = Math.max(this.next, now - burst)
+      const wait = Math.max(0, turn - now)
       if (wait > this.longestWait) return this.refuse(now, turn)
       this.next = turn + this.interval
       return wait === 0

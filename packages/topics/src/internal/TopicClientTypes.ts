@@ -1,6 +1,7 @@
 /**
  * Errors and options of a topic's client.
  */
+import type { PresenceEvent } from "./PresenceTypes.ts"
 import type * as Reconnect from "@effect-ws/client/Reconnect"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
@@ -86,6 +87,11 @@ export interface TopicClient<E = never, Event = Reconnect.Event<E>> {
     after: After,
     options?: { readonly maxEntries?: number | undefined }
   ) => Effect.Effect<Omit<Page, "head">, PublishError>
+  /**
+   * Tells who is subscribed to a topic, on all nodes, and who comes and goes. After a lost connection it begins anew, with a
+   * `Snapshot`. Fails with `Unsupported` where the server does not tell.
+   */
+  readonly presence: (topic: string) => Stream.Stream<PresenceEvent, SubscribeError>
   /** What happens to the connection, for one reader. */
   readonly events: Stream.Stream<Event>
   /** Closes the connection and connects no more. */

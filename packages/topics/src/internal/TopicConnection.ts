@@ -17,11 +17,13 @@ import * as Stream from "effect/Stream"
 import { ClientClosed, RequestFailed, SubscriptionEnded } from "../TopicClientError.ts"
 import type { PublishError, SubscribeError, TopicClient, TopicOptions } from "./TopicClientTypes.ts"
 import type { After, Appended, Gap, Page, TopicItem } from "./LogTypes.ts"
+import type { PresenceEvent } from "./PresenceTypes.ts"
 import * as TopicProtocol from "../TopicProtocol.ts"
 import type { ClientOutbox } from "./ClientOutbox.ts"
 import { randomId } from "./randomId.ts"
 import { ClientRequests } from "./ClientRequests.ts"
 import { ClientSubscriptions } from "./ClientSubscriptions.ts"
+import { ClientWatches } from "./ClientWatches.ts"
 import { sizeOf } from "./sizeOf.ts"
 
 /** A connection that a topic client can use, and how to drop it when its server does not answer. */
@@ -47,6 +49,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
   readonly events: Stream.Stream<Event<C, E>>
   private readonly told: Queue.Queue<Event<C, E>, Cause.Done>
   private readonly subscriptions: ClientSubscriptions
+  private readonly watches: ClientWatches
   private readonly requests: ClientRequests
   private readonly client: ReconnectingClient.ReconnectingClient<C, E>
   private readonly drop: (connection: C) => Effect.Effect<unknown>
@@ -71,6 +74,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     this.settings = settings
     this.scope = scope
     this.subscriptions = new ClientSubscriptions(this, settings.window)
+    this.watches = new ClientWatches(this)
     this.requests = new ClientRequests(this, settings.publishTimeout, settings.maxPendingPublishes)
     this.told = told
     this.events = Stream.fromQueue(told)
@@ -108,6 +112,10 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
 
   subscribe(topic: string, options?: { readonly after?: After | undefined }): Stream.Stream<TopicItem, SubscribeError> {
     return this.subscriptions.stream(topic, options?.after)
+  }
+
+  presence(topic: string): Stream.Stream<PresenceEvent, SubscribeError> {
+    return this.watches.stream(topic)
   }
 
   publish(
@@ -213,6 +221,15 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
             const { reason, topic } = message
             this.subscriptions.end(topic, new SubscriptionEnded({ topic, reason }))
           })
+        case "Members":
+          return Effect.sync(() => this.watches.listed(message.topic, message.ref, message.members, message.isLast))
+        case "MembersChanged":
+          return Effect.sync(() => this.watches.changed(message.topic, message.ref, message.joined, message.left))
+        case "WatchEnded":
+          return Effect.sync(() => {
+            const { reason, topic } = message
+            this.watches.end(topic, new SubscriptionEnded({ topic, reason }))
+          })
         case "Published":
           return Effect.sync(() => this.requests.answer(message.ref, Exit.succeed(message)))
         case "Page": {
@@ -241,6 +258,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
       this.session = { connection, outgoing, heartbeat: message.heartbeat, idWindow: message.idWindow }
       // From here to the end nothing waits: what the program asks for meanwhile comes after what is sent again.
       this.subscriptions.sendAll()
+      this.watches.sendAll()
       yield* this.requests.resendAll
       const write = Effect.forever(Effect.flatMap(Queue.take(outgoing), (text) => connection.send(text)))
       const writer = yield* Effect.forkIn(Effect.ignore(write), this.scope)
@@ -260,6 +278,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     if (code === "Unavailable") this.requests.notDone(ref)
     const again = Effect.suspend(() => {
       this.subscriptions.resend(ref)
+      this.watches.resend(ref)
       return this.requests.resend(ref)
     })
     return Effect.asVoid(Effect.forkIn(Effect.andThen(Effect.sleep(this.settings.retryDelay), again), this.scope))
@@ -269,6 +288,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     return Effect.sync(() => {
       this.requests.answer(ref, Exit.fail(error))
       this.subscriptions.refused(ref, error)
+      this.watches.refused(ref, error)
     })
   }
 
@@ -304,5 +324,6 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     this.session = undefined
     this.requests.close(closed)
     this.subscriptions.close(closed)
+    this.watches.close(closed)
   }
 }

@@ -6,6 +6,7 @@ import * as Fanout from "@effect-ws/connection/Fanout"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import type { SendError } from "@effect-ws/protocol/SendError"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,14 +18,20 @@ import * as TopicProtocol from "../TopicProtocol.ts"
 import type { TopicLog } from "../TopicLog.ts"
 import type { Entry, Gap, TopicItem, TopicReader } from "./LogTypes.ts"
 import type { Action } from "./TopicAction.ts"
+import type { TopicPresenceService } from "./PresenceTypes.ts"
 import type { LimitExceeded, LogUnavailable, OutcomeUnknown } from "../TopicLogError.ts"
 import * as metrics from "./metrics.ts"
 import { sendPrepared } from "./sendPrepared.ts"
+import { SessionWatches } from "./SessionWatches.ts"
 
 /** The options of a `TopicServer` with their defaults. */
 export interface SessionSettings<R> {
   readonly authorize: (action: Action) => Effect.Effect<Duration.Input | void, TopicProtocol.Denied, R>
   readonly publisher: (connection: Connection) => string
+  /** Who is where, if clients may be told. */
+  readonly presence: TopicPresenceService | undefined
+  /** The name under which a connection is present in the topics that it is subscribed to. */
+  readonly member: (connection: Connection) => string | undefined
   readonly maxSubscriptions: number
   readonly heartbeat: Duration.Duration
 }
@@ -45,6 +52,7 @@ export class TopicSession<R> {
   private readonly settings: SessionSettings<R>
   private readonly scope: Scope.Closeable
   private readonly subscriptions = new Map<string, Subscription>()
+  private readonly watches: SessionWatches | undefined
   private revoked = Latch.makeUnsafe(false)
 
   private constructor(
@@ -57,6 +65,8 @@ export class TopicSession<R> {
     this.log = log
     this.settings = settings
     this.scope = scope
+    this.watches =
+      settings.presence === undefined ? undefined : new SessionWatches(connection, settings.presence, scope)
   }
 
   static make<R>(
@@ -124,6 +134,13 @@ export class TopicSession<R> {
         return this.publish(message)
       case "History":
         return this.history(message)
+      case "Watch":
+        return this.watch(message)
+      case "Unwatch":
+        return Effect.andThen(
+          this.watches?.drop(message.topic) ?? Effect.void,
+          this.send({ _tag: "Unwatched", ref: message.ref, topic: message.topic })
+        )
     }
   }
 
@@ -204,15 +221,28 @@ export class TopicSession<R> {
     }
     return Effect.flatMap(Scope.fork(this.scope), (scope) => {
       const subscription = { scope, credit: window ?? Number.POSITIVE_INFINITY, hasCredit: Latch.makeUnsafe(true) }
-      const start = Effect.flatMap(this.allow("Subscribe", topic), (lease) =>
-        Effect.map(Scope.provide(this.log.follow(topic, { after }), scope), (reader) => ({ lease, reader }))
-      )
+      const start = Effect.gen({ self: this }, function* () {
+        const lease = yield* this.allow("Subscribe", topic)
+        const reader = yield* this.log.follow(topic, { after })
+        const member = this.settings.member(this.connection)
+        if (member !== undefined) yield* this.settings.presence?.join(topic, member) ?? Effect.void
+        return { lease, reader }
+      }).pipe(Scope.provide(scope))
       return this.answered(
         message,
         Effect.tapCause(start, () => Scope.close(scope, Exit.void)),
         ({ lease, reader }) => {
           this.subscriptions.set(topic, subscription)
-          const run = Effect.raceFirst(this.deliver(reader, topic, subscription), this.renew(topic, lease))
+          const end = (reason: string): Sent =>
+            Effect.andThen(
+              // In a fiber of its own, since this one ends with it.
+              Effect.forkIn(this.drop(topic), this.scope),
+              Effect.uninterruptible(this.send({ _tag: "Ended", topic, reason }))
+            )
+          const run = Effect.raceFirst(
+            this.deliver(reader, topic, subscription),
+            this.renew("Subscribe", topic, lease, end)
+          )
           return Effect.andThen(
             this.send({ _tag: "Subscribed", ref, topic, position: reader.position }),
             // A connection that is over needs no word about it: its scope closes next.
@@ -260,19 +290,42 @@ export class TopicSession<R> {
   }
 
   /** Asks again whenever the decision runs out, and ends when it was denied and the client told. */
-  private renew(topic: string, lease: Duration.Duration): Sent<R> {
-    const end = Effect.suspend(() => {
+  private renew(
+    action: "Subscribe" | "Watch",
+    topic: string,
+    lease: Duration.Duration,
+    end: (reason: string) => Sent
+  ): Sent<R> {
+    const over = Effect.suspend(() => {
       const { revoked } = this
       return Duration.isFinite(lease) ? Effect.raceFirst(Effect.sleep(lease), revoked.await) : revoked.await
     })
-    return Effect.flatMap(Effect.andThen(end, Effect.result(this.allow("Subscribe", topic))), (again) =>
-      Result.isSuccess(again)
-        ? this.renew(topic, again.success)
-        : Effect.andThen(
-            // In a fiber of its own, since this one ends with it.
-            Effect.forkIn(this.drop(topic), this.scope),
-            Effect.uninterruptible(this.send({ _tag: "Ended", topic, reason: again.failure.reason }))
-          )
+    return Effect.flatMap(Effect.andThen(over, Effect.result(this.allow(action, topic))), (again) =>
+      Result.isSuccess(again) ? this.renew(action, topic, again.success, end) : end(again.failure.reason)
+    )
+  }
+
+  private watch(message: Request<"Watch">): Sent<R> {
+    const { ref, topic } = message
+    const { watches } = this
+    const { maxSubscriptions } = this.settings
+    if (watches === undefined) return this.fail(ref, "Unsupported", "the server does not tell who is subscribed")
+    if (watches.has(topic)) return this.fail(ref, "AlreadySubscribed", "the connection watches it already")
+    if (watches.size >= maxSubscriptions) {
+      return this.fail(ref, "LimitExceeded", `more than ${maxSubscriptions} watched topics`)
+    }
+    return Effect.contextWith((context: Context.Context<R>) =>
+      this.answered(message, this.allow("Watch", topic), (lease) =>
+        watches.watch(
+          topic,
+          ref,
+          this.renew("Watch", topic, lease, (reason) => this.send({ _tag: "WatchEnded", topic, reason })).pipe(
+            Effect.ignore,
+            Effect.provideContext(context)
+          ),
+          (error) => Effect.ignore(this.answered(message, Effect.fail(error), () => Effect.void) as Sent)
+        )
+      )
     )
   }
 

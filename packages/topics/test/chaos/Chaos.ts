@@ -191,13 +191,15 @@ export const run = Effect.fnUntraced(function* (
     return count
   }
   const arrives = Effect.gen(function* () {
-    for (let turn = 0; turn < 1200 && subscribers.some((one) => missing(one) > 0); turn++) yield* Effect.sleep("50 millis")
+    for (let turn = 0; turn < 1200 && subscribers.some((one) => missing(one) > 0); turn++)
+      yield* Effect.sleep("50 millis")
   })
   const problems: Array<string> = []
   const noteGaps = (allowed: (subscriber: Subscriber, reason: string) => boolean, what: string) => {
     for (const one of subscribers) {
       for (const item of one.items) {
-        if (item._tag === "Gap" && !allowed(one, item.reason)) problems.push(`${one.name} got ${item.reason}, though ${what}`)
+        if (item._tag === "Gap" && !allowed(one, item.reason))
+          problems.push(`${one.name} got ${item.reason}, though ${what}`)
       }
     }
   }

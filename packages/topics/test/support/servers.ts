@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import type { MemoryEngine } from "../../src/MemoryEngine.ts"
 import * as TopicLog from "../../src/TopicLog.ts"
 import type { TopicLogOptions } from "../../src/TopicLog.ts"
+import * as TopicPresence from "../../src/TopicPresence.ts"
 import * as TopicProtocol from "../../src/TopicProtocol.ts"
 import * as TopicServer from "../../src/TopicServer.ts"
 
@@ -22,6 +23,8 @@ export interface ServeOptions {
   readonly log?: TopicLogOptions
   readonly topics?: Partial<TopicServer.TopicServerOptions>
   readonly server?: WebSocketServer.ServerOptions
+  /** Tells who is subscribed; `topics.member` names them. */
+  readonly presence?: TopicPresence.PresenceOptions
 }
 
 /** Starts a node that can be killed: its connections break, and nobody listens any more. */
@@ -33,10 +36,13 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
     yield* Scope.provide(Layer.build(TopicLog.layerMemory({ ...options.log, engine: options.engine })), scope),
     TopicLog.TopicLog
   )
-  const handlers = yield* Effect.provideService(
+  const withLog = Layer.succeed(TopicLog.TopicLog, log)
+  const services =
+    options.presence === undefined ? withLog : Layer.provideMerge(TopicPresence.layer(options.presence), withLog)
+  const context: Context.Context<TopicLog.TopicLog> = yield* Scope.provide(Layer.build(services), scope)
+  const handlers = yield* Effect.provide(
     TopicServer.make({ authorize: TopicServer.allowAll, ...options.topics }),
-    TopicLog.TopicLog,
-    log
+    context
   ).pipe(Scope.provide(scope))
   const server = yield* WebSocketServer.make(handlers, {
     ...options.server,
@@ -50,7 +56,7 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
     for (const connection of yield* server.connections) yield* connection.abort("killed")
     yield* Scope.close(scope, Exit.void)
   })
-  return { log, server, kill }
+  return { log, presence: Context.getOption(context, TopicPresence.TopicPresence), server, kill }
 })
 
 export type Network = MemoryNetwork
