@@ -14,7 +14,8 @@ registerHooks({
   }
 })
 const { Effect } = await import("effect")
-const { TopicLog, TopicPresence, TopicServer, TopicClient } = await import("effect-ws")
+const { TopicLog, Topics, WebSocketServer, Client } = await import("effect-ws")
+await Promise.all(["TopicClient", "TopicPresence", "TopicServer"].map((name) => import("effect-ws/" + name)))
 const offset = await Effect.runPromise(
   Effect.flatMap(TopicLog.TopicLog, (log) => Effect.map(log.append("room", "x"), ({ position }) => position.offset)).pipe(
     Effect.provide(TopicLog.layerMemory())
