@@ -61,6 +61,7 @@ export const covers: Pages.Covers = {
   "connection-3": Pages.itself,
   "connection-4": Pages.itself,
   "sockets-1": Pages.itself,
+  "topics-3": Pages.itself,
   "cluster-1": Pages.example("cluster", "cluster"),
   "sessions-1": Pages.itself,
   "rate-limits-1": Pages.itself,
