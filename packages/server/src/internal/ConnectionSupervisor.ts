@@ -23,6 +23,7 @@ import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Candidate, Refusal } from "./Admission.ts"
 import { rejectBeforeRequest } from "./rejectBeforeRequest.ts"
+import { RefusalLog } from "./RefusalLog.ts"
 import type { ConnectionRegistry } from "./ConnectionRegistry.ts"
 import type { Runner, Task, RunContext } from "./Runner.ts"
 
@@ -36,6 +37,7 @@ export class ConnectionSupervisor<R> implements ArrivalListener {
   readonly arriving = new Map<Arrival, Arriving<R>>()
   readonly annotations: Readonly<Record<string, unknown>>
   readonly logsDebug: boolean
+  readonly refusals: RefusalLog
 
   constructor(
     runner: Runner<R>,
@@ -47,6 +49,7 @@ export class ConnectionSupervisor<R> implements ArrivalListener {
     this.acceptor = acceptor
     this.roster = roster
     this.context = context
+    this.refusals = new RefusalLog(context)
     this.annotations = Context.get(context, References.CurrentLogAnnotations)
     this.logsDebug = LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
   }
@@ -240,8 +243,13 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
 
   private reportHandshake(cause: Cause.Cause<Accept.AcceptError>): void {
     const error = Cause.findError(cause)
-    if (Result.isSuccess(error)) this.report(() => `Handshake failed: ${error.success.message}`)
-    else if (!Cause.hasInterruptsOnly(cause)) {
+    if (Result.isSuccess(error)) {
+      const failure = error.success
+      // A plain request, such as a browser's or a health check's, was answered and not turned away.
+      if (failure._tag === "HandshakeRejection" && failure.rule !== "NotAnUpgrade") {
+        this.server.refusals.refused(failure, Push.peerInfo(this.socket)?.remoteAddress)
+      } else this.report(() => `Handshake failed: ${failure.message}`)
+    } else if (!Cause.hasInterruptsOnly(cause)) {
       Effect.runForkWith(this.server.context)(Effect.logError("Handshake failed", cause))
     }
   }
