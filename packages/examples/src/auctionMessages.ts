@@ -3,7 +3,7 @@
  * module, so that neither can send what the other does not know.
  */
 import { Schema } from "effect"
-import { TypedConnection } from "effect-ws"
+import { TypedConnection } from "effect-ws/browser"
 
 /** An amount of money, in cents. */
 export const Amount = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100_000_000 }))
