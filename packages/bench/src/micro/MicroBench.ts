@@ -10,7 +10,7 @@ import { join, resolve } from "node:path"
 import { sourceFile, spawn } from "../Child.ts"
 import { interleave } from "../Statistics.ts"
 import { here } from "./Checkout.ts"
-import { clients, servers } from "./MicroPeer.ts"
+import { clients, onDemand, servers } from "./MicroPeer.ts"
 import type { MicroRow } from "./MicroRow.ts"
 import { ways } from "./TypedPeer.ts"
 
@@ -50,7 +50,7 @@ const candidates = ({ load }: MicroRow, { base, peers }: MicroOptions): Readonly
   const all: ReadonlyArray<string> =
     load.mode === "client-handshakes" ? clients : load.mode === "typed" ? ["ws", "stream", ...ways] : servers
   return all
-    .filter((peer) => peers === undefined || peer === "ws" || peers.includes(peer))
+    .filter((peer) => (peers === undefined ? !onDemand.includes(peer) : peer === "ws" || peers.includes(peer)))
     .filter((peer) => peer !== "floor" || load.mode === "echo")
     .flatMap((peer): ReadonlyArray<Candidate> => {
       const own = { name: peer, peer, checkout: here, values: [] }

@@ -1,6 +1,7 @@
 /** What is measured in process: servers that take a stream and echo, clients that connect over one. */
 import type * as ClientModule from "@effect-ws/client/Client"
 import type * as ConnectionModule from "@effect-ws/connection/Connection"
+import type * as InspectorModule from "@effect-ws/inspector/Inspector"
 import type * as MessageModule from "@effect-ws/protocol/Message"
 import type * as ServerModule from "@effect-ws/server/WebSocketServer"
 import type * as DialerModule from "@effect-ws/transport/Dialer"
@@ -24,8 +25,25 @@ type Message = MessageModule.Message
 /** Gives a stream to a server. */
 export type Accept = (stream: FakeStream) => void
 
-/** The servers by name. `floor` answers each chunk with what it is told to, and looks at nothing. */
-export const servers = ["floor", "ws", "ws-nobufferutil", "stream", "receive", "handlers", "queue"] as const
+/**
+ * The servers by name. `floor` answers each chunk with what it is told to, and looks at nothing. `inspected` is `handlers`
+ * with an inspector that nobody looks at, `recorded` the same while it keeps the frames of all connections.
+ */
+export const servers = [
+  "floor",
+  "ws",
+  "ws-nobufferutil",
+  "stream",
+  "receive",
+  "handlers",
+  "queue",
+  "inspected",
+  "recorded"
+] as const
+
+/** Those that run only where they are named. */
+export const onDemand: ReadonlyArray<string> = ["inspected", "recorded"]
+
 export type ServerName = (typeof servers)[number] | Way
 
 /** Starts a server; `answer` is what `floor` writes for a chunk. */
@@ -90,8 +108,11 @@ const startOurs = async (
             )
           ),
         handlers: () => Server.layer({ onMessage: echo }),
-        queue: () => Server.layerQueue({ onMessage: echo })
+        queue: () => Server.layerQueue({ onMessage: echo }),
+        inspected: () => Server.layer({ onMessage: echo }),
+        recorded: () => Server.layer({ onMessage: echo })
       }[name]()
+  const observer = onDemand.includes(name) ? await inspector(name, checkout) : Layer.empty
 
   return new Promise((resolve) => {
     const address = {
@@ -107,12 +128,17 @@ const startOurs = async (
       })
     )
     server.pipe(
-      Layer.provide(Layer.succeedContext(sockets)),
+      Layer.provide([Layer.succeedContext(sockets), observer]),
       Layer.launch,
       Effect.provideService(References.MinimumLogLevel, "None"),
       Effect.runFork
     )
   })
+}
+
+const inspector = async (name: string, checkout: string) => {
+  const { layer } = await importFrom<typeof InspectorModule>(checkout, "@effect-ws/inspector/Inspector")
+  return layer(name === "recorded" ? { frames: "all", payloads: "full", maxLogs: 1024, maxFrames: 64 } : {})
 }
 
 /** The clients by name. */

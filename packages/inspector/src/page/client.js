@@ -127,7 +127,8 @@ const counted = (n, noun) => count(n) + " " + noun + (n === 1 ? "" : "s")
 /** @param {number} n */
 const rate = (n) => (n === 0 ? "0" : n < 9.95 ? n.toFixed(1) : count(Math.round(n)))
 /** @param {number} ms */
-const millis = (ms) => (ms < 0 ? "–" : ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0))
+const millis = (ms) =>
+  ms < 0 ? "–" : ms.toLocaleString("en", { maximumFractionDigits: ms < 10 ? 2 : ms < 100 ? 1 : 0 })
 /** @param {number} ms */
 const span = (ms) => {
   const s = Math.max(0, Math.floor(ms / 1000))
@@ -634,6 +635,7 @@ const makeTable = ({ columns, empty, id, rows, sort, words }) => {
       visible = visible.filter((other) => other !== column)
       used -= column.least + 16
     }
+    box.style.setProperty("--least", phone.matches ? "0" : used + 24 + "px")
     box.style.setProperty("--columns", visible.map(({ width }) => width).join(" "))
     space.replaceChildren()
     pool = []

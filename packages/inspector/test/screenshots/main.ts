@@ -53,6 +53,8 @@ const smoothness = (page: Page): Promise<{ readonly median: number; readonly lon
 const take = Effect.fnUntraced(function* ({ connections, height, name, scheme, selects, tab, width }: Shot) {
   yield* crowd(connections)
   const { url } = yield* InspectorServer.InspectorServer
+  // The pings of the rush are over.
+  yield* Effect.sleep(connections > 5000 ? "30 seconds" : "3 seconds")
   const browser = yield* Chromium.launch
   const page = yield* Effect.promise(() =>
     browser.newPage({ colorScheme: scheme, viewport: { width, height }, deviceScaleFactor: width < 500 ? 2 : 1 })
@@ -60,13 +62,13 @@ const take = Effect.fnUntraced(function* ({ connections, height, name, scheme, s
   page.on("pageerror", (error) => console.error(error.message))
   page.on("console", (message) => console.error(message.text()))
   yield* Effect.promise(async () => {
-    await page.goto(url)
-    await page.waitForSelector("#space [role=row]")
+    await page.goto(url, { timeout: 120_000 })
+    await page.waitForSelector("#space [role=row]", { timeout: 120_000 })
     if (tab !== undefined) await page.click(`#tab-${tab}`)
     if (!selects) return
     if (width > 500) await page.click('#head button:text-is("Msg/s")')
     await page.waitForTimeout(2000)
-    await page.click("#space [role=row]:nth-child(2)")
+    await page.click("#space [role=row]:nth-child(1)")
   })
   yield* Effect.sleep("14 seconds")
   const { longest, median } = yield* Effect.promise(() => smoothness(page))
