@@ -48,6 +48,7 @@
  * @property {(row: Row) => string} [tone] A class for the cell.
  * @property {boolean} [end] Whether it is aligned to the right.
  * @property {string} [phone] Its place on a phone.
+ * @property {string} [unit] What stands behind it there, where no header does.
  * @property {boolean} [spark] Whether it is drawn, and not written.
  */
 
@@ -271,7 +272,7 @@ const showTiles = (before, next, seconds) => {
   keep(tiles.sent, messages.sent)
   if (median >= 0) keep(tiles.trips, median)
   write($("open-count"), count(next.open))
-  write($("open-note"), `${count(next.opened)} since the start`)
+  write($("open-note"), `${count(next.opened)} in all`)
   write($("in-rate"), rate(messages.received))
   write($("in-note"), size((next.received.bytes - before.received.bytes) / seconds) + "/s")
   write($("out-rate"), rate(messages.sent))
@@ -358,7 +359,7 @@ const openColumns = [
     text: ({ inMessages }) => count(inMessages)
   },
   {
-    title: "bytes",
+    title: "Bytes in",
     width: "5rem",
     least: 72,
     rank: 6,
@@ -377,7 +378,7 @@ const openColumns = [
     text: ({ outMessages }) => count(outMessages)
   },
   {
-    title: "bytes",
+    title: "Bytes out",
     width: "5rem",
     least: 72,
     rank: 6,
@@ -393,6 +394,7 @@ const openColumns = [
     rank: 0,
     end: true,
     phone: "middle",
+    unit: "msg/s",
     sort: (row) => row.rate,
     text: (row) => rate(row.rate),
     tone: (row) => (row.rate === 0 ? "dim" : "")
@@ -642,7 +644,22 @@ const makeTable = ({ columns, empty, id, rows, sort, words }) => {
     showHead()
   }
 
-  const showHead = () =>
+  /** @param {Column<Row>} column */
+  const sortBy = (column) => {
+    direction = column === key ? (direction === 1 ? -1 : 1) : column.end === true || column.spark === true ? -1 : 1
+    key = column
+    showHead()
+    refresh()
+  }
+
+  // A phone has no room for the headers, so it has a list of them.
+  const showOrder = () => {
+    const order = find("order", HTMLSelectElement)
+    order.replaceChildren(...columns.map((column, at) => new Option(column.title, String(at), false, column === key)))
+  }
+
+  const showHead = () => {
+    showOrder()
     $("head").replaceChildren(
       ...visible.map((column) => {
         const cell = make("div", "")
@@ -651,17 +668,12 @@ const makeTable = ({ columns, empty, id, rows, sort, words }) => {
         if (column.end === true) cell.dataset.align = "end"
         const sorter = make("button", "", column.title)
         sorter.setAttribute("type", "button")
-        sorter.addEventListener("click", () => {
-          direction =
-            column === key ? (direction === 1 ? -1 : 1) : column.end === true || column.spark === true ? -1 : 1
-          key = column
-          showHead()
-          refresh()
-        })
+        sorter.addEventListener("click", () => sortBy(column))
         cell.append(sorter)
         return cell
       })
     )
+  }
 
   const addRow = () => {
     const element = make("div", "")
@@ -671,6 +683,7 @@ const makeTable = ({ columns, empty, id, rows, sort, words }) => {
       cell.setAttribute("role", "gridcell")
       if (column.end === true) cell.dataset.align = "end"
       if (column.phone !== undefined) cell.dataset.phone = column.phone
+      if (column.unit !== undefined) cell.dataset.unit = column.unit
       if (column.spark === true) {
         const svg = drawn("svg")
         svg.setAttribute("class", "spark")
@@ -745,7 +758,13 @@ const makeTable = ({ columns, empty, id, rows, sort, words }) => {
     select(id(row))
   }
 
-  return { layOut, refresh, draw, step }
+  /** @param {number} at */
+  const sortByColumn = (at) => {
+    const column = columns[at]
+    if (column !== undefined) sortBy(column)
+  }
+
+  return { layOut, refresh, draw, step, sortByColumn }
 }
 
 /**
@@ -1118,6 +1137,9 @@ for (const name of tabs) {
     $("tab-" + next).focus()
   })
 }
+find("order", HTMLSelectElement).addEventListener("change", ({ currentTarget }) => {
+  grid.sortByColumn(Number(/** @type {HTMLSelectElement} */ (currentTarget).value))
+})
 input("filter").addEventListener("input", () => {
   $("grid").scrollTop = 0
   grid.refresh()

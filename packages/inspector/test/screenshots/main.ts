@@ -73,6 +73,7 @@ const take = Effect.fnUntraced(function* ({ connections, height, name, scheme, s
   yield* Effect.sleep("14 seconds")
   const { longest, median } = yield* Effect.promise(() => smoothness(page))
   yield* Effect.promise(() => page.screenshot({ path: join(folder, `${name}.png`) }))
+  yield* Effect.promise(() => browser.close())
   yield* Console.log(
     `${name}: ${connections} connections, frames every ${median.toFixed(1)} ms, at most ${longest.toFixed(0)} ms`
   )
