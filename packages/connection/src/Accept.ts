@@ -26,13 +26,13 @@ import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
 import * as Peer from "./Peer.ts"
 import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
-import { ServerHandshakeDriver, release } from "./internal/ServerHandshakeDriver.ts"
-import { HandshakeTime } from "./internal/HandshakeTime.ts"
-import type { ServerHandshakeConfig } from "./internal/ServerHandshakeDriver.ts"
+import { ServerHandshakeDriver, release } from "./internal/handshake/ServerHandshakeDriver.ts"
+import { HandshakeTime } from "./internal/handshake/HandshakeTime.ts"
+import type { ServerHandshakeConfig } from "./internal/handshake/ServerHandshakeDriver.ts"
 import { environment } from "./internal/makeConnection.ts"
-import { Http2ResponseWriter } from "./internal/ResponseWriter.ts"
+import { Http2ResponseWriter } from "./internal/handshake/ResponseWriter.ts"
 import * as Push from "@effect-ws/transport/Push"
-import { ofServer } from "./internal/TelemetryConfig.ts"
+import { ofServer } from "./internal/telemetry/TelemetryConfig.ts"
 import { CurrentServerObserver } from "./ServerObserver.ts"
 import { Telemetry } from "./Telemetry.ts"
 import type {
@@ -42,7 +42,7 @@ import type {
   HandshakeOwner,
   HandshakeProgress,
   HttpAnswer
-} from "./internal/HandshakeDecision.ts"
+} from "./internal/handshake/HandshakeDecision.ts"
 
 export type {
   AcceptError,
@@ -52,7 +52,7 @@ export type {
   HandshakeProgress,
   HandshakeRequest,
   HttpAnswer
-} from "./internal/HandshakeDecision.ts"
+} from "./internal/handshake/HandshakeDecision.ts"
 
 /**
  * What the server's side of a handshake may be told.

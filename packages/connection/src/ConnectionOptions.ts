@@ -8,8 +8,8 @@ import * as Argument from "@effect-ws/protocol/Argument"
 import * as Limits from "@effect-ws/protocol/Limits"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
-import { KeepaliveTimer } from "./internal/Keepalive.ts"
-import { StallTimer } from "./internal/StallTimer.ts"
+import { KeepaliveTimer } from "./internal/keepalive/KeepaliveTimer.ts"
+import { StallTimer } from "./internal/keepalive/StallTimer.ts"
 
 /**
  * What a connection may be told.

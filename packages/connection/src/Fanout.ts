@@ -11,11 +11,11 @@ import * as Effect from "effect/Effect"
 import { RecipientTypeId } from "./Recipient.ts"
 import type { FanoutTarget, Recipient } from "./Recipient.ts"
 import { Telemetry } from "./Telemetry.ts"
-import type { FanoutCounters, FanoutKind } from "./internal/FanoutCounters.ts"
+import type { FanoutCounters, FanoutKind } from "./internal/telemetry/FanoutCounters.ts"
 
 export type { FanoutTarget, Recipient } from "./Recipient.ts"
 
-export type { DeliveryCounts, FanoutCounters, FanoutKind } from "./internal/FanoutCounters.ts"
+export type { DeliveryCounts, FanoutCounters, FanoutKind } from "./internal/telemetry/FanoutCounters.ts"
 
 /**
  * Returns the sending end of a connection.

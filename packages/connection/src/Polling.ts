@@ -14,12 +14,12 @@ import type * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import type { Connection, ConnectionEvent } from "./Connection.ts"
 import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
-import type { Poller } from "./internal/Poller.ts"
-import type { Poll } from "./internal/Poll.ts"
+import type { Poller } from "./internal/receive/Poller.ts"
+import type { Poll } from "./internal/receive/Poll.ts"
 
-export type { Poll } from "./internal/Poll.ts"
+export type { Poll } from "./internal/receive/Poll.ts"
 
-export type { Poller } from "./internal/Poller.ts"
+export type { Poller } from "./internal/receive/Poller.ts"
 
 /**
  * Polls a connection in place of running a fiber on it.

@@ -17,7 +17,7 @@ import * as References from "effect/References"
 import type { Socket } from "effect/socket/Socket"
 import * as Tracer from "effect/Tracer"
 import type { Connection } from "./Connection.ts"
-import { ofServer, TelemetryConfig } from "./internal/TelemetryConfig.ts"
+import { ofServer, TelemetryConfig } from "./internal/telemetry/TelemetryConfig.ts"
 import { CurrentServerObserver } from "./ServerObserver.ts"
 import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
 

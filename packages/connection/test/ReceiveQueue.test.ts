@@ -2,7 +2,7 @@ import * as Message from "@effect-ws/protocol/Message"
 import { assert, describe, it } from "@effect/vitest"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { ReceiveQueue } from "../src/internal/ReceiveQueue.ts"
+import { ReceiveQueue } from "../src/internal/receive/ReceiveQueue.ts"
 
 setFlagsFromString("--expose-gc")
 const collect = runInNewContext("gc") as () => void

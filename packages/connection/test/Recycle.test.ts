@@ -3,7 +3,7 @@ import * as Message from "@effect-ws/protocol/Message"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import * as Outside from "../src/internal/gcPacing.ts"
+import * as Outside from "../src/internal/receive/gcPacing.ts"
 import { pair } from "./support/pair.ts"
 import { frame, open } from "./support/StubSocket.ts"
 

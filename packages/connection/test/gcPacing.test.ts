@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as GcPacing from "../src/internal/gcPacing.ts"
+import * as GcPacing from "../src/internal/receive/gcPacing.ts"
 
 describe("pacing of the garbage collector", () => {
   it("collects the young generation once for every 16 MiB where the collector is exposed", () => {

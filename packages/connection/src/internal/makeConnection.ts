@@ -11,9 +11,9 @@ import * as References from "effect/References"
 import { CurrentBudget } from "../Budget.ts"
 import type { Settings } from "../ConnectionOptions.ts"
 import { MaskingKeys } from "../MaskingKeys.ts"
-import type { HandshakeTelemetry } from "./HandshakeTelemetry.ts"
+import type { HandshakeTelemetry } from "./telemetry/HandshakeTelemetry.ts"
 import type { Environment, Parts } from "./ConnectionParts.ts"
-import { TracedConnection } from "./TracedConnection.ts"
+import { TracedConnection } from "./telemetry/TracedConnection.ts"
 import { ConnectionImpl } from "./ConnectionImpl.ts"
 
 export interface MakeConnectionOptions extends Omit<Parts, "session"> {

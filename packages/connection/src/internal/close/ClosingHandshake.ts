@@ -13,11 +13,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Socket } from "effect/socket/Socket"
 import { CloseTimer } from "./CloseTimer.ts"
-import { logDefect } from "./ConnectionParts.ts"
-import type { Host } from "./ConnectionParts.ts"
-import type { Watched } from "./Keepalive.ts"
-import type { Receiver } from "./Receiver.ts"
-import type { Sender } from "./Sender.ts"
+import { logDefect } from "../ConnectionParts.ts"
+import type { Host } from "../ConnectionParts.ts"
+import type { Watched } from "../keepalive/KeepaliveTimer.ts"
+import type { Receiver } from "../receive/Receiver.ts"
+import type { Sender } from "../send/Sender.ts"
 
 /** The connection as its closing handshake sees it. */
 export interface ClosingHost extends Host, Watched {

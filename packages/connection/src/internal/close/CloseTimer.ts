@@ -12,7 +12,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { WriteQueue } from "./WriteQueue.ts"
+import type { WriteQueue } from "../send/WriteQueue.ts"
 
 export class CloseTimer implements TimeoutTarget {
   private readonly closeTimeout: number

@@ -12,8 +12,8 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
-import type { Connection } from "../Connection.ts"
-import type { ConnectionObserver, ServerObserver } from "../ServerObserver.ts"
+import type { Connection } from "../../Connection.ts"
+import type { ConnectionObserver, ServerObserver } from "../../ServerObserver.ts"
 import type { BufferedBytes, AggregateMetrics } from "./AggregateMetrics.ts"
 
 export class ConnectionMetrics implements FrameCounter {

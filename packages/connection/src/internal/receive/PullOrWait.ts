@@ -8,9 +8,9 @@ import type * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { isAboutToYield } from "../OneByOne.ts"
-import type { End } from "./ConnectionParts.ts"
-import { Primitive } from "./Primitive.ts"
+import { isAboutToYield } from "../../OneByOne.ts"
+import type { End } from "../ConnectionParts.ts"
+import { Primitive } from "../Primitive.ts"
 
 /** Where a demand takes from. */
 export interface Source {

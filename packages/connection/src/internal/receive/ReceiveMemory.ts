@@ -11,7 +11,7 @@ import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import { free } from "@effect-ws/transport/Push"
 import type { PushReader } from "@effect-ws/transport/Push"
 import { noteExternalBytes } from "./gcPacing.ts"
-import type { WriteQueue } from "./WriteQueue.ts"
+import type { WriteQueue } from "../send/WriteQueue.ts"
 
 /** The size in bytes from which on freeing a chunk is worth the call. */
 export const WORTH_FREEING = 4096

@@ -37,20 +37,20 @@ import type {
   HandshakeProgress,
   HttpAnswer
 } from "./HandshakeDecision.ts"
-import type { Connection } from "../Connection.ts"
-import { AnsweredAsHttp } from "../AnsweredAsHttp.ts"
-import * as Peer from "../Peer.ts"
+import type { Connection } from "../../Connection.ts"
+import { AnsweredAsHttp } from "../../AnsweredAsHttp.ts"
+import * as Peer from "../../Peer.ts"
 import { checkHead } from "./checkHead.ts"
 import { isPlainGet } from "./httpAnswers.ts"
-import { HandshakeTelemetry } from "./HandshakeTelemetry.ts"
+import { HandshakeTelemetry } from "../telemetry/HandshakeTelemetry.ts"
 import type { HandshakeTime } from "./HandshakeTime.ts"
-import type { Environment } from "./ConnectionParts.ts"
-import type { TelemetryConfig } from "./TelemetryConfig.ts"
-import { makeConnection } from "./makeConnection.ts"
+import type { Environment } from "../ConnectionParts.ts"
+import type { TelemetryConfig } from "../telemetry/TelemetryConfig.ts"
+import { makeConnection } from "../makeConnection.ts"
 import { PulledSocket } from "./PulledSocket.ts"
 import { Http1ResponseWriter, Http2ResponseWriter } from "./ResponseWriter.ts"
 import type { ResponseWriter } from "./ResponseWriter.ts"
-import { ConnectionImpl } from "./ConnectionImpl.ts"
+import { ConnectionImpl } from "../ConnectionImpl.ts"
 
 /** What all handshakes of one server have in common. */
 export interface ServerHandshakeConfig<R> {

@@ -15,7 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 import { makeSpan } from "./HandshakeTelemetry.ts"
-import { ConnectionImpl } from "./ConnectionImpl.ts"
+import { ConnectionImpl } from "../ConnectionImpl.ts"
 
 export class TracedConnection extends ConnectionImpl {
   override send(

@@ -6,8 +6,8 @@
 import type { Role } from "@effect-ws/protocol/SessionState"
 import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import { definitions } from "../Metrics.ts"
-import type { MetricDefinition } from "../Metrics.ts"
+import { definitions } from "../../Metrics.ts"
+import type { MetricDefinition } from "../../Metrics.ts"
 import { describe, histogram, registerCounter, registerGauge, shared } from "./metrics.ts"
 import type { Attributes } from "./metrics.ts"
 

@@ -18,11 +18,11 @@ import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Tracer from "effect/Tracer"
-import type { Peer } from "../Peer.ts"
+import type { Peer } from "../../Peer.ts"
 import type { ConnectionMetrics } from "./ConnectionMetrics.ts"
 import { toSeconds } from "./ConnectionMetrics.ts"
 import type { TelemetrySettings } from "./TelemetrySettings.ts"
-import type { ServerObserver } from "../ServerObserver.ts"
+import type { ServerObserver } from "../../ServerObserver.ts"
 import type { AggregateMetrics } from "./AggregateMetrics.ts"
 
 /** What a span tells of a request. */

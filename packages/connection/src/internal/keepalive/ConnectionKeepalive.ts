@@ -15,13 +15,13 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { ClosingHandshake } from "./ClosingHandshake.ts"
-import type { Host } from "./ConnectionParts.ts"
-import type { KeepaliveTicks } from "./Keepalive.ts"
+import type { ClosingHandshake } from "../close/ClosingHandshake.ts"
+import type { Host } from "../ConnectionParts.ts"
+import type { KeepaliveTicks } from "./KeepaliveTimer.ts"
 import { OutputProgress } from "./OutputProgress.ts"
 import { PendingPings } from "./PendingPings.ts"
-import type { Receiver } from "./Receiver.ts"
-import type { Sender } from "./Sender.ts"
+import type { Receiver } from "../receive/Receiver.ts"
+import type { Sender } from "../send/Sender.ts"
 
 /** The connection as its keepalive sees it. */
 export interface KeepaliveHost extends Host {

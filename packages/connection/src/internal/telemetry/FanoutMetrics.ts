@@ -3,7 +3,7 @@
  */
 import type * as Context from "effect/Context"
 import type { DeliveryCounts, FanoutKind, FanoutCounters } from "./FanoutCounters.ts"
-import { definitions } from "../Metrics.ts"
+import { definitions } from "../../Metrics.ts"
 import { registerCounter, registerGauge, shared } from "./metrics.ts"
 
 const outcomes = ["delivered", "queued", "disconnected", "closed"] as const

@@ -6,7 +6,7 @@ import * as Push from "@effect-ws/transport/Push"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
-import type { ConnectionImpl } from "./ConnectionImpl.ts"
+import type { ConnectionImpl } from "../ConnectionImpl.ts"
 
 export interface AcquiredSocket {
   readonly reader: Socket.Reader

@@ -10,7 +10,7 @@ import type * as Message from "@effect-ws/protocol/Message"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import type { Session } from "@effect-ws/protocol/Session"
 import type { PushWriter } from "@effect-ws/transport/Push"
-import type { ConnectionMetrics } from "./ConnectionMetrics.ts"
+import type { ConnectionMetrics } from "../telemetry/ConnectionMetrics.ts"
 import { FlushTracker } from "./FlushTracker.ts"
 
 /** The bytes that a transport may hold beyond what the system takes at once: Node's own mark for sockets. */

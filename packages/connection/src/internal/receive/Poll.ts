@@ -2,7 +2,7 @@
  * The taking end of a connection in callback mode. See `Polling`.
  */
 import type { SendFailure } from "@effect-ws/protocol/Session"
-import type { ConnectionEvent } from "../Connection.ts"
+import type { ConnectionEvent } from "../../Connection.ts"
 
 /**
  * The taking end of a connection that is polled.

@@ -8,9 +8,9 @@ import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Socket from "effect/socket/Socket"
-import type { AnsweredAsHttp } from "../AnsweredAsHttp.ts"
-import type { Connection } from "../Connection.ts"
-import type * as Peer from "../Peer.ts"
+import type { AnsweredAsHttp } from "../../AnsweredAsHttp.ts"
+import type { Connection } from "../../Connection.ts"
+import type * as Peer from "../../Peer.ts"
 
 /**
  * What an acceptance says beside yes.

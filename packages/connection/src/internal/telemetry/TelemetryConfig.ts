@@ -2,8 +2,8 @@
  * Who watches the connections of a server or client: what `Telemetry.layer` puts into the context.
  */
 import type { FanoutKind } from "./FanoutCounters.ts"
-import type { Peer } from "../Peer.ts"
-import type { ServerObserver } from "../ServerObserver.ts"
+import type { Peer } from "../../Peer.ts"
+import type { ServerObserver } from "../../ServerObserver.ts"
 import type { Role } from "@effect-ws/protocol/SessionState"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

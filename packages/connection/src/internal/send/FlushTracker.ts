@@ -5,8 +5,8 @@
  * as there were up to its end.
  */
 import * as Message from "@effect-ws/protocol/Message"
-import { join } from "./ReceiveQueue.ts"
-import type { Joining } from "./ReceiveQueue.ts"
+import { join } from "../receive/ReceiveQueue.ts"
+import type { Joining } from "../receive/ReceiveQueue.ts"
 
 interface Waiting {
   readonly message: Message.Message

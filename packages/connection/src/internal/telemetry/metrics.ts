@@ -3,7 +3,7 @@
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import type { MetricDefinition } from "../Metrics.ts"
+import type { MetricDefinition } from "../../Metrics.ts"
 
 export type Attributes = Readonly<Record<string, string>>
 

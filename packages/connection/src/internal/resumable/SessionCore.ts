@@ -15,12 +15,12 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import * as MessageCodec from "../MessageCodec.ts"
-import * as OneByOne from "../OneByOne.ts"
-import type { MessageConnection } from "../MessageConnection.ts"
-import { NotSent, OutcomeUnknown } from "../ResumableSession.ts"
-import type { ResumableSession, SessionOptions } from "../ResumableSession.ts"
-import * as TypedConnection from "../TypedConnection.ts"
+import * as MessageCodec from "../../MessageCodec.ts"
+import * as OneByOne from "../../OneByOne.ts"
+import type { MessageConnection } from "../../MessageConnection.ts"
+import { NotSent, OutcomeUnknown } from "../../ResumableSession.ts"
+import type { ResumableSession, SessionOptions } from "../../ResumableSession.ts"
+import * as TypedConnection from "../../TypedConnection.ts"
 
 /** What travels: the values with their positions, and what the two ends say of them. */
 export const envelope = (value: Schema.Constraint) =>

@@ -8,7 +8,7 @@ import type * as Message from "@effect-ws/protocol/Message"
 import type { Session } from "@effect-ws/protocol/Session"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { ConnectionEvent, MessageStream } from "../Connection.ts"
+import type { ConnectionEvent, MessageStream } from "../../Connection.ts"
 import * as PullOrWait from "./PullOrWait.ts"
 import type { EventKinds, Receiver } from "./Receiver.ts"
 

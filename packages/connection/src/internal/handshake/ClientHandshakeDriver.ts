@@ -26,11 +26,11 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { ConnectError, ConnectOptions, Refusal } from "./ConnectOptions.ts"
-import * as ConnectionOptions from "../ConnectionOptions.ts"
-import { HandshakeTimeout } from "../HandshakeTimeout.ts"
-import type { HandshakeTelemetry } from "./HandshakeTelemetry.ts"
-import { environment, makeConnection } from "./makeConnection.ts"
-import type { ConnectionImpl } from "./ConnectionImpl.ts"
+import * as ConnectionOptions from "../../ConnectionOptions.ts"
+import { HandshakeTimeout } from "../../HandshakeTimeout.ts"
+import type { HandshakeTelemetry } from "../telemetry/HandshakeTelemetry.ts"
+import { environment, makeConnection } from "../makeConnection.ts"
+import type { ConnectionImpl } from "../ConnectionImpl.ts"
 
 /** What a handshake is made of. */
 export interface ClientHandshakeConfig {

@@ -11,8 +11,8 @@ import type * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type * as Push from "@effect-ws/transport/Push"
 import type * as Duration from "effect/Duration"
 import type * as Socket from "effect/socket/Socket"
-import type * as ConnectionOptions from "../ConnectionOptions.ts"
-import type { HandshakeTimeout } from "../HandshakeTimeout.ts"
+import type * as ConnectionOptions from "../../ConnectionOptions.ts"
+import type { HandshakeTimeout } from "../../HandshakeTimeout.ts"
 
 /**
  * What the client's side of a handshake may be told.

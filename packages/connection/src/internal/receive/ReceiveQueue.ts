@@ -11,7 +11,7 @@ import * as Message from "@effect-ws/protocol/Message"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import * as Utf8 from "@effect-ws/protocol/Utf8"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { ConnectionEvent, Sent } from "../Connection.ts"
+import type { ConnectionEvent, Sent } from "../../Connection.ts"
 
 type Side = SessionEvent.Ping | SessionEvent.Pong | Sent
 type Held = Message.Message | SessionEvent.Fragment | SessionEvent.DataFrame | Side
