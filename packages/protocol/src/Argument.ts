@@ -1,26 +1,26 @@
 /**
- * Checks of the values that a program hands in: bytes, text, sizes, counts and durations.
+ * Checks of the values that a program passes: bytes, text, sizes, counts and durations.
  *
- * Types end where `any` begins, for example at `JSON.parse`, so every public function that sends, and every record of
- * options, checks what it is given before it uses it. A value of the wrong type throws a `TypeError` and a number out of
- * range a `RangeError`. Both name the argument, what it accepts and what was given. Inside an Effect that is a defect of
- * the calling fiber. What RFC 6455 forbids, such as close code 1005, is a typed `SendError` and not checked here.
+ * Values of type `any`, for example from `JSON.parse`, escape the compiler. So every public function that sends, and every
+ * record of options, checks its values first. A value of the wrong type throws a `TypeError`, and a number out of range a
+ * `RangeError`. Both name the argument, what it accepts and the value. Inside an Effect that is a defect of the calling
+ * fiber. What RFC 6455 forbids, such as close code 1005, is a typed `SendError` and not checked here.
  *
- * Bytes are a `Uint8Array`, of this realm or another one. `ArrayBuffer` and the other views are refused everywhere: which
- * of their bytes are meant is for the program to say, with `new Uint8Array(buffer)`.
+ * Bytes are a `Uint8Array`, of this realm or another. `ArrayBuffer` and other views are refused, since it is unclear which of
+ * their bytes are meant. The program wraps them: `new Uint8Array(buffer)`.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 
-// The getter knows the type of a view whatever realm it comes from, and cannot be fooled by an object that looks like one.
+// The getter returns the type of a view from any realm, and an object that merely looks like a view cannot fool it.
 const typedArrayName = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag
 )!.get!
 
 /**
- * Returns whether a value is a `Uint8Array`, be it of another realm.
+ * Returns whether a value is a `Uint8Array`, of this realm or another.
  *
  * @category guards
  * @since 0.1.0
@@ -29,7 +29,7 @@ export const isBytes = (u: unknown): u is Uint8Array =>
   u instanceof Uint8Array || typedArrayName.call(u) === "Uint8Array"
 
 /**
- * Returns bytes as they are, and throws a `TypeError` for anything else.
+ * Returns bytes unchanged. Throws a `TypeError` for anything else.
  *
  * @category constructors
  * @since 0.1.0
@@ -40,7 +40,7 @@ export const bytes = (name: string, u: unknown): Uint8Array => {
 }
 
 /**
- * Returns a string as it is, and throws a `TypeError` for anything else.
+ * Returns a string unchanged. Throws a `TypeError` for anything else.
  *
  * @category constructors
  * @since 0.1.0
@@ -51,8 +51,8 @@ export const text = (name: string, u: unknown): string => {
 }
 
 /**
- * Returns an integer of at least `minimum` as it is, or `Infinity` for no limit. Throws a `TypeError` for what is not
- * a number and a `RangeError` for any other number.
+ * Returns an integer of at least `minimum` unchanged, or `Infinity` for no limit. Throws a `TypeError` if the value is no
+ * number, and a `RangeError` for any other number.
  *
  * @category constructors
  * @since 0.1.0
@@ -63,8 +63,8 @@ export const limit = (name: string, u: unknown, minimum = 0): number => {
 }
 
 /**
- * Returns an integer in a range as it is. Throws a `TypeError` for what is not a number and a `RangeError` for any
- * other number.
+ * Returns an integer in a range unchanged. Throws a `TypeError` if the value is no number, and a `RangeError` for any other
+ * number.
  *
  * @category constructors
  * @since 0.1.0
@@ -76,8 +76,8 @@ export const integer = (name: string, u: unknown, minimum = 0, maximum: number =
 }
 
 /**
- * Returns a duration, which may be infinite. Throws a `TypeError` for what is no `Duration.Input` and a `RangeError` for
- * a negative one or NaN, of which Effect makes a duration of zero.
+ * Returns a duration, which may be infinite. Throws a `TypeError` if the value is no `Duration.Input`, and a `RangeError` for
+ * a negative duration and for NaN, which Effect would turn into zero.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,12 +1,12 @@
 /**
- * Close codes: the number in a close frame that says why a connection ends (RFC 6455 7.4 and the IANA registry).
+ * Close codes: the number in a close frame that gives the reason of the close (RFC 6455 7.4 and the IANA registry).
  *
- * This module knows numbers only. `CloseError` gives each registered code a type of its own.
+ * This module has the numbers. `CloseError` has a class for each registered code.
  *
  * @since 0.1.0
  */
 /**
- * The codes that the IANA registry names, by the name this library uses for them.
+ * The codes of the IANA registry, by the names that this library uses.
  *
  * @category constants
  * @since 0.1.0
@@ -51,12 +51,12 @@ const names = new Map<number, string>(Object.entries(registered).map(([name, cod
 export const name = (code: number): string | undefined => names.get(code)
 
 /**
- * Returns whether a code may stand in a close frame.
+ * Returns whether a code may appear in a close frame.
  *
  * **Details**
  *
- * 1000-1003, 1007-1014 and 3000-4999 may. 1004 is reserved; 1005, 1006 and 1015 only describe a close locally; 0-999 are
- * unused and 1016-2999 wait for a future RFC.
+ * 1000-1003, 1007-1014 and 3000-4999 may. 1004 is reserved. 1005, 1006 and 1015 only describe a close at this end. 0-999 are
+ * not used, and 1016-2999 are reserved for future RFCs.
  *
  * @category guards
  * @since 0.1.0

@@ -102,7 +102,7 @@ export class GoingAway extends registered("GoingAway") {}
 export class ProtocolError extends registered("ProtocolError") {}
 
 /**
- * The endpoint cannot accept this kind of data, such as binary where it understands text only. Close code 1003.
+ * The endpoint cannot accept this type of data, such as binary when it accepts only text. Close code 1003.
  *
  * @category errors
  * @since 0.1.0
@@ -110,7 +110,7 @@ export class ProtocolError extends registered("ProtocolError") {}
 export class UnsupportedData extends registered("UnsupportedData") {}
 
 /**
- * The peer's close frame carried no code. Local only: it never stands in a frame. Close code 1005.
+ * The peer's close frame has no code. Local only: the code never appears in a frame. Close code 1005.
  *
  * @category errors
  * @since 0.1.0
@@ -118,7 +118,7 @@ export class UnsupportedData extends registered("UnsupportedData") {}
 export class NoStatusReceived extends registered("NoStatusReceived") {}
 
 /**
- * The stream broke off without a close frame. Local only: it never stands in a frame. Close code 1006.
+ * The stream ended without a close frame. Local only: the code never appears in a frame. Close code 1006.
  *
  * @category errors
  * @since 0.1.0
@@ -126,7 +126,7 @@ export class NoStatusReceived extends registered("NoStatusReceived") {}
 export class AbnormalClosure extends registered("AbnormalClosure") {}
 
 /**
- * A payload does not fit its type, such as text that is not UTF-8. Close code 1007.
+ * A payload is invalid for its type, such as text that is not UTF-8. Close code 1007.
  *
  * @category errors
  * @since 0.1.0
@@ -134,7 +134,7 @@ export class AbnormalClosure extends registered("AbnormalClosure") {}
 export class InvalidPayload extends registered("InvalidPayload") {}
 
 /**
- * A message breaks a policy, where no other code fits or details should stay hidden. Close code 1008.
+ * A message violates a policy. Use it if no other code fits, or to hide the details. Close code 1008.
  *
  * @category errors
  * @since 0.1.0
@@ -142,7 +142,7 @@ export class InvalidPayload extends registered("InvalidPayload") {}
 export class PolicyViolation extends registered("PolicyViolation") {}
 
 /**
- * A message is larger than the endpoint takes. Close code 1009.
+ * A message is larger than the endpoint accepts. Close code 1009.
  *
  * @category errors
  * @since 0.1.0
@@ -150,7 +150,7 @@ export class PolicyViolation extends registered("PolicyViolation") {}
 export class MessageTooBig extends registered("MessageTooBig") {}
 
 /**
- * A client needs an extension that the server did not accept. Close code 1010.
+ * A client requires an extension that the server did not accept. Close code 1010.
  *
  * @category errors
  * @since 0.1.0
@@ -158,7 +158,7 @@ export class MessageTooBig extends registered("MessageTooBig") {}
 export class MandatoryExtension extends registered("MandatoryExtension") {}
 
 /**
- * An unexpected condition keeps the endpoint from going on. Close code 1011.
+ * An unexpected condition prevents the endpoint from continuing. Close code 1011.
  *
  * @category errors
  * @since 0.1.0
@@ -166,7 +166,7 @@ export class MandatoryExtension extends registered("MandatoryExtension") {}
 export class InternalError extends registered("InternalError") {}
 
 /**
- * The service restarts: a client may reconnect after a random delay. Close code 1012.
+ * The service restarts. A client may reconnect after a random delay. Close code 1012.
  *
  * @category errors
  * @since 0.1.0
@@ -174,7 +174,7 @@ export class InternalError extends registered("InternalError") {}
 export class ServiceRestart extends registered("ServiceRestart") {}
 
 /**
- * The service is overloaded: a client should reconnect later, or elsewhere. Close code 1013.
+ * The service is overloaded. A client should reconnect later, or to another address. Close code 1013.
  *
  * @category errors
  * @since 0.1.0
@@ -182,7 +182,7 @@ export class ServiceRestart extends registered("ServiceRestart") {}
 export class TryAgainLater extends registered("TryAgainLater") {}
 
 /**
- * A gateway got an invalid answer from its upstream. Close code 1014.
+ * A gateway received an invalid response from its upstream server. Close code 1014.
  *
  * @category errors
  * @since 0.1.0
@@ -190,7 +190,7 @@ export class TryAgainLater extends registered("TryAgainLater") {}
 export class BadGateway extends registered("BadGateway") {}
 
 /**
- * The TLS handshake failed. Local only: it never stands in a frame. Close code 1015.
+ * The TLS handshake failed. Local only: the code never appears in a frame. Close code 1015.
  *
  * @category errors
  * @since 0.1.0
@@ -198,7 +198,7 @@ export class BadGateway extends registered("BadGateway") {}
 export class TlsHandshakeFailed extends registered("TlsHandshakeFailed") {}
 
 /**
- * The endpoint needs authorization to go on. Close code 3000.
+ * The endpoint must authenticate. Close code 3000.
  *
  * @category errors
  * @since 0.1.0
@@ -206,7 +206,7 @@ export class TlsHandshakeFailed extends registered("TlsHandshakeFailed") {}
 export class Unauthorized extends registered("Unauthorized") {}
 
 /**
- * The endpoint is authorized but may not do this. Close code 3003.
+ * The endpoint is authenticated but not permitted to do this. Close code 3003.
  *
  * @category errors
  * @since 0.1.0

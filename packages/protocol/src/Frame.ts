@@ -1,9 +1,9 @@
 /**
- * A frame: the unit in which RFC 6455 cuts a byte stream (section 5.2).
+ * A frame: the unit of the byte stream (RFC 6455 5.2).
  *
- * Frames here are plain data, with a constructor for each opcode and every field open to be set by hand, which is what
- * tests and tools want. Programs that exchange messages never see one. The bytes are the business of `FrameParser` and
- * `FrameWriter`; `FrameCodec` dresses both as Schemas.
+ * A frame is plain data, with a constructor for each opcode. Tests and tools can set every field. Programs that exchange
+ * messages do not need frames. `FrameParser` and `FrameWriter` convert frames from and to bytes, and `FrameCodec` has both as
+ * Schemas.
  *
  * @since 0.1.0
  */
@@ -28,7 +28,7 @@ export interface Frame {
 }
 
 /**
- * What a constructor of frames may be told beside the payload.
+ * The fields of a frame besides opcode and payload.
  *
  * @category models
  * @since 0.1.0
@@ -51,7 +51,7 @@ export interface FrameOptions {
  *
  * **Details**
  *
- * Nothing is checked: a frame that breaks RFC 6455 can be built, and is refused by whoever receives it.
+ * Checks nothing. A frame that breaks RFC 6455 can be created; a receiver refuses it.
  *
  * @category constructors
  * @since 0.1.0
@@ -116,7 +116,7 @@ export const pong = (payload?: Uint8Array | string, options?: FrameOptions): Fra
   make(Opcode.Pong, payload, options)
 
 /**
- * Creates a close frame from a payload that `CloseFrame.encode` made, or any other.
+ * Creates a close frame from a payload, such as one of `CloseFrame.encode`.
  *
  * @category constructors
  * @since 0.1.0
@@ -124,13 +124,12 @@ export const pong = (payload?: Uint8Array | string, options?: FrameOptions): Fra
 export const close = (payload?: Uint8Array, options?: FrameOptions): Frame => make(Opcode.Close, payload, options)
 
 /**
- * Cuts a data frame into frames of at most `size` bytes of payload: RSV bits stay on the first, FIN goes to the last.
+ * Splits a data frame into frames of at most `size` bytes of payload. RSV bits stay on the first, FIN moves to the last.
  *
  * **Details**
  *
- * Control frames and frames that fit are returned as they are, since RFC 6455 5.5 forbids fragmented control frames.
- * The payloads are views into the original. A masking key is kept on every fragment. Throws a `RangeError` for a `size`
- * below 1.
+ * Returns control frames and frames that fit unchanged, since RFC 6455 5.5 forbids fragmented control frames. The payloads are
+ * views into the original. Every fragment keeps the masking key. Throws a `RangeError` for a `size` below 1.
  *
  * @category combinators
  * @since 0.1.0
@@ -160,7 +159,7 @@ export const fragment = (self: Frame, size: number): ReadonlyArray<Frame> => {
  *
  * **Details**
  *
- * Payloads are cut after 32 bytes. Text is quoted with control characters escaped, so that a line stays a line.
+ * Shows the first 32 bytes of the payload. Quotes text and escapes control characters, so that the output is one line.
  *
  * @category formatting
  * @since 0.1.0
@@ -183,7 +182,7 @@ const renderPayload = (self: Frame): string => {
   if (self.payload.length === 0) return ""
   const cut = self.payload.length > shown ? "... " : " "
   if (self.opcode === Opcode.Text && !self.rsv1) {
-    // A character cut in half at the end of the excerpt is left out: up to three bytes.
+    // Leaves out an incomplete character at the end of the excerpt: up to three bytes.
     for (let end = Math.min(shown, self.payload.length), tries = 0; tries < 4 && end > 0; end--, tries++) {
       const text = Utf8.decode(self.payload.subarray(0, end))
       if (text !== undefined) return `${quote(text)}${cut}`
@@ -193,7 +192,7 @@ const renderPayload = (self: Frame): string => {
   return `${bytes.join(" ")}${cut}`
 }
 
-// JSON leaves DEL, the C1 controls and two line separators as they are; terminals and log readers obey them.
+// JSON does not escape DEL, the C1 controls and two line separators, but terminals and log readers act on them.
 const quote = (text: string): string =>
   JSON.stringify(text).replace(
     /[\u007f-\u009f\u2028\u2029]/g,

@@ -1,10 +1,9 @@
 /**
- * Frames as Effect users like to meet them: Schemas between bytes and frames, and Channels that turn a stream of chunks
- * into a stream of frames and back.
+ * Frames for Effect: Schemas between bytes and frames, and Channels that convert a stream of chunks into a stream of frames
+ * and back.
  *
- * All of it is skin. The bytes are read by `FrameParser` and written by `FrameWriter`, and the session, which wants no
- * object for each frame, uses those directly. What a frame may say here and now is not decided in this module: it takes
- * every frame that can be read.
+ * `FrameParser` and `FrameWriter` do the work. The session uses those directly, since it needs no object for each frame. This
+ * module accepts every frame that can be decoded, whether or not a session would accept it.
  *
  * @since 0.1.0
  */
@@ -24,7 +23,7 @@ import * as FrameWriter from "./FrameWriter.ts"
 import type * as ProtocolViolation from "./ProtocolViolation.ts"
 
 /**
- * The bytes ended in the middle of a frame.
+ * The bytes end within a frame.
  *
  * @category errors
  * @since 0.1.0
@@ -32,7 +31,7 @@ import type * as ProtocolViolation from "./ProtocolViolation.ts"
 export class IncompleteFrame extends Schema.TaggedError<IncompleteFrame>("@effect-ws/protocol/IncompleteFrame")(
   "IncompleteFrame",
   {
-    /** How many bytes of payload are missing; `undefined` where the header itself is cut off. */
+    /** Missing bytes of payload; `undefined` if the header is incomplete. */
     missing: Schema.UndefinedOr(Schema.Number)
   }
 ) {
@@ -63,7 +62,7 @@ export const FrameSchema = Schema.Struct({
 
 const nothing = new Uint8Array(0)
 
-// What makes the bytes that were pushed so far unreadable, now that frames before it were handed out.
+// Returns the violation that ended the pushed bytes. The parser returns the frames before it first.
 const violationOf = (parser: FrameParser): ProtocolViolation.ProtocolViolation | undefined => {
   const pushed = parser.push(nothing)
   return Result.isFailure(pushed) ? pushed.failure : undefined
@@ -73,7 +72,7 @@ const incomplete = (parser: FrameParser): IncompleteFrame =>
   new IncompleteFrame({ missing: parser.isInPayload ? parser.remaining : undefined })
 
 /**
- * Decodes bytes that hold whole frames and nothing else. The bytes are left as they are.
+ * Decodes bytes that contain whole frames and nothing else. Does not change the bytes.
  *
  * @category decoding
  * @since 0.1.0
@@ -95,8 +94,8 @@ export const decodeAll = (
  *
  * **Details**
  *
- * A frame with a `maskingKey` is masked in the bytes. Decoding fails on bytes that end early, on bytes that follow the
- * frame, and on a length that is not in its shortest form; encoding always writes the shortest.
+ * A frame with a `maskingKey` is masked in the bytes. Decoding fails if the bytes end early, if bytes follow the frame, or if
+ * a length is not in its shortest form. Encoding always writes the shortest form.
  *
  * @category schemas
  * @since 0.1.0
@@ -126,7 +125,7 @@ export const FrameFromBytes = Schema.Uint8Array.pipe(
 )
 
 /**
- * The codec between bytes and the frames they hold, any number of them, the last one complete.
+ * The codec between bytes and the frames in them. There may be any number of frames, and the last one is complete.
  *
  * @category schemas
  * @since 0.1.0
@@ -148,7 +147,7 @@ export const FramesFromBytes = Schema.Uint8Array.pipe(
 )
 
 /**
- * Encodes frames one behind the other, into bytes of their own.
+ * Encodes frames one after the other into new bytes.
  *
  * @category encoding
  * @since 0.1.0
@@ -165,16 +164,16 @@ export const encodeAll = (frames: ReadonlyArray<Frame.Frame>): Uint8Array => {
 }
 
 /**
- * Creates a channel that cuts chunks of bytes into frames, wherever the chunks begin and end.
+ * Creates a channel that splits chunks of bytes into frames, wherever the chunks begin and end.
  *
  * **Details**
  *
- * Frames that were complete before a violation are emitted before the channel fails with it. An input that ends in the
- * middle of a frame fails with {@link IncompleteFrame}. `maxFrameSize` bounds what is buffered: 16 MiB by default.
+ * The channel emits the frames before a violation, and then fails with it. An input that ends within a frame fails with
+ * {@link IncompleteFrame}. `maxFrameSize` limits the buffered bytes. Default: 16 MiB.
  *
  * **Gotchas**
  *
- * The channel owns the chunks: it unmasks payloads in place, and the payloads it emits are views into them.
+ * The channel owns the chunks: it unmasks payloads in place, and the emitted payloads are views into the chunks.
  *
  * @category constructors
  * @since 0.1.0
@@ -226,7 +225,7 @@ type Step<IE, Done> = Pull.Pull<
 >
 
 /**
- * Creates a channel that encodes frames; each batch of frames leaves as one chunk.
+ * Creates a channel that encodes frames. Each batch of frames becomes one chunk.
  *
  * @category constructors
  * @since 0.1.0

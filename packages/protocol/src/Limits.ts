@@ -1,30 +1,30 @@
 /**
- * What one end of a connection accepts from its peer: one home for the bounds that the session enforces.
+ * The limits on what a peer sends, which the session enforces.
  *
  * @since 0.1.0
  */
 import * as Argument from "./Argument.ts"
 
 /**
- * The bounds on what a peer may send. `Infinity` is no bound.
+ * Limits on what a peer may send. `Infinity` means no limit.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Limits {
-  /** The most bytes in a message, after decompression. More fails the connection with 1009. Default: 16 MiB. */
+  /** Maximum bytes of a message, after decompression. A larger one fails the connection with 1009. Default: 16 MiB. */
   readonly maxMessageSize: number
-  /** The most bytes in one frame, as it is on the wire. More fails with 1009. Default: `maxMessageSize`. */
+  /** Maximum payload bytes of a frame on the wire. A larger one fails with 1009. Default: `maxMessageSize`. */
   readonly maxFrameSize: number
-  /** The most frames in one message, 1 at least; empty ones count. More fails with 1008. Default: 16384. */
+  /** Maximum frames of a message, at least 1. Empty frames count. More fail with 1008. Default: 16384. */
   readonly maxFragments: number
-  /** The most pings of ours that may wait for their pong; the oldest is forgotten then. Default: 16. */
+  /** Maximum pings of this end that wait for a pong. The oldest is forgotten when there are more. Default: 16. */
   readonly maxPendingPings: number
 }
 
 /**
- * Fills in the defaults of the limits that are not given. What has none missing is returned as it is. Throws where a
- * limit is not an integer or `Infinity`, see `Argument`.
+ * Fills in the defaults of missing limits. Returns a complete record unchanged. Throws if a limit is neither an integer nor
+ * `Infinity`, see `Argument`.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,10 +1,10 @@
 /**
  * Masking: the XOR of a payload with a 4-byte key that every frame from a client carries (RFC 6455 5.3).
  *
- * Masking and unmasking are the same operation. It runs over every byte that a server receives, so this is the hottest
- * loop of the protocol: it works in place, 32 bits at a time where the payload is long enough to pay for finding the
- * alignment, and by WebAssembly SIMD where it is longer still. The key is an `Int32` that holds the four key bytes in
- * memory order (little endian), because a number costs no allocation for each frame.
+ * Masking and unmasking are the same operation. It runs over every byte that a server receives, so it is the hottest loop of
+ * the protocol. It works in place: byte by byte for short payloads, 32 bits at a time when the payload is long enough to
+ * pay for the alignment, and by WebAssembly SIMD for longer payloads. The key is an `Int32` with the four key bytes in memory
+ * order (little endian), because a number needs no allocation for each frame.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import { applyVectors } from "./internal/maskVectors.ts"
 import { applyWords, rotate } from "./internal/maskWords.ts"
 
 /**
- * Packs the four bytes of a masking key, in wire order, into the number that the functions of this module take.
+ * Packs the four bytes of a masking key, in wire order, into a number for the functions of this module.
  *
  * @category constructors
  * @since 0.1.0
@@ -30,7 +30,7 @@ export const keyToBytes = (key: number): Uint8Array =>
   Uint8Array.of(key & 0xff, (key >>> 8) & 0xff, (key >>> 16) & 0xff, key >>> 24)
 
 /**
- * Rotates a key so that it applies to a payload whose first `consumed` bytes were masked already.
+ * Rotates a key for a payload whose first `consumed` bytes are masked already.
  *
  * @category combinators
  * @since 0.1.0
@@ -45,7 +45,7 @@ const VECTORS_PAY_FROM = 512
  *
  * **Details**
  *
- * `key` applies to the byte at `start`; use {@link advance} to go on where an earlier call stopped.
+ * `key` applies to the byte at `start`. Use {@link advance} to continue where an earlier call stopped.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * The 4-bit opcode of a frame: what kind of frame it is.
+ * The 4-bit opcode of a frame, which says what kind of frame it is.
  *
- * Opcodes 0x3-0x7 and 0xB-0xF are reserved by RFC 6455 for extensions, so decoding is total: every value from 0 to 15
- * is an `Opcode`, and whether one may be received is the session's question, not the parser's.
+ * RFC 6455 reserves the opcodes 0x3-0x7 and 0xB-0xF for extensions, so every value from 0 to 15 is an `Opcode`. The session,
+ * not the parser, decides whether it may be received.
  *
  * @since 0.1.0
  */

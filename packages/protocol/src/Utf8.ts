@@ -1,18 +1,18 @@
 /**
- * UTF-8 as RFC 6455 wants it: text must be valid, and a peer that sends bytes that cannot be UTF-8 must be refused, at
- * best as soon as the first impossible byte arrives and not when the message is complete.
+ * UTF-8 as RFC 6455 8.1 requires: text must be valid, and invalid bytes fail the connection, if possible at the first
+ * invalid byte and not at the end of the message.
  *
- * A complete payload is decoded by the platform's `TextDecoder`. A payload that arrives in pieces goes through a
- * {@link Validator}, which remembers only which continuation bytes it still expects.
+ * The platform's `TextDecoder` decodes a complete payload. A {@link Validator} checks a payload that arrives in pieces; it
+ * stores only which continuation bytes it still expects.
  *
  * @since 0.1.0
  */
 
-// U+FEFF at the start of a message is text like any other, so the decoder must not take it for a byte order mark.
+// U+FEFF at the start of a message is part of the text, so the decoder must not treat it as a byte order mark.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * Decodes a complete payload, or returns `undefined` where it is not valid UTF-8.
+ * Decodes a complete payload. Returns `undefined` if it is not valid UTF-8.
  *
  * @category decoding
  * @since 0.1.0
@@ -26,19 +26,19 @@ export const decode = (bytes: Uint8Array): string | undefined => {
 }
 
 /**
- * Checks text that arrives in pieces, and tells the first byte that cannot be UTF-8.
+ * Checks text that arrives in pieces, and finds the first byte that is not UTF-8.
  *
  * **Details**
  *
- * `push` returns the offset in this piece of the first impossible byte, or -1. After that the validator is spent.
- * `isComplete` is false while a character is cut off at the end of what was pushed.
+ * `push` returns the offset in the piece of the first invalid byte, or -1. After an invalid byte the validator cannot be used
+ * again. `isComplete` is false if the last piece ended within a character.
  *
  * @category models
  * @since 0.1.0
  */
 export class Validator {
-  // The range that the next byte must lie in while a character is incomplete: RFC 3629 narrows it for the byte after
-  // E0, ED, F0 and F4, which excludes overlong forms, surrogates and what lies beyond U+10FFFF.
+  // The range of the next byte while a character is incomplete. RFC 3629 narrows it for the byte after E0, ED, F0 and F4,
+  // to exclude overlong forms, surrogates and code points beyond U+10FFFF.
   private missing = 0
   private low = 0x80
   private high = 0xbf
@@ -94,7 +94,7 @@ export class Validator {
 const encoder = new TextEncoder()
 
 /**
- * Encodes text as UTF-8. Lone surrogates become U+FFFD, as everywhere on the web platform.
+ * Encodes text as UTF-8. Lone surrogates become U+FFFD, as `TextEncoder` defines.
  *
  * @category encoding
  * @since 0.1.0
@@ -102,7 +102,7 @@ const encoder = new TextEncoder()
 export const encode = (text: string): Uint8Array => encoder.encode(text)
 
 /**
- * Returns the longest prefix of a text that fits in `limit` bytes of UTF-8 without cutting a character.
+ * Returns the longest prefix of a text that fits in `limit` bytes of UTF-8 and ends with a whole character.
  *
  * @category combinators
  * @since 0.1.0

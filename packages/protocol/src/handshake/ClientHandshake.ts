@@ -1,7 +1,10 @@
 /**
- * The client's half of the opening handshake (RFC 6455 4.1): the head of the request for a URL, and the check of what
- * the server answered. Redirects, authentication and proxies are made of these two by the client package; nothing here
- * reads or writes a socket.
+ * The client's side of the opening handshake (RFC 6455 4.1): creates the head of the request for a URL, and checks the
+ * response.
+ *
+ * The module reads and writes no socket. Package `client` builds redirects, authentication and proxies on it.
+ *
+ * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -20,7 +23,7 @@ import type { Http2RequestHead, Http2ResponseHead } from "../http/Http2Head.ts"
 import type { RequestHead, ResponseHead } from "../http/HttpHead.ts"
 
 /**
- * The parts of a parsed URL that a handshake reads; every WHATWG `URL` is one.
+ * The parts of a parsed URL that a handshake reads. Every WHATWG `URL` has them.
  *
  * @category models
  * @since 0.1.0
@@ -34,7 +37,7 @@ export interface UrlParts {
 }
 
 /**
- * What a client asks for.
+ * Options of a client's request.
  *
  * @category models
  * @since 0.1.0
@@ -123,8 +126,8 @@ const readTarget = (url: UrlParts): Result.Result<string, HandshakeConfigError> 
   if (!schemes.has(url.protocol)) {
     return fail("InvalidUrl", `expected a URL of scheme ws, wss, http or https, found ${quote(url.protocol)}`)
   }
-  // RFC 6455 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"; an empty
-  // one shows in the whole URL only
+  // RFC 6455 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used". An empty one
+  // is visible in the whole URL only.
   if (url.href.includes("#")) return fail("InvalidUrl", "expected a URL without a fragment")
   const target = url.pathname + url.search
   return !isTarget(target) || !target.startsWith("/") || url.host === "" || !isFieldValue(url.host)
@@ -167,7 +170,7 @@ const offers = ({
 }
 
 /**
- * The rules that an answer can break: those of RFC 6455 4.1 and 4.2.2, and `TooManyInterimResponses`, of the option
+ * The rules that a response can break: those of RFC 6455 4.1 and 4.2.2, and `TooManyInterimResponses` for the option
  * `maxInterimResponses`.
  *
  * @category models
@@ -190,11 +193,11 @@ export const Rule = Schema.Literals([
 ])
 
 /**
- * Reports that the answer to a handshake opened no WebSocket.
+ * A response that does not open a WebSocket.
  *
  * **Details**
  *
- * Carries the status and the headers of the response, and in `body` the start of its body where a client has read it.
+ * Has the status and headers of the response, and in `body` the start of its body if the client read it.
  *
  * @category errors
  * @since 0.1.0
@@ -215,7 +218,7 @@ export class HandshakeError extends Schema.TaggedError<HandshakeError>("@effect-
 }
 
 /**
- * What a client needs to know of its request to check the response.
+ * The parts of a request that the check of its response needs.
  *
  * @category models
  * @since 0.1.0
@@ -230,7 +233,7 @@ export interface SentRequest {
 }
 
 /**
- * What the server agreed to.
+ * The subprotocol and extensions that the server accepted.
  *
  * @category models
  * @since 0.1.0
@@ -247,7 +250,7 @@ export interface AcceptedHandshake {
  *
  * **Details**
  *
- * A response without a subprotocol passes even if some were offered; whether that will do is the program's choice.
+ * Accepts a response without a subprotocol even if the client offered some. The program decides whether that is enough.
  *
  * @category decoding
  * @since 0.1.0
@@ -261,7 +264,7 @@ export const checkResponse = (
   // RFC 6455 4.1: "If the status code received from the server is not 101, the client handles the response per HTTP
   // procedures"
   if (status !== 101) return failure("BadStatus", `expected status 101, found ${`${status} ${head.reason}`.trimEnd()}`)
-  // RFC 9110 7.8: a server must ignore Upgrade in HTTP/1.0, so one that answers in it cannot have switched
+  // RFC 9110 7.8: a server must ignore Upgrade in HTTP/1.0, so a response in HTTP/1.0 cannot mean that it switched.
   if (head.version !== "HTTP/1.1") return failure("BadHttpVersion", `expected HTTP/1.1, found ${head.version}`)
 
   // RFC 6455 4.1: "not an ASCII case-insensitive match for the value 'websocket'"
@@ -292,7 +295,7 @@ export const checkResponse = (
 }
 
 /**
- * Checks the response to an extended CONNECT: any status of the 2xx accepts.
+ * Checks the response to an extended CONNECT. Any 2xx status accepts.
  *
  * @category decoding
  * @since 0.1.0

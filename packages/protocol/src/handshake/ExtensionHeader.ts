@@ -1,7 +1,10 @@
 /**
- * The value of `Sec-WebSocket-Extensions` (RFC 6455 9.1): a list of extensions, each with parameters. Offers and
- * answers share one grammar, so they share one model. Nothing here knows what any extension means; a parameter may
- * stand twice or make no sense, and the extension itself decides what follows from that.
+ * The value of `Sec-WebSocket-Extensions` (RFC 6455 9.1): a list of extensions, each with parameters. Offers and answers have
+ * the same grammar and the same model.
+ *
+ * The module does not interpret parameters. A parameter may occur twice or be invalid; the extension handles that.
+ *
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -13,7 +16,7 @@ import { HeaderSyntaxError, isSpaceCode, isTokenCode, renderFound, Token } from 
 const header = "Sec-WebSocket-Extensions"
 
 /**
- * A parameter of an extension; `value` is `undefined` where it has a name only.
+ * A parameter of an extension. `value` is `undefined` for a parameter with a name only.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +51,7 @@ class Cursor {
     this.text = text
   }
 
-  // RFC 6455 9.1: "including the implied *LWS rule", so whitespace may stand between any two elements
+  // RFC 6455 9.1: "including the implied *LWS rule", so whitespace may separate any two elements
   peek(): number {
     while (isSpaceCode(this.text.charCodeAt(this.offset))) this.offset++
     return this.text.charCodeAt(this.offset)
@@ -84,8 +87,8 @@ class Cursor {
  *
  * **Details**
  *
- * Quoted values are unquoted, and must be tokens then. Empty elements between commas are ignored; a value with no
- * element at all is malformed. The cost is linear in the length of the value.
+ * Quoted values are unquoted and must then be tokens. Empty elements between commas are ignored. A value without any element
+ * is malformed. The cost is linear in the length of the value.
  *
  * @category decoding
  * @since 0.1.0
@@ -132,7 +135,7 @@ const fail = (cursor: Cursor, expected: string): Result.Result<never, HeaderSynt
  *
  * **Details**
  *
- * Values are never quoted: a value must be a token, and a token needs no quotes.
+ * Never quotes values: a value must be a token, and a token needs no quotes.
  *
  * @category encoding
  * @since 0.1.0
@@ -148,7 +151,7 @@ const renderExtension = (extension: ExtensionOffer): string => {
 }
 
 /**
- * Schema of one extension with its parameters.
+ * The Schema of one extension with its parameters.
  *
  * @category schemas
  * @since 0.1.0
@@ -159,7 +162,7 @@ export const ExtensionOffer: Schema.Codec<ExtensionOffer> = Schema.Struct({
 })
 
 /**
- * Schema of the extensions of one header: at least one.
+ * The Schema of the extensions of one header. There is at least one.
  *
  * @category schemas
  * @since 0.1.0
@@ -169,7 +172,7 @@ export const ExtensionOffers: Schema.Codec<ReadonlyArray<ExtensionOffer>> = Sche
 )
 
 /**
- * Codec between the value of `Sec-WebSocket-Extensions` and the list of its extensions.
+ * The codec between the value of `Sec-WebSocket-Extensions` and the list of its extensions.
  *
  * @category schemas
  * @since 0.1.0

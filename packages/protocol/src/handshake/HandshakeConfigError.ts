@@ -1,7 +1,10 @@
 /**
- * The mistakes a program can make when it takes part in a handshake, at either end: answering with a subprotocol nobody
- * offered, setting a header that the handshake itself sets, dialing a URL that is no WebSocket URL. They are kept apart
- * from what a peer does wrong, because their cure is a change of the program.
+ * Errors of a program in a handshake, at either end: it answers with a subprotocol that the client did not offer, sets a
+ * header that the handshake sets, or dials a URL that is no WebSocket URL.
+ *
+ * They are other errors than those of a peer, because the way to fix them is to change the program.
+ *
+ * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -10,7 +13,7 @@ import type { HeaderFields } from "../http/HeaderFields.ts"
 import { isFieldValue, isToken } from "../http/HeaderGrammar.ts"
 
 /**
- * Reports that a handshake message cannot be made from what the program gave.
+ * A handshake message that cannot be created from the program's values.
  *
  * @category errors
  * @since 0.1.0

@@ -1,12 +1,15 @@
 /**
- * `Sec-WebSocket-Key` and `Sec-WebSocket-Accept`: the proof that the answer to a handshake comes from something that
- * speaks WebSocket and not from a cache or a server that echoes what it is sent. It is no security measure against
- * anybody else. Randomness and SHA-1 are arguments, so that this stays pure.
+ * `Sec-WebSocket-Key` and `Sec-WebSocket-Accept`: the proof that a WebSocket server, and not a cache or an echoing server,
+ * answered a handshake. It is no protection against attackers.
+ *
+ * Random bytes and SHA-1 are arguments, so the functions are pure.
+ *
+ * @since 0.1.0
  */
 import * as Base64 from "effect/encoding/Base64"
 
 /**
- * A function that hashes ASCII text with SHA-1, synchronously, and returns the digest in base64.
+ * A function that hashes ASCII text with SHA-1 synchronously and returns the digest in base64.
  *
  * **Details**
  *
@@ -20,12 +23,12 @@ export type Sha1 = (text: string) => string
 const pattern = /^[A-Za-z0-9+/]{22}==$/
 
 /**
- * Tests whether a header value is a key: the base64 text of 16 bytes.
+ * Returns whether a header value is a key: 16 bytes in base64.
  *
  * **Details**
  *
- * The four bits that pad the last character may be anything: the key `AQIDBAUGBwgJCgsMDQ4PEC==`, which RFC 6455 4.1
- * gives as an example, has one of them set.
+ * The four padding bits of the last character may have any value: the example key of RFC 6455 4.1,
+ * `AQIDBAUGBwgJCgsMDQ4PEC==`, has one of them set.
  *
  * @category guards
  * @since 0.1.0
@@ -37,8 +40,8 @@ export const isKey = (value: string): boolean => pattern.test(value)
  *
  * **Gotchas**
  *
- * RFC 6455 4.1 wants bytes "selected randomly for each connection". Any other number of bytes gives a text that `isKey`
- * refuses.
+ * RFC 6455 4.1 requires bytes "selected randomly for each connection". For another number of bytes, the result is no valid
+ * key.
  *
  * @category constructors
  * @since 0.1.0
@@ -52,7 +55,7 @@ const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
  *
  * **Gotchas**
  *
- * The key is hashed as the text it is; it is not checked again.
+ * Does not check the key.
  *
  * @category combinators
  * @since 0.1.0

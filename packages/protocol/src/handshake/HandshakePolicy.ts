@@ -1,7 +1,11 @@
 /**
- * The questions that most servers ask before they accept a WebSocket: is there something at this path, may a page of
- * this origin talk to us, which subprotocol do we speak. Each is a pure function from a request to an answer or a
- * rejection; `decide` asks them all. A program that needs more asks its own questions and rejects in the same way.
+ * The checks that most servers make before they accept a WebSocket: the path, the origin, the subprotocol and the
+ * extensions.
+ *
+ * Each check is a pure function from a request to a result or a rejection, and `decide` makes all of them. A program adds
+ * checks of its own and rejects in the same way.
+ *
+ * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import * as Authority from "../http/Authority.ts"
@@ -11,7 +15,7 @@ import type { UpgradeRequest } from "./ServerHandshake.ts"
 import * as Subprotocol from "./Subprotocol.ts"
 
 /**
- * Which origins may open a WebSocket: those that the request's own host serves, any, or those listed.
+ * The origins that may open a WebSocket: that of the server itself, any, or a list.
  *
  * @category models
  * @since 0.1.0
@@ -19,7 +23,7 @@ import * as Subprotocol from "./Subprotocol.ts"
 export type Origins = "same-origin" | "any" | ReadonlyArray<string>
 
 /**
- * Chooses, from what the client offered, the extensions in use, with the parameters to answer.
+ * Chooses the extensions to use from those that the client offered, with the parameters of the answer.
  *
  * @category models
  * @since 0.1.0
@@ -27,7 +31,7 @@ export type Origins = "same-origin" | "any" | ReadonlyArray<string>
 export type NegotiateExtensions = (offers: ReadonlyArray<ExtensionOffer>) => ReadonlyArray<ExtensionOffer>
 
 /**
- * What a server accepts.
+ * The requests that a server accepts.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +48,7 @@ export interface HandshakePolicy {
 }
 
 /**
- * What was agreed on with a client: the data that `ServerHandshake.acceptResponse` takes.
+ * What server and client use: the data that `ServerHandshake.acceptResponse` takes.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +59,7 @@ export interface HandshakeDecision {
 }
 
 /**
- * Checks the path of a request against those that exist.
+ * Checks the path of a request against the paths that exist.
  *
  * @category guards
  * @since 0.1.0
@@ -77,11 +81,12 @@ export const checkPath = (
  *
  * **Details**
  *
- * A request without an origin passes: no browser leaves it out, and another client could write there what it likes.
- * `"same-origin"` wants host and port of the origin to equal those that the client dialed. A port that is not written is
- * the default one of the scheme: `https` if the request is known to have come over TLS, else that of the origin, since
- * a proxy in front may have ended TLS. So a page loaded over plain HTTP cannot use a server that sees TLS itself. Listed
- * origins are compared with scheme, host and port; `null` passes only where it is listed.
+ * A request without an origin passes: every browser sends one, and other clients can send any.
+ *
+ * `"same-origin"` requires that host and port of the origin equal those that the client dialed. A missing port is the
+ * default port of the scheme: `https` if the request is known to have come over TLS, and otherwise the scheme of the origin,
+ * since a proxy in front may have terminated TLS. So a page loaded over plain HTTP cannot use a server that terminates TLS
+ * itself. Listed origins are compared by scheme, host and port. `null` passes only if it is listed.
  *
  * @category guards
  * @since 0.1.0
@@ -106,7 +111,7 @@ export const checkOrigin = (
       )
 }
 
-// What is compared is what the client sent; the origins that a program lists are its own business.
+// Says only what the client sent, not the origins that the program lists.
 const why = ({ host, secure }: Pick<UpgradeRequest, "host" | "secure">, origins: Origins): string =>
   origins === "same-origin"
     ? `it is not that of the host asked for, ${quote(secure === true ? `https://${host}` : host)}`
@@ -133,7 +138,7 @@ const isListed = (text: string, origins: ReadonlyArray<string>): boolean => {
 }
 
 /**
- * Checks the path and the origin of a request: what a policy refuses.
+ * Checks the path and the origin of a request. Only these two can refuse it.
  *
  * @category guards
  * @since 0.1.0
@@ -150,11 +155,12 @@ export const check = (
 }
 
 /**
- * Asks all questions of a policy: location, origin, subprotocol, extensions.
+ * Makes all checks of a policy: path, origin, subprotocol, extensions.
  *
  * **Details**
  *
- * Where no subprotocol is common to both, the handshake goes on without one, and the client decides whether to stay.
+ * If both ends have no subprotocol in common, the handshake continues without one, and the client decides whether to keep
+ * the connection.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,7 +1,10 @@
 /**
- * The refusal of an opening handshake as a value: what a server answers in place of 101, and why. A program rejects with
- * the same type as the library does, so everything that ends a handshake early can be told apart, logged and counted in
- * one place. Each becomes a complete HTTP response with a short text that says what was wrong.
+ * The rejection of an opening handshake as a value: the response of a server instead of 101, and the reason.
+ *
+ * Programs reject with the same type as the library, so all rejections are matched, logged and counted in one place. Each
+ * becomes a complete HTTP response with a short text.
+ *
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -14,7 +17,7 @@ import { encodeResponse } from "../http/HttpHead.ts"
 import * as Utf8 from "../Utf8.ts"
 
 /**
- * The rules for which the library rejects a handshake; `Application` stands for all reasons of a program's own.
+ * The rules for which the library rejects a handshake. `Application` is any reason of a program.
  *
  * @category models
  * @since 0.1.0
@@ -46,9 +49,9 @@ export const RejectionRule = Schema.Literals([
  *
  * **Details**
  *
- * `status` is 300 to 599. `headers` (default none) are sent besides those that `toResponse` adds. `reason` is the body:
- * a sentence for whoever debugs the client, so it must hold no secret. `rule` defaults to `Application`. The constructor
- * throws if the status is out of range or a header could not be sent as it is.
+ * `status` is 300 to 599. `headers` (default: none) are sent in addition to those of `toResponse`. `reason` is the body: a
+ * sentence for the developer of the client, so it must not contain secrets. `rule` defaults to `Application`. The constructor
+ * throws if the status is out of range or a header cannot be encoded.
  *
  * @category errors
  * @since 0.1.0
@@ -67,7 +70,7 @@ export class HandshakeRejection extends Schema.TaggedError<HandshakeRejection>(
 }
 
 /**
- * Creates the rejection that answers a request whose head could not be read.
+ * Creates the rejection of a request whose head is malformed.
  *
  * @category constructors
  * @since 0.1.0
@@ -76,7 +79,7 @@ export const fromHeadError = (error: HttpHeadError): HandshakeRejection =>
   new HandshakeRejection({ rule: "InvalidHead", status: error.status, reason: error.message })
 
 /**
- * A response with its whole body.
+ * A response with its complete body.
  *
  * @category models
  * @since 0.1.0
@@ -93,8 +96,8 @@ const framing = new Set(["connection", "content-length", "transfer-encoding"])
  *
  * **Details**
  *
- * Adds `Connection: close`, `Content-Length` and, unless the rejection has its own, `Content-Type: text/plain`; headers
- * of the rejection that would contradict the first two are left out. The body is the reason and a line end.
+ * Adds `Connection: close`, `Content-Length` and, unless the rejection has its own, `Content-Type: text/plain`. Drops
+ * headers of the rejection that contradict the first two. The body is the reason and a line end.
  *
  * @category encoding
  * @since 0.1.0
@@ -113,11 +116,11 @@ export const toResponse = (rejection: HandshakeRejection): RejectionResponse => 
 }
 
 /**
- * Encodes the complete response of a rejection, head and body in one.
+ * Encodes the complete response of a rejection, head and body.
  *
  * **Gotchas**
  *
- * The constructor of a rejection has checked its headers; one that was made with checks disabled makes this throw.
+ * The constructor of a rejection checks its headers. For a rejection that was made with checks disabled, this throws.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,7 +1,10 @@
 /**
- * The server's half of the opening handshake (RFC 6455 4.2): from the head of a request to a request for a WebSocket,
- * and from that to the head of the answer. Whether to accept is decided in between, by `HandshakePolicy` or by the
- * program. Nothing here reads or writes a socket.
+ * The server's side of the opening handshake (RFC 6455 4.2): turns the head of a request into a request for a WebSocket, and
+ * creates the head of the response. In between, `HandshakePolicy` or the program decides whether to accept.
+ *
+ * The module reads and writes no socket.
+ *
+ * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import * as Authority from "../http/Authority.ts"
@@ -62,11 +65,11 @@ const reject = (
 const upgradeHeader: HeaderField = { name: "Upgrade", value: "websocket" }
 
 /**
- * Reads the head of a request as a request for a WebSocket, or says with which response to refuse it.
+ * Reads the head of a request as a request for a WebSocket. Fails with the rejection to send.
  *
  * **Details**
  *
- * `secure` tells whether the bytes came over TLS; leave it out where a proxy in front may have ended TLS.
+ * `secure` says whether the bytes came over TLS. Leave it out if a proxy in front may have terminated TLS.
  *
  * @category decoding
  * @since 0.1.0
@@ -89,7 +92,7 @@ export const readUpgrade = (
   const target = readTarget(head.target, host.success)
   if (Result.isFailure(target)) return Result.fail(target.failure)
   if (Fields.has(headers, "Transfer-Encoding") || Number(Fields.get(headers, "Content-Length") ?? 0) !== 0) {
-    // what follows the head would be read as frames
+    // Frames follow the head, so a body would be read as frames.
     return reject("UnexpectedBody", 400, "expected a request without a body")
   }
   const upgrade = readUpgradeHeaders(headers)
@@ -117,11 +120,11 @@ export const readUpgrade = (
 }
 
 /**
- * Reads the head of a request over HTTP/2 as a request for a WebSocket (RFC 8441 5), or says with which response to refuse it.
+ * Reads the head of a request over HTTP/2 as a request for a WebSocket (RFC 8441 5). Fails with the rejection to send.
  *
  * **Details**
  *
- * `secure` tells whether the bytes came over TLS; leave it out where a proxy in front may have ended TLS.
+ * `secure` says whether the bytes came over TLS. Leave it out if a proxy in front may have terminated TLS.
  *
  * @category decoding
  * @since 0.1.0
@@ -182,8 +185,8 @@ export const readConnect = (
 const extendedConnect = "expected an extended CONNECT with :protocol websocket (RFC 8441)"
 
 /**
- * Returns the request of HTTP/2 as one of HTTP/1.1 would be, for programs that answer plain requests of both: `:authority`
- * becomes `Host`. `undefined` where a part is missing.
+ * Converts a request of HTTP/2 to one of HTTP/1.1, for programs that answer plain requests of both. `:authority` becomes
+ * `Host`. Returns `undefined` if a part is missing.
  *
  * @category combinators
  * @since 0.1.0
@@ -199,8 +202,8 @@ export const asHttp1 = ({ authority, headers, method, path }: Http2RequestHead):
 
 const readAuthority = (authority: string | undefined, headers: HeaderFields): Read<string> => {
   const hosts = Fields.getAll(headers, "Host")
-  // RFC 9113 8.3.1: "Clients that generate HTTP/2 requests directly MUST use the ':authority' pseudo-header field"; those
-  // that convert one of HTTP/1.1 may leave Host.
+  // RFC 9113 8.3.1: "Clients that generate HTTP/2 requests directly MUST use the ':authority' pseudo-header field". A client
+  // that converts a request of HTTP/1.1 may keep Host.
   const found = authority ?? (hosts.length === 1 ? hosts[0] : undefined)
   if (found === undefined || Authority.parse(found) === undefined) {
     return reject("InvalidHost", 400, "expected a host and optionally a port as :authority")
@@ -223,8 +226,8 @@ const readOffers = (headers: HeaderFields): Read<Pick<UpgradeRequest, "origin" |
 }
 
 /**
- * Returns the rejection of a request whose `Host` is missing, repeated or malformed, or `undefined` where it is as it should
- * be. HTTP/1.0 does not need one.
+ * Returns the rejection of a request whose `Host` is missing, repeated or malformed, or `undefined` if `Host` is valid.
+ * HTTP/1.0 does not require it.
  *
  * @category guards
  * @since 0.1.0
@@ -330,7 +333,7 @@ const readList = <A>(
 }
 
 /**
- * What a server answers a request for a WebSocket with.
+ * The response that accepts a request for a WebSocket.
  *
  * @category models
  * @since 0.1.0
@@ -390,12 +393,12 @@ const plainAcceptBytes = Uint8Array.from(`${plainAccept}${"=".repeat(acceptLengt
 )
 
 /**
- * Encodes the head that accepts a request and agrees on nothing else, for the most common answer.
+ * Encodes the most common response: it accepts a request without a subprotocol, extensions or other headers.
  *
  * **Details**
  *
- * These are the bytes that `HttpHead.encodeResponse` makes of {@link acceptResponse} without options, from a prebuilt head:
- * nothing of it needs to be checked.
+ * Returns the bytes that `HttpHead.encodeResponse` makes of {@link acceptResponse} without options. The head is prebuilt, so
+ * nothing is checked.
  *
  * @category encoding
  * @since 0.1.0

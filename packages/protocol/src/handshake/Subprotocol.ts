@@ -1,6 +1,8 @@
 /**
- * The value of `Sec-WebSocket-Protocol`: names that both ends must agree on before the first message. A request lists
- * distinct tokens by preference, a response names one of them. Names are compared exactly, with their case.
+ * The value of `Sec-WebSocket-Protocol`: the names of subprotocols. A request lists distinct tokens in order of preference,
+ * and a response names one of them. Names are case-sensitive.
+ *
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -14,8 +16,8 @@ import { HeaderSyntaxError, isToken, Token, trim } from "../http/HeaderGrammar.t
  *
  * **Details**
  *
- * Fails on an element that is no token, on one that stands twice, and on a list without elements. Empty elements
- * between commas are ignored.
+ * Fails for an element that is no token, for a repeated element, and for a list without elements. Empty elements between
+ * commas are ignored.
  *
  * @category decoding
  * @since 0.1.0
@@ -58,7 +60,7 @@ export const select = (preferred: ReadonlyArray<string>, offered: ReadonlyArray<
   preferred.find((name) => offered.includes(name))
 
 /**
- * Schema of the subprotocols of a request: at least one token, none twice.
+ * The Schema of the subprotocols of a request: at least one token, without repetitions.
  *
  * @category schemas
  * @since 0.1.0
@@ -69,7 +71,7 @@ export const Subprotocols: Schema.$Array<Schema.String> = Schema.Array(Token).ch
 )
 
 /**
- * Codec between the value of `Sec-WebSocket-Protocol` and the list of its subprotocols.
+ * The codec between the value of `Sec-WebSocket-Protocol` and the list of its subprotocols.
  *
  * @category schemas
  * @since 0.1.0
