@@ -78,7 +78,7 @@ export interface RetryOptions<F, ES = never, RS = never> {
   readonly while?: ((failure: F) => boolean) | undefined
   /**
    * Schedule of the retries. Its input is each failure that `while` accepts, and it starts anew after a stable
-   * connection. When it ends, the client stops. Default: {@link defaultSchedule}.
+   * connection. When it ends, the client stops. Default: `Reconnect.defaultSchedule`.
    */
   readonly schedule?: Schedule.Schedule<unknown, F, ES, RS> | undefined
   /**
