@@ -296,6 +296,28 @@ describe.skipIf(Chromium.isLeftOut)("Chromium with BrowserClient (left out where
           })
       )
 
+      it.effect("beats, keeps a server that answers, and closes one that does not with 3008", () =>
+        Effect.gen(function* () {
+          const page = yield* openPage
+          let beats = 0
+          const { url } = yield* serve((connection) =>
+            Stream.runForEach(connection.messages, (message) => {
+              beats++
+              return connection.request.path === "/silent" ? Effect.void : connection.send(message)
+            })
+          )
+          assert.deepStrictEqual(yield* call(page, "beat", `${url}/silent`), [3008, 0])
+          beats = 0
+          const beating = yield* Effect.forkChild(call(page, "beat", url), { startImmediately: true })
+          yield* Effect.repeat(
+            Effect.sync(() => beats),
+            { until: (beats) => beats >= 8, schedule: Schedule.spaced("20 millis") }
+          )
+          yield* Effect.promise(() => page.evaluate("globalThis.mayRead = true"))
+          assert.deepStrictEqual(yield* Fiber.join(beating), [4000, 0])
+        })
+      )
+
       it.effect("connects again with Reconnect after the server restarts, and sends what was queued", () =>
         Effect.gen(function* () {
           const page = yield* openPage

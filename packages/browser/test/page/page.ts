@@ -190,6 +190,31 @@ export const programs = {
         })
       )
     ),
+  /** Talks with nobody but a heartbeat until the test says so, or the end; gives the code, and what the program received. */
+  beat: (url: string) =>
+    run(
+      open(
+        url,
+        (connection) =>
+          Effect.gen(function* () {
+            const mayRead = Effect.sync(() => shared.mayRead === true)
+            yield* Effect.raceFirst(
+              connection.closed,
+              Effect.repeat(mayRead, { until: (mayRead) => mayRead, schedule: Schedule.spaced("20 millis") })
+            )
+            const { error } = yield* connection.close(4000)
+            return [error.code, connection.buffered.inbound]
+          }),
+        {
+          heartbeat: {
+            message: "beat",
+            isAnswer: ({ data }) => data === "beat",
+            interval: "100 millis",
+            timeout: "1 second"
+          }
+        }
+      )
+    ),
   /** Tries to connect, and gives what the browser tells, and whether a client would try again. */
   refused: (url: string) =>
     run(
