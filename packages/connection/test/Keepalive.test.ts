@@ -37,6 +37,27 @@ describe("keepalive", () => {
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
 
+  it.effect("tells a poller of silence, once, and again after there was something", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({ keepalive })
+      let times = 0
+      Polling.poll(connection, [], { onReady: () => {}, onIdle: () => times++ }).done()
+      // A tick is a quarter of the shorter time: 2.5 seconds.
+      yield* TestClock.adjust("4 seconds")
+      assert.strictEqual(times, 0)
+      socket.receive(frame(0x89))
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(times, 0)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(times, 1)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(times, 1)
+      socket.receive(frame(0x89))
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(times, 2)
+    })
+  )
+
   it.effect("any byte is life: a peer that talks is not asked", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pair({ keepalive })

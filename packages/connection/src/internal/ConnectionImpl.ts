@@ -248,7 +248,7 @@ export class ConnectionImpl
   }
 
   onTick(ticks: KeepaliveTicks): void {
-    this.idleTicks++
+    if (++this.idleTicks === 2) this.receiver.onIdle()
     watchProgram(this, ticks)
     if (this.ownKeepalive !== undefined || !ConnectionKeepalive.isQuiet(this, ticks)) this.keepalive.onTick(ticks)
   }

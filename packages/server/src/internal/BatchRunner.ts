@@ -38,7 +38,7 @@ class Batches<E, R> implements Polling.Poller {
   private isOver = false
   private events: ReadonlyArray<ConnectionEvent> = noEvents
   private at = 0
-  // Runs a batch with the context of the connection. Created at the first event: a silent connection retains no context.
+  // Runs a batch with the context of the connection. Kept while there are events: an idle connection retains none.
   private fork: ((batch: Effect.Effect<void, E, R>) => Fiber.Fiber<void, E>) | undefined = undefined
   private fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   // Resumes the fiber that waits for the next batch because it has children.
@@ -64,6 +64,10 @@ class Batches<E, R> implements Polling.Poller {
     this.resume = undefined
     this.events = this.poll.take(Infinity)
     resume(Effect.void)
+  }
+
+  onIdle(): void {
+    this.fork = undefined
   }
 
   /** Interrupts the current batch. An idle connection ends like one whose handler was interrupted. */

@@ -121,7 +121,7 @@ class ScheduledConnection<E, R> implements Polling.Poller {
   private readonly visit: RunContext<R>
   private readonly poll: Polling.Poll
   private isOpen = false
-  // Kept from the first event on, so that a connection without events retains none.
+  // Kept while there are events: an idle connection retains none.
   private context: Context.Context<R> | undefined = undefined
 
   constructor(runner: WorkerPool<E, R>, visit: RunContext<R>) {
@@ -132,6 +132,10 @@ class ScheduledConnection<E, R> implements Polling.Poller {
 
   onReady(): void {
     this.runner.ready(this)
+  }
+
+  onIdle(): void {
+    this.context = undefined
   }
 
   get stop(): Effect.Effect<void> {

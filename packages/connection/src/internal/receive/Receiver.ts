@@ -353,6 +353,10 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     return true
   }
 
+  onIdle(): void {
+    this.poller?.onIdle?.()
+  }
+
   /** Whether the poller holds back what is sent until it is done with its batch. */
   get holdsWrites(): boolean {
     return this.poller !== undefined && this.poller.holdsWrites === true
