@@ -54,7 +54,7 @@ const candidates = ({ load }: MicroRow, { base, peers }: MicroOptions): Readonly
     .filter((peer) => peer !== "floor" || load.mode === "echo")
     .flatMap((peer): ReadonlyArray<Candidate> => {
       const own = { name: peer, peer, checkout: here, values: [] }
-      return base === undefined || !isOurs(peer)
+      return base === undefined || !isOurs(peer) || onDemand.includes(peer)
         ? [own]
         : [own, { name: `${peer}, base`, peer, checkout: base, values: [] }]
     })

@@ -41,7 +41,7 @@ export const server = (size: number, options?: Inspector.Options) =>
       trustedProxies: ["127.0.0.0/8"],
       handshakeTimeout: "2 minutes",
       keepalive: {
-        interval: size > 5000 ? "15 seconds" : size > 100 ? "6 seconds" : "2 seconds",
+        interval: size > 5000 ? "20 seconds" : size > 100 ? "6 seconds" : "2 seconds",
         timeout: "60 seconds"
       }
     }
@@ -73,7 +73,7 @@ const member = Effect.fnUntraced(function* (at: number) {
     ...(subprotocol === undefined ? {} : { subprotocols: [subprotocol] })
   })
   yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(client.messages)))
-  const pause = at < 6 ? 150 * (1 + at / 2) : (at < 100 ? 400 : 5000) + random() ** 3 * 90_000
+  const pause = at < 6 ? 150 * (1 + at / 2) : (at < 100 ? 400 : 8000) + random() ** 2 * 120_000
   const talk = Effect.forever(
     Effect.suspend(() => {
       const data =

@@ -54,7 +54,7 @@ const take = Effect.fnUntraced(function* ({ connections, height, name, scheme, s
   yield* crowd(connections)
   const { url } = yield* InspectorServer.InspectorServer
   // The pings of the rush are over.
-  yield* Effect.sleep(connections > 5000 ? "30 seconds" : "3 seconds")
+  yield* Effect.sleep(connections > 5000 ? "60 seconds" : "3 seconds")
   const browser = yield* Chromium.launch
   const page = yield* Effect.promise(() =>
     browser.newPage({ colorScheme: scheme, viewport: { width, height }, deviceScaleFactor: width < 500 ? 2 : 1 })
