@@ -6,6 +6,7 @@
  * content finds its frame: an extension may take its time.
  */
 import * as CloseFrame from "@effect-ws/protocol/CloseFrame"
+import * as Mask from "@effect-ws/protocol/Mask"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import * as Result from "effect/Result"
 import type { FrameVisitor } from "./FrameScanner.ts"
@@ -155,8 +156,9 @@ export class DirectionLog implements FrameVisitor {
     if (payload !== undefined) {
       const { key, seen } = this
       const end = Math.min(part.length, payload.length - seen)
-      for (let at = 0; at < end; at++) {
-        payload[seen + at] = key === undefined ? part[at]! : part[at]! ^ key[(seen + at) & 3]!
+      if (end > 0) payload.set(part.subarray(0, end), seen)
+      if (end > 0 && key !== undefined) {
+        Mask.applyInPlace(payload, seen, seen + end, Mask.advance(Mask.keyFromBytes(key), seen))
       }
     }
     this.seen += part.length
