@@ -40,7 +40,7 @@ const presenter = CliOutput.layerPresenter({
   present: (event) => {
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
     const command = event.commandPath.join(" ")
-    const errors = event.errors.map(({ message }) => message.replaceAll(/\s+/g, " ").trim())
+    const errors = event.errors.map(({ message }) => onOneLine(message))
     const isUnknown = (tag: CliError.CliError["_tag"]): boolean => event.errors.some(({ _tag }) => _tag === tag)
     const known = [
       ...(isUnknown("UnrecognizedOption") ? event.helpDoc.flags.map(({ name }) => `--${name}`) : []),
@@ -50,5 +50,11 @@ const presenter = CliOutput.layerPresenter({
     return Console.error(`${command}: ${[...errors, ...allowed].join("; ")} (see ${command} --help)`)
   }
 })
+
+const onOneLine = (message: string): string =>
+  message
+    .replaceAll(/\s+/g, " ")
+    .trim()
+    .replace(/ Did you mean this\? (.*)$/, (_, names: string) => `; did you mean ${names.split(" ").join(" or ")}`)
 
 const toStderr = Layer.succeed(Logger.LogToStderr, true)
