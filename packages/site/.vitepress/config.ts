@@ -30,6 +30,14 @@ export default defineConfig({
   metaChunk: true,
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-default" },
+    // As GitHub names headings, since the pages are read there too.
+    anchor: {
+      slugify: (heading) =>
+        heading
+          .toLowerCase()
+          .replaceAll(/[^\w\- ]/g, "")
+          .replaceAll(" ", "-")
+    },
     config: drawDiagrams
   },
   themeConfig: {

@@ -24,18 +24,20 @@ const checkNavigation = (): void => {
   }
 }
 
-/** Leads links out of `docs` to the repository. Code is left as it is. */
+/** Leads links out of `docs` to the repository, and those to pictures to where the site has them. Code is left as it is. */
 const rewriteLinks = (name: string, text: string): string =>
   text
     .split(/(^```[^]*?^```$)/m)
     .map((part) =>
       part.startsWith("```")
         ? part
-        : part.replaceAll(/\]\((\.\.\/[^)#]*)(#[^)]*)?\)/g, (_, target: string, hash = "") => {
-            const path = resolve(docs, target)
-            if (!existsSync(path)) throw new Error(`docs/${name}.md links to ${target}, which does not exist`)
-            return `](${repository}/blob/main/${relative(root, path)}${hash})`
-          })
+        : part
+            .replaceAll(/(\]\(|src="|srcset=")([\w-]+\.png)/g, "$1/$2")
+            .replaceAll(/\]\((\.\.\/[^)#]*)(#[^)]*)?\)/g, (_, target: string, hash = "") => {
+              const path = resolve(docs, target)
+              if (!existsSync(path)) throw new Error(`docs/${name}.md links to ${target}, which does not exist`)
+              return `](${repository}/blob/main/${relative(root, path)}${hash})`
+            })
     )
     .join("")
 
