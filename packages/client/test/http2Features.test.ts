@@ -179,6 +179,23 @@ describe("Client over HTTP/2, with all that it can do", () => {
   )
 
   test(
+    "is not held back by a connection of the same session that it does not read",
+    Effect.gen(function* () {
+      const { server, url } = yield* serve()
+      yield* Client.connect(`${url}?unread`, overHttp2)
+      const [unread] = yield* server.connections
+      const flooding = yield* Effect.forkChild(Effect.forever(unread!.send(new Uint8Array(64 * 1024))))
+      const busy = yield* Client.connect(url, overHttp2)
+      for (let at = 0; at < 50; at++) {
+        yield* busy.send(new Uint8Array(64 * 1024))
+        assert.strictEqual((yield* busy.receive).data.length, 64 * 1024)
+      }
+      assert.isUndefined(flooding.pollUnsafe())
+      assert.strictEqual(yield* openSessions, 1)
+    })
+  )
+
+  test(
     "sees the server's drain as 1001 where the server stops",
     Effect.gen(function* () {
       const scope = yield* Scope.make()
