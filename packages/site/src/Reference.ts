@@ -29,7 +29,6 @@ interface Manifest {
   readonly name: string
   readonly private?: boolean
   readonly description: string
-  readonly dependencies?: Readonly<Record<string, string>>
 }
 
 /** Reads which packages and modules there are. `effect-ws` itself has none of its own: it exports those of the others. */
@@ -85,16 +84,24 @@ const omitOrigins = (app: Application): void =>
     -1_000_000
   )
 
-/** Shows how to import a module: under one name with others, or by itself. */
+const umbrella = join(packages, "effect-ws/src")
+
+const exportedTogether: ReadonlyArray<string> = [
+  ...readFileSync(join(umbrella, "index.ts"), "utf8").matchAll(/^export \* as (\w+)/gm)
+].map(([, name]) => name!)
+
+/** Shows how to import a module: with others from `effect-ws`, alone from there, or from its package. */
 const importsOf = ({ folder, name: from }: Package, name: string): string => {
-  const { dependencies } = readManifest("effect-ws")
-  const umbrella = "effect-ws/browser"
-  const isInUmbrella = dependencies?.[from] !== undefined
-  const together =
-    isInUmbrella && folder !== "browser"
-      ? `import * as ${name} from "effect-ws/${from === "@effect-ws/protocol" && name === "Extension" ? "SessionExtension" : name}"`
-      : `import { ${name} } from "${isInUmbrella ? umbrella : from}"`
-  return ["```ts", together, "// or", `import * as ${name} from "${from}/${name}"`, "```"].join("\n")
+  const own = `import * as ${name} from "${from}/${name}"`
+  const ways =
+    folder === "browser"
+      ? [`import { ${name} } from "effect-ws/browser"`, own]
+      : exportedTogether.includes(name)
+        ? [`import { ${name} } from "effect-ws"`, own]
+        : existsSync(join(umbrella, `modules/${name}.ts`))
+          ? [`import * as ${name} from "effect-ws/${name}"`, own]
+          : [own]
+  return ["```ts", ways.join("\n// or\n"), "```"].join("\n")
 }
 
 /** The first sentence of a page, behind its heading. */

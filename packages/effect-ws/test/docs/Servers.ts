@@ -125,6 +125,7 @@ export const covers: Pages.Covers = {
   "testing-1": Pages.itself,
   "testing-2": Pages.itself,
   "testing-3": Pages.itself,
+  "testing-4": Pages.itself,
   "readme-1": Pages.run(
     "starts an echo server with a page",
     Effect.gen(function* () {
