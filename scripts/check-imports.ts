@@ -12,6 +12,7 @@
  * `@effect/platform-node`, Node itself and the packages below it; and whatever workspace package a file imports is
  * declared in its package.json and its tsconfig references. Private packages may import any package they declare.
  *
+ * What packages share among themselves stands under `PACKAGE/internal`. Only the sources of published packages import it.
  * No files import each other in a circle, types included.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
@@ -133,6 +134,9 @@ const checkPackage = (
 
   const name = packageName(specifier)
   const target = folders.get(name)
+  if (target !== undefined && specifier === `${name}/internal` && (allowed === undefined || !isSource)) {
+    return "only the sources of published packages may import what packages share among themselves"
+  }
   if (target !== undefined && specifier.includes("/internal/") && shared[specifier] !== folder) {
     return `it is internal to packages/${target}`
   }

@@ -114,6 +114,11 @@ describe("check-imports", () => {
     assertProblem("server/src/Bad.ts", `import "./Frame"\n`, /no such file/)
   })
 
+  it("lets only the sources of published packages import what packages share", () => {
+    assert.deepStrictEqual(problemsWith("server/src/A.ts", `import { x } from "@effect-ws/protocol/internal"\n`), [])
+    assertProblem("bench/src/Bad.ts", `import "@effect-ws/server/internal"\n`, /only the sources of published packages/)
+  })
+
   it("refuses a circle of imports, of types too, and names the files on it", () => {
     write("protocol/src/B.ts", `import type { C } from "./C.ts"\nexport type B = C\n`)
     assert.deepStrictEqual(

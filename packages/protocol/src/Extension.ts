@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import * as CloseError from "./CloseError.ts"
+import type * as CloseError from "./CloseError.ts"
 import type * as Opcode from "./Opcode.ts"
 
 /**
@@ -102,61 +102,4 @@ export interface ExtensionInstance {
    * Releases the resources of the instance. Called once, when the session is closed; a transform may still be pending.
    */
   readonly close?: (() => void) | undefined
-}
-
-/**
- * Runs a part through transforms in order. Yields each transform that does not finish in this turn.
- *
- * @internal
- */
-export function* transform(
-  part: MessagePart,
-  transforms: ReadonlyArray<Transform>
-): Generator<AsyncTransform, CloseError.SendableCloseError | undefined, CloseError.SendableCloseError | undefined> {
-  for (const apply of transforms) {
-    const outcome = attempt(apply, part)
-    if (outcome === undefined) continue
-    const failure = outcome._tag === "Pending" ? yield once(outcome) : outcome
-    if (failure !== undefined) return failure
-  }
-  return undefined
-}
-
-// An extension that throws fails its own connection. The exception must not reach code that other connections share,
-// such as the loop that writes for all of them.
-const attempt = (apply: Transform, part: MessagePart): ReturnType<Transform> => {
-  try {
-    return apply(part)
-  } catch (defect) {
-    return broken(defect)
-  }
-}
-
-// The close frame says nothing about the defect. The owner of the session finds it as `cause` of the close error.
-const broken = (defect: unknown): CloseError.SendableCloseError => {
-  const error = new CloseError.InternalError()
-  Object.defineProperty(error, "cause", { value: defect })
-  return error
-}
-
-/**
- * Wraps a pending transform so that `start` runs at most once. A send that finds an earlier message still pending
- * starts the same transform again, to no effect.
- *
- * @internal
- */
-export const once = (pending: AsyncTransform): AsyncTransform => {
-  let isStarted = false
-  return {
-    _tag: "Pending",
-    start: (done) => {
-      if (isStarted) return
-      isStarted = true
-      try {
-        pending.start(done)
-      } catch (defect) {
-        done(broken(defect))
-      }
-    }
-  }
 }

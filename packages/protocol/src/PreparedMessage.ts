@@ -13,11 +13,15 @@
  */
 import * as Argument from "./Argument.ts"
 import type * as CloseError from "./CloseError.ts"
-import * as Extension from "./Extension.ts"
+import type * as Extension from "./Extension.ts"
 import * as FrameWriter from "./FrameWriter.ts"
 import * as Message from "./Message.ts"
 import * as Opcode from "./Opcode.ts"
 import * as Utf8 from "./Utf8.ts"
+import { transform } from "./internal/transforms.ts"
+import { EncodedForm } from "./internal/EncodedForm.ts"
+import type { Outcome } from "./internal/EncodedForm.ts"
+import { refuse } from "./internal/refuse.ts"
 
 /**
  * A message that is encoded once. Create one with {@link make}.
@@ -79,7 +83,7 @@ export class PreparedMessage {
     extensions: ReadonlyArray<Extension.ExtensionInstance>
   ): Generator<Extension.AsyncTransform, Outcome, CloseError.SendableCloseError | undefined> {
     const encoders = [...levelOf(extensions, "message"), ...levelOf(extensions, "frame")]
-    const failure = yield* Extension.transform(part, encoders)
+    const failure = yield* transform(part, encoders)
     if (failure !== undefined) return failure
     if (part.payload === this.payload && part.rsv === 0) return this.plain.bytes!
     const [rsv1, rsv2, rsv3] = [(part.rsv & 0x40) !== 0, (part.rsv & 0x20) !== 0, (part.rsv & 0x10) !== 0]
@@ -119,15 +123,6 @@ export const contentOf = (
 }
 
 /**
- * Throws the `TypeError` for a value that cannot be sent.
- *
- * @internal
- */
-export const refuse = (found: unknown): never => {
-  throw Argument.mismatch("message", "a string, a Uint8Array, a Text or Binary message or a PreparedMessage", found)
-}
-
-/**
  * Returns whether a value is a prepared message.
  *
  * @category guards
@@ -155,51 +150,3 @@ const levelOf = (
   level: Extension.ExtensionInstance["level"]
 ): ReadonlyArray<Extension.Transform> =>
   extensions.filter((extension) => extension.level === level).map((extension) => extension.shared!.encode)
-
-type Outcome = Uint8Array | CloseError.SendableCloseError
-
-type Done = (failure?: CloseError.SendableCloseError) => void
-
-/**
- * One encoded form of a prepared message: a whole frame once its transforms are done, or the failure.
- *
- * @internal
- */
-export class EncodedForm {
-  bytes: Uint8Array | undefined
-  failure: CloseError.SendableCloseError | undefined = undefined
-  /** The pending transform. Any number of connections may start it; each `done` is called. */
-  pending: Extension.AsyncTransform | undefined = undefined
-  private waiting: Array<Done> = []
-
-  constructor(bytes: Uint8Array | undefined) {
-    this.bytes = bytes
-  }
-
-  run(
-    work: Generator<Extension.AsyncTransform, Outcome, CloseError.SendableCloseError | undefined>,
-    failed?: CloseError.SendableCloseError
-  ): void {
-    const step = work.next(failed)
-    if (step.done !== true) {
-      const { value } = step
-      const goOn: Done = (failure) => this.run(work, failure)
-      // Callers that wait already wait for all transforms.
-      if (this.pending !== undefined) return value.start(goOn)
-      this.pending = {
-        _tag: "Pending",
-        start: (done) => {
-          this.waiting.push(done)
-          value.start(goOn)
-        }
-      }
-      return
-    }
-    if (step.value instanceof Uint8Array) this.bytes = step.value
-    else this.failure = step.value
-    this.pending = undefined
-    const waiting = this.waiting
-    this.waiting = []
-    for (const done of waiting) done(this.failure)
-  }
-}

@@ -5,6 +5,7 @@
 import * as OneByOne from "@effect-ws/connection/OneByOne"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Message from "@effect-ws/protocol/Message"
+import { refuse } from "@effect-ws/protocol/internal"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
 import * as Utf8 from "@effect-ws/protocol/Utf8"
 import * as Cause from "effect/Cause"
@@ -144,7 +145,7 @@ export class OpenWebSocket implements BrowserConnection {
       const content = PreparedMessage.contentOf(data)
       if (typeof content === "string") this.socket.send(content)
       else if (content instanceof Uint8Array) this.socket.send(content as Uint8Array<ArrayBuffer>)
-      else PreparedMessage.refuse(content)
+      else refuse(content)
       return this.below(this.settings.writeHighWaterMark)
     })
   }

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Socket from "effect/socket/Socket"
-import { toBytes } from "./bytes.ts"
+import { toBytes } from "@effect-ws/protocol/internal"
 
 export class ByteReader {
   private readonly reader: Socket.Reader

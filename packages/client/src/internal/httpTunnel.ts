@@ -14,7 +14,7 @@ import type { Proxy } from "./ProxyOptions.ts"
 import { ProxyError } from "../ProxyError.ts"
 import type { AuthSession } from "./AuthSession.ts"
 import type { OpenSocket } from "./LazySocket.ts"
-import { toBytes } from "./bytes.ts"
+import { toBytes } from "@effect-ws/protocol/internal"
 
 /** Result of the request: an open tunnel, or a challenge to answer in a new request. */
 export type Outcome = "open" | "again"

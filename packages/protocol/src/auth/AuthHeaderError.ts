@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /**
@@ -21,10 +20,3 @@ export class AuthHeaderError extends Schema.TaggedError<AuthHeaderError>("@effec
     return `malformed ${this.scheme} ${this.part}: ${this.detail}`
   }
 }
-
-/** Creates a failed result. @internal */
-export const malformed = (
-  part: AuthHeaderError["part"],
-  scheme: string,
-  detail: string
-): Result.Result<never, AuthHeaderError> => Result.fail(new AuthHeaderError({ part, scheme, detail }))

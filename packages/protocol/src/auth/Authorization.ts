@@ -14,15 +14,8 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import type { HeaderFields } from "../http/HeaderFields.ts"
 import * as Fields from "../http/HeaderFields.ts"
-import {
-  equalsIgnoreCase,
-  HeaderSyntaxError,
-  isSpaceCode,
-  isTokenCode,
-  renderFound,
-  Token
-} from "../http/HeaderGrammar.ts"
-import * as Utf8 from "../Utf8.ts"
+import { equalsIgnoreCase, HeaderSyntaxError, Token } from "../http/HeaderGrammar.ts"
+import { isSpaceCode, isTokenCode, renderFound } from "../internal/headerCharacters.ts"
 
 /**
  * A parameter: a name, which is case-insensitive, and a value with one character for each byte.
@@ -297,26 +290,6 @@ export const isScheme = (challenge: Challenge, scheme: string): boolean => equal
  */
 export const param = (challenge: Challenge, name: string): string | undefined =>
   challenge.params.find((candidate) => equalsIgnoreCase(candidate.name, name))?.value
-
-/** Creates a quoted parameter that holds text as UTF-8. @internal */
-export const quoted = (name: string, text: string): AuthParam => ({ name, value: toByteString(text), quoted: true })
-
-/** Creates a parameter without quotes. @internal */
-export const plain = (name: string, value: string): AuthParam => ({ name, value, quoted: false })
-
-/** Encodes text as UTF-8, with one character for each byte, as header values are stored. @internal */
-export const toByteString = (text: string): string => {
-  let value = ""
-  for (const byte of Utf8.encode(text)) value += String.fromCharCode(byte)
-  return value
-}
-
-/** Decodes the output of {@link toByteString}. Returns `undefined` if it is not UTF-8. @internal */
-export const fromByteString = (value: string): string | undefined => {
-  const bytes = new Uint8Array(value.length)
-  for (let i = 0; i < value.length; i++) bytes[i] = value.charCodeAt(i)
-  return Utf8.decode(bytes)
-}
 
 const ParamValue = Schema.String.check(
   Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/, { expected: "text without control characters" })

@@ -8,10 +8,10 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Challenge, Credentials } from "./Authorization.ts"
-import * as Authorization from "./Authorization.ts"
 import type { AuthHeaderError } from "./AuthHeaderError.ts"
-import { malformed } from "./AuthHeaderError.ts"
+import { malformed } from "../internal/authParams.ts"
 import * as Utf8 from "../Utf8.ts"
+import { quoted } from "../internal/authParams.ts"
 
 /**
  * A user name and its password.
@@ -38,7 +38,7 @@ export const challenge = (options: { readonly realm: string }): Challenge => ({
   scheme: "Basic",
   token68: undefined,
   // RFC 7617 2.1: "the only allowed value is 'UTF-8'"
-  params: [Authorization.quoted("realm", options.realm), Authorization.quoted("charset", "UTF-8")]
+  params: [quoted("realm", options.realm), quoted("charset", "UTF-8")]
 })
 
 // RFC 7617 2: "The user-id and password MUST NOT contain any control characters"

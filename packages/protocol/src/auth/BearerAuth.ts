@@ -6,9 +6,9 @@
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { AuthParam, Challenge, Credentials } from "./Authorization.ts"
-import * as Authorization from "./Authorization.ts"
 import type { AuthHeaderError } from "./AuthHeaderError.ts"
-import { malformed } from "./AuthHeaderError.ts"
+import { malformed } from "../internal/authParams.ts"
+import { quoted } from "../internal/authParams.ts"
 
 /**
  * What a server says about the token that it requires, or about the token that it received.
@@ -33,11 +33,11 @@ export interface BearerChallenge {
  * @since 0.1.0
  */
 export const challenge = (options: BearerChallenge): Challenge => {
-  const params: Array<AuthParam> = [Authorization.quoted("realm", options.realm)]
-  if (options.scope !== undefined) params.push(Authorization.quoted("scope", options.scope))
-  if (options.error !== undefined) params.push(Authorization.quoted("error", options.error))
+  const params: Array<AuthParam> = [quoted("realm", options.realm)]
+  if (options.scope !== undefined) params.push(quoted("scope", options.scope))
+  if (options.error !== undefined) params.push(quoted("error", options.error))
   if (options.errorDescription !== undefined) {
-    params.push(Authorization.quoted("error_description", options.errorDescription))
+    params.push(quoted("error_description", options.errorDescription))
   }
   return { scheme: "Bearer", token68: undefined, params }
 }

@@ -15,8 +15,9 @@ import type { AuthParam, Challenge, Credentials } from "./Authorization.ts"
 import * as Authorization from "./Authorization.ts"
 import { equalsIgnoreCase, splitList } from "../http/HeaderGrammar.ts"
 import type { AuthHeaderError } from "./AuthHeaderError.ts"
-import { malformed } from "./AuthHeaderError.ts"
+import { malformed, plain, quoted } from "../internal/authParams.ts"
 import * as Utf8 from "../Utf8.ts"
+import { fromByteString } from "../internal/authParams.ts"
 
 /**
  * The names of the hash functions.
@@ -239,8 +240,6 @@ export const verify = (
 
 // -- challenges ------------------------------------------------------------------------------------------------------
 
-const { plain, quoted } = Authorization
-
 /**
  * Encodes a challenge for the quality of protection `auth`.
  *
@@ -296,7 +295,7 @@ export const decodeChallenge = (challenge: Challenge): Result.Result<DigestChall
 
 const text = (challenge: Challenge, name: string): string | undefined => {
   const value = Authorization.param(challenge, name)
-  return value === undefined ? undefined : Authorization.fromByteString(value)
+  return value === undefined ? undefined : fromByteString(value)
 }
 
 const isTrue = (challenge: Challenge, name: string): boolean =>
@@ -458,7 +457,5 @@ const percentDecode = (value: string): string | undefined => {
   const encoded = extendedValue.exec(value)?.[1]
   return encoded === undefined
     ? undefined
-    : Authorization.fromByteString(
-        encoded.replace(/%(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
-      )
+    : fromByteString(encoded.replace(/%(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16))))
 }

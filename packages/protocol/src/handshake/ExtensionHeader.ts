@@ -11,7 +11,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { HeaderSyntaxError, isSpaceCode, isTokenCode, renderFound, Token } from "../http/HeaderGrammar.ts"
+import { HeaderSyntaxError, Token } from "../http/HeaderGrammar.ts"
+import { isSpaceCode, isTokenCode, renderFound } from "../internal/headerCharacters.ts"
 
 const header = "Sec-WebSocket-Extensions"
 

@@ -8,35 +8,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-
-/** The bit of token characters in `characterClasses`. @internal */
-export const TOKEN = 1
-
-/** The bit of field value characters in `characterClasses`. @internal */
-export const VALUE = 2
-
-/** The bit of request target characters in `characterClasses`. @internal */
-export const TARGET = 4
-
-/** The classes of each of the 256 characters, as bits. @internal */
-export const characterClasses: Uint8Array = /* @__PURE__ */ (() => {
-  const table = new Uint8Array(256)
-  // RFC 9110 5.5: field-vchar = VCHAR / obs-text, with SP and HTAB between them
-  for (let code = 0x20; code < 0x100; code++) table[code] = code === 0x7f ? 0 : VALUE
-  table[0x09] = VALUE
-  // RFC 3986: a URI is visible ASCII
-  for (let code = 0x21; code < 0x7f; code++) table[code]! |= TARGET
-  for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
-    table[char.charCodeAt(0)]! |= TOKEN
-  }
-  return table
-})()
-
-/** Returns whether a character code may occur in a token. @internal */
-export const isTokenCode = (code: number): boolean => code < 0x100 && (characterClasses[code]! & TOKEN) !== 0
-
-/** Returns whether a character code is optional whitespace: a space or a tab. @internal */
-export const isSpaceCode = (code: number): boolean => code === 0x20 || code === 0x09
+import { characterClasses, isSpaceCode, TARGET, TOKEN, VALUE } from "../internal/headerCharacters.ts"
 
 const every = (value: string, mask: number): boolean => {
   for (let i = 0; i < value.length; i++) {
@@ -156,13 +128,6 @@ export class HeaderSyntaxError extends Schema.TaggedError<HeaderSyntaxError>("@e
   override get message(): string {
     return `malformed ${this.header} at character ${this.offset}: expected ${this.expected}, found ${this.found}`
   }
-}
-
-/** Renders the character at an offset for an error message. @internal */
-export const renderFound = (value: string, offset: number): string => {
-  if (offset >= value.length) return "the end"
-  const code = value.charCodeAt(offset)
-  return code > 0x20 && code < 0x7f ? `"${value[offset]}"` : `0x${code.toString(16).padStart(2, "0")}`
 }
 
 /**

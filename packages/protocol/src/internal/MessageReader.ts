@@ -6,7 +6,7 @@
  */
 import type * as CloseError from "../CloseError.ts"
 import type * as SessionEvent from "../SessionEvent.ts"
-import * as Extension from "../Extension.ts"
+import type * as Extension from "../Extension.ts"
 import { FrameParser } from "../FrameParser.ts"
 import type * as Limits from "../Limits.ts"
 import * as Opcode from "../Opcode.ts"
@@ -15,6 +15,7 @@ import * as Utf8 from "../Utf8.ts"
 import * as ProtocolViolation from "../ProtocolViolation.ts"
 import * as FrameRules from "./FrameRules.ts"
 import { PayloadBuffer } from "./PayloadBuffer.ts"
+import { transform } from "./transforms.ts"
 
 /**
  * How received data is delivered: as whole messages, as fragments of one message, or as frames.
@@ -289,7 +290,7 @@ export class MessageReader {
   // Decodes a whole frame with a reserved opcode that an extension claims.
   private *onExtensionFrame(payload: Uint8Array): Transforming {
     const part = this.framePart(payload, this.limits.maxMessageSize)
-    const failure = yield* Extension.transform(part, this.frameLevel)
+    const failure = yield* transform(part, this.frameLevel)
     if (failure !== undefined) return failure
     this.events!.push({ _tag: "Frame", frame: this.parser!.frame(part.payload, part.rsv) })
     return Continue
@@ -299,7 +300,7 @@ export class MessageReader {
   private *onFrame(payload: Uint8Array): Transforming {
     const parser = this.parser!
     const part = this.framePart(payload, this.limits.maxMessageSize - this.size)
-    const failure = yield* Extension.transform(part, this.frameLevel)
+    const failure = yield* transform(part, this.frameLevel)
     if (failure !== undefined) return failure
     if (this.isFirst) this.rsv = part.rsv
     if (this.current !== "frame") return yield* this.onPart(part.payload, true)
@@ -324,7 +325,7 @@ export class MessageReader {
       limit: this.limits.maxMessageSize - this.size,
       compress: undefined
     }
-    const failure = yield* Extension.transform(part, this.messageLevel)
+    const failure = yield* transform(part, this.messageLevel)
     return failure ?? this.onData(part.payload, frameDone, this.events!)
   }
 

@@ -5,10 +5,11 @@
  * in a queue here, so order is kept, while control frames go ahead of them.
  */
 import type * as CloseError from "../CloseError.ts"
-import * as Extension from "../Extension.ts"
+import type * as Extension from "../Extension.ts"
 import type { FrameWriter } from "../FrameWriter.ts"
 import * as Opcode from "../Opcode.ts"
-import type { EncodedForm } from "../PreparedMessage.ts"
+import type { EncodedForm } from "./EncodedForm.ts"
+import { once, transform } from "./transforms.ts"
 
 /** A fragment of a message to send. */
 export interface OutgoingFragment {
@@ -110,7 +111,7 @@ export class MessageWriter {
   }
 
   private *await(form: EncodedForm): Sending {
-    if (form.pending !== undefined) yield Extension.once(form.pending)
+    if (form.pending !== undefined) yield once(form.pending)
     if (form.failure === undefined) this.writer.writeEncoded(form.bytes!)
     return form.failure
   }
@@ -170,7 +171,7 @@ export class MessageWriter {
   private *encode(piece: OutgoingFragment): Sending {
     const { compress, first, last, opcode, payload } = piece
     const part: Extension.MessagePart = { opcode, payload, rsv: 0, first, last, limit: Infinity, compress }
-    const failure = yield* Extension.transform(part, this.messageLevel)
+    const failure = yield* transform(part, this.messageLevel)
     if (failure !== undefined) return failure
     if (first) {
       this.begun = false
@@ -192,7 +193,7 @@ export class MessageWriter {
         limit: Infinity,
         compress
       }
-      const failure = yield* Extension.transform(frame, this.frameLevel)
+      const failure = yield* transform(frame, this.frameLevel)
       if (failure !== undefined) return failure
       this.writeFrame((fin ? 0x80 : 0) | frame.rsv | frame.opcode, frame.payload)
       this.begun = true

@@ -12,7 +12,7 @@ import * as Cause from "effect/Cause"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Socket from "effect/socket/Socket"
-import { toBytes } from "../bytes.ts"
+import { toBytes } from "@effect-ws/protocol/internal"
 
 const HIGH_WATER_MARK = 64 * 1024
 

@@ -1,5 +1,5 @@
 const encoder = new TextEncoder()
 
-/** Effect's sockets may give text; on a byte stream it is UTF-8. */
+/** Converts a chunk of an Effect socket to bytes. A socket may return text, which is UTF-8 on a byte stream. */
 export const toBytes = (chunk: Uint8Array | string): Uint8Array =>
   typeof chunk === "string" ? encoder.encode(chunk) : chunk
