@@ -1,5 +1,6 @@
 /**
- * What npm would get of each published package, packed as publishing packs it, for the scripts that check or publish it.
+ * What npm would get of each published package, packed as publishing packs it, for the scripts that check or publish
+ * it.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
@@ -20,8 +21,8 @@ export const run = (folder: string, command: string, ...args: ReadonlyArray<stri
 }
 
 /**
- * Packs as publishing does, which replaces `workspace:` and `catalog:` by versions and applies `publishConfig`. Returns the
- * path of each package's tarball, by the package's name.
+ * Packs as publishing does, which replaces `workspace:` and `catalog:` by versions and applies `publishConfig`. Returns
+ * the path of each package's tarball, by the package's name.
  */
 export const packAll = (packages: ReadonlyArray<PublishedPackage>, folder: string): ReadonlyMap<string, string> => {
   for (const { directory, name } of packages) {

@@ -1,7 +1,7 @@
 /**
- * Builds `dist` of each published package from nothing: JavaScript, declarations and source maps. What an earlier
- * build left behind is removed first, so that no module which was renamed or deleted is ever published. The command line
- * is bundled on top of that, and the modules that read the files of a page are replaced by the text of these files.
+ * Builds `dist` of each published package from nothing: JavaScript, declarations and source maps. What an earlier build
+ * left behind is removed first, so that no module which was renamed or deleted is ever published. The command line is
+ * bundled on top of that, and the modules that read the files of a page are replaced by the text of these files.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, rmSync, writeFileSync } from "node:fs"

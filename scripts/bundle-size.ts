@@ -4,7 +4,8 @@
  * Effect program has them already; so the figures are our own code, minified. Where a page may have nothing else of
  * Effect, `effect` is counted too.
  *
- * A figure above its budget means that an import drags in more than before. Raise the budget only for code that earns it.
+ * A figure above its budget means that an import drags in more than before. Raise the budget only for code that earns
+ * it.
  */
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"

@@ -8,12 +8,13 @@
  *                                                            server <- inspector <- effect-ws
  * ```
  *
- * `protocol` and `browser` import nothing of Node; `protocol` imports nothing but `effect`; no published package imports anything but `effect`,
- * `@effect/platform-node`, Node itself and the packages below it; and whatever workspace package a file imports is
- * declared in its package.json and its tsconfig references. Private packages may import any package they declare.
+ * `protocol` and `browser` import nothing of Node; `protocol` imports nothing but `effect`; no published package
+ * imports anything but `effect`, `@effect/platform-node`, Node itself and the packages below it; and whatever workspace
+ * package a file imports is declared in its package.json and its tsconfig references. Private packages may import any
+ * package they declare.
  *
- * What packages share among themselves stands under `PACKAGE/internal`. Only the sources of published packages import it.
- * No files import each other in a circle, types included.
+ * What packages share among themselves stands under `PACKAGE/internal`. Only the sources of published packages import
+ * it. No files import each other in a circle, types included.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { builtinModules } from "node:module"
@@ -69,7 +70,8 @@ interface Import {
 }
 
 /**
- * Returns one line for each import under `root/packages` that points the wrong way, is not declared, or closes a circle.
+ * Returns one line for each import under `root/packages` that points the wrong way, is not declared, or closes a
+ * circle.
  */
 export const checkImports = (root: string): ReadonlyArray<string> => {
   const packages = join(root, "packages")

@@ -1,6 +1,6 @@
 /**
- * Finds import circles: files that import each other, directly or through others. An import of types counts too, since a
- * reader of one file of a circle has to read them all.
+ * Finds import circles: files that import each other, directly or through others. An import of types counts too, since
+ * a reader of one file of a circle has to read them all.
  */
 
 /**

@@ -1,9 +1,9 @@
 /**
- * Publishes to npm every package whose version npm does not have, lowest layer first. With `--dry-run` it shows what npm
- * would get (name, version, size, files) and publishes nothing. Either way it builds first and checks the tarballs.
+ * Publishes to npm every package whose version npm does not have, lowest layer first. With `--dry-run` it shows what
+ * npm would get (name, version, size, files) and publishes nothing. Either way it builds first and checks the tarballs.
  *
- * Versions come from `changeset version`, in a commit before; see CONTRIBUTING.md. In GitHub Actions npm records where a
- * package was built (provenance), which it cannot on anybody's own machine.
+ * Versions come from `changeset version`, in a commit before; see CONTRIBUTING.md. In GitHub Actions npm records where
+ * a package was built (provenance), which it cannot on anybody's own machine.
  */
 import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"

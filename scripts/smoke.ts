@@ -1,11 +1,11 @@
 /**
  * Proves that what would be published works for a user who has nothing else: packs each published package and installs
- * the tarballs, with `effect` and `@effect/platform-node`, into empty folders by npm, pnpm and yarn (which, with Plug'n'Play,
- * finds no package that is not declared). In each folder every module is imported, also by `require`.
+ * the tarballs, with `effect` and `@effect/platform-node`, into empty folders by npm, pnpm and yarn (which, with
+ * Plug'n'Play, finds no package that is not declared). In each folder every module is imported, also by `require`.
  *
- * npm's folder serves for the rest. The declarations are checked in full (`skipLibCheck: false`) by each TypeScript and each
- * way to resolve modules that users have. The program of each package's README runs. On each Node an echo server runs,
- * and the packed command line serves, answers a client of its own, and stops when told to.
+ * npm's folder serves for the rest. The declarations are checked in full (`skipLibCheck: false`) by each TypeScript and
+ * each way to resolve modules that users have. The program of each package's README runs. On each Node an echo server
+ * runs, and the packed command line serves, answers a client of its own, and stops when told to.
  *
  * Run it after `build`.
  */

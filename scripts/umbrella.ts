@@ -1,9 +1,10 @@
 /**
- * Writes `packages/effect-ws/src/modules`: for each public module of the packages below a file that exports it again, so
- * that `effect-ws/Client` is `@effect-ws/client/Client`. `src/index.ts` has the modules that most programs use, and is
- * written by hand.
+ * Writes `packages/effect-ws/src/modules`: for each public module of the packages below a file that exports it again,
+ * so that `effect-ws/Client` is `@effect-ws/client/Client`. `src/index.ts` has the modules that most programs use, and
+ * is written by hand.
  *
- * `node scripts/umbrella.ts` writes the files, with `--check` it fails if they are not what it would write. `lint` checks.
+ * `node scripts/umbrella.ts` writes the files, with `--check` it fails if they are not what it would write. `lint`
+ * checks.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"

@@ -1,7 +1,7 @@
 /**
- * The HTTP/2 sessions that the connections of a client share: those to one origin, with the same TLS options and through the
- * same proxy, are streams of one session as long as it has room. `Client.layerDialer` provides it; without it each connection has
- * a session of its own.
+ * The HTTP/2 sessions that the connections of a client share: those to one origin, with the same TLS options and
+ * through the same proxy, are streams of one session as long as it has room. `Client.layerDialer` provides it; without
+ * it each connection has a session of its own.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,8 @@ export interface Options extends Http2Session.SessionOptions {
   /** How long a session without a connection is kept. Default: 30 seconds. */
   readonly idleTimeout?: Duration.Input | undefined
   /**
-   * How many servers without WebSockets over HTTP/2 are remembered, so that they are asked in HTTP/1.1 at once. Default: 256.
+   * How many servers without WebSockets over HTTP/2 are remembered, so that they are asked in HTTP/1.1 at once.
+   * Default: 256.
    */
   readonly maxRemembered?: number | undefined
 }

@@ -1,9 +1,9 @@
 /**
- * Carries the connections of the suite, which speaks HTTP/1.1 alone, over HTTP/2 (RFC 8441): each becomes a stream of one
- * session. A bridge translates the handshake and passes on what follows, so the suite sees every byte of our end.
+ * Carries the connections of the suite, which speaks HTTP/1.1 alone, over HTTP/2 (RFC 8441): each becomes a stream of
+ * one session. A bridge translates the handshake and passes on what follows, so the suite sees every byte of our end.
  *
- * The stream is ours at both of its ends: in a test of the server the bridge is our client's transport, in one of the client
- * our server's.
+ * The stream is ours at both of its ends: in a test of the server the bridge is our client's transport, in one of the
+ * client our server's.
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -51,8 +51,8 @@ const listen = Effect.fnUntraced(
 )
 
 /**
- * Lets the suite, as a client, reach a server of HTTP/2 with TLS at `address`, whose certificate is `ca`. Returns where the
- * bridge listens.
+ * Lets the suite, as a client, reach a server of HTTP/2 with TLS at `address`, whose certificate is `ca`. Returns where
+ * the bridge listens.
  */
 export const toServer = Effect.fnUntraced(function* (
   address: string,

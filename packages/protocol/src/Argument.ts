@@ -1,13 +1,13 @@
 /**
  * Checks of the values that a program passes: bytes, text, sizes, counts and durations.
  *
- * Values of type `any`, for example from `JSON.parse`, escape the compiler. So every public function that sends, and every
- * record of options, checks its values first. A value of the wrong type throws a `TypeError`, and a number out of range a
- * `RangeError`. Both name the argument, what it accepts and the value. Inside an Effect that is a defect of the calling
- * fiber. What RFC 6455 forbids, such as close code 1005, is a typed `SendError` and not checked here.
+ * Values of type `any`, for example from `JSON.parse`, escape the compiler. So every public function that sends, and
+ * every record of options, checks its values first. A value of the wrong type throws a `TypeError`, and a number out of
+ * range a `RangeError`. Both name the argument, what it accepts and the value. Inside an Effect that is a defect of the
+ * calling fiber. What RFC 6455 forbids, such as close code 1005, is a typed `SendError` and not checked here.
  *
- * Bytes are a `Uint8Array`, of this realm or another. `ArrayBuffer` and other views are refused, since it is unclear which of
- * their bytes are meant. The program wraps them: `new Uint8Array(buffer)`.
+ * Bytes are a `Uint8Array`, of this realm or another. `ArrayBuffer` and other views are refused, since it is unclear
+ * which of their bytes are meant. The program wraps them: `new Uint8Array(buffer)`.
  *
  * @since 0.1.0
  */
@@ -51,8 +51,8 @@ export const text = (name: string, u: unknown): string => {
 }
 
 /**
- * Returns an integer of at least `minimum` unchanged, or `Infinity` for no limit. Throws a `TypeError` if the value is no
- * number, and a `RangeError` for any other number.
+ * Returns an integer of at least `minimum` unchanged, or `Infinity` for no limit. Throws a `TypeError` if the value is
+ * no number, and a `RangeError` for any other number.
  *
  * @category constructors
  * @since 0.1.0
@@ -63,8 +63,8 @@ export const limit = (name: string, u: unknown, minimum = 0): number => {
 }
 
 /**
- * Returns an integer in a range unchanged. Throws a `TypeError` if the value is no number, and a `RangeError` for any other
- * number.
+ * Returns an integer in a range unchanged. Throws a `TypeError` if the value is no number, and a `RangeError` for any
+ * other number.
  *
  * @category constructors
  * @since 0.1.0
@@ -76,8 +76,8 @@ export const integer = (name: string, u: unknown, minimum = 0, maximum: number =
 }
 
 /**
- * Returns a duration, which may be infinite. Throws a `TypeError` if the value is no `Duration.Input`, and a `RangeError` for
- * a negative duration and for NaN, which Effect would turn into zero.
+ * Returns a duration, which may be infinite. Throws a `TypeError` if the value is no `Duration.Input`, and a
+ * `RangeError` for a negative duration and for NaN, which Effect would turn into zero.
  *
  * @category constructors
  * @since 0.1.0

@@ -55,8 +55,8 @@ export const name = (code: number): string | undefined => names.get(code)
  *
  * **Details**
  *
- * 1000-1003, 1007-1014 and 3000-4999 may. 1004 is reserved. 1005, 1006 and 1015 only describe a close at this end. 0-999 are
- * not used, and 1016-2999 are reserved for future RFCs.
+ * 1000-1003, 1007-1014 and 3000-4999 may. 1004 is reserved. 1005, 1006 and 1015 only describe a close at this end.
+ * 0-999 are not used, and 1016-2999 are reserved for future RFCs.
  *
  * @category guards
  * @since 0.1.0

@@ -3,8 +3,8 @@
  * close arrives as the same class.
  *
  * A handler writes `yield* new CloseError.PolicyViolation({ reason: "no bots" })`, and the other end catches
- * `"PolicyViolation"` by its tag. The codes that must not appear in a close frame (1005, 1006 and 1015) have classes too,
- * so that a program can tell a broken connection from a closed one, but they are not {@link SendableCloseError}s.
+ * `"PolicyViolation"` by its tag. The codes that must not appear in a close frame (1005, 1006 and 1015) have classes
+ * too, so that a program can tell a broken connection from a closed one, but they are not {@link SendableCloseError}s.
  *
  * The constructor truncates a reason that is too long for a close frame, such as one that quotes a client, so a handler
  * need not count bytes. `SessionSchema` has a Schema of each class, for errors that cross a wire.
@@ -314,8 +314,8 @@ const make = (code: number, reason: string): CloseError => {
 }
 
 /**
- * Returns whether a close is a normal one: 1000, 1001, or a close frame without a code. The messages of a connection then
- * end instead of failing.
+ * Returns whether a close is a normal one: 1000, 1001, or a close frame without a code. The messages of a connection
+ * then end instead of failing.
  *
  * @category guards
  * @since 0.1.0

@@ -1,9 +1,9 @@
 /**
  * A frame: the unit of the byte stream (RFC 6455 5.2).
  *
- * A frame is plain data, with a constructor for each opcode. Tests and tools can set every field. Programs that exchange
- * messages do not need frames. `FrameParser` and `FrameWriter` convert frames from and to bytes, and `FrameCodec` has both as
- * Schemas.
+ * A frame is plain data, with a constructor for each opcode. Tests and tools can set every field. Programs that
+ * exchange messages do not need frames. `FrameParser` and `FrameWriter` convert frames from and to bytes, and
+ * `FrameCodec` has both as Schemas.
  *
  * @since 0.1.0
  */
@@ -124,12 +124,14 @@ export const pong = (payload?: Uint8Array | string, options?: FrameOptions): Fra
 export const close = (payload?: Uint8Array, options?: FrameOptions): Frame => make(Opcode.Close, payload, options)
 
 /**
- * Splits a data frame into frames of at most `size` bytes of payload. RSV bits stay on the first, FIN moves to the last.
+ * Splits a data frame into frames of at most `size` bytes of payload. RSV bits stay on the first, FIN moves to the
+ * last.
  *
  * **Details**
  *
- * Returns control frames and frames that fit unchanged, since RFC 6455 5.5 forbids fragmented control frames. The payloads are
- * views into the original. Every fragment keeps the masking key. Throws a `RangeError` for a `size` below 1.
+ * Returns control frames and frames that fit unchanged, since RFC 6455 5.5 forbids fragmented control frames. The
+ * payloads are views into the original. Every fragment keeps the masking key. Throws a `RangeError` for a `size` below
+ * 1.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,9 +1,9 @@
 /**
- * Frames for Effect: Schemas between bytes and frames, and Channels that convert a stream of chunks into a stream of frames
- * and back.
+ * Frames for Effect: Schemas between bytes and frames, and Channels that convert a stream of chunks into a stream of
+ * frames and back.
  *
- * `FrameParser` and `FrameWriter` do the work. The session uses those directly, since it needs no object for each frame. This
- * module accepts every frame that can be decoded, whether or not a session would accept it.
+ * `FrameParser` and `FrameWriter` do the work. The session uses those directly, since it needs no object for each
+ * frame. This module accepts every frame that can be decoded, whether or not a session would accept it.
  *
  * @since 0.1.0
  */
@@ -94,8 +94,8 @@ export const decodeAll = (
  *
  * **Details**
  *
- * A frame with a `maskingKey` is masked in the bytes. Decoding fails if the bytes end early, if bytes follow the frame, or if
- * a length is not in its shortest form. Encoding always writes the shortest form.
+ * A frame with a `maskingKey` is masked in the bytes. Decoding fails if the bytes end early, if bytes follow the frame,
+ * or if a length is not in its shortest form. Encoding always writes the shortest form.
  *
  * @category schemas
  * @since 0.1.0

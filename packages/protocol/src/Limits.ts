@@ -23,8 +23,8 @@ export interface Limits {
 }
 
 /**
- * Fills in the defaults of missing limits. Returns a complete record unchanged. Throws if a limit is neither an integer nor
- * `Infinity`, see `Argument`.
+ * Fills in the defaults of missing limits. Returns a complete record unchanged. Throws if a limit is neither an integer
+ * nor `Infinity`, see `Argument`.
  *
  * @category constructors
  * @since 0.1.0

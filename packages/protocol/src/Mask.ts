@@ -1,10 +1,10 @@
 /**
  * Masking: the XOR of a payload with a 4-byte key that every frame from a client carries (RFC 6455 5.3).
  *
- * Masking and unmasking are the same operation. It runs over every byte that a server receives, so it is the hottest loop of
- * the protocol. It works in place: byte by byte for short payloads, 32 bits at a time when the payload is long enough to
- * pay for the alignment, and by WebAssembly SIMD for longer payloads. The key is an `Int32` with the four key bytes in memory
- * order (little endian), because a number needs no allocation for each frame.
+ * Masking and unmasking are the same operation. It runs over every byte that a server receives, so it is the hottest
+ * loop of the protocol. It works in place: byte by byte for short payloads, 32 bits at a time when the payload is long
+ * enough to pay for the alignment, and by WebAssembly SIMD for longer payloads. The key is an `Int32` with the four key
+ * bytes in memory order (little endian), because a number needs no allocation for each frame.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * The 4-bit opcode of a frame, which says what kind of frame it is.
  *
- * RFC 6455 reserves the opcodes 0x3-0x7 and 0xB-0xF for extensions, so every value from 0 to 15 is an `Opcode`. The session,
- * not the parser, decides whether it may be received.
+ * RFC 6455 reserves the opcodes 0x3-0x7 and 0xB-0xF for extensions, so every value from 0 to 15 is an `Opcode`. The
+ * session, not the parser, decides whether it may be received.
  *
  * @since 0.1.0
  */

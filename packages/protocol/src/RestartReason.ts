@@ -1,6 +1,7 @@
 /**
- * The close reason of a server that restarts and tells its clients how long to wait before they connect again, so that not
- * all of them come at once. It goes with close code 1012. Any client can read it: `restarting, retry after 1500 ms`.
+ * The close reason of a server that restarts and tells its clients how long to wait before they connect again, so that
+ * not all of them come at once. It goes with close code 1012. Any client can read it: `restarting, retry after 1500
+ * ms`.
  *
  * @since 0.1.0
  */

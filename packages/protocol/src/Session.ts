@@ -4,8 +4,8 @@
  * The owner passes in received bytes and gets events; it passes in messages to send and takes the bytes to write from
  * `output`. The session enforces RFC 6455 sections 5 to 7, for clients and servers. The rules for a frame are in
  * `internal/FrameRules`, for both directions; `internal/MessageReader` adds those for messages that are received, and
- * `SessionState` has the states. The session has no clock, socket or fiber. Its owner writes the output, runs the timers, and calls {@link
- * Session.answerClose} when the application is done with what came before the peer's close.
+ * `SessionState` has the states. The session has no clock, socket or fiber. Its owner writes the output, runs the
+ * timers, and calls {@link Session.answerClose} when the application is done with what came before the peer's close.
  *
  * A session owns the chunks passed to it: it unmasks payloads in place, and binary messages are views into the chunk
  * that they arrived in.
@@ -583,8 +583,8 @@ export class Session {
 
   /**
    * Records whether the transport is backed up. While it is, only the newest ping and the newest pong are kept.
-   * `setBackedUp(false)` writes them to `output`, behind what is there: an owner that has taken that data before can send
-   * them ahead of it.
+   * `setBackedUp(false)` writes them to `output`, behind what is there: an owner that has taken that data before can
+   * send them ahead of it.
    */
   setBackedUp(backedUp: boolean): void {
     this.backedUp = backedUp

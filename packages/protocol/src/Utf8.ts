@@ -2,8 +2,8 @@
  * UTF-8 as RFC 6455 8.1 requires: text must be valid, and invalid bytes fail the connection, if possible at the first
  * invalid byte and not at the end of the message.
  *
- * The platform's `TextDecoder` decodes a complete payload. A {@link Validator} checks a payload that arrives in pieces; it
- * stores only which continuation bytes it still expects.
+ * The platform's `TextDecoder` decodes a complete payload. A {@link Validator} checks a payload that arrives in pieces;
+ * it stores only which continuation bytes it still expects.
  *
  * @since 0.1.0
  */
@@ -30,15 +30,15 @@ export const decode = (bytes: Uint8Array): string | undefined => {
  *
  * **Details**
  *
- * `push` returns the offset in the piece of the first invalid byte, or -1. After an invalid byte the validator cannot be used
- * again. `isComplete` is false if the last piece ended within a character.
+ * `push` returns the offset in the piece of the first invalid byte, or -1. After an invalid byte the validator cannot
+ * be used again. `isComplete` is false if the last piece ended within a character.
  *
  * @category models
  * @since 0.1.0
  */
 export class Validator {
-  // The range of the next byte while a character is incomplete. RFC 3629 narrows it for the byte after E0, ED, F0 and F4,
-  // to exclude overlong forms, surrogates and code points beyond U+10FFFF.
+  // The range of the next byte while a character is incomplete. RFC 3629 narrows it for the byte after E0, ED, F0 and
+  // F4, to exclude overlong forms, surrogates and code points beyond U+10FFFF.
   private missing = 0
   private low = 0x80
   private high = 0xbf

@@ -1,6 +1,6 @@
 /**
- * What a server that speaks HTTP/2 beside HTTP/1.1 may be told. A WebSocket is one stream of a session then (RFC 8441), and
- * many share one TCP connection; to the server above, each is a socket like any other.
+ * What a server that speaks HTTP/2 beside HTTP/1.1 may be told. A WebSocket is one stream of a session then (RFC 8441),
+ * and many share one TCP connection; to the server above, each is a socket like any other.
  *
  * @since 0.1.0
  */
@@ -11,16 +11,16 @@ import type * as Duration from "effect/Duration"
  *
  * **Details**
  *
- * Floods end the session: of resets (`streamResetBurst`), of SETTINGS, PING, CONTINUATION and invalid frames by the limits
- * that Node and nghttp2 have. A session that opens no stream counts and is timed as a handshake under way.
+ * Floods end the session: of resets (`streamResetBurst`), of SETTINGS, PING, CONTINUATION and invalid frames by the
+ * limits that Node and nghttp2 have. A session that opens no stream counts and is timed as a handshake under way.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Http2Options {
   /**
-   * Maximum streams of a session that are open at a time. More are refused with REFUSED_STREAM, and end the session of a
-   * client that has acknowledged the limit. Default: 100.
+   * Maximum streams of a session that are open at a time. More are refused with REFUSED_STREAM, and end the session of
+   * a client that has acknowledged the limit. Default: 100.
    */
   readonly maxStreams?: number | undefined
   /**

@@ -1,6 +1,6 @@
 /**
- * The client's end of an HTTP/2 session: made of an open connection on which ALPN, or prior knowledge, has chosen HTTP/2. Each
- * request is a stream, and each stream a socket; many share the connection.
+ * The client's end of an HTTP/2 session: made of an open connection on which ALPN, or prior knowledge, has chosen
+ * HTTP/2. Each request is a stream, and each stream a socket; many share the connection.
  *
  * @since 0.1.0
  */
@@ -79,8 +79,8 @@ export const canConnect = (reader: Socket.Reader): boolean => reader instanceof 
  *
  * **Details**
  *
- * The connection is the session's from then on. The time it may take is the caller's to bound. Closing the Scope says GOAWAY,
- * lets streams finish for the linger timeout, and ends the connection.
+ * The connection is the session's from then on. The time it may take is the caller's to bound. Closing the Scope says
+ * GOAWAY, lets streams finish for the linger timeout, and ends the connection.
  *
  * @category constructors
  * @since 0.1.0

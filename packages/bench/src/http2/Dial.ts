@@ -1,6 +1,6 @@
 /**
- * Opens WebSockets of both versions of HTTP over TLS, for the generator: byte streams of Node, whose handshake is done by
- * hand, so that neither has a library's work in it.
+ * Opens WebSockets of both versions of HTTP over TLS, for the generator: byte streams of Node, whose handshake is done
+ * by hand, so that neither has a library's work in it.
  */
 import { once } from "node:events"
 import * as Http2 from "node:http2"

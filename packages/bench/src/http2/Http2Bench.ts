@@ -1,6 +1,7 @@
 /**
- * `bench http2`: WebSockets as streams of HTTP/2 sessions beside WebSockets with a TLS connection each, on one and the same
- * server. Each sample is a fresh server and a fresh generator; both versions are measured in every round, in turns.
+ * `bench http2`: WebSockets as streams of HTTP/2 sessions beside WebSockets with a TLS connection each, on one and the
+ * same server. Each sample is a fresh server and a fresh generator; both versions are measured in every round, in
+ * turns.
  */
 import * as Certificates from "@effect-ws/test-support/Certificates"
 import * as Console from "effect/Console"

@@ -1,6 +1,6 @@
 /**
- * The generator of `bench http2`, in a process of its own: one load in one version of HTTP. Prints one line of JSON, and
- * ends with its standard input.
+ * The generator of `bench http2`, in a process of its own: one load in one version of HTTP. Prints one line of JSON,
+ * and ends with its standard input.
  */
 import { once } from "node:events"
 import type { Duplex } from "node:stream"

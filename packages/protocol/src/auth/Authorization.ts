@@ -195,8 +195,8 @@ class Cursor {
  *
  * **Details**
  *
- * A parameter that occurs twice in a challenge makes the value malformed. Empty elements between commas are ignored. The
- * cost is linear in the length of the value.
+ * A parameter that occurs twice in a challenge makes the value malformed. Empty elements between commas are ignored.
+ * The cost is linear in the length of the value.
  *
  * @category decoding
  * @since 0.1.0
@@ -246,8 +246,8 @@ const fail = (cursor: Cursor, header: string, found: string): Result.Result<neve
  *
  * **Details**
  *
- * `name` is `WWW-Authenticate` by default, and `Proxy-Authenticate` for a proxy. Skips malformed field lines, so that one of
- * them does not hide the challenges in the others.
+ * `name` is `WWW-Authenticate` by default, and `Proxy-Authenticate` for a proxy. Skips malformed field lines, so that
+ * one of them does not hide the challenges in the others.
  *
  * @category decoding
  * @since 0.1.0

@@ -45,8 +45,8 @@ export const challenge = (options: BearerChallenge): Challenge => {
 const b64token = /^[-._~+/0-9A-Za-z]+=*$/
 
 /**
- * Encodes a token. Fails for characters that RFC 6750 2.1 does not allow: it allows letters, digits, `-._~+/`, and `=` at the
- * end.
+ * Encodes a token. Fails for characters that RFC 6750 2.1 does not allow: it allows letters, digits, `-._~+/`, and `=`
+ * at the end.
  *
  * @category encoding
  * @since 0.1.0

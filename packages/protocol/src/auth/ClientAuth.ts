@@ -1,6 +1,6 @@
 /**
- * A client's answer to a 401 or a 407: it chooses the strongest challenge that it has credentials for. One function serves
- * all schemes.
+ * A client's answer to a 401 or a 407: it chooses the strongest challenge that it has credentials for. One function
+ * serves all schemes.
  *
  * @since 0.1.0
  */
@@ -75,9 +75,9 @@ export interface RespondOptions {
  *
  * **Details**
  *
- * Digest is stronger than Basic. Of several Digest challenges, the strongest hash wins, then the first challenge. Returns
- * none if no challenge can be answered: for other schemes, for hashes that are not available, for Digest without `qop=auth`,
- * and for Basic if the name has a colon.
+ * Digest is stronger than Basic. Of several Digest challenges, the strongest hash wins, then the first challenge.
+ * Returns none if no challenge can be answered: for other schemes, for hashes that are not available, for Digest
+ * without `qop=auth`, and for Basic if the name has a colon.
  *
  * **Gotchas**
  *
@@ -142,8 +142,8 @@ const digests = (challenges: ReadonlyArray<Challenge>): ReadonlyArray<DigestAuth
  *
  * **Details**
  *
- * Returns none if the credentials cannot be encoded, such as a name with a colon or a token with a space. Digest needs a
- * nonce of the server, so it is never preemptive.
+ * Returns none if the credentials cannot be encoded, such as a name with a colon or a token with a space. Digest needs
+ * a nonce of the server, so it is never preemptive.
  *
  * @category constructors
  * @since 0.1.0

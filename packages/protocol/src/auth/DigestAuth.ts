@@ -4,8 +4,9 @@
  * functions and random values, and stores nonces.
  *
  * Only the quality of protection `auth` is supported, since a handshake has no body. Both roles refuse challenges and
- * credentials without one, as in RFC 2069. They have no nonce of the client, so an attacker who sends the challenge could
- * look up the password in a precomputed table; and they have no nonce count, so a server could not detect a replay.
+ * credentials without one, as in RFC 2069. They have no nonce of the client, so an attacker who sends the challenge
+ * could look up the password in a precomputed table; and they have no nonce count, so a server could not detect a
+ * replay.
  *
  * @since 0.1.0
  */
@@ -158,8 +159,8 @@ export const hashUsername = (options: {
  *
  * **Gotchas**
  *
- * Anyone who has the hash can answer challenges of this realm, so protect it like the password. It is valid for one user
- * name, one realm and one hash function.
+ * Anyone who has the hash can answer challenges of this realm, so protect it like the password. It is valid for one
+ * user name, one realm and one hash function.
  *
  * @category combinators
  * @since 0.1.0
@@ -210,13 +211,13 @@ const formatCount = (nc: number): string => nc.toString(16).padStart(8, "0")
  *
  * **Details**
  *
- * `username` is the name itself, even if the credentials contain its hash. `equals` must compare two byte arrays of equal
- * length in constant time.
+ * `username` is the name itself, even if the credentials contain its hash. `equals` must compare two byte arrays of
+ * equal length in constant time.
  *
  * **Gotchas**
  *
- * Does not check the nonce, the nonce count, the realm and the URI. A server must check that the first three are its own,
- * and compare the URI with the request target.
+ * Does not check the nonce, the nonce count, the realm and the URI. A server must check that the first three are its
+ * own, and compare the URI with the request target.
  *
  * @category guards
  * @since 0.1.0
@@ -247,8 +248,8 @@ export const verify = (
  * @since 0.1.0
  */
 export const encodeChallenge = (challenge: DigestChallenge): Challenge => {
-  // RFC 7616 3.3: "the following values MUST be quoted: realm, domain, nonce, opaque, and qop" while stale and algorithm
-  // MUST NOT be
+  // RFC 7616 3.3: "the following values MUST be quoted: realm, domain, nonce, opaque, and qop" while stale and
+  // algorithm MUST NOT be
   const params: Array<AuthParam> = [
     quoted("realm", challenge.realm),
     quoted("qop", "auth"),
@@ -314,9 +315,9 @@ const readAlgorithm = (challenge: Challenge): DigestAlgorithm | undefined => {
  *
  * **Details**
  *
- * `uri` is the request target. `cnonce` is random, and `nc` counts the answers to this nonce from 1. The user name is hashed
- * if the server accepts that. A name that is not ASCII is sent as `username*` if the server declares UTF-8, and otherwise as
- * bytes of UTF-8.
+ * `uri` is the request target. `cnonce` is random, and `nc` counts the answers to this nonce from 1. The user name is
+ * hashed if the server accepts that. A name that is not ASCII is sent as `username*` if the server declares UTF-8, and
+ * otherwise as bytes of UTF-8.
  *
  * @category constructors
  * @since 0.1.0

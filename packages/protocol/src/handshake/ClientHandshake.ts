@@ -126,8 +126,8 @@ const readTarget = (url: UrlParts): Result.Result<string, HandshakeConfigError> 
   if (!schemes.has(url.protocol)) {
     return fail("InvalidUrl", `expected a URL of scheme ws, wss, http or https, found ${quote(url.protocol)}`)
   }
-  // RFC 6455 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used". An empty one
-  // is visible in the whole URL only.
+  // RFC 6455 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used". An empty
+  // one is visible in the whole URL only.
   if (url.href.includes("#")) return fail("InvalidUrl", "expected a URL without a fragment")
   const target = url.pathname + url.search
   return !isTarget(target) || !target.startsWith("/") || url.host === "" || !isFieldValue(url.host)

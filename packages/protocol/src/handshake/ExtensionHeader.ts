@@ -1,6 +1,6 @@
 /**
- * The value of `Sec-WebSocket-Extensions` (RFC 6455 9.1): a list of extensions, each with parameters. Offers and answers have
- * the same grammar and the same model.
+ * The value of `Sec-WebSocket-Extensions` (RFC 6455 9.1): a list of extensions, each with parameters. Offers and
+ * answers have the same grammar and the same model.
  *
  * The module does not interpret parameters. A parameter may occur twice or be invalid; the extension handles that.
  *
@@ -88,8 +88,8 @@ class Cursor {
  *
  * **Details**
  *
- * Quoted values are unquoted and must then be tokens. Empty elements between commas are ignored. A value without any element
- * is malformed. The cost is linear in the length of the value.
+ * Quoted values are unquoted and must then be tokens. Empty elements between commas are ignored. A value without any
+ * element is malformed. The cost is linear in the length of the value.
  *
  * @category decoding
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * Errors of a program in a handshake, at either end: it answers with a subprotocol that the client did not offer, sets a
- * header that the handshake sets, or dials a URL that is no WebSocket URL.
+ * Errors of a program in a handshake, at either end: it answers with a subprotocol that the client did not offer, sets
+ * a header that the handshake sets, or dials a URL that is no WebSocket URL.
  *
  * They are other errors than those of a peer, because the way to fix them is to change the program.
  *

@@ -1,6 +1,6 @@
 /**
- * `Sec-WebSocket-Key` and `Sec-WebSocket-Accept`: the proof that a WebSocket server, and not a cache or an echoing server,
- * answered a handshake. It is no protection against attackers.
+ * `Sec-WebSocket-Key` and `Sec-WebSocket-Accept`: the proof that a WebSocket server, and not a cache or an echoing
+ * server, answered a handshake. It is no protection against attackers.
  *
  * Random bytes and SHA-1 are arguments, so the functions are pure.
  *
@@ -40,8 +40,8 @@ export const isKey = (value: string): boolean => pattern.test(value)
  *
  * **Gotchas**
  *
- * RFC 6455 4.1 requires bytes "selected randomly for each connection". For another number of bytes, the result is no valid
- * key.
+ * RFC 6455 4.1 requires bytes "selected randomly for each connection". For another number of bytes, the result is no
+ * valid key.
  *
  * @category constructors
  * @since 0.1.0

@@ -2,8 +2,8 @@
  * The checks that most servers make before they accept a WebSocket: the path, the origin, the subprotocol and the
  * extensions.
  *
- * Each check is a pure function from a request to a result or a rejection, and `decide` makes all of them. A program adds
- * checks of its own and rejects in the same way.
+ * Each check is a pure function from a request to a result or a rejection, and `decide` makes all of them. A program
+ * adds checks of its own and rejects in the same way.
  *
  * @since 0.1.0
  */
@@ -84,9 +84,9 @@ export const checkPath = (
  * A request without an origin passes: every browser sends one, and other clients can send any.
  *
  * `"same-origin"` requires that host and port of the origin equal those that the client dialed. A missing port is the
- * default port of the scheme: `https` if the request is known to have come over TLS, and otherwise the scheme of the origin,
- * since a proxy in front may have terminated TLS. So a page loaded over plain HTTP cannot use a server that terminates TLS
- * itself. Listed origins are compared by scheme, host and port. `null` passes only if it is listed.
+ * default port of the scheme: `https` if the request is known to have come over TLS, and otherwise the scheme of the
+ * origin, since a proxy in front may have terminated TLS. So a page loaded over plain HTTP cannot use a server that
+ * terminates TLS itself. Listed origins are compared by scheme, host and port. `null` passes only if it is listed.
  *
  * @category guards
  * @since 0.1.0
@@ -159,8 +159,8 @@ export const check = (
  *
  * **Details**
  *
- * If both ends have no subprotocol in common, the handshake continues without one, and the client decides whether to keep
- * the connection.
+ * If both ends have no subprotocol in common, the handshake continues without one, and the client decides whether to
+ * keep the connection.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
  * The rejection of an opening handshake as a value: the response of a server instead of 101, and the reason.
  *
- * Programs reject with the same type as the library, so all rejections are matched, logged and counted in one place. Each
- * becomes a complete HTTP response with a short text.
+ * Programs reject with the same type as the library, so all rejections are matched, logged and counted in one place.
+ * Each becomes a complete HTTP response with a short text.
  *
  * @since 0.1.0
  */
@@ -49,9 +49,9 @@ export const RejectionRule = Schema.Literals([
  *
  * **Details**
  *
- * `status` is 300 to 599. `headers` (default: none) are sent in addition to those of `toResponse`. `reason` is the body: a
- * sentence for the developer of the client, so it must not contain secrets. `rule` defaults to `Application`. The constructor
- * throws if the status is out of range or a header cannot be encoded.
+ * `status` is 300 to 599. `headers` (default: none) are sent in addition to those of `toResponse`. `reason` is the
+ * body: a sentence for the developer of the client, so it must not contain secrets. `rule` defaults to `Application`.
+ * The constructor throws if the status is out of range or a header cannot be encoded.
  *
  * @category errors
  * @since 0.1.0

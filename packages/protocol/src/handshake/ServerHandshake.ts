@@ -1,6 +1,7 @@
 /**
- * The server's side of the opening handshake (RFC 6455 4.2): turns the head of a request into a request for a WebSocket, and
- * creates the head of the response. In between, `HandshakePolicy` or the program decides whether to accept.
+ * The server's side of the opening handshake (RFC 6455 4.2): turns the head of a request into a request for a
+ * WebSocket, and creates the head of the response. In between, `HandshakePolicy` or the program decides whether to
+ * accept.
  *
  * The module reads and writes no socket.
  *
@@ -185,8 +186,8 @@ export const readConnect = (
 const extendedConnect = "expected an extended CONNECT with :protocol websocket (RFC 8441)"
 
 /**
- * Converts a request of HTTP/2 to one of HTTP/1.1, for programs that answer plain requests of both. `:authority` becomes
- * `Host`. Returns `undefined` if a part is missing.
+ * Converts a request of HTTP/2 to one of HTTP/1.1, for programs that answer plain requests of both. `:authority`
+ * becomes `Host`. Returns `undefined` if a part is missing.
  *
  * @category combinators
  * @since 0.1.0
@@ -195,15 +196,16 @@ export const asHttp1 = ({ authority, headers, method, path }: Http2RequestHead):
   if (path === undefined || !path.startsWith("/")) return undefined
   const host = readAuthority(authority, headers)
   if (Result.isFailure(host)) return undefined
-  // RFC 9113 8.3.1: a recipient "MUST NOT use the Host header field to determine the target URI if ':authority' is present"
+  // RFC 9113 8.3.1: a recipient "MUST NOT use the Host header field to determine the target URI if ':authority' is
+  // present"
   const rest = headers.filter(({ name }) => name !== "host")
   return { method, target: path, version: "HTTP/1.1", headers: [{ name: "Host", value: host.success }, ...rest] }
 }
 
 const readAuthority = (authority: string | undefined, headers: HeaderFields): Read<string> => {
   const hosts = Fields.getAll(headers, "Host")
-  // RFC 9113 8.3.1: "Clients that generate HTTP/2 requests directly MUST use the ':authority' pseudo-header field". A client
-  // that converts a request of HTTP/1.1 may keep Host.
+  // RFC 9113 8.3.1: "Clients that generate HTTP/2 requests directly MUST use the ':authority' pseudo-header field". A
+  // client that converts a request of HTTP/1.1 may keep Host.
   const found = authority ?? (hosts.length === 1 ? hosts[0] : undefined)
   if (found === undefined || Authority.parse(found) === undefined) {
     return reject("InvalidHost", 400, "expected a host and optionally a port as :authority")
@@ -240,9 +242,9 @@ export const checkHost = (head: RequestHead): HandshakeRejection | undefined => 
 
 const readHost = (headers: HeaderFields): Read<string> => {
   const hosts = Fields.getAll(headers, "Host")
-  // RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks
-  // a Host header field and to any request message that contains more than one Host header field line or a Host header
-  // field with an invalid field value"
+  // RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+  // lacks a Host header field and to any request message that contains more than one Host header field line or a Host
+  // header field with an invalid field value"
   if (hosts.length !== 1) return reject("InvalidHost", 400, `expected one Host header, found ${hosts.length || "none"}`)
   return Authority.parse(hosts[0]!) === undefined
     ? reject("InvalidHost", 400, `expected a host and optionally a port in Host, found ${quote(hosts[0]!)}`)
@@ -397,8 +399,8 @@ const plainAcceptBytes = Uint8Array.from(`${plainAccept}${"=".repeat(acceptLengt
  *
  * **Details**
  *
- * Returns the bytes that `HttpHead.encodeResponse` makes of {@link acceptResponse} without options. The head is prebuilt, so
- * nothing is checked.
+ * Returns the bytes that `HttpHead.encodeResponse` makes of {@link acceptResponse} without options. The head is
+ * prebuilt, so nothing is checked.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * The value of `Sec-WebSocket-Protocol`: the names of subprotocols. A request lists distinct tokens in order of preference,
- * and a response names one of them. Names are case-sensitive.
+ * The value of `Sec-WebSocket-Protocol`: the names of subprotocols. A request lists distinct tokens in order of
+ * preference, and a response names one of them. Names are case-sensitive.
  *
  * @since 0.1.0
  */
@@ -16,8 +16,8 @@ import { HeaderSyntaxError, isToken, Token, trim } from "../http/HeaderGrammar.t
  *
  * **Details**
  *
- * Fails for an element that is no token, for a repeated element, and for a list without elements. Empty elements between
- * commas are ignored.
+ * Fails for an element that is no token, for a repeated element, and for a list without elements. Empty elements
+ * between commas are ignored.
  *
  * @category decoding
  * @since 0.1.0

@@ -2,9 +2,9 @@
  * The headers in which proxies describe the client of a request that they forward: `X-Forwarded-For`,
  * `X-Forwarded-Proto` and `X-Forwarded-Host`, or `Forwarded` (RFC 7239).
  *
- * A client can send these headers too, and each proxy appends to what it received. So they are read from the right, as long
- * as the addresses belong to trusted proxies. Everything to the left of the first untrusted address may be forged. The
- * caller must check first that the peer itself is trusted.
+ * A client can send these headers too, and each proxy appends to what it received. So they are read from the right, as
+ * long as the addresses belong to trusted proxies. Everything to the left of the first untrusted address may be forged.
+ * The caller must check first that the peer itself is trusted.
  *
  * @since 0.1.0
  */
@@ -44,9 +44,9 @@ const nothing: Forwarded = { address: undefined, secure: undefined, host: undefi
  *
  * **Details**
  *
- * The address is the rightmost one that does not belong to a trusted proxy, or the leftmost one if all do. If an address is
- * malformed or hidden (`unknown`, `_name`), nothing to its left can be trusted. The result is then the address to its right,
- * which belongs to the proxy that wrote it.
+ * The address is the rightmost one that does not belong to a trusted proxy, or the leftmost one if all do. If an
+ * address is malformed or hidden (`unknown`, `_name`), nothing to its left can be trusted. The result is then the
+ * address to its right, which belongs to the proxy that wrote it.
  *
  * `secure` and `host` come from the same proxy: from the same element of `Forwarded`, or from the same position of the
  * `X-Forwarded-` headers if they have as many elements, and otherwise from their last elements.

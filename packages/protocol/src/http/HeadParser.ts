@@ -2,9 +2,9 @@
  * The parser of HTTP/1.1 heads: reads the head of one message from bytes that arrive in chunks of any size.
  *
  * It is strict where leniency has led to attacks (line ends, whitespace, two lengths of one body), and every part of a
- * head has a limit. It looks at each byte once, so a peer that sends one byte at a time costs no more than one that sends
- * everything at once. It returns the bytes after the blank line untouched, since they may be the first frames of the
- * connection. It only reads chunks, and keeps none. `HeadCodec` has the same as Schemas.
+ * head has a limit. It looks at each byte once, so a peer that sends one byte at a time costs no more than one that
+ * sends everything at once. It returns the bytes after the blank line untouched, since they may be the first frames of
+ * the connection. It only reads chunks, and keeps none. `HeadCodec` has the same as Schemas.
  *
  * @since 0.1.0
  */
@@ -161,8 +161,8 @@ export class HeadParser<Kind extends keyof HeadByKind> {
 
   private state: number
   private partial = ""
-  // Offsets from the start of the head: the bytes scanned in earlier chunks, the current chunk, and the first byte beyond
-  // the limit of the header section (0 during the start line).
+  // Offsets from the start of the head: the bytes scanned in earlier chunks, the current chunk, and the first byte
+  // beyond the limit of the header section (0 during the start line).
   private scanned = 0
   private base = 0
   private headersEnd = 0

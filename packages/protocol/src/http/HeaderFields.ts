@@ -1,8 +1,8 @@
 /**
  * Header fields as HTTP sends them: an ordered list in which a name may occur more than once.
  *
- * A record would hide repeated fields, and a repeated `Sec-WebSocket-Key` must be refused. A record would also make a header
- * named `__proto__` dangerous. Names keep the case in which they were received; lookups ignore case.
+ * A record would hide repeated fields, and a repeated `Sec-WebSocket-Key` must be refused. A record would also make a
+ * header named `__proto__` dangerous. Names keep the case in which they were received; lookups ignore case.
  *
  * @since 0.1.0
  */
@@ -109,8 +109,8 @@ export const has = (self: HeaderFields, name: string): boolean => get(self, name
  *
  * **Details**
  *
- * RFC 9110 5.3: fields of one name are equivalent to one field with their values joined by commas. Elements are trimmed, and
- * empty ones are dropped. Does not check that they are tokens.
+ * RFC 9110 5.3: fields of one name are equivalent to one field with their values joined by commas. Elements are
+ * trimmed, and empty ones are dropped. Does not check that they are tokens.
  *
  * @category getters
  * @since 0.1.0

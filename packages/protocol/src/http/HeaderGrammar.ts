@@ -1,9 +1,9 @@
 /**
- * The basic grammars of HTTP header fields (RFC 9110 5.5 and 5.6). The head parser, the head encoder and every WebSocket
- * header use these definitions of a token and a field value.
+ * The basic grammars of HTTP header fields (RFC 9110 5.5 and 5.6). The head parser, the head encoder and every
+ * WebSocket header use these definitions of a token and a field value.
  *
- * All functions take linear time, so the cost of a hostile header depends only on its length. Strings have one character
- * for each byte (U+0000 to U+00FF), because HTTP headers have no other charset.
+ * All functions take linear time, so the cost of a hostile header depends only on its length. Strings have one
+ * character for each byte (U+0000 to U+00FF), because HTTP headers have no other charset.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,8 @@ const every = (value: string, mask: number): boolean => {
 }
 
 /**
- * Returns whether a string is a token (RFC 9110 5.6.2). Names of headers, methods, subprotocols and extensions are tokens.
+ * Returns whether a string is a token (RFC 9110 5.6.2). Names of headers, methods, subprotocols and extensions are
+ * tokens.
  *
  * @category guards
  * @since 0.1.0
@@ -31,8 +32,8 @@ export const isToken = (value: string): boolean => value.length > 0 && every(val
  *
  * **Details**
  *
- * It must have no control characters, no character above U+00FF, and no space or tab at either end, since a receiver would
- * remove those.
+ * It must have no control characters, no character above U+00FF, and no space or tab at either end, since a receiver
+ * would remove those.
  *
  * @category guards
  * @since 0.1.0
@@ -96,8 +97,8 @@ export const trim = (value: string): string => {
  *
  * **Details**
  *
- * Drops empty elements, as RFC 9110 5.6.1.2 requires of a recipient. Does not recognize quoted strings, so use it only for
- * grammars without them.
+ * Drops empty elements, as RFC 9110 5.6.1.2 requires of a recipient. Does not recognize quoted strings, so use it only
+ * for grammars without them.
  *
  * @category decoding
  * @since 0.1.0

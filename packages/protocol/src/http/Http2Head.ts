@@ -1,6 +1,6 @@
 /**
- * The heads of HTTP/2 messages (RFC 9113 8.3), as far as a WebSocket handshake needs them. Pseudo-header fields, whose names
- * begin with a colon, precede the other fields and replace the start line.
+ * The heads of HTTP/2 messages (RFC 9113 8.3), as far as a WebSocket handshake needs them. Pseudo-header fields, whose
+ * names begin with a colon, precede the other fields and replace the start line.
  *
  * The module works on lists of decoded fields. An HTTP/2 implementation does HPACK and frames.
  *
@@ -66,7 +66,8 @@ const reject = (status: number, detail: string): Result.Result<never, HandshakeR
  * **Details**
  *
  * A request is malformed if its pseudo-headers are unknown, repeated or after another field, or if it has
- * connection-specific fields (RFC 9113 8.3); the status is 400. The limits are those of an HTTP/1.1 head, with 414 and 431.
+ * connection-specific fields (RFC 9113 8.3); the status is 400. The limits are those of an HTTP/1.1 head, with 414 and
+ * 431.
  *
  * @category decoding
  * @since 0.1.0

@@ -55,8 +55,9 @@ export interface ResponseHead {
  *
  * **Details**
  *
- * It does with `Transfer-Encoding` beside `Content-Length`, with a repeated `Content-Length`, or with one that is no number.
- * Two parsers that resolve this differently see different messages, which allows request smuggling (RFC 9112 6.3 and 11.2).
+ * It does with `Transfer-Encoding` beside `Content-Length`, with a repeated `Content-Length`, or with one that is no
+ * number. Two parsers that resolve this differently see different messages, which allows request smuggling (RFC 9112
+ * 6.3 and 11.2).
  *
  * @category guards
  * @since 0.1.0
@@ -114,8 +115,8 @@ export const ResponseHead: Schema.Codec<ResponseHead> = Schema.Struct({
  *
  * **Details**
  *
- * The check prevents header injection: a value with CR and LF would add headers. The error is the fault of the caller, never
- * of the peer.
+ * The check prevents header injection: a value with CR and LF would add headers. The error is the fault of the caller,
+ * never of the peer.
  *
  * @category errors
  * @since 0.1.0

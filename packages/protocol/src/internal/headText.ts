@@ -14,8 +14,8 @@ const NATIVE_PAYS_FROM = 17
 /**
  * Decodes bytes as Latin-1.
  *
- * The parts of a head are short. Joining eight characters at a time costs a third of spreading a subarray into one call,
- * and `TextDecoder` has no encoding that maps every byte to the character of that code.
+ * The parts of a head are short. Joining eight characters at a time costs a third of spreading a subarray into one
+ * call, and `TextDecoder` has no encoding that maps every byte to the character of that code.
  */
 export const latin1 = (bytes: Uint8Array, start: number, end: number): string => {
   if (end - start >= NATIVE_PAYS_FROM && "latin1Slice" in bytes) return (bytes as NodeBytes).latin1Slice(start, end)

@@ -2,8 +2,8 @@
  * Masking by WebAssembly SIMD, 32 bytes at a time, for payloads that are long enough to pay for copying them into
  * WebAssembly's memory and back. Per 16 KiB it takes half the time of the best loop over 32-bit words.
  *
- * It is `undefined` where WebAssembly is missing, forbidden by a page's Content-Security-Policy, or has no SIMD; callers
- * then use the loop.
+ * It is `undefined` where WebAssembly is missing, forbidden by a page's Content-Security-Policy, or has no SIMD;
+ * callers then use the loop.
  */
 
 /** XORs the bytes from `start` to `end` in place; `key` applies to the byte at `start`. */

@@ -1,6 +1,7 @@
 /**
  * The socket over one stream of an HTTP/2 session (RFC 8441). To the connection it is a transport as any other:
- * END_STREAM is the end of the bytes, RST_STREAM the abort, and the flow-control window of the stream follows what is read.
+ * END_STREAM is the end of the bytes, RST_STREAM the abort, and the flow-control window of the stream follows what is
+ * read.
  */
 import * as Context from "effect/Context"
 import type * as NetAddress from "effect/net/NetAddress"
@@ -80,8 +81,8 @@ export class Http2Duplex extends NodeDuplex {
     this._peer = peer
   }
 
-  // Node tells of a write when the peer's window has let all of it through. Large ones are cut, so that a peer that reads
-  // slowly is seen to read.
+  // Node tells of a write when the peer's window has let all of it through. Large ones are cut, so that a peer that
+  // reads slowly is seen to read.
   protected override put(bytes: Uint8Array): boolean {
     if (this._pieces === undefined && bytes.length <= pieceLength) return super.put(bytes)
     const isUnderWay = this._pieces !== undefined

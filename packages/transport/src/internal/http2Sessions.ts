@@ -1,6 +1,6 @@
 /**
- * The HTTP/2 sessions of a listening socket. Each of their streams is handed over as a socket; what this keeps is the list
- * of sessions, to close those that are idle, and to say GOAWAY to all of them when the server stops to accept.
+ * The HTTP/2 sessions of a listening socket. Each of their streams is handed over as a socket; what this keeps is the
+ * list of sessions, to close those that are idle, and to say GOAWAY to all of them when the server stops to accept.
  */
 import type * as Http2 from "node:http2"
 import { performServerHandshake } from "node:http2"
@@ -70,8 +70,8 @@ export class Http2Sessions {
   }
 
   /**
-   * Speaks HTTP/2 on a connection. The first stream that is opened is handed over as the socket of `arrival`; where there
-   * is none, the arrival ends with the connection.
+   * Speaks HTTP/2 on a connection. The first stream that is opened is handed over as the socket of `arrival`; where
+   * there is none, the arrival ends with the connection.
    */
   start(
     stream: Net.Socket,
