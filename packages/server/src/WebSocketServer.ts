@@ -79,10 +79,10 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
   /** Maximum concurrent handshakes of one remote address, counted in the same way. Default: unlimited. */
   readonly maxHandshakesPerAddress?: number | undefined
   /**
-   * Maximum handshakes that are accepted per second, so that the clients of other nodes do not come all at once to one that
-   * has just started; a tenth of that may come together. A handshake above the rate waits for its turn up to a second. If its turn is later, the server
-   * rejects it with 503 and a `Retry-After` that spreads the rejected clients at this rate; `Reconnect` honours it.
-   * Default: unlimited.
+   * Maximum handshakes that are accepted per second, so that the clients of other nodes do not come all at once to one
+   * that has just started; a tenth of that may come together. A handshake above the rate waits for its turn up to a
+   * second. If its turn is later, the server rejects it with 503 and a `Retry-After` that spreads the rejected clients at
+   * this rate; `Reconnect` honours it. Default: unlimited.
    */
   readonly maxHandshakesPerSecond?: number | undefined
   /**

@@ -100,7 +100,7 @@ export const makeNetwork = (options?: NetworkOptions): MemoryNetwork["Service"] 
     readAhead: limit("readAhead", options?.readAhead ?? 65536),
     scheduler
   }
-  let nextPort = 49152
+  let lastPort = firstFreePort - 1
 
   const listen: MemoryNetwork["Service"]["listen"] = (server) =>
     Effect.acquireRelease(
@@ -124,9 +124,14 @@ export const makeNetwork = (options?: NetworkOptions): MemoryNetwork["Service"] 
       ({ stop }) => stop
     ).pipe(Effect.map(({ listener, stop }) => makeServices(listener.acceptor, listener.address, stop)))
 
+  // The port of a client is only its name, so they begin again from the first where there are no more. Where all ports have
+  // a listener, another one fails with EADDRINUSE.
   const freePort = (): number => {
-    while (listeners.has(keyOf({ port: nextPort }))) nextPort++
-    return nextPort++
+    for (let tries = firstFreePort; tries <= lastFreePort; tries++) {
+      lastPort = lastPort < lastFreePort ? lastPort + 1 : firstFreePort
+      if (!listeners.has(keyOf({ port: lastPort }))) break
+    }
+    return lastPort
   }
 
   const find = (address: DialAddress): Listener | undefined => {
@@ -205,6 +210,10 @@ export const layer = (
   options: ServerOptions & NetworkOptions
 ): Layer.Layer<SocketServer | PushSocketServer | Dialer | MemoryNetwork, SocketServerError> =>
   Layer.merge(layerServer(options), layerDialer).pipe(Layer.provideMerge(layerNetwork(options)))
+
+// RFC 6335 6: "the Dynamic Ports ... from 49152-65535".
+const firstFreePort = 49_152
+const lastFreePort = 65_535
 
 interface Listener {
   readonly acceptor: Acceptor

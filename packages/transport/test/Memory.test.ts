@@ -80,6 +80,21 @@ describe("Memory, in particular", () => {
     }).pipe(Effect.provide(network))
   )
 
+  it.effect("names clients anew when all ports were used, and never as a listener", () =>
+    Effect.gen(function* () {
+      const network = yield* Memory.MemoryNetwork
+      yield* network.listen({ port: 0, maxPending: 0 })
+      const ports = new Set<number>()
+      const dial = Effect.gen(function* () {
+        const socket = yield* network.dial({ host: "127.0.0.1", port: 49_152 })
+        const address = peerInfo(yield* socket.reader)?.localAddress
+        ports.add((address as NetAddress.InetAddress).port)
+      })
+      for (let count = 0; count < 17_000; count++) yield* Effect.scoped(dial)
+      assert.deepStrictEqual([ports.size, Math.min(...ports), Math.max(...ports)], [16_383, 49_153, 65_535])
+    }).pipe(Effect.provide(Memory.layerNetwork()))
+  )
+
   it.effect("resets connections beyond maxPending, and those that were not taken when it stops", () =>
     Effect.gen(function* () {
       const { listen } = yield* Memory.MemoryNetwork
