@@ -66,11 +66,21 @@ const node = (name: string, description: string, settings: Settings = {}): Peer 
   roles: settings.roles ?? ["server", "client"]
 })
 
-const dist = fileURLToPath(new URL("../../effect-ws/dist/", import.meta.url))
-const commandLine = `${dist}bin.js`
+const effectWs = fileURLToPath(new URL("../../effect-ws", import.meta.url))
 
 // `pnpm build` replaces what the compiler alone leaves by the bundle that users run.
-const isBundled = existsSync(commandLine) && !existsSync(`${dist}cli/Main.js`)
+const isBundled = existsSync(`${effectWs}/dist/bin.js`) && !existsSync(`${effectWs}/dist/cli/Main.js`)
+
+const serve = (): Peer =>
+  node(
+    "serve",
+    `ours: \`effect-ws serve\`, ${isBundled ? "as it is published" : "from its sources: run pnpm build first"}`,
+    {
+      env: { BENCH_SERVE: `${effectWs}/${isBundled ? "dist/bin.js" : "src/bin.ts"}` },
+      roles: ["server"],
+      secures: false
+    }
+  )
 
 /** Finds the peers. Bun is taken from the environment variable `BUN` or from the `PATH`. */
 export const discover = (): Peers => {
@@ -113,13 +123,10 @@ export const discover = (): Peers => {
       file: "global.ts",
       roles: ["client"]
     }),
+    serve(),
     node("floor", "node:net alone, constant answers without looking at what came")
   ]
   const missing: Array<Missing> = []
-  if (isBundled) {
-    const description = "ours, as the command line starts it: `effect-ws serve`, as it is published"
-    available.push(node("serve", description, { env: { BENCH_SERVE: commandLine }, roles: ["server"], secures: false }))
-  } else missing.push({ name: "serve", reason: "not built: pnpm build" })
   const bun = process.env["BUN"] ?? onPath("bun")
   if (bun === undefined) missing.push({ name: "bun", reason: "not installed: set BUN or put bun on the PATH" })
   else if (!existsSync(bun)) missing.push({ name: "bun", reason: `BUN names no file: ${bun}` })

@@ -1,4 +1,4 @@
-/** Ours as its users start it without a program of their own: the published bundle of the command line. */
+/** Ours as its users start it without a program of their own: the command line, as a bundle where it was built. */
 import { pathToFileURL } from "node:url"
 import { compression, obey } from "./Control.ts"
 
