@@ -299,7 +299,7 @@ describe("a resumable session", () => {
         return Exit.isSuccess(answer) ? answer.value.data : (yield* Effect.flip(answer)).reason
       })
       assert.strictEqual(yield* greet("/ada", hello), '{"_tag":"Welcome","resumed":false,"received":0,"taken":0}')
-      assert.strictEqual(yield* greet("/eve", hello), "the session belongs to somebody else")
+      assert.strictEqual(yield* greet("/eve", hello), "the session has another owner")
       assert.strictEqual(yield* greet("/ada", hello), '{"_tag":"Welcome","resumed":true,"received":0,"taken":0}')
       assert.strictEqual(yield* greet("/ada", '{"_tag":"Bye"}'), "the session does not begin with Hello")
       assert.strictEqual(

@@ -138,7 +138,7 @@ export const accept = <R = never>(
 ): Effect.Effect<Connection, AcceptError, Scope.Scope | R> => Effect.flatMap(make(options), (accept) => accept(socket))
 
 /**
- * Sends a rejection on a socket whose request nobody looks at. The Scope holds the socket, and lets the answer out.
+ * Sends a rejection on a socket whose request is not read. The Scope holds the socket, and lets the answer out.
  *
  * @category constructors
  * @since 0.1.0
@@ -244,7 +244,7 @@ export interface Acceptor<R> {
    * `onExpire` runs where the time is over before that. Stop it where there will be no socket.
    */
   readonly startTime: (onExpire: () => void) => StartedTime
-  /** Lets go of a socket, and of the connection that was made of it, if any. */
+  /** Releases a socket, and the connection that was made of it, if any. */
   readonly release: (socket: Socket.Socket, connection: Connection | undefined) => void
 }
 

@@ -3,7 +3,7 @@
  * them, each allowed a message of 16 MiB, are another matter: half a message each is enough.
  *
  * A budget counts the bytes that its connections have received and not handed on, and those that they were given to send
- * and the system has not taken. Nobody is made to wait for it, since messages that are half there free nothing by
+ * and the system has not taken. No sender waits for it, since messages that are half there free nothing by
  * waiting. Above the limit connections are closed with 1013: those of the remote address that holds most, and of these
  * the one first that has made no progress for longest. The connection that needs the memory is not the one, and an
  * address that holds little is left alone. New handshakes get 503 only where that does not free enough.
@@ -41,7 +41,7 @@ export interface BudgetOptions {
  */
 export interface Holder {
   readonly remoteAddress: NetAddress.SocketAddress | undefined
-  /** Closes the connection and lets go of what it holds. */
+  /** Closes the connection and releases what it holds. */
   letGo(): void
 }
 

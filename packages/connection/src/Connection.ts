@@ -89,7 +89,7 @@ export interface Connection
   readonly subprotocol: string | undefined
   /**
    * Who the peer is: its address and TLS identity, as far as the transport knows. At a server behind trusted proxies, the
-   * client that they forward. What nobody asked for while the socket was open is unknown afterwards.
+   * client that they forward. What was not asked for while the socket was open is unknown afterwards.
    */
   readonly peer: Peer
   /** The address of `peer`. */

@@ -29,7 +29,7 @@ export type Handler<E = unknown, R = never> = (connection: Connection) => Effect
  *
  * **Details**
  *
- * Never fails: everything that a handler can do wrong ends in a close code and, where nobody asked for it, a log entry.
+ * Never fails: everything that a handler can do wrong ends in a close code and, where it was not asked for, a log entry.
  * The wait is bounded by the connection's `closeTimeout`. Interruption interrupts the handler and then closes with 1001.
  *
  * @category destructors
@@ -77,7 +77,7 @@ export const closeWithExitSync = (
 interface Intent {
   readonly code: number
   readonly reason?: string
-  /** What nobody has handled, to be logged. */
+  /** What was not handled, to be logged. */
   readonly unhandled?: Cause.Cause<unknown>
 }
 
@@ -102,7 +102,7 @@ export const abandon = (connection: Connection, why: string): Effect.Effect<void
   connection instanceof ConnectionImpl ? Effect.sync(() => connection.leave(why)) : connection.abort(why)
 
 /**
- * Logs what went wrong in a program and nobody handled, at the level of `References.UnhandledLogLevel`: an error unless
+ * Logs what went wrong in a program and was not handled, at the level of `References.UnhandledLogLevel`: an error unless
  * told otherwise, and not at all where that is `undefined`.
  *
  * @category logging

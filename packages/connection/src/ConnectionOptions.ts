@@ -43,7 +43,7 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly maxBufferedBytes?: number | undefined
   /**
-   * How long more than `writeHighWaterMark` may wait for the peer before the connection is given up with 1006, whether `send`
+   * How long more than `writeHighWaterMark` may wait for the peer before the connection ends with 1006, whether `send`
    * waits for it or not. Default: for ever.
    */
   readonly writeTimeout?: Duration.Input | undefined

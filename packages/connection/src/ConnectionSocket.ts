@@ -38,7 +38,7 @@ import * as Polling from "./Polling.ts"
  * **Gotchas**
  *
  * Use it in place of `messages` and its like, not beside them. There is one connection and no second: a `reader` that is
- * acquired again finds it closed. Nothing waits for the answer to a close frame; whoever owns the connection does.
+ * acquired again finds it closed. Nothing waits for the answer to a close frame; the owner of the connection does.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
  * For those who send one message to many connections: plain calls in place of an Effect for each.
  *
- * This is what topics and broadcasts are made of. Nothing here waits: whoever calls asks first whether a connection
+ * This is what topics and broadcasts are made of. Nothing here waits: the caller asks first whether a connection
  * takes more, and is called back when one that did not does again. A message that was prepared is encoded once, whatever
  * the number of connections.
  *
@@ -30,7 +30,7 @@ export type { DeliveryCounts, FanoutCounters, FanoutKind } from "./internal/tele
 export const recipient = (connection: FanoutTarget): Recipient => connection[RecipientTypeId]
 
 /**
- * Gives what keeps the metrics of the context's `Telemetry`, or `undefined` where nobody wants any.
+ * Gives what keeps the metrics of the context's `Telemetry`, or `undefined` where there are none.
  *
  * @category constructors
  * @since 0.1.0

@@ -23,7 +23,7 @@ export interface FrameConnection {
   readonly extensions: ReadonlyArray<ExtensionOffer>
   /** Sends a ping and waits for its pong: the round-trip time. A payload has at most 125 bytes. */
   readonly ping: (payload?: Uint8Array) => Effect.Effect<Duration.Duration, CloseError.CloseError | SendError>
-  /** Sends a pong that nobody asked for: a heartbeat in one direction. */
+  /** Sends an unsolicited pong: a heartbeat in one direction. */
   readonly pong: (payload?: Uint8Array) => Effect.Effect<void, CloseError.CloseError | SendError>
   /** The round-trip time of the last ping that was answered, be it one of keepalive. */
   readonly latency: Duration.Duration | undefined

@@ -1,5 +1,5 @@
 /**
- * The source of masking keys: RFC 6455 5.3 wants each client frame masked with a key that nobody can predict.
+ * The source of masking keys: RFC 6455 5.3 wants each client frame masked with a key that cannot be predicted.
  *
  * The default draws from the system's secure generator. Tests replace it to get the same bytes each time.
  *

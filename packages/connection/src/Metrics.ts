@@ -28,7 +28,7 @@ export interface MetricDefinition {
 
 const measure = <const M extends MetricDefinition>(measure: M): M => measure
 
-// From a handshake on one machine to one that is about to be given up.
+// From a handshake on one machine to one that is about to time out.
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /**

@@ -32,7 +32,7 @@ const HEADROOM = 256
 
 /**
  * Returns whether a fiber may yield before the program's function gets what the fiber takes now. Such a fiber yields
- * before it takes: an interruption in between would find the item in nobody's hands.
+ * before it takes: an interruption in between would lose the item.
  *
  * **Details**
  *

@@ -1,6 +1,6 @@
 /**
  * Who is at the other end of a connection: its address, and what TLS says of its identity. Behind a trusted proxy it is the
- * client for whom the proxy forwards.
+ * client that the proxy forwards for.
  *
  * @since 0.1.0
  */
@@ -75,7 +75,7 @@ export interface ForwardedPeer {
 }
 
 /**
- * Creates the function that tells for whom a peer forwards a request; `undefined` where the peer is not a trusted proxy.
+ * Creates the function that tells which client a peer forwards a request for; `undefined` where the peer is not a trusted proxy.
  *
  * **Gotchas**
  *

@@ -41,7 +41,7 @@ export interface ResumableServerOptions<
   readonly maxSessions?: number | undefined
   /**
    * Whose session it is, such as the user that the handshake authenticated. A session is resumed only by a connection with
-   * the same owner. Default: whoever knows its id.
+   * the same owner. Default: any client that knows its id.
    */
   readonly owner?: ((connection: Connection) => unknown) | undefined
 }
@@ -133,7 +133,7 @@ export const make = Effect.fnUntraced(function* <
       // The program of one that is over may still be busy.
       const existing = known?.core.isOver === true ? undefined : known
       if (existing !== undefined && existing.owner !== owner) {
-        return yield* Effect.fail(new CloseError.PolicyViolation({ reason: "the session belongs to somebody else" }))
+        return yield* Effect.fail(new CloseError.PolicyViolation({ reason: "the session has another owner" }))
       }
       if (existing === undefined && sessions.size >= maxSessions) {
         return yield* Effect.fail(new CloseError.TryAgainLater({ reason: "too many sessions" }))

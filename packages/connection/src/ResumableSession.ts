@@ -110,7 +110,7 @@ export interface SessionOptions<Receive extends Schema.Constraint, Send extends 
  * @since 0.1.0
  */
 export interface ResumableSession<out In, in Out, out E> {
-  /** Names the session. Whoever knows it can take the session over, so treat it as a secret. */
+  /** Names the session. A client that knows it can take the session over, so treat it as a secret. */
   readonly id: string
   /**
    * The values that the other end sends, over all connections, each once and in order. A value is acknowledged when it is

@@ -24,7 +24,7 @@ const statusOf = (url: string, headers: Record<string, string> = {}) =>
   Effect.promise(async () => (await fetch(url, { headers: { ...headers, Connection: "close" } })).status)
 
 describe("an inspected chat room", { timeout: 60_000 }, () => {
-  it.live("shows the room to the admin, and to nobody else", () =>
+  it.live("shows the room to the admin, and to no other", () =>
     Effect.gen(function* () {
       const host = yield* origin
       const page = `http://${host}/inspector`

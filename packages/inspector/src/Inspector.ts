@@ -4,7 +4,7 @@
  *
  * Provide {@link layer} to a server, and the server's connections are in the record. `InspectorServer` and
  * `InspectorRoute` show it as a page; a program reads it with the service {@link Inspector}. Everything in it is bounded
- * by the options. While nobody looks, a connection costs one small object and a frame a few additions.
+ * by the options. Without a viewer, a connection costs one small object and a frame a few additions.
  *
  * @since 0.1.0
  */

@@ -37,7 +37,7 @@ export interface ServerOptions extends InspectorView.ViewOptions {
   readonly port?: number | undefined
   /**
    * The token in the path of the page: one of your own, `"random"` for a new one at each start, or `"none"` for no token,
-   * so that whoever reaches the port sees everything. Default: "random".
+   * so that all who reach the port see everything. Default: "random".
    */
   readonly token?: Redacted.Redacted | "random" | "none" | undefined
   /**
@@ -56,7 +56,7 @@ export interface ServerOptions extends InspectorView.ViewOptions {
 export class InspectorServer extends Context.Service<
   InspectorServer,
   {
-    /** The address of the page, token included: whoever has it sees the page. */
+    /** The address of the page, token included: all who have it see the page. */
     readonly url: string
   }
 >()("@effect-ws/inspector/InspectorServer") {}

@@ -23,7 +23,7 @@ describe("CloseError", () => {
     }
   })
 
-  it("knows application codes, and answers codes that nobody may send with a protocol error", () => {
+  it("knows application codes, and answers codes that must not be sent with a protocol error", () => {
     assert.strictEqual(CloseError.fromCode(4321, "x").message, "4321 ApplicationClose: x")
     assert.strictEqual(CloseError.fromCode(3001).code, 3001)
     for (const code of [0, 999, 1004, 1016, 2999, 5000]) {

@@ -92,7 +92,7 @@ describe("PreparedMessage", () => {
     { arbitrary: { runs } }
   )
 
-  it("is encoded once for each form, whoever sends it", () => {
+  it("is encoded once for each form, whichever connection sends it", () => {
     let count = 0
     const prepared = PreparedMessage.make("hello")
     const send = (role: Role, extensions: ReadonlyArray<ExtensionInstance>, options?: SendOptions): void => {

@@ -89,7 +89,7 @@ describe.each(roles)("Session as %s, pings and pongs", (role) => {
     ])
   })
 
-  it("takes a pong that nobody asked for", () => {
+  it("takes an unsolicited pong", () => {
     const end = new End(role)
     assert.deepStrictEqual(describeEvents(end.receive(pong("x"), pong())), [
       "pong x answers undefined",

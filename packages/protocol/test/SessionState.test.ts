@@ -28,7 +28,7 @@ describe("SessionState", () => {
         const next = SessionState.next(state, trigger)
         if (next !== state) assert.notStrictEqual(next, "Open")
         if (state === "Closed") assert.strictEqual(next, "Closed")
-        // What was given up is never taken back.
+        // A state that was left is never entered again.
         assert.isFalse(SessionState.canReceive(next) && !SessionState.canReceive(state))
         assert.isFalse(SessionState.canSend(next) && !SessionState.canSend(state))
       }

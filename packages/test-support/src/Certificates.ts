@@ -55,5 +55,5 @@ export const makeAuthority = async (name = "effect-ws test root"): Promise<Autho
   return { cert: root.cert, issue: (subject) => make(subject, false, root) }
 }
 
-/** Makes a certificate that signs itself: whoever trusts it trusts its holder, and nobody else does. */
+/** Makes a certificate that signs itself: a client that trusts it trusts its holder, and no other client does. */
 export const makeSelfSigned = (subject: Subject): Promise<Pair> => make(subject, true)

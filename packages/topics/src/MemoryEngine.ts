@@ -172,7 +172,7 @@ export class MemoryEngine {
     return log
   }
 
-  /** Frees what topics that nobody asks for any more still hold. */
+  /** Frees what topics that are not used any more still hold. */
   private sweep(now: number, limits: Limits): void {
     if (now - this.swept < 60_000) return
     this.swept = now
@@ -190,7 +190,7 @@ export class MemoryEngine {
   private compareAll(): void {
     for (const [topic, sinks] of this.sinks) {
       const log = this.logs.get(topic)
-      // A topic that is gone has a head again when somebody asks; until then readers only need to look.
+      // A topic that is gone has a head again when it is asked for; until then readers only need to look.
       const head = log === undefined ? { epoch: this.epoch + 1, offset: 0 } : headOf(log)
       for (const sink of sinks) sink.compare(head)
     }

@@ -4,7 +4,7 @@
  *
  * Nodes tell each other over the topic's log, on a topic of their own beside it: changes, coalesced, and a sign of life
  * that renews the node's lease. The log is the clock too. Every node reads the same entries in the same order, so all
- * conclude at the same entry that a node is gone; and while the engine cannot be reached no time passes, so that nobody
+ * conclude at the same entry that a node is gone; and while the engine cannot be reached no time passes, so that no member
  * leaves because of that.
  *
  * @since 0.1.0

@@ -50,7 +50,7 @@ export interface TopicServerOptions<R = never> {
   /**
    * The name under which the subscribers of a topic are present in it, such as the name of the user. It needs a
    * `TopicPresence` in the context; clients that may `Watch` a topic are told who is there. `undefined` is not present.
-   * Default: nobody is, and nothing can be watched.
+   * Default: no client is, and nothing can be watched.
    */
   readonly member?: ((connection: Connection) => string | undefined) | undefined
   /** Maximum subscriptions of a connection, and as many topics whose presence it watches. Default: 100. */

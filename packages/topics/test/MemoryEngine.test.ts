@@ -41,7 +41,7 @@ it.effect("G1: an append whose answer was lost says so, and its retry does not d
   })
 )
 
-it.effect("a topic that nobody touches is forgotten after keepEmpty", () =>
+it.effect("a topic that is not used is forgotten after keepEmpty", () =>
   Effect.gen(function* () {
     const log = Context.get(yield* Layer.build(TopicLog.layerMemory({ keepEmpty: "1 day" })), TopicLog.TopicLog)
     const { position } = yield* log.append("room", "x")

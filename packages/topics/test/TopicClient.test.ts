@@ -389,7 +389,7 @@ describe("TopicClient", () => {
 
 describe("TopicServer", () => {
   test(
-    "disconnects a user on all nodes, and nobody else",
+    "disconnects a user on all nodes, and no other",
     Effect.gen(function* () {
       const engine = new MemoryEngine()
       const topics = { publisher: (connection: Connection) => connection.request.query }

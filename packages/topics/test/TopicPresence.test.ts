@@ -118,7 +118,7 @@ describe("TopicPresence", () => {
     })
   )
 
-  it.effect("nobody leaves because the engine is away", () =>
+  it.effect("no member leaves because the engine is away", () =>
     Effect.gen(function* () {
       const engine = new MemoryEngine()
       const options = { lease: "6 seconds" } as const

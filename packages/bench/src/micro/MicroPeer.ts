@@ -27,7 +27,7 @@ export type Accept = (stream: FakeStream) => void
 
 /**
  * The servers by name. `floor` answers each chunk with what it is told to, and looks at nothing. `inspected` is `handlers`
- * with an inspector that nobody looks at, `recorded` the same while it keeps the frames of all connections.
+ * with an inspector that has no viewer, `recorded` the same while it keeps the frames of all connections.
  */
 export const servers = [
   "floor",

@@ -190,7 +190,7 @@ export const programs = {
         })
       )
     ),
-  /** Talks with nobody but a heartbeat until the test says so, or the end; gives the code, and what the program received. */
+  /** Sends only heartbeats until the test says so, or the end; gives the code, and what the program received. */
   beat: (url: string) =>
     run(
       open(

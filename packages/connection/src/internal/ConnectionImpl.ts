@@ -131,7 +131,7 @@ export class ConnectionImpl
     this.receiver.updateReadFlow()
   }
 
-  /** Lets go of everything when the Scope of the connection closes; the peer sees the stream end. */
+  /** Releases everything when the Scope of the connection closes; the peer sees the stream end. */
   release(): void {
     this.receiver.queue.clear()
     if (this.isFinished) this.updateBudget()

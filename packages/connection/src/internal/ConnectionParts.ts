@@ -57,7 +57,7 @@ export interface Host {
   readonly isFinished: boolean
   /** Whether the program has detached: it waits for nothing of the connection any more. */
   readonly isDetached: boolean
-  /** Whether a callback is running that advances the connection at its end, so that nobody else has to. */
+  /** Whether a callback is running that advances the connection at its end, so that no other caller has to. */
   isBusy: boolean
   /** Brings the connection in line with what has changed, see `ConnectionImpl.advance`. */
   advance(): void

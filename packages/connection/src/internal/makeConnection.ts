@@ -18,7 +18,7 @@ import { ConnectionImpl } from "./ConnectionImpl.ts"
 
 export interface MakeConnectionOptions extends Omit<Parts, "session"> {
   readonly role: Role
-  /** The handshake, where somebody watches. */
+  /** The handshake, where it is observed. */
   readonly watched: HandshakeTelemetry | undefined
 }
 

@@ -129,7 +129,7 @@ const announce = Effect.fnUntraced(function* ({ listen, paths }: ServeFlags.Sett
   yield* Effect.logInfo(`Open ${page}://${authority}${paths?.[0] ?? "/"} in a browser to test the server`)
 })
 
-// Whoever can see the page has the token, and the server only echoes what its clients send.
+// All who can see the page have the token, and the server only echoes what its clients send.
 const inspection = { allowClose: true, allowDrain: true, pingInterval: "1 second" } as const
 
 const announceInspector = Effect.gen(function* () {

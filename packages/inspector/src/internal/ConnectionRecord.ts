@@ -1,5 +1,5 @@
 /**
- * What is known of one connection: counts as long as it is open, frames while somebody wants them.
+ * What is known of one connection: counts as long as it is open, frames while they are wanted.
  *
  * There is one for each open connection, so it has few fields and prototype methods. It reads nothing but the headers of
  * frames unless it has a log.

@@ -137,7 +137,7 @@ export class Viewer {
     yield* this.frames()
   }
 
-  /** Lets go of what is selected. */
+  /** Releases what is selected. */
   release(): void {
     if (this.selected !== undefined && this.isWatched) this.record.unwatch(this.selected)
     this.selected = undefined

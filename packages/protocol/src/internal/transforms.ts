@@ -43,7 +43,7 @@ const broken = (defect: unknown): CloseError.SendableCloseError => {
 
 /**
  * Wraps a pending transform so that `start` runs at most once. A send that finds an earlier message still pending
- * starts the same transform again, to no effect.
+ * starts the same transform again, which does nothing.
  */
 export const once = (pending: Extension.AsyncTransform): Extension.AsyncTransform => {
   let isStarted = false

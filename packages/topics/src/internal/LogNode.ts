@@ -232,7 +232,7 @@ export class LogNode {
         )
         if (isNew) {
           const open = Effect.onExit(this.open(feed), (exit) => {
-            // Whoever comes next tries again.
+            // The next caller tries again.
             if (Exit.isFailure(exit) && this.followed.get(topic)?.feed === feed) this.followed.delete(topic)
             return Deferred.done(ready, exit)
           })

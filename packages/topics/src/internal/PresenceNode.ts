@@ -190,7 +190,7 @@ class PresenceTopic {
 
   private take(item: TopicItem): void {
     if (item._tag === "Gap") {
-      // Nobody knows what is missing: everyone is asked again.
+      // What is missing is not known: everyone is asked again.
       this.mustAsk = true
       this.mustTellAll = true
       this.hasNews.openUnsafe()

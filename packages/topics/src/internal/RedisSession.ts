@@ -104,7 +104,7 @@ export class Sessions<E, R> {
               restore(Effect.raceFirst(Effect.ignore(use(session)), Deferred.await(session.broken)))
             )
           }),
-          // The client's own end may wait for a server that hangs, so nobody waits for it.
+          // The client's own end may wait for a server that hangs, so it is not waited for.
           Effect.onExit(() => {
             this.current = undefined
             return Effect.forkDetach(Scope.close(scope, Exit.void), { startImmediately: true })

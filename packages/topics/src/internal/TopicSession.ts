@@ -354,7 +354,7 @@ const prepared = (entry: Entry): PreparedMessage.PreparedMessage => {
 const gapMessage = (topic: string, gap: Gap): PreparedMessage.PreparedMessage =>
   PreparedMessage.make(TopicProtocol.encodeServer(TopicProtocol.gapMessage(topic, gap)))
 
-// SendError is sending in the middle of a message that is sent frame by frame, which nobody does here.
+// SendError is sending in the middle of a message that is sent frame by frame, which is not done here.
 const sent = (send: Effect.Effect<void, CloseError.CloseError | SendError>): Sent =>
   Effect.catchTag(send, "SendError", (misuse) => Effect.die(misuse))
 

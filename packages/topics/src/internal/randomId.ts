@@ -1,4 +1,4 @@
 import * as Hex from "effect/encoding/Hex"
 
-/** Returns an id that nobody guesses. A page that was not loaded over HTTPS has no `crypto.randomUUID`. */
+/** Returns an id that cannot be guessed. A page that was not loaded over HTTPS has no `crypto.randomUUID`. */
 export const randomId = (): string => Hex.encode(globalThis.crypto.getRandomValues(new Uint8Array(16)))

@@ -147,7 +147,7 @@ export const suite = (engine: string, test: Test): void => {
         assert.deepStrictEqual(yield* take(reader, 6), ["Trimmed 2-7 lost 5", ...numbers(8, 12)])
       }))
 
-    test("G3: what expired is a gap, and a topic that nobody wrote to is none", (cluster) =>
+    test("G3: what expired is a gap, and a topic that was not written to is none", (cluster) =>
       Effect.gen(function* () {
         const node = yield* cluster.node({ maxAge: "400 millis" })
         yield* appendAll(node, "room", 1, 3)

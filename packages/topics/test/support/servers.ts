@@ -27,7 +27,7 @@ export interface ServeOptions {
   readonly presence?: TopicPresence.PresenceOptions
 }
 
-/** Starts a node that can be killed: its connections break, and nobody listens any more. */
+/** Starts a node that can be killed: its connections break, and it listens no more. */
 export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
   const network = yield* Memory.MemoryNetwork
   const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))

@@ -42,7 +42,7 @@ export class ClosingHandshake {
   private replyTimer: Fiber.Fiber<void> | undefined = undefined
   private closeTimer: CloseTimer | undefined = undefined
   private streamEnded = false
-  // Whether nothing more can be written: the transport is closed, or this end has given up.
+  // Whether nothing more can be written: the transport is closed, or this end has aborted.
   private transportClosed = false
   // Whether the end does not wait until the peer has taken what was written.
   private isHurried = false
@@ -187,7 +187,7 @@ export class ClosingHandshake {
     this.finishNow()
   }
 
-  /** Lets go of the connection: the peer sees the stream end. */
+  /** Releases the connection: the peer sees the stream end. */
   release(): void {
     this.connection.session.abort("this end let go of the connection")
     this.finishNow()

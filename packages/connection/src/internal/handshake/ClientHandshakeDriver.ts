@@ -49,7 +49,7 @@ export interface ClientHandshakeConfig {
   readonly context: Context.Context<Scope.Scope>
   /** Hears of an answer that opened no WebSocket, before `done` does. */
   readonly onRefusal: ((refusal: Refusal) => void) | undefined
-  /** The handshake, where somebody watches. */
+  /** The handshake, where it is observed. */
   readonly watched: HandshakeTelemetry | undefined
   readonly done: (exit: Exit.Exit<ConnectionImpl, ConnectError>) => void
 }

@@ -58,6 +58,6 @@ export interface Refusal {
   readonly head: HttpHead.ResponseHead | Http2Head.Http2ResponseHead
   /** What came behind the head. */
   readonly early: ReadonlyArray<Uint8Array>
-  /** What comes of it: paused, for whoever subscribes. */
+  /** The open connection, paused until it has a subscriber. */
   readonly reader: Push.PushReader
 }

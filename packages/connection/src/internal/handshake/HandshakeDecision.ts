@@ -83,7 +83,7 @@ export type AcceptError = HandshakeRejection.HandshakeRejection | AnsweredAsHttp
  */
 export interface HandshakeOwner {
   readonly handshakeDone: (exit: Exit.Exit<Connection, AcceptError>) => void
-  /** Hears for whom a trusted proxy forwards the request, before the decision. What it returns refuses the request. */
+  /** Receives the client that a trusted proxy forwards the request for, before the decision. What it returns refuses the request. */
   readonly forwarded?: ((peer: Peer.Peer) => HandshakeRejection.HandshakeRejection | undefined) | undefined
 }
 

@@ -3,8 +3,8 @@
  * of what was accepted.
  *
  * It is a sink of the socket and no fiber. A decision that is there at once is carried out in the very callback that
- * completed the request; only one that takes time has a fiber, and the socket is not read meanwhile. Whoever begins it
- * owns the socket: when it is over, {@link release} lets go.
+ * completed the request; only one that takes time has a fiber, and the socket is not read meanwhile. The caller that begins it
+ * owns the socket: when it is over, {@link release} releases it.
  */
 import type { Extension } from "@effect-ws/extensions/Extension"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
@@ -73,7 +73,7 @@ interface OpenedExtensions {
   readonly instances: ReadonlyArray<ExtensionInstance>
 }
 
-/** Lets go of a socket, and of the connection that was made of it, which learns first that it is over. */
+/** Releases a socket, and the connection that was made of it, which learns first that it is over. */
 export const release = (socket: Socket.Socket, connection: Connection | undefined): void => {
   if (connection instanceof ConnectionImpl) connection.release()
   if (Push.isPushSocket(socket)) socket.close()
@@ -220,7 +220,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
 
   // -- from the request to the answer ----------------------------------------------------------------------------------
 
-  /** Somebody else has read the request. */
+  /** Another program has read the request. */
   private onHandover(head: Push.RequestHead): void {
     const checked = checkHead(head, this.terms.limits)
     if (Result.isSuccess(checked)) this.onRequest(checked.success)

@@ -1,5 +1,5 @@
 /**
- * Holds the head of a request that somebody else has read to what is asked of one that we read: it is written down and
+ * Holds the head of a request that another program has read to what is asked of one that we read: it is written down and
  * read again.
  */
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"

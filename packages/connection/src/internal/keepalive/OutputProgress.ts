@@ -2,7 +2,7 @@
  * Whether the peer takes what it is sent: the one sign of life of a peer that only reads.
  *
  * Bytes that the system takes at once prove nothing, since it also takes them for a peer that has vanished. Bytes that it
- * had refused and takes later do: somebody made room. Whoever waits for the peer looks here now and then.
+ * had refused and takes later do: the peer made room. Timers that wait for the peer look here now and then.
  */
 
 /** What is observed, see `PushWriter` of the transport. */

@@ -47,7 +47,7 @@ export class PendingPings {
         if (id > newest) break
         this.awaited.delete(id)
         roundTrip = Duration.nanos(now - ping.sentAt)
-        // Whoever waits for it may look at once.
+        // The program that waits for it may look at once.
         this.latency = roundTrip
         ping.succeed(roundTrip)
       }

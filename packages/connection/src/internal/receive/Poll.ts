@@ -17,7 +17,7 @@ export interface Poll {
   readonly isEnded: boolean
   /**
    * Tells that what was taken is dealt with. `true`: nothing more is there, and `onReady` will be called when there is.
-   * `false`: there is more, and the caller goes on in its own time.
+   * `false`: there is more, and the caller goes on when it can.
    */
   readonly done: () => boolean
   /** Sends a message outside of any Effect; gives why it could not be sent, if it could not. */

@@ -3,7 +3,7 @@
  */
 
 /**
- * Whoever polls a connection.
+ * The program that polls a connection.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What a connection received and nobody took yet, and the shapes in which it can be taken: messages, pieces of one
+ * What a connection received and its program has not taken yet, and the shapes in which it can be taken: messages, pieces of one
  * message, or frames.
  *
  * It is taken one item at a time, so that a program can stop at any of them and go on with the next. The shapes mix only
@@ -38,7 +38,7 @@ export class ReceiveQueue {
   private reading = 0
   // The number of the last message that was read to its end.
   private lastRead = 0
-  // Whether the next item begins a message that somebody has and read no piece of yet.
+  // Whether the next item begins a message that the program has and read no piece of yet.
   private begun = false
 
   get isEmpty(): boolean {
@@ -85,7 +85,7 @@ export class ReceiveQueue {
     }
   }
 
-  /** Tells that a message of ours was written, to whoever wants to know. */
+  /** Tells that a message of ours was written, to a program that observes that. */
   addSent(event: Sent): void {
     this.push(event)
   }
@@ -208,7 +208,7 @@ export class ReceiveQueue {
       this.reading++
     } else if (first) {
       this.joining = { type, pieces: [] }
-      // Nobody reads the pieces of an earlier message any more.
+      // The pieces of an earlier message are not read any more.
       this.reading++
     }
     const joining = this.joining

@@ -198,7 +198,7 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     else if (this.lastReader === 0 || this.lastReader === closer) this.late = "Fill"
   }
 
-  /** Tells that the program has ended: unless another fiber waits for messages, nobody will read any more. */
+  /** Tells that the program has ended: unless another fiber waits for messages, nothing will be read any more. */
   programEnded(): void {
     if (!this.waiters.isWaiting) this.late = "Drop"
   }

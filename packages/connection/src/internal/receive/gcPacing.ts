@@ -23,7 +23,7 @@ const SHARE = 1 / 4
 const SCRAP = Array.from({ length: 1024 }, () => 0)
 const SCRAP_BYTES = SCRAP.length * 8
 
-// Read by nobody. Where it went nowhere, the compiler would leave the copy out.
+// Never read. Where it went nowhere, the compiler would leave the copy out.
 export let scrap: ReadonlyArray<number> = SCRAP
 
 /** Creates the function that counts bytes outside of the heap which the collector is to free. */

@@ -87,7 +87,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
   private taken = 0
   private epoch = 0
   private saysBye = false
-  // The link that is written to. A newer one takes the place of one whose end nobody has seen yet.
+  // The link that is written to. A newer one takes the place of one whose end was not noticed yet.
   private current: Link | undefined = undefined
   private readonly encoding = Semaphore.makeUnsafe(1)
   // Open when there is something for the connection: values, an acknowledgement, or the end.
@@ -240,7 +240,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
       this.remove(entry)
       Deferred.doneUnsafe(entry.outcome, Effect.fail(unsettled(entry, "SessionLost")))
     }
-    // What arrived before and waits for the program is given to it, and acknowledged to nobody.
+    // What arrived before and waits for the program is given to it, and not acknowledged.
     this.epoch++
     this.received = 0
     this.taken = 0

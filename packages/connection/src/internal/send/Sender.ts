@@ -209,7 +209,7 @@ export class Sender implements Recipient {
     if (queue.waitingBytes > settings.maxBufferedBytes) {
       connection.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))
     } else if (settings.writeTimeout !== undefined && !queue.isAwaited) {
-      // Nobody waits for the peer, but `writeTimeout` applies all the same.
+      // No fiber waits for the peer, but `writeTimeout` applies all the same.
       Effect.runForkWith(context)(Effect.ignore(this.drained))
     }
     return false

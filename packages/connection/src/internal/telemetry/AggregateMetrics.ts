@@ -1,6 +1,6 @@
 /**
  * What the connections of one role add up to. Counts are plain numbers that a connection adds to as it goes, and a
- * metric reads when somebody asks for it: so they are right at any time, also for a connection that stays open for days,
+ * metric reads when a snapshot is taken: so they are right at any time, also for a connection that stays open for days,
  * and cost what an addition costs. What happens once in a connection's life goes to ordinary metrics.
  */
 import type { Role } from "@effect-ws/protocol/SessionState"

@@ -1,5 +1,5 @@
 /**
- * What is measured and traced of one connection. A connection that nobody observes has none.
+ * What is measured and traced of one connection. A connection that is not observed has none.
  */
 import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import type * as Protocol from "@effect-ws/protocol/Extension"

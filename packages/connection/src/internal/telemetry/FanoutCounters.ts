@@ -12,7 +12,7 @@ export type FanoutKind = "topic" | "broadcast"
 
 /**
  * What became of a message: at how many connections it was delivered, waits, cost the connection, or came too late; and
- * how many messages, it or older ones, were given up for it.
+ * how many messages, it or older ones, were dropped for it.
  *
  * @category models
  * @since 0.1.0

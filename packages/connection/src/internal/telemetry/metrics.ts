@@ -1,5 +1,5 @@
 /**
- * How plain numbers become Effect's metrics: registered with a function that reads them when somebody asks.
+ * How plain numbers become Effect's metrics: registered with a function that reads them when they are needed.
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
@@ -44,7 +44,7 @@ export const registerGauge = (
 }
 
 /**
- * A registry has one series for a name and its attributes, whoever registers it, so all who add to it must share what it
+ * A registry has one series for a name and its attributes, whichever caller registers it, so all who add to it must share what it
  * reads. Gives what was made before for the same name, in the same registry and under the same attributes.
  */
 export const shared = <A>(
