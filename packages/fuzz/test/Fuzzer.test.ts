@@ -232,6 +232,16 @@ describe("the fuzzer", () => {
     timeout
   )
 
+  it("lets a stream with a distance beyond a small window fail in pieces, and nothing else", async () => {
+    const input = Replay.parse(
+      "session:client/deflate-small/message:420a72751d0000000000ffff007e00d8ecc5370100300c0330acdefc191445bfe8110000000000" +
+        "00000000000000f0e500000000000000000000000000000000000000000000000000c14f00ae0000793100d4ab00005d0000ef9a00009700" +
+        "00b80000cc1500002f000000f20000785300000000003cf5003b00"
+    )!.input
+    assert.isUndefined(await SessionTarget.make().check(input))
+    assert.match((await SessionTarget.make((options) => new SaysProtocolError(options)).check(input))!, /^split: event 0/)
+  })
+
   it("refuses a replay that is none", () => {
     for (const text of ["", "session", "session:server/none/message:0", "a:b:00:00", "a:b:GG"]) {
       assert.isUndefined(Replay.parse(text), text)
