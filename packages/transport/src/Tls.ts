@@ -105,8 +105,8 @@ export class TlsServer extends Context.Service<
      * **Details**
      *
      * `sniIdentities` takes the place of all names there were. Without `clientCa` the authorities stay. A server that was
-     * made without `clientCa` requests no client certificates, and cannot be given it later. A client that resumes a TLS session shows and
-     * checks no certificate again.
+     * made without `clientCa` requests no client certificates, and cannot be given it later. TLS sessions from before
+     * cannot be resumed, so each client shows and checks a certificate again.
      */
     readonly setSecureContext: (credentials: Credentials) => Effect.Effect<void, InvalidCredentials>
   }

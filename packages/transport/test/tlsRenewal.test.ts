@@ -1,7 +1,9 @@
 /** A server's certificate, those of its names, and the authorities of its clients are replaced while connections stay open. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue, Redacted } from "effect"
-import { Dialer } from "../src/Dialer.ts"
+import type { NetAddress } from "effect/net"
+import * as NodeTls from "node:tls"
+import { Dialer, hostPort } from "../src/Dialer.ts"
 import type { PushSocket } from "../src/Push.ts"
 import { peerInfo } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
@@ -10,12 +12,12 @@ import { ca, client, other, server, stranger } from "./certificates.ts"
 
 const listen = (options?: Partial<Tls.ServerOptions>) => Tls.layerServer({ ...server, port: 0, ...options })
 
-/** Accepts the connections of the server in the context, and gives what dials it. */
+/** Accepts the connections of the server in the context, and gives what dials it, and what nobody has taken yet. */
 const accepting = Effect.gen(function* () {
   const { accept, address } = yield* PushSocketServer
   const accepted = yield* Queue.unbounded<PushSocket>()
   yield* Effect.forkScoped(accept((socket) => Queue.offerUnsafe(accepted, socket)))
-  return Effect.fnUntraced(function* (options: Tls.DialerOptions = {}) {
+  const dial = Effect.fnUntraced(function* (options: Tls.DialerOptions = {}) {
     const socket = yield* Effect.provide(
       Dialer.use((dialer) => dialer.dial(address)),
       Tls.layerDialer({ ca: [ca, stranger.cert] as ReadonlyArray<Tls.Pem>, ...options })
@@ -25,12 +27,33 @@ const accepting = Effect.gen(function* () {
     yield* Effect.addFinalizer(() => Effect.sync(() => far.writerUnsafe.destroy()))
     return { subject: peerInfo(socket)?.peerCertificate?.subject.CN, authorized: peerInfo(far)!.authorized, far, pull }
   })
+  return { accepted, dial }
 })
+
+/** Dials with the certificate of `client`, maybe with a session to resume, and waits for the first event of that name. */
+const handshake = (event: "session" | "close", version: NodeTls.SecureVersion, session?: Buffer) =>
+  Effect.flatMap(PushSocketServer, ({ address }) =>
+    Effect.callback<Buffer>((resume) => {
+      const socket = NodeTls.connect({
+        ...hostPort(address as NetAddress.InetAddress),
+        ca: ca as string,
+        cert: client.cert as string,
+        key: Redacted.value(client.key as Redacted.Redacted),
+        ALPNProtocols: ["http/1.1"],
+        minVersion: version,
+        maxVersion: version,
+        ...(session === undefined ? undefined : { session })
+      })
+      socket.on("error", () => {})
+      socket.once(event, (given) => resume(Effect.succeed(given as Buffer)))
+      return Effect.sync(() => socket.destroy())
+    })
+  )
 
 describe("TlsServer", () => {
   it.live("replaces the certificate for those who come, and leaves those who are there", () =>
     Effect.gen(function* () {
-      const dial = yield* accepting
+      const { dial } = yield* accepting
       const before = yield* dial()
       assert.strictEqual(before.subject, "server")
 
@@ -45,7 +68,7 @@ describe("TlsServer", () => {
 
   it.live("replaces the identities of names, also those with a wildcard", () =>
     Effect.gen(function* () {
-      const dial = yield* accepting
+      const { dial } = yield* accepting
       const insecure = { rejectUnauthorized: false }
       const subjectOf = (servername: string) => Effect.map(dial({ servername, ...insecure }), ({ subject }) => subject)
       assert.strictEqual(yield* subjectOf("OTHER.example"), "other")
@@ -60,7 +83,7 @@ describe("TlsServer", () => {
 
   it.live("replaces the authorities of clients, and keeps them where none are given", () =>
     Effect.gen(function* () {
-      const dial = yield* accepting
+      const { dial } = yield* accepting
       const { setSecureContext } = yield* Tls.TlsServer
       assert.isTrue((yield* dial({ identity: client })).authorized)
       yield* setSecureContext(other)
@@ -70,9 +93,38 @@ describe("TlsServer", () => {
     }).pipe(Effect.provide(listen({ clientCa: ca })))
   )
 
+  it.live("rejects clients of the authority that was replaced, and leaves those that are there", () =>
+    Effect.gen(function* () {
+      const { accepted, dial } = yield* accepting
+      const before = yield* dial({ identity: client })
+      const versions = ["TLSv1.2", "TLSv1.3"] as const
+      const sessions = new Map<string, Buffer>()
+      for (const version of versions) {
+        sessions.set(version, yield* handshake("session", version))
+        yield* Queue.take(accepted)
+      }
+      yield* (yield* Tls.TlsServer).setSecureContext({ ...server, clientCa: stranger.cert })
+
+      const outcome = (version: NodeTls.SecureVersion, session?: Buffer) =>
+        Effect.raceFirst(
+          Effect.as(handshake("close", version, session), "rejected"),
+          Effect.as(Queue.take(accepted), "accepted")
+        )
+      for (const version of versions) {
+        assert.strictEqual(yield* outcome(version), "rejected", version)
+        assert.strictEqual(yield* outcome(version, sessions.get(version)), "rejected", `${version}, session resumed`)
+      }
+      assert.isTrue((yield* dial({ identity: stranger })).authorized)
+
+      before.far.writerUnsafe.writeUnsafe(new TextEncoder().encode("still here"))
+      const [chunk] = yield* before.pull
+      assert.strictEqual(new TextDecoder().decode(chunk as Uint8Array), "still here")
+    }).pipe(Effect.provide(listen({ clientCa: ca })))
+  )
+
   it.live("refuses what cannot be used, and goes on as before", () =>
     Effect.gen(function* () {
-      const dial = yield* accepting
+      const { dial } = yield* accepting
       const { setSecureContext } = yield* Tls.TlsServer
       const message = (credentials: Tls.Credentials) =>
         Effect.map(Effect.flip(setSecureContext(credentials)), (error) => {
