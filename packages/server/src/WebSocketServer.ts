@@ -40,6 +40,7 @@ import { ConnectionRegistry } from "./internal/ConnectionRegistry.ts"
 import { HandshakeRate } from "./internal/HandshakeRate.ts"
 import { closeAtPace, drainPace } from "./internal/PacedDrain.ts"
 import { Readiness } from "./internal/Readiness.ts"
+import { RefusalLog } from "./internal/RefusalLog.ts"
 import { FiberRunner } from "./internal/Runner.ts"
 import type { Runner } from "./internal/Runner.ts"
 import { perListener } from "./internal/perListener.ts"
@@ -108,6 +109,12 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
    * run for ever. Accurate to a quarter of its value. Default: 30 seconds.
    */
   readonly handlerTimeoutAfterClose?: Duration.Input | undefined
+  /**
+   * Minimum time between two log lines about handshakes that were refused by the same rule, so that a client cannot fill
+   * the log. The next line tells how many were left out. 0 logs every refusal, `Infinity` the first by each rule only.
+   * Default: 10 seconds.
+   */
+  readonly refusalLogInterval?: Duration.Input | undefined
 }
 
 /**
@@ -240,6 +247,7 @@ const serve = Effect.fnUntraced(
       "handlerTimeoutAfterClose",
       options.handlerTimeoutAfterClose ?? Handlers.defaultGrace
     )
+    const refusalLogInterval = Argument.duration("refusalLogInterval", options.refusalLogInterval ?? "10 seconds")
     const push = pushOf(sockets, context)
     const readiness = new Readiness(options.readyPath)
     const drain = Effect.fnUntraced(function* (drainOptions: DrainOptions = {}, isFinal = false) {
@@ -279,7 +287,8 @@ const serve = Effect.fnUntraced(
       runner,
       yield* Accept.makeAcceptor({ ...options, ...entrance(options, readiness, context) }),
       roster,
-      provided
+      provided,
+      new RefusalLog(provided, refusalLogInterval)
     )
 
     // The accepting fibers run during the drain, to reject connections. This finalizer interrupts what is left after

@@ -127,6 +127,7 @@ for (const variant of handled) {
       { broadcastBatchSize: 0 },
       { drainTimeout: -1 },
       { handlerTimeoutAfterClose: Number.NaN },
+      { refusalLogInterval: -1 },
       { handshakeTimeout: "soon" as never },
       { closeTimeout: -1 },
       { writeTimeout: Number.NaN },

@@ -23,7 +23,7 @@ import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type { Candidate, Refusal } from "./Admission.ts"
 import { rejectBeforeRequest } from "./rejectBeforeRequest.ts"
-import { RefusalLog } from "./RefusalLog.ts"
+import type { RefusalLog } from "./RefusalLog.ts"
 import type { ConnectionRegistry } from "./ConnectionRegistry.ts"
 import type { Runner, Task, RunContext } from "./Runner.ts"
 
@@ -43,13 +43,14 @@ export class ConnectionSupervisor<R> implements ArrivalListener {
     runner: Runner<R>,
     acceptor: Accept.Acceptor<R>,
     roster: ConnectionRegistry,
-    context: Context.Context<R>
+    context: Context.Context<R>,
+    refusals: RefusalLog
   ) {
     this.runner = runner
     this.acceptor = acceptor
     this.roster = roster
     this.context = context
-    this.refusals = new RefusalLog(context)
+    this.refusals = refusals
     this.annotations = Context.get(context, References.CurrentLogAnnotations)
     this.logsDebug = LogLevel.isGreaterThanOrEqualTo("Debug", Context.get(context, References.MinimumLogLevel))
   }
