@@ -14,8 +14,9 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import type { HeaderFields } from "../http/HeaderFields.ts"
 import * as Fields from "../http/HeaderFields.ts"
-import { equalsIgnoreCase, HeaderSyntaxError, Token } from "../http/HeaderGrammar.ts"
-import { isSpaceCode, isTokenCode, renderFound } from "../internal/headerCharacters.ts"
+import { equalsIgnoreCase, Token } from "../http/HeaderGrammar.ts"
+import type { HeaderSyntaxError } from "../http/HeaderGrammar.ts"
+import { HeaderCursor } from "../internal/HeaderCursor.ts"
 
 /**
  * A parameter: a name, which is case-insensitive, and a value with one character for each byte.
@@ -51,10 +52,7 @@ export interface Challenge {
  */
 export type Credentials = Challenge
 
-const COMMA = 0x2c
 const EQUALS = 0x3d
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
 
 const token68Classes: Uint8Array = /* @__PURE__ */ (() => {
   const table = new Uint8Array(128)
@@ -64,46 +62,12 @@ const token68Classes: Uint8Array = /* @__PURE__ */ (() => {
   return table
 })()
 
-// RFC 9110 5.6.4: qdtext and quoted-pair take tabs, spaces, visible characters and obs-text
-const isQuotableCode = (code: number): boolean =>
-  code === 0x09 || (code >= 0x20 && code < 0x7f) || (code >= 0x80 && code < 0x100)
-
-class Cursor {
-  readonly text: string
-  offset = 0
+class ChallengeCursor extends HeaderCursor {
   expected = ""
-
-  constructor(text: string) {
-    this.text = text
-  }
-
-  peek(): number {
-    return this.text.charCodeAt(this.offset)
-  }
-
-  get atEnd(): boolean {
-    return this.offset >= this.text.length
-  }
 
   fail(expected: string): undefined {
     this.expected = expected
     return undefined
-  }
-
-  skipSpaces(): boolean {
-    const start = this.offset
-    while (isSpaceCode(this.peek())) this.offset++
-    return this.offset > start
-  }
-
-  skipEmptyElements(): void {
-    while (isSpaceCode(this.peek()) || this.peek() === COMMA) this.offset++
-  }
-
-  token(): string {
-    const start = this.offset
-    while (isTokenCode(this.peek())) this.offset++
-    return this.text.slice(start, this.offset)
   }
 
   // If the next element is no token68, the cursor does not move: the element is then the name of a parameter.
@@ -114,34 +78,18 @@ class Cursor {
       while (this.peek() === EQUALS) this.offset++
       const token = this.text.slice(start, this.offset)
       this.skipSpaces()
-      if (this.atEnd || this.peek() === COMMA) return token
+      if (this.atElementEnd) return token
     }
     this.offset = start
     return undefined
   }
 
-  quotedString(): string | undefined {
-    let value = ""
-    let start = ++this.offset
-    while (this.peek() !== QUOTE) {
-      if (this.peek() === BACKSLASH) {
-        value += this.text.slice(start, this.offset)
-        start = ++this.offset
-      }
-      if (!isQuotableCode(this.peek())) return this.fail("the end of a quoted string")
-      this.offset++
-    }
-    value += this.text.slice(start, this.offset++)
-    return value
-  }
-
-  /** Whether a parameter comes next, as opposed to the name of another scheme. */
+  /** Whether a parameter comes next, as opposed to the name of another scheme. The cursor does not move. */
   get atParam(): boolean {
-    let offset = this.offset
-    while (isTokenCode(this.text.charCodeAt(offset))) offset++
-    if (offset === this.offset) return false
-    while (isSpaceCode(this.text.charCodeAt(offset))) offset++
-    return this.text.charCodeAt(offset) === EQUALS
+    const start = this.offset
+    const found = this.token() !== "" && this.skip("=")
+    this.offset = start
+    return found
   }
 
   param(names: Set<string>): AuthParam | undefined {
@@ -155,13 +103,11 @@ class Cursor {
       return this.fail("each parameter once")
     }
     names.add(key)
+    if (!this.skip("=")) return this.fail('"="')
     this.skipSpaces()
-    if (this.peek() !== EQUALS) return this.fail('"="')
-    this.offset++
-    this.skipSpaces()
-    const quoted = this.peek() === QUOTE
+    const quoted = this.atQuote
     const value = quoted ? this.quotedString() : this.token()
-    if (value === undefined) return undefined
+    if (value === undefined) return this.fail("the end of a quoted string")
     return value === "" && !quoted ? this.fail("the value of a parameter") : { name, value, quoted }
   }
 
@@ -170,14 +116,12 @@ class Cursor {
     if (scheme === "") return this.fail("the name of a scheme")
     const params: Array<AuthParam> = []
     if (!this.skipSpaces()) {
-      return this.atEnd || this.peek() === COMMA
-        ? { scheme, token68: undefined, params }
-        : this.fail('a space, "," or the end')
+      return this.atElementEnd ? { scheme, token68: undefined, params } : this.fail('a space, "," or the end')
     }
     const token68 = this.token68()
     if (token68 !== undefined) return { scheme, token68, params }
     const names = new Set<string>()
-    if (!this.atEnd && this.peek() !== COMMA && !this.atParam) return this.fail("a token or a parameter")
+    if (!this.atElementEnd && !this.atParam) return this.fail("a token or a parameter")
     while (true) {
       this.skipEmptyElements()
       if (this.atEnd || !this.atParam) return { scheme, token68: undefined, params }
@@ -185,7 +129,7 @@ class Cursor {
       if (param === undefined) return undefined
       params.push(param)
       this.skipSpaces()
-      if (!this.atEnd && this.peek() !== COMMA) return this.fail('"," or the end')
+      if (!this.atElementEnd) return this.fail('"," or the end')
     }
   }
 }
@@ -205,13 +149,13 @@ export const parseChallenges = (
   value: string,
   header: string = "WWW-Authenticate"
 ): Result.Result<ReadonlyArray<Challenge>, HeaderSyntaxError> => {
-  const cursor = new Cursor(value)
+  const cursor = new ChallengeCursor(value)
   const challenges: Array<Challenge> = []
   while (true) {
     cursor.skipEmptyElements()
     if (cursor.atEnd && challenges.length > 0) return Result.succeed(challenges)
     const challenge = cursor.challenge()
-    if (challenge === undefined) return fail(cursor, header, renderFound(value, cursor.offset))
+    if (challenge === undefined) return Result.fail(cursor.error(header, cursor.expected))
     challenges.push(challenge)
   }
 }
@@ -231,15 +175,12 @@ export const parseCredentials = (
   value: string,
   header: string = "Authorization"
 ): Result.Result<Credentials, HeaderSyntaxError> => {
-  const cursor = new Cursor(value)
+  const cursor = new ChallengeCursor(value)
   const credentials = cursor.challenge()
   if (credentials !== undefined && cursor.atEnd) return Result.succeed(credentials)
   if (credentials !== undefined) cursor.fail(credentials.token68 === undefined ? "a parameter" : "the end")
-  return fail(cursor, header, cursor.atEnd ? "the end" : "something else")
+  return Result.fail(cursor.error(header, cursor.expected, cursor.atEnd ? "the end" : "something else"))
 }
-
-const fail = (cursor: Cursor, header: string, found: string): Result.Result<never, HeaderSyntaxError> =>
-  Result.fail(new HeaderSyntaxError({ header, offset: cursor.offset, expected: cursor.expected, found }))
 
 /**
  * Returns the challenges of a response, in the order in which the server sent them.

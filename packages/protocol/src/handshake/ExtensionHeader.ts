@@ -11,8 +11,10 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import { HeaderSyntaxError, Token } from "../http/HeaderGrammar.ts"
-import { isSpaceCode, isTokenCode, renderFound } from "../internal/headerCharacters.ts"
+import { Token } from "../http/HeaderGrammar.ts"
+import type { HeaderSyntaxError } from "../http/HeaderGrammar.ts"
+import { HeaderCursor } from "../internal/HeaderCursor.ts"
+import { isTokenCode } from "../internal/headerCharacters.ts"
 
 const header = "Sec-WebSocket-Extensions"
 
@@ -38,51 +40,6 @@ export interface ExtensionOffer {
   readonly params: ReadonlyArray<ExtensionParam>
 }
 
-const COMMA = 0x2c
-const SEMICOLON = 0x3b
-const EQUALS = 0x3d
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-
-class Cursor {
-  readonly text: string
-  offset = 0
-
-  constructor(text: string) {
-    this.text = text
-  }
-
-  // RFC 6455 9.1: "including the implied *LWS rule", so whitespace may separate any two elements
-  peek(): number {
-    while (isSpaceCode(this.text.charCodeAt(this.offset))) this.offset++
-    return this.text.charCodeAt(this.offset)
-  }
-
-  token(): string | undefined {
-    this.peek()
-    const start = this.offset
-    while (isTokenCode(this.text.charCodeAt(this.offset))) this.offset++
-    return this.offset === start ? undefined : this.text.slice(start, this.offset)
-  }
-
-  // RFC 6455 9.1: "the value after quoted-string unescaping MUST conform to the 'token' ABNF"
-  quotedToken(): string | undefined {
-    this.offset++
-    let value = ""
-    while (true) {
-      let code = this.text.charCodeAt(this.offset)
-      if (code === QUOTE) {
-        if (value === "") return undefined
-        this.offset++
-        return value
-      }
-      if (code === BACKSLASH) code = this.text.charCodeAt(++this.offset)
-      if (!isTokenCode(code)) return undefined
-      value += this.text[this.offset++]
-    }
-  }
-}
-
 /**
  * Parses the value of a `Sec-WebSocket-Extensions` header.
  *
@@ -95,41 +52,44 @@ class Cursor {
  * @since 0.1.0
  */
 export const parse = (value: string): Result.Result<ReadonlyArray<ExtensionOffer>, HeaderSyntaxError> => {
-  const cursor = new Cursor(value)
+  const cursor = new HeaderCursor(value)
   const extensions: Array<ExtensionOffer> = []
   while (true) {
-    while (cursor.peek() === COMMA) cursor.offset++
-    if (cursor.offset === value.length && extensions.length > 0) return Result.succeed(extensions)
+    cursor.skipEmptyElements()
+    if (cursor.atEnd && extensions.length > 0) return Result.succeed(extensions)
     const name = cursor.token()
-    if (name === undefined) return fail(cursor, "the name of an extension")
+    if (name === "") return fail(cursor, "the name of an extension")
     const params: Array<ExtensionParam> = []
-    while (cursor.peek() === SEMICOLON) {
-      cursor.offset++
+    // RFC 6455 9.1: "including the implied *LWS rule", so whitespace may separate any two elements
+    while (cursor.skip(";")) {
+      cursor.skipSpaces()
       const param = cursor.token()
-      if (param === undefined) return fail(cursor, "the name of a parameter")
-      if (cursor.peek() !== EQUALS) {
+      if (param === "") return fail(cursor, "the name of a parameter")
+      if (!cursor.skip("=")) {
         params.push({ name: param, value: undefined })
         continue
       }
-      cursor.offset++
-      const paramValue = cursor.peek() === QUOTE ? cursor.quotedToken() : cursor.token()
-      if (paramValue === undefined) return fail(cursor, "a token as the value of a parameter")
+      cursor.skipSpaces()
+      const paramValue = cursor.atQuote ? quotedToken(cursor) : cursor.token()
+      if (paramValue === "") return fail(cursor, "a token as the value of a parameter")
       params.push({ name: param, value: paramValue })
     }
     extensions.push({ name, params })
-    if (cursor.offset < value.length && cursor.peek() !== COMMA) return fail(cursor, '";", "," or the end')
+    if (!cursor.atElementEnd) return fail(cursor, '";", "," or the end')
   }
 }
 
-const fail = (cursor: Cursor, expected: string): Result.Result<never, HeaderSyntaxError> =>
-  Result.fail(
-    new HeaderSyntaxError({
-      header,
-      offset: cursor.offset,
-      expected,
-      found: renderFound(cursor.text, cursor.offset)
-    })
-  )
+// RFC 6455 9.1: "the value after quoted-string unescaping MUST conform to the 'token' ABNF". Returns an empty string if
+// it does not.
+const quotedToken = (cursor: HeaderCursor): string => {
+  const value = cursor.quotedString(isTokenCode)
+  // A token is missing where an empty string ends.
+  if (value === "") cursor.offset--
+  return value ?? ""
+}
+
+const fail = (cursor: HeaderCursor, expected: string): Result.Result<never, HeaderSyntaxError> =>
+  Result.fail(cursor.error(header, expected))
 
 /**
  * Renders extensions as a header value.

@@ -28,6 +28,12 @@ export const characterClasses: Uint8Array = /* @__PURE__ */ (() => {
 /** Returns whether a character code may occur in a token. */
 export const isTokenCode = (code: number): boolean => code < 0x100 && (characterClasses[code]! & TOKEN) !== 0
 
+/**
+ * Returns whether a character code may occur in a field value. A quoted string allows the same characters, some of them
+ * behind a backslash (RFC 9110 5.6.4).
+ */
+export const isValueCode = (code: number): boolean => code < 0x100 && (characterClasses[code]! & VALUE) !== 0
+
 /** Returns whether a character code is optional whitespace: a space or a tab. */
 export const isSpaceCode = (code: number): boolean => code === 0x20 || code === 0x09
 
