@@ -45,7 +45,7 @@ import type { ClosingHost } from "./close/ClosingHandshake.ts"
 import { ConnectionKeepalive, watchProgram } from "./keepalive/ConnectionKeepalive.ts"
 import type { KeepaliveHost } from "./keepalive/ConnectionKeepalive.ts"
 import type { ConnectionMetrics } from "./telemetry/ConnectionMetrics.ts"
-import { attempt, logDefect } from "./ConnectionParts.ts"
+import { attempt, guard, logDefect } from "./ConnectionParts.ts"
 import type { End, Environment, Parts } from "./ConnectionParts.ts"
 import { logEvent } from "./describe.ts"
 import { scheduleFlush } from "./send/FlushScheduler.ts"
@@ -143,15 +143,23 @@ export class ConnectionImpl
   onChunk(chunk: Uint8Array): void {
     this.idleTicks = 0
     this.isBusy = true
-    this.meter?.arrived(chunk)
-    this.receiver.receive(chunk)
+    try {
+      this.meter?.arrived(chunk)
+      this.receiver.receive(chunk)
+    } catch (defect) {
+      return this.onDefect(defect)
+    }
     this.advance()
     const { context, settings } = this.environment
     if (this.session.isReceivingMessage) settings.stalls?.watch(this.receiver, context)
   }
 
   onDrain(): void {
-    this.sender.onDrain()
+    try {
+      this.sender.onDrain()
+    } catch (defect) {
+      return this.onDefect(defect)
+    }
     this.advance()
   }
 
@@ -175,6 +183,7 @@ export class ConnectionImpl
    * 5. The socket is paused or resumed, and the budget learns what is buffered.
    *
    * Never runs inside itself: a call from one of these steps, such as a `close` of the program, makes the steps repeat.
+   * Never throws: what a step throws, such as an observer or a transport of the program, aborts the connection.
    */
   advance(): void {
     if (this.isAdvancing) {
@@ -191,9 +200,10 @@ export class ConnectionImpl
         // The program comes first: one write then carries everything that it sends.
         if (!this.mustRepeat) this.advanceOutput()
       } while (this.mustRepeat)
-    } finally {
       this.isAdvancing = false
-      this.isBusy = false
+    } catch (defect) {
+      this.isAdvancing = false
+      this.onDefect(defect)
     }
   }
 
@@ -217,16 +227,11 @@ export class ConnectionImpl
     this.advance()
   }
 
-  /** Something threw that must not, such as an extension of the program: aborts the connection. */
-  turnFailed(defect: unknown): void {
-    this.isScheduled = false
+  onDefect(defect: unknown): void {
+    this.isBusy = false
     logDefect(this, "A connection failed and is aborted", defect)
-    this.sender.queue.discard()
-    try {
-      this.abortNow("an internal error")
-    } catch (defect) {
-      logDefect(this, "A connection could not be aborted", defect)
-    }
+    this.closing.crash("an internal error")
+    this.updateBudget()
   }
 
   onEvents(events: ReadonlyArray<SessionEvent.SessionEvent>, bytes: number): void {
@@ -248,9 +253,14 @@ export class ConnectionImpl
   }
 
   onTick(ticks: KeepaliveTicks): void {
-    if (++this.idleTicks === 2) this.receiver.onIdle()
-    watchProgram(this, ticks)
-    if (this.ownKeepalive !== undefined || !ConnectionKeepalive.isQuiet(this, ticks)) this.keepalive.onTick(ticks)
+    // One timer ticks for many connections.
+    try {
+      if (++this.idleTicks === 2) this.receiver.onIdle()
+      watchProgram(this, ticks)
+      if (this.ownKeepalive !== undefined || !ConnectionKeepalive.isQuiet(this, ticks)) this.keepalive.onTick(ticks)
+    } catch (defect) {
+      this.onDefect(defect)
+    }
   }
 
   // -- what is buffered ------------------------------------------------------------------------------------------------
@@ -282,7 +292,7 @@ export class ConnectionImpl
         Effect.annotateLogs(Effect.logDebug(message), { connection: this.id, held: this.holding?.bytes })
       )
     }
-    this.closing.shed()
+    guard(this, () => this.closing.shed())
     // The budget goes on with what is left, even where `advance` is already running and has not come so far.
     this.updateBudget()
   }
@@ -430,7 +440,11 @@ export class ConnectionImpl
   }
 
   onFinish(closeInfo: CloseInfo): void {
-    this.meter?.closed(this, closeInfo)
+    try {
+      this.meter?.closed(this, closeInfo)
+    } catch (defect) {
+      logDefect(this, "An observer threw when its connection closed", defect)
+    }
     const waiters = this.closeWaiters
     this.closeWaiters = undefined
     if (waiters !== undefined) for (const resume of waiters) resume(closeInfo)
@@ -455,7 +469,7 @@ export class ConnectionImpl
       const failure = this.beginClose(code, reason, undefined)
       if (failure !== undefined) throw failure
     } catch (defect) {
-      this.turnFailed(defect)
+      this.onDefect(defect)
     }
     if (this.isFinished) done(this.session.closeInfo!)
     else this.onClosed(done)
@@ -509,7 +523,7 @@ export class ConnectionImpl
   }
 
   fail(error: CloseError.SendableCloseError): void {
-    this.closing.fail(error)
+    guard(this, () => this.closing.fail(error))
   }
   leave(why: string): void {
     this.closing.leave(why)

@@ -59,14 +59,19 @@ export interface Host {
   readonly isDetached: boolean
   /** Whether a callback is running that advances the connection at its end, so that no other caller has to. */
   isBusy: boolean
-  /** Brings the connection in line with what has changed, see `ConnectionImpl.advance`. */
+  /** Brings the connection in line with what has changed, see `ConnectionImpl.advance`. Never throws. */
   advance(): void
   /** Advances at the end of the current turn, so that one write carries everything that is sent in a turn. */
   advanceAfterTurn(): void
-  /** Fails the connection with a close frame (RFC 6455 7.1.7). */
+  /** Fails the connection with a close frame (RFC 6455 7.1.7). Never throws. */
   fail(error: CloseError.SendableCloseError): void
   /** Destroys the socket without a closing handshake. */
   abortNow(why: string): void
+  /**
+   * Logs what was thrown where no fiber of the program runs, such as in a callback of the transport or a timer, and aborts
+   * the connection. Never throws.
+   */
+  onDefect(defect: unknown): void
 }
 
 /** Returns the error with which calls fail after the end, or after `detach` before it. */
@@ -78,6 +83,15 @@ export const logDefect = (host: Host, message: string, defect: unknown): void =>
   Effect.runForkWith(host.environment.context)(
     Effect.annotateLogs(Effect.logError(message, Cause.die(defect)), { connection: host.id })
   )
+}
+
+/** Runs what no fiber of the program waits for. What it throws aborts the connection. */
+export const guard = (host: Host, act: () => void): void => {
+  try {
+    act()
+  } catch (defect) {
+    host.onDefect(defect)
+  }
 }
 
 /**

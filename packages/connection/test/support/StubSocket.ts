@@ -4,11 +4,13 @@ import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type { ByteSink, PushReader, PushWriter } from "@effect-ws/transport/Push"
 import { PushTypeId } from "@effect-ws/transport/Push"
 import type { Context, Scope } from "effect"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { Socket } from "effect/socket"
 import { Budget } from "../../src/Budget.ts"
 import * as ConnectionOptions from "../../src/ConnectionOptions.ts"
 import { ConnectionImpl } from "../../src/internal/ConnectionImpl.ts"
+import { ConnectionMetrics } from "../../src/internal/telemetry/ConnectionMetrics.ts"
+import type { ConnectionObserver } from "../../src/ServerObserver.ts"
 
 /** A socket whose every move the test makes: what arrives, how much is taken, when it drains. */
 export class StubSocket implements PushReader, PushWriter {
@@ -109,28 +111,57 @@ const request: UpgradeRequest = {
   secure: undefined
 }
 
+export interface OpenOptions
+  extends ConnectionOptions.ConnectionOptions, Partial<Pick<SessionOptions, "extensions" | "maskingKey" | "role">> {
+  readonly budget?: Budget | undefined
+  readonly observer?: Partial<ConnectionObserver> | undefined
+}
+
+const nothing = (): void => undefined
+
+const meterOf = (observer: Partial<ConnectionObserver>, context: Context.Context<never>): ConnectionMetrics =>
+  new ConnectionMetrics(undefined, undefined, { logAnnotations: false, messageSpans: false }, context, {
+    opened: () => ({
+      arrived: nothing,
+      received: nothing,
+      sent: nothing,
+      written: nothing,
+      closed: nothing,
+      ...observer
+    }),
+    refused: nothing,
+    started: () => nothing
+  })
+
 /** An end of a connection over a stub: the server's, unless told otherwise. `early` came behind the handshake. */
 export const open = Effect.fnUntraced(function* (
-  options: ConnectionOptions.ConnectionOptions & Partial<Pick<SessionOptions, "extensions" | "role">> = {},
+  options: OpenOptions = {},
   early: ReadonlyArray<Uint8Array> = []
 ): Effect.fn.Return<{ readonly connection: ConnectionImpl; readonly socket: StubSocket }, never, Scope.Scope> {
   const context = (yield* Effect.context<Scope.Scope>()) as Context.Context<never>
   const socket = new StubSocket()
-  const connection = new ConnectionImpl({
-    environment: { settings: ConnectionOptions.settings(options), context, logsDebug: false, budget: new Budget() },
-    session: new Session({
-      role: options.role ?? "server",
-      maskingKey: () => 0,
-      limits: options,
-      extensions: options.extensions
-    }),
-    socket: Socket.make({ reader: Effect.succeed(socket), writer: Effect.succeed(socket) }),
-    reader: socket,
-    writer: socket,
-    request,
-    subprotocol: undefined,
-    extensions: []
-  })
+  const settings = ConnectionOptions.settings(options, yield* Clock.Clock)
+  const budget = options.budget ?? new Budget()
+  const meter = options.observer === undefined ? undefined : meterOf(options.observer, context)
+  const connection = new ConnectionImpl(
+    {
+      environment: { settings, context, logsDebug: false, budget },
+      session: new Session({
+        role: options.role ?? "server",
+        maskingKey: options.maskingKey ?? (() => 0),
+        limits: options,
+        extensions: options.extensions
+      }),
+      socket: Socket.make({ reader: Effect.succeed(socket), writer: Effect.succeed(socket) }),
+      reader: socket,
+      writer: socket,
+      request,
+      subprotocol: undefined,
+      extensions: []
+    },
+    meter
+  )
+  meter?.observe(connection)
   connection.start(early)
   yield* Effect.addFinalizer(() => Effect.sync(() => connection.release()))
   return { connection, socket }

@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Socket } from "effect/socket/Socket"
 import { CloseTimer } from "./CloseTimer.ts"
-import { logDefect } from "../ConnectionParts.ts"
+import { guard, logDefect } from "../ConnectionParts.ts"
 import type { Host } from "../ConnectionParts.ts"
 import type { Watched } from "../keepalive/KeepaliveTimer.ts"
 import type { Receiver } from "../receive/Receiver.ts"
@@ -46,6 +46,7 @@ export class ClosingHandshake {
   private transportClosed = false
   // Whether the end does not wait until the peer has taken what was written.
   private isHurried = false
+  private hasCrashed = false
 
   constructor(connection: ClosingHost) {
     this.connection = connection
@@ -98,7 +99,7 @@ export class ClosingHandshake {
         Effect.sleep(after),
         Effect.sync(() => {
           this.replyTimer = undefined
-          connection.session.answerClose()
+          guard(connection, () => connection.session.answerClose())
           connection.advance()
         })
       )
@@ -114,7 +115,7 @@ export class ClosingHandshake {
     const backlog = (): number => connection.backlogMillis
     this.closeTimer = new CloseTimer(settings.closeTimeout, longest, context, connection.sender.queue, backlog, () => {
       this.closeTimer = undefined
-      this.leave("the peer did not finish the closing handshake in time")
+      guard(connection, () => this.leave("the peer did not finish the closing handshake in time"))
     })
   }
 
@@ -177,6 +178,21 @@ export class ClosingHandshake {
     this.finishNow()
   }
 
+  /** Aborts the connection after something threw. What threw once may throw again: then the end is all that happens. */
+  crash(why: string): void {
+    const { connection } = this
+    if (!this.hasCrashed) {
+      this.hasCrashed = true
+      connection.sender.queue.discard()
+      try {
+        this.abort(why)
+      } catch (defect) {
+        logDefect(connection, "A connection could not be aborted", defect)
+      }
+    }
+    this.finish()
+  }
+
   /** Ends the connection without waiting for the peer any longer. */
   leave(why: string): void {
     const { isFinished, sender, session } = this.connection
@@ -199,8 +215,11 @@ export class ClosingHandshake {
     this.transportClosed = true
     connection.advance()
     if (connection.isFinished) return
-    connection.sender.flush()
-    this.finish()
+    try {
+      connection.sender.flush()
+    } finally {
+      this.finish()
+    }
   }
 
   // Closes the socket and releases everything, once.
@@ -220,8 +239,12 @@ export class ClosingHandshake {
     } catch (defect) {
       logDefect(connection, "An extension threw when it was closed", defect)
     }
-    if (isPushSocket(socket)) socket.close()
-    else sender.queue.writer.shutdown()
+    try {
+      if (isPushSocket(socket)) socket.close()
+      else sender.queue.writer.shutdown()
+    } catch (defect) {
+      logDefect(connection, "A transport threw when its socket was closed", defect)
+    }
     const closeInfo = session.closeInfo!
     const { cause } = closeInfo.error
     if (cause !== undefined) {

@@ -106,7 +106,11 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     const { session } = connection
     connection.isBusy = true
     const isLate = session.isClosing
-    this.accept(session.resumeReceive(failure), isLate, 0)
+    try {
+      this.accept(session.resumeReceive(failure), isLate, 0)
+    } catch (defect) {
+      return connection.onDefect(defect)
+    }
     connection.advance()
   }
 

@@ -4,9 +4,8 @@
  */
 
 export interface Flushable {
+  /** Must not throw: others are flushed in the same turn. */
   onTurnEnd(): void
-  /** `onTurnEnd` threw. Must not throw. */
-  turnFailed(defect: unknown): void
 }
 
 let waiting: Array<Flushable> = []
@@ -16,14 +15,7 @@ const flushAll = (): void => {
   const batch = waiting
   waiting = spare
   spare = batch
-  for (let i = 0; i < batch.length; i++) {
-    // What goes wrong on one connection is not the business of those behind it.
-    try {
-      batch[i]!.onTurnEnd()
-    } catch (defect) {
-      batch[i]!.turnFailed(defect)
-    }
-  }
+  for (let i = 0; i < batch.length; i++) batch[i]!.onTurnEnd()
   batch.length = 0
 }
 

@@ -21,7 +21,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { MessageStream } from "../../Connection.ts"
 import type { Recipient } from "../../Recipient.ts"
-import { attempt, dieOf, endErrorOf } from "../ConnectionParts.ts"
+import { attempt, dieOf, endErrorOf, guard } from "../ConnectionParts.ts"
 import type { Host } from "../ConnectionParts.ts"
 import type { ConnectionMetrics } from "../telemetry/ConnectionMetrics.ts"
 import { dataEvent, logEvent } from "../describe.ts"
@@ -174,7 +174,7 @@ export class Sender implements Recipient {
   private failPartialMessage(): void {
     const { session } = this.connection
     if (!session.isSendingMessage) return
-    session.close(1011, "a message broke off")
+    guard(this.connection, () => session.close(1011, "a message broke off"))
     this.connection.advance()
   }
 
@@ -220,14 +220,16 @@ export class Sender implements Recipient {
     const { connection, queue } = this
     const pending = connection.session.pendingEncode
     if (pending === undefined) return
-    pending.start((failure) => {
-      connection.session.resumeSend(failure)
-      queue.onEncoded()
-      this.encodePending()
-      queue.wake()
-      // An extension may finish inside `start`; then the callback that is running advances at its end.
-      if (!connection.isBusy) connection.advance()
-    })
+    pending.start((failure) =>
+      guard(connection, () => {
+        connection.session.resumeSend(failure)
+        queue.onEncoded()
+        this.encodePending()
+        queue.wake()
+        // An extension may finish inside `start`; then the callback that is running advances at its end.
+        if (!connection.isBusy) connection.advance()
+      })
+    )
   }
 
   // -- writing ---------------------------------------------------------------------------------------------------------
@@ -340,9 +342,14 @@ export class Sender implements Recipient {
   }
 
   sendUnsafe(message: PreparedMessage, options?: SendOptions): SendFailure | undefined {
-    const failure = this.queuePrepared(message, options)
-    this.encodePending()
-    return failure
+    try {
+      const failure = this.queuePrepared(message, options)
+      this.encodePending()
+      return failure
+    } catch (defect) {
+      this.connection.onDefect(defect)
+      return endErrorOf(this.connection.session)
+    }
   }
 
   flushUnsafe(): void {
