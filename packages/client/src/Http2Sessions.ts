@@ -1,7 +1,7 @@
 /**
- * The HTTP/2 sessions that the connections of a client share: those to one origin, with the same TLS options and
- * through the same proxy, are streams of one session as long as it has room. `Client.layerDialer` provides it; without
- * it each connection has a session of its own.
+ * HTTP/2 sessions that the connections of a client share. Connections to one origin, with the same TLS options and
+ * through the same proxy, are streams of one session until it is full. `Client.layerDialer` provides shared sessions.
+ * Without them each connection opens a session of its own.
  *
  * @since 0.1.0
  */
@@ -21,19 +21,19 @@ import { SessionPool } from "./internal/SessionPool.ts"
  * @since 0.1.0
  */
 export interface Options extends Http2Session.SessionOptions {
-  /** Maximum connections on one session; more open another. A server may allow fewer. Default: 100. */
+  /** Maximum connections on one session. Further ones open another session. A server may allow fewer. Default: 100. */
   readonly maxStreams?: number | undefined
-  /** How long a session without a connection is kept. Default: 30 seconds. */
+  /** How long a session stays open after its last connection has closed. Default: 30 seconds. */
   readonly idleTimeout?: Duration.Input | undefined
   /**
-   * How many servers without WebSockets over HTTP/2 are remembered, so that they are asked in HTTP/1.1 at once.
-   * Default: 256.
+   * Maximum servers that are remembered because they speak HTTP/2 without WebSockets. The next connection to such a
+   * server with `http: "auto"` uses HTTP/1.1 without trying HTTP/2 again. Default: 256.
    */
   readonly maxRemembered?: number | undefined
 }
 
 /**
- * The sessions of a client.
+ * The shared sessions of a client.
  *
  * @category models
  * @since 0.1.0
@@ -46,7 +46,7 @@ export interface Http2Sessions {
 }
 
 /**
- * The sessions that connections share. Default: none are shared.
+ * The sessions that connections share. Default: `undefined`, so each connection opens a session of its own.
  *
  * @category services
  * @since 0.1.0
@@ -56,7 +56,7 @@ export const CurrentSessions: Context.Reference<Http2Sessions | undefined> = Con
 >("@effect-ws/client/Http2Sessions", { defaultValue: () => undefined })
 
 /**
- * Creates the sessions of a client, which end with the Scope.
+ * Creates shared sessions for a client. Closing the Scope closes them.
  *
  * @category constructors
  * @since 0.1.0
@@ -79,7 +79,7 @@ export const make = (options: Options = {}): Effect.Effect<Http2Sessions, never,
   )
 
 /**
- * Provides the sessions of a client.
+ * Provides shared sessions to the clients of a program.
  *
  * @category layers
  * @since 0.1.0

@@ -19,7 +19,7 @@ import * as WebSocketClass from "../src/WebSocketClass.ts"
 import { server as identity } from "./support/certificates.ts"
 import { echoes, openSessions, overHttp2, serve, test, tls } from "./support/http2.ts"
 
-/** An HTTP/2 server of Node that takes no extended CONNECT, with HTTP/1.1 beside it. */
+/** An HTTP/2 server of Node without extended CONNECT that also speaks HTTP/1.1. */
 const withoutConnect = Effect.acquireRelease(
   Effect.callback<Http2.Http2SecureServer>((resume) => {
     const server = Http2.createSecureServer({ cert: identity.cert, key: identity.key, allowHTTP1: true })
@@ -115,7 +115,7 @@ describe("Client over HTTP/2", () => {
   )
 
   test(
-    "falls back to HTTP/1.1 in the same call where the server takes no extended CONNECT, and remembers it",
+    "falls back to HTTP/1.1 in the same call if the server has no extended CONNECT, and remembers it",
     Effect.gen(function* () {
       const node = yield* withoutConnect
       let sessions = 0
@@ -133,7 +133,7 @@ describe("Client over HTTP/2", () => {
       }
       assert.deepStrictEqual([sessions, upgrades], [1, 2])
       const refused = yield* Effect.flip(Client.connect(url, overHttp2))
-      assert.match(refused.message, /takes no extended CONNECT/)
+      assert.match(refused.message, /without extended CONNECT/)
     })
   )
 

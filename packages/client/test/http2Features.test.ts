@@ -1,6 +1,6 @@
 /**
- * What the client does over HTTP/1.1 works over HTTP/2, too: reconnecting, the WHATWG class, subprotocols, compression,
- * credentials on the way of a redirect, proxies.
+ * Features of the client over HTTP/2: reconnecting, the WHATWG class, subprotocols, compression, credentials across
+ * redirects, and proxies.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Extensions from "@effect-ws/extensions/Extensions"
@@ -227,7 +227,7 @@ describe("Client over HTTP/2, with all that it can do", () => {
     })
   )
 
-  it.effect("says that a network in memory carries HTTP/1.1 alone", () =>
+  it.effect("says that the in-memory network supports only HTTP/1.1", () =>
     Effect.gen(function* () {
       const network = yield* Memory.MemoryNetwork
       yield* network.listen({ port: 80 })
@@ -235,7 +235,7 @@ describe("Client over HTTP/2, with all that it can do", () => {
       assert.instanceOf(error, Http2Unavailable)
       assert.strictEqual(
         error.message,
-        "no WebSocket over HTTP/2 at ws://a.test/: the network of the Dialer carries HTTP/1.1 alone; " +
+        "no WebSocket over HTTP/2 at ws://a.test/: the Dialer supports only HTTP/1.1; " +
           'HTTP/2 needs a TCP, TLS or Unix socket of Node; use http: "auto" or "1.1"'
       )
     }).pipe(Effect.scoped, Effect.provide(Memory.layerDialer), Effect.provide(Memory.layerNetwork()))

@@ -1,6 +1,6 @@
 /**
- * Servers of HTTP/2 that break its rules, written by hand: each costs its own connection, with a typed error, and the client
- * goes on.
+ * Handwritten HTTP/2 servers that break the rules of HTTP/2. Each loses only its own connection, which fails with a
+ * typed error, and the client stays usable.
  */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,9 +1,10 @@
 /**
- * Carries the connections of the suite, which speaks HTTP/1.1 alone, over HTTP/2 (RFC 8441): each becomes a stream of
- * one session. A bridge translates the handshake and passes on what follows, so the suite sees every byte of our end.
+ * Carries the connections of the suite over HTTP/2 (RFC 8441), because the suite speaks only HTTP/1.1. Each connection
+ * becomes a stream of one session. The bridge translates the handshake and relays all bytes after it, so the suite
+ * sees every byte that our end sends.
  *
- * The stream is ours at both of its ends: in a test of the server the bridge is our client's transport, in one of the
- * client our server's.
+ * Both ends of the stream use our transport: the bridge to our server is an HTTP/2 client, and the bridge to the suite
+ * is an HTTP/2 server.
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -25,7 +26,7 @@ import * as Relay from "./Relay.ts"
 
 const handshakeFields = new Set(["sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol"])
 
-/** The fields that mean the same in both versions. */
+/** Returns the handshake fields that mean the same over HTTP/1.1 and HTTP/2. */
 const common = (headers: HeaderFields.HeaderFields): HeaderFields.HeaderFields =>
   headers.filter(({ name }) => handshakeFields.has(name.toLowerCase()))
 
@@ -36,14 +37,14 @@ const parse = (address: string): Dialer.DialAddress => {
   return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
 }
 
-/** Serves each accepted socket until the Scope closes, and returns where, as `HOST:PORT`. */
+/** Serves each accepted socket until the Scope closes. Returns the address as `HOST:PORT`. */
 const listen = Effect.fnUntraced(
   function* <E>(
     layer: Layer.Layer<SocketServer.SocketServer, SocketServer.SocketServerError>,
     serve: (socket: Socket.Socket) => Effect.Effect<void, E, Scope.Scope>
   ) {
     const server = Context.get(yield* Layer.build(layer), SocketServer.SocketServer)
-    // A connection that breaks off is a case that fails.
+    // If a connection fails, the suite reports the case as failed.
     yield* Effect.forkScoped(server.run((socket) => Effect.ignore(Effect.scoped(serve(socket)))))
     return Dialer.formatAddress(server.address)
   },
@@ -51,8 +52,8 @@ const listen = Effect.fnUntraced(
 )
 
 /**
- * Lets the suite, as a client, reach a server of HTTP/2 with TLS at `address`, whose certificate is `ca`. Returns where
- * the bridge listens.
+ * Lets the suite, as a client, connect to our HTTP/2 server with TLS at `address`, whose certificate is `ca`. Returns
+ * the address of the bridge.
  */
 export const toServer = Effect.fnUntraced(function* (
   address: string,
@@ -99,7 +100,7 @@ export const toServer = Effect.fnUntraced(function* (
   )
 })
 
-/** Lets our client reach the suite, as a server at `address`, over HTTP/2. Returns where the bridge listens. */
+/** Lets our client connect over HTTP/2 to the suite, a server at `address`. Returns the address of the bridge. */
 export const toSuite = Effect.fnUntraced(function* (
   address: string
 ): Effect.fn.Return<string, ConformanceError, Scope.Scope> {

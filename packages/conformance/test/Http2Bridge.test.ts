@@ -12,7 +12,7 @@ import * as Report from "../src/Report.ts"
 import * as Subject from "../src/Subject.ts"
 import { wsEcho } from "./WsEcho.ts"
 
-/** What the client of ws gets back, and how it is closed. */
+/** Returns what the ws client receives, and how it is closed. */
 const converse = (url: string): Effect.Effect<readonly [text: string, code: number]> =>
   Effect.callback((resume) => {
     const socket = new Ws.WebSocket(url, ["echo"])

@@ -1,5 +1,5 @@
 /**
- * Chromium over HTTP/2: it loads a page, and makes the page's WebSockets streams of the very session on which it did.
+ * Chromium over HTTP/2. It loads a page, and opens the page's WebSockets as streams of the same session.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { Peer } from "@effect-ws/connection/Peer"
@@ -25,7 +25,7 @@ const program = (connection: Connection): Effect.Effect<unknown, unknown> =>
 
 const title = "<!doctype html><title>a page</title>"
 
-/** Runs in the page: opens sockets that stay open, and gives what each of them echoed. */
+/** Runs in the page: opens sockets that stay open, and returns what each of them echoed. */
 const echoes = ({ count, host }: { readonly count: number; readonly host: string }): Promise<ReadonlyArray<unknown>> =>
   Promise.all(
     Array.from(
@@ -40,7 +40,7 @@ const echoes = ({ count, host }: { readonly count: number; readonly host: string
     )
   )
 
-/** Runs in the page: gives how the server closes. */
+/** Runs in the page: returns how the server closes the socket. */
 const closes = (host: string): Promise<readonly [code: number, reason: string, clean: boolean]> =>
   new Promise((resolve) => {
     const socket = new WebSocket(`wss://${host}/closes`)
@@ -49,7 +49,7 @@ const closes = (host: string): Promise<readonly [code: number, reason: string, c
 
 const portOf = ({ remoteAddress }: Peer): number => (remoteAddress as NetAddress.InetAddress).port
 
-/** Loads a page, talks on ten sockets, and gives the client's ports of their connections. */
+/** Loads a page, exchanges messages on ten sockets, and returns the client ports of their connections. */
 const browse = Effect.fnUntraced(function* (server: WebSocketServer.WebSocketServer["Service"]) {
   const host = `localhost:${(server.address as NetAddress.InetAddress).port}`
   const browser = yield* Chromium.launch

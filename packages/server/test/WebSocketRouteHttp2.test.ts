@@ -1,6 +1,6 @@
 /**
- * Routes of Effect's `HttpRouter` on a server of `node:http2`, for a client that is not ours: what differs from HTTP/1.1. That
- * everything else is the same, the shared suite shows.
+ * WebSocket routes of Effect's `HttpRouter` on a server of `node:http2`, with Node's HTTP/2 client. These tests cover
+ * what differs from HTTP/1.1. The shared suite covers the rest over both versions.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
@@ -21,7 +21,7 @@ class User extends Context.Service<User, string>()("test/User") {}
 
 const prepared = WebSocketRoute.layerServer(makeHttp2Server, { port: 0, host: "127.0.0.1" })
 
-/** Serves routes until the Scope closes; gives where. */
+/** Serves routes until the Scope closes. Returns the URL. */
 const serve = <R>(routes: Layer.Layer<never, never, R>, http = prepared) =>
   Layer.build(
     HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(Layer.provideMerge(http))
@@ -37,7 +37,7 @@ const open = (url: string) => Http2Peer.session(url, { ca: certificate.cert })
 
 const wait = <A>(promise: Promise<A>): Effect.Effect<A> => Effect.promise(() => promise)
 
-/** Asks for a WebSocket, and sends the text at once. */
+/** Requests a WebSocket, and sends the text at once. */
 const talk = Effect.fnUntraced(function* (
   session: Http2.ClientHttp2Session,
   path: string,
@@ -48,7 +48,7 @@ const talk = Effect.fnUntraced(function* (
   return { ...socket, status }
 })
 
-/** The whole answer to a request that opens no WebSocket. */
+/** Returns the whole response to a request that opens no WebSocket. */
 const ask = Effect.fnUntraced(function* (session: Http2.ClientHttp2Session, headers: Http2.OutgoingHttpHeaders) {
   const { body, headers: fields, status } = Http2Peer.exchange(session, { ":authority": "localhost", ...headers })
   return { status: yield* wait(status), headers: yield* wait(fields), body: String(yield* wait(body)) }

@@ -1,6 +1,6 @@
 /**
- * Clients of HTTP/2 that are out for trouble: each costs itself its stream or its session, the server a bounded amount, and
- * other sessions nothing.
+ * Hostile HTTP/2 clients. Each loses its stream or its session. It costs the server a bounded amount of work and
+ * memory, and does not affect other sessions.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { Http2Options } from "@effect-ws/transport/Http2"

@@ -1,8 +1,8 @@
 /**
- * Other people's HTTP/2 at the other end: undici's WebSocket and fetch, curl, and nghttp. Chromium and haproxy have tests of
- * their own, and Node's client is in all tests of HTTP/2.
+ * Other implementations of HTTP/2 as clients: undici's WebSocket and fetch, curl, and nghttp. Chromium and haproxy
+ * have tests of their own, and all other HTTP/2 tests use Node's client.
  *
- * Neither curl nor nghttp speaks WebSockets over HTTP/2: they ask for pages.
+ * curl and nghttp have no WebSockets over HTTP/2, so they request pages.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as CloseError from "@effect-ws/protocol/CloseError"
@@ -46,7 +46,7 @@ const test = (name: string, program: Effect.Effect<void, unknown, Scope.Scope>):
   it.live(name, () => program.pipe(Effect.scoped, Effect.provide(Logger.layer([]))), 20_000)
 }
 
-/** What undici connects with: by default it speaks HTTP/1.1. */
+/** The dispatcher of undici. By default undici uses HTTP/1.1. */
 const agent = Effect.acquireRelease(
   Effect.sync(() => new Undici.Agent({ allowH2: true, connect: { ca: certificate.cert } })),
   (dispatcher) => Effect.promise(() => dispatcher.destroy())
@@ -129,7 +129,7 @@ describe.skipIf(isMissing("curl"))("curl over HTTP/2 (left out where curl is mis
         assert.match(yield* curl(version, `${url}/echo`), /over HTTP\/2 expected an extended CONNECT [^]*2 400$/)
         assert.match(yield* curl(version, "-d", "a body", `${url}/page`), /2 405$/)
         assert.strictEqual(yield* curl("--http1.1", `${url}/page`), "a page\n1.1 200")
-        // Without TLS curl 7.88 fails on the second request of a session, with the server of Node as well.
+        // Without TLS, curl 7.88 fails on the second request of a session, even with a plain Node server.
         if (scheme === "http") return
         const two = yield* curl("-w", "%{num_connects} connects\n", version, `${url}/page`, `${url}/page`)
         assert.strictEqual(two, "a page\n1 connects\na page\n0 connects\n")

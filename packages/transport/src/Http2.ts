@@ -1,6 +1,6 @@
 /**
- * What a server that speaks HTTP/2 beside HTTP/1.1 may be told. A WebSocket is one stream of a session then (RFC 8441),
- * and many share one TCP connection; to the server above, each is a socket like any other.
+ * Options of a server that speaks HTTP/2 beside HTTP/1.1. Over HTTP/2 a WebSocket is one stream of a session
+ * (RFC 8441), and many streams share one TCP connection. The server handles each stream as it handles any socket.
  *
  * @since 0.1.0
  */
@@ -11,41 +11,45 @@ import type * as Duration from "effect/Duration"
  *
  * **Details**
  *
- * Floods end the session: of resets (`streamResetBurst`), of SETTINGS, PING, CONTINUATION and invalid frames by the
- * limits that Node and nghttp2 have. A session that opens no stream counts and is timed as a handshake under way.
+ * A client that floods the server loses its session. `streamResetBurst` and `streamResetRate` limit resets. Node and
+ * nghttp2 limit SETTINGS, PING, CONTINUATION and invalid frames. A session that has not opened a stream yet counts as
+ * a pending handshake, and has the timeout of one.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Http2Options {
   /**
-   * Maximum streams of a session that are open at a time. More are refused with REFUSED_STREAM, and end the session of
-   * a client that has acknowledged the limit. Default: 100.
+   * Maximum open streams of a session. Further streams are refused with REFUSED_STREAM. Once the client has
+   * acknowledged the limit, a stream beyond it ends the session. Default: 100.
    */
   readonly maxStreams?: number | undefined
   /**
-   * Bytes that a client may send on a stream beyond what the program has read. `maxStreams` times this bounds the
-   * memory of a session whose streams are not read. Default: 256 KiB.
+   * Flow-control window of a stream: maximum bytes that a client may send on it before the program reads them.
+   * `maxStreams` times this bounds the memory of a session whose streams are not read. Default: 256 KiB.
    */
   readonly streamWindow?: number | undefined
   /**
-   * Bytes that a client may send on all streams of a session beyond what we have taken off the network. It bounds no
-   * memory, since a slow program holds back its own stream only. Default: 1 MiB.
+   * Flow-control window of a session: maximum bytes that a client may send on all streams before Node reads them from
+   * the network. It does not bound memory, because a slow program blocks only its own stream. Default: 1 MiB.
    */
   readonly sessionWindow?: number | undefined
-  /** Bytes of the fields of a request, counted as RFC 9113 6.5.2 says; more resets the stream. Default: 32 KiB. */
+  /**
+   * Maximum bytes of the fields of a request, counted as in RFC 9113 6.5.2. A larger request has its stream reset.
+   * Default: 32 KiB.
+   */
   readonly maxHeaderListSize?: number | undefined
-  /** How long a session without an open stream is kept. Default: 60 seconds. */
+  /** How long a session stays open after its last stream has closed. Default: 60 seconds. */
   readonly idleTimeout?: Duration.Input | undefined
-  /** Maximum sessions without an open stream; the one that is idle for the longest time is closed first. Default: 1024. */
+  /** Maximum sessions without an open stream. Beyond it, the longest idle session is closed. Default: 1024. */
   readonly maxIdleSessions?: number | undefined
   /**
-   * How long a client of a port without TLS may take until its first bytes tell which version it speaks; then it is
-   * dropped. Default: 10 seconds.
+   * Timeout for the first bytes of a client on a port without TLS, which show whether it speaks HTTP/1.1 or HTTP/2.
+   * After it the connection is dropped. Default: 10 seconds.
    */
   readonly prefaceTimeout?: Duration.Input | undefined
-  /** How many streams a client may reset at once; beyond `streamResetRate` the session ends. Default: 200. */
+  /** Maximum streams that a client may reset in one burst. Beyond it the session ends. Default: 200. */
   readonly streamResetBurst?: number | undefined
-  /** How many resets are forgiven for each second. Default: 33. */
+  /** Resets per second that a client may make without using up `streamResetBurst`. Default: 33. */
   readonly streamResetRate?: number | undefined
 }

@@ -1,6 +1,6 @@
 /**
- * The client's end of an HTTP/2 session: made of an open connection on which ALPN, or prior knowledge, has chosen
- * HTTP/2. Each request is a stream, and each stream a socket; many share the connection.
+ * The client's end of an HTTP/2 session, on an open connection for which ALPN or prior knowledge has chosen HTTP/2.
+ * Each request opens a stream, and each stream is a socket. All streams share the connection.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ import type { NodeDuplexOptions } from "./NodeDuplex.ts"
 import type { HeaderList, PeerInfo, PushSocket } from "./Push.ts"
 
 /**
- * The head of an answer; those of the status 1xx come before the final one.
+ * The head of a response. Interim responses (status 1xx) come before the final one.
  *
  * @category models
  * @since 0.1.0
@@ -36,20 +36,20 @@ export interface ResponseHead {
  */
 export interface Http2Session {
   readonly peer: PeerInfo
-  /** Whether the server takes extended CONNECT (SETTINGS_ENABLE_CONNECT_PROTOCOL of RFC 8441). */
+  /** Whether the server supports extended CONNECT (SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441 3). */
   readonly acceptsConnect: boolean
-  /** How many streams the server allows at a time. */
+  /** Maximum concurrent streams that the server allows. `Infinity` if it sets no limit. */
   readonly maxStreams: number
-  /** Whether new streams can be opened: neither end has said GOAWAY. */
+  /** Whether new streams can be opened. False once either end has sent GOAWAY. */
   readonly isOpen: boolean
-  /** Opens a stream by its request; the Scope closes it. `onResponse` hears each head of an answer. */
+  /** Sends a request, which opens a stream. Calls `onResponse` for each response head. The Scope closes the stream. */
   readonly request: (
     fields: HeaderList,
     onResponse: (head: ResponseHead) => void
   ) => Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>
-  /** Calls back when the session ends, or is to take no more streams. */
+  /** Calls `listener` when the session receives GOAWAY and when it closes, so up to twice. */
   readonly onceClosed: (listener: () => void) => void
-  /** Whether the session keeps the process alive. */
+  /** Sets whether the session keeps the process alive. */
   readonly keepAlive: (keeps: boolean) => void
 }
 
@@ -60,14 +60,14 @@ export interface Http2Session {
  * @since 0.1.0
  */
 export interface SessionOptions extends NodeDuplexOptions {
-  /** Bytes that the server may send on a stream beyond what the program has read. Default: 256 KiB. */
+  /** Maximum bytes that the server may send on a stream before the program reads them. Default: 256 KiB. */
   readonly streamWindow?: number | undefined
-  /** Bytes that the server may send on all streams beyond what we have taken off the network. Default: 1 MiB. */
+  /** Maximum bytes that the server may send on all streams before Node reads them. Default: 1 MiB. */
   readonly sessionWindow?: number | undefined
 }
 
 /**
- * Tests whether HTTP/2 can be spoken on an open connection: it is one of Node, and not of memory.
+ * Tests whether {@link connect} supports an open connection. It needs a stream of Node, so not one of `Memory`.
  *
  * @category guards
  * @since 0.1.0
@@ -75,12 +75,12 @@ export interface SessionOptions extends NodeDuplexOptions {
 export const canConnect = (reader: Socket.Reader): boolean => reader instanceof NodeDuplex
 
 /**
- * Begins a session on an open connection, and waits for the server's SETTINGS.
+ * Starts a session on an open connection, and waits for the server's SETTINGS.
  *
  * **Details**
  *
- * The connection is the session's from then on. The time it may take is the caller's to bound. Closing the Scope says
- * GOAWAY, lets streams finish for the linger timeout, and ends the connection.
+ * The session owns the connection from then on. There is no timeout: the caller sets one. Closing the Scope sends
+ * GOAWAY, waits up to the linger timeout for open streams to finish, and closes the connection.
  *
  * @category constructors
  * @since 0.1.0
@@ -93,7 +93,7 @@ export const connect = (
   Effect.flatMap(Effect.scope, (scope) =>
     Effect.suspend(() => {
       if (!(reader instanceof NodeDuplex)) {
-        return Effect.fail(openError(name, new Error("HTTP/2 needs a connection of Node")))
+        return Effect.fail(openError(name, new Error("HTTP/2 needs a TCP, TLS or Unix socket of Node")))
       }
       const session = new Session(reader, options)
       return Effect.andThen(
@@ -124,11 +124,11 @@ class Session implements Http2Session {
     const sessionWindow = windowSize("sessionWindow", options.sessionWindow ?? 1024 * 1024)
     const { localAddress, remoteAddress } = duplex
     const stream = duplex.detach() as Net.Socket
-    // The end of one direction is the end of the session.
+    // A session needs both directions, so close the connection when the peer ends its side.
     stream.allowHalfOpen = false
     this.stream = stream
     this.peer = new SessionPeer(stream, { localAddress, remoteAddress })
-    // The authority is that of each request; this one is not used.
+    // Node requires an authority here. It is never sent, because each request has its own `:authority`.
     const session = Http2.connect("http://localhost", {
       createConnection: () => stream,
       settings: { enablePush: false, initialWindowSize }
@@ -137,7 +137,7 @@ class Session implements Http2Session {
     session.on("error", () => {})
     session.on("connect", () => {
       if (!session.destroyed && sessionWindow > 65535) session.setLocalWindowSize(sessionWindow)
-      // Node takes what was read ahead in the next tick; reading goes on behind it.
+      // Node consumes the unshifted bytes in the next tick. Resume after that, or later bytes would come before them.
       setImmediate(() => stream.resume())
     })
     stream.once("close", () => clearTimeout(this.linger))
@@ -147,7 +147,7 @@ class Session implements Http2Session {
     const { session } = this
     session.once("remoteSettings", onReady)
     session.once("error", onFailed)
-    session.once("close", () => onFailed(new Error("the server ended the HTTP/2 session before its SETTINGS")))
+    session.once("close", () => onFailed(new Error("the server closed the HTTP/2 session before it sent its SETTINGS")))
   }
 
   get acceptsConnect(): boolean {

@@ -186,7 +186,7 @@ export const fromUpgrade = (
 }
 
 /**
- * Makes a socket of an extended CONNECT, for callers that listen to the `connect` events of an HTTP/2 server themselves.
+ * Creates a socket from an extended CONNECT, for programs that handle the `connect` events of an HTTP/2 server.
  *
  * **Details**
  *
@@ -211,8 +211,8 @@ export const fromConnect = (
 }
 
 /**
- * Takes the WebSocket requests of an HTTP/2 server, its extended CONNECTs (RFC 8441), which no {@link layerServer} on it
- * takes, and lets the server announce to new sessions that it serves them. Returns a function that ends both.
+ * Handles the extended CONNECTs (RFC 8441) of an HTTP/2 server that no {@link layerServer} on it accepts. The server
+ * announces to new sessions that it supports them. Returns a function that ends both.
  *
  * **Details**
  *

@@ -1,6 +1,6 @@
 /**
- * Sessions by what they lead to. Each counts the connections that it is leased to; one that has none for a time, or that the
- * server has ended, is closed.
+ * Pools HTTP/2 sessions by route, and leases them to connections. A session closes when it has had no connection for
+ * `idleTimeout`. When the server sends GOAWAY, the session gets no new connections and closes with its last one.
  */
 import type * as Http2Session from "@effect-ws/transport/Http2Session"
 import * as Deferred from "effect/Deferred"
@@ -10,21 +10,21 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { OpenSocket } from "./LazySocket.ts"
 
-/** What dialling came to: a session, or a connection on which to speak HTTP/1.1, or neither. */
+/** The result of a dial: an HTTP/2 session, a connection for HTTP/1.1, or neither. */
 export type Dialed =
   | { readonly _tag: "Session"; readonly session: Http2Session.Http2Session }
   | {
       readonly _tag: "Http1"
       readonly socket: OpenSocket
-      /** What made it HTTP/1.1: the server by ALPN, or a network that is not Node's. */
+      /** Why it is HTTP/1.1: the server chose it by ALPN, or the sockets of the Dialer are not Node's. */
       readonly chosenBy: "server" | "network"
     }
-  /** The server speaks HTTP/2, and takes no WebSockets on it. */
+  /** The server speaks HTTP/2 without extended CONNECT, so without WebSockets. */
   | { readonly _tag: "NoConnect" }
 
 /** Where to connect to, and how. */
 export interface Route<E, R> {
-  /** Equal for those who may share a session. */
+  /** Connections whose routes have equal keys may share a session. */
   readonly key: string
   readonly dial: (options: Http2Session.SessionOptions) => Effect.Effect<Dialed, E, R | Scope.Scope>
 }
@@ -52,7 +52,7 @@ interface Place {
 export class SessionPool {
   private readonly options: PoolOptions
   private readonly places = new Map<string, Place>()
-  // In the order in which they were found to be so.
+  // Keys of servers without extended CONNECT. The oldest comes first, and is forgotten first.
   private readonly withoutConnect = new Set<string>()
 
   constructor(options: PoolOptions) {
@@ -65,12 +65,15 @@ export class SessionPool {
     return size
   }
 
-  /** Whether the server was found to take no WebSockets over HTTP/2. */
+  /** Whether an earlier dial found that the server speaks HTTP/2 without WebSockets. */
   isWithoutConnect(key: string): boolean {
     return this.withoutConnect.has(key)
   }
 
-  /** Takes a session with room, or dials. The Scope gives a session back, and closes a connection of HTTP/1.1. */
+  /**
+   * Leases a session that has room, or dials. Closing the Scope returns the session to the pool, or closes the
+   * connection of HTTP/1.1.
+   */
   lease<E, R>(route: Route<E, R>): Effect.Effect<Dialed, E, R | Scope.Scope> {
     return Effect.uninterruptibleMask((restore) => Effect.suspend(() => this.leaseNow(route, restore)))
   }
@@ -80,7 +83,7 @@ export class SessionPool {
     for (const pooled of place.sessions) if (this.hasRoom(pooled)) return this.take(route.key, pooled)
     const { dialing } = place
     if (dialing === undefined) return this.dial(route, place, restore)
-    // What it failed with would be ours as well.
+    // Another caller dials the same route. If that fails, a dial of ours would fail as well.
     return Effect.andThen(
       restore(Deferred.await(dialing) as Effect.Effect<void, E>),
       Effect.suspend(() => this.leaseNow(route, restore))
@@ -126,7 +129,7 @@ export class SessionPool {
   }
 
   private take(key: string, pooled: Pooled): Effect.Effect<Dialed, never, Scope.Scope> {
-    // Before anybody else looks for room.
+    // Count the lease synchronously, before another caller checks for room.
     clearTimeout(pooled.timer)
     if (pooled.leases++ === 0) pooled.session.keepAlive(true)
     return Effect.as(
@@ -145,14 +148,14 @@ export class SessionPool {
     }, Duration.toMillis(this.options.idleTimeout)).unref()
   }
 
-  /** Takes no more connections; closes with the last one. */
+  /** Removes a session from the pool: it gets no new connections, and closes with its last one. */
   private retire(key: string, pooled: Pooled): void {
     if (!this.forget(key, pooled)) return
     clearTimeout(pooled.timer)
     if (pooled.leases === 0) closeNow(pooled)
   }
 
-  /** Closes all sessions, those in use as well. */
+  /** Closes all sessions, including those in use. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const all = [...this.places.values()].flatMap(({ sessions }) => [...sessions])

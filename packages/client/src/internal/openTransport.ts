@@ -22,10 +22,10 @@ import type { OpenSocket } from "./LazySocket.ts"
 import type { Dialed } from "./SessionPool.ts"
 import { startTls } from "./startTls.ts"
 
-/** Why there is no line. */
+/** Why no transport could be opened. */
 export type LineError = Socket.SocketError | HttpProxy.InvalidProxy | ProxyError | TlsError | ConnectTimeout
 
-/** How to get to a server. */
+/** Options for reaching a server. */
 export type LineOptions = Pick<ClientOptions, "connectTimeout" | "proxy" | "tls">
 
 export const openTransport = (
@@ -34,8 +34,8 @@ export const openTransport = (
 ): Effect.Effect<OpenSocket, LineError, Dialer.Dialer | Scope.Scope> => inTime(target, options, open(target, options))
 
 /**
- * Opens a line for HTTP/2, and begins a session on it. Where TLS chooses HTTP/1.1, or the network is none of Node, the line
- * is for that.
+ * Opens a transport and starts an HTTP/2 session on it. If ALPN chooses HTTP/1.1, or the socket is not Node's, returns
+ * the transport for HTTP/1.1.
  */
 export const openSession = (
   target: Target.Target,
@@ -70,7 +70,7 @@ const inTime = <A, E, R>(
   })
 }
 
-// One timeout bounds the whole, not each part.
+// `inTime` bounds the whole, so the parts have no timeout of their own.
 const unbounded: Dialer.DialOptions = { connectTimeout: Duration.infinity }
 
 const open = Effect.fnUntraced(function* (
@@ -93,7 +93,7 @@ const open = Effect.fnUntraced(function* (
   return socket
 })
 
-/** The proxy that leads to a target, if any. */
+/** Returns the proxy for a target, or `undefined` if the connection is direct. */
 export const proxyFor = (
   { address, secure }: Target.Target,
   proxy: ClientOptions["proxy"]

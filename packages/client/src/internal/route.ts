@@ -1,5 +1,5 @@
 /**
- * What a connection is made on: a line of its own for HTTP/1.1, or a stream of a session of HTTP/2.
+ * Chooses what a WebSocket runs on: a connection of its own for HTTP/1.1, or a stream of an HTTP/2 session.
  */
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as Effect from "effect/Effect"
@@ -14,19 +14,19 @@ import { openTransport, openSession, proxyFor } from "./openTransport.ts"
 import type { LineError, LineOptions } from "./openTransport.ts"
 import type { Dialed } from "./SessionPool.ts"
 
-/** What a handshake can be done on. */
+/** Where a handshake can take place. */
 export type Route =
   | Extract<Dialed, { readonly _tag: "Session" }>
   | Omit<Extract<Dialed, { readonly _tag: "Http1" }>, "chosenBy">
 
-/** Opens the route that `http` asks for; with `"auto"` a server that has no WebSockets over HTTP/2 is asked in HTTP/1.1. */
+/** Opens the route that `http` selects. `"auto"` falls back to HTTP/1.1 if the server has no WebSockets over HTTP/2. */
 export const openRoute = Effect.fnUntraced(function* (
   target: Target.Target,
   options: LineOptions & Pick<ClientOptions, "http">
 ): Effect.fn.Return<Route, LineError | Http2Unavailable, Dialer.Dialer | Scope.Scope> {
   const { http = "1.1" } = options
   const openHttp1 = Effect.map(openTransport(target, options), (socket): Route => ({ _tag: "Http1", socket }))
-  // Without TLS nothing tells whether a server speaks HTTP/2.
+  // Without TLS there is no ALPN, so the client cannot find out whether the server speaks HTTP/2.
   if (http === "1.1" || (http === "auto" && !target.secure)) return yield* openHttp1
   const { pool } = (yield* Http2Sessions.CurrentSessions) ?? (yield* Http2Sessions.make())
   const proxy = yield* proxyFor(target, options.proxy)
@@ -38,10 +38,10 @@ export const openRoute = Effect.fnUntraced(function* (
   if (http === "2") {
     const detail =
       dialed._tag === "NoConnect"
-        ? "the server speaks HTTP/2, and takes no extended CONNECT (RFC 8441)"
+        ? "the server speaks HTTP/2 without extended CONNECT (RFC 8441)"
         : dialed.chosenBy === "server"
           ? "the server chose HTTP/1.1"
-          : "the network of the Dialer carries HTTP/1.1 alone; HTTP/2 needs a TCP, TLS or Unix socket of Node"
+          : "the Dialer supports only HTTP/1.1; HTTP/2 needs a TCP, TLS or Unix socket of Node"
     return yield* new Http2Unavailable({ url: Target.format(target), detail })
   }
   return dialed._tag === "Http1" ? dialed : yield* openHttp1
@@ -50,7 +50,7 @@ export const openRoute = Effect.fnUntraced(function* (
 const dialerIds = new WeakMap<object, number>()
 let lastDialerId = 0
 
-/** Two dialers may be two networks. */
+/** Numbers the dialers. Two dialers may use different networks, so they share no sessions. */
 const dialerId = (dialer: object): number => {
   const known = dialerIds.get(dialer)
   if (known !== undefined) return known
@@ -58,7 +58,7 @@ const dialerId = (dialer: object): number => {
   return lastDialerId
 }
 
-/** Equal for equal values, and tells nothing of the secrets among them. */
+/** Returns a hash that is equal for equal values, so that no secret is stored in the key. */
 const fingerprint = (value: unknown): string =>
   createHash("sha256")
     .update(JSON.stringify(reveal(value)))

@@ -1,4 +1,4 @@
-/** Tests of what the page on HTTP/2 shows. */
+/** Tests for the code blocks of docs/http2.md. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
@@ -6,7 +6,7 @@ import * as Http2 from "node:http2"
 import * as Certificates from "../support/Certificates.ts"
 import * as Pages from "../support/Pages.ts"
 
-// "hi" as a text frame of a client, masked with zeros.
+// A client's text frame with "hi", masked with zeros.
 const hi = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69])
 
 /** A server of the page. */
@@ -20,7 +20,7 @@ const serve = Effect.fnUntraced(function* (name: string) {
   return { caFile, port }
 })
 
-/** Runs a server of the page, and talks to it over HTTP/2. */
+/** Runs a server of the page, and connects to it over HTTP/2. */
 const echoes = (name: string, path: string): Pages.Cover =>
   Pages.run(
     "echoes on a stream of HTTP/2",

@@ -1,9 +1,9 @@
 /**
- * Extended CONNECTs (RFC 8441) for Effect's HTTP server on `node:http2`, which listens to none: a client asks for a WebSocket
- * by one, as it asks by an upgrade over HTTP/1.1.
+ * Serves extended CONNECTs (RFC 8441) with Effect's HTTP server on `node:http2`, which does not listen for them. Over
+ * HTTP/2 a client requests a WebSocket with an extended CONNECT, as it does with an upgrade over HTTP/1.1.
  *
- * Each goes to the application as a GET, the method of such an upgrade, so one route serves both. To a client every 2xx is
- * an open WebSocket (RFC 8441 5), so a page at that path must not answer with one.
+ * The application sees an extended CONNECT as a GET, the method of an upgrade, so that one route serves both. For the
+ * client any 2xx opens the WebSocket (RFC 8441 5). So a page that answers with 2xx is replaced by a 404.
  */
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
@@ -46,7 +46,7 @@ export class ExtendedConnects {
     })
   }
 
-  /** Lets sessions that begin from now on know that WebSockets are served: there is a route for them. */
+  /** Announces extended CONNECT to new sessions. Called when the program adds a WebSocket route. */
   announce(): void {
     this.unregister ??= HttpUpgrade.onConnect(this.server, (request, response) =>
       (this.handler ?? this.unserved)(request, response)
@@ -64,7 +64,7 @@ export class ExtendedConnects {
       })
       this.handler = (request, response) => {
         connects.add(request)
-        // Its setter is documented, and missing in the types.
+        // Node documents a setter of `method`, which is missing in its types.
         ;(request as { method: string }).method = "GET"
         handle(request, response)
       }
@@ -79,13 +79,13 @@ export class ExtendedConnects {
     })
   }
 
-  /** Says GOAWAY: clients open no new streams, and open ones finish. */
+  /** Sends GOAWAY on every session: clients open no new streams, and open ones finish. */
   readonly goAway: Effect.Effect<void> = Effect.sync(() => {
     for (const session of this.sessions) session.close()
   })
 }
 
-// What a route of ours has answered is on its way; this status is for middleware.
+// A WebSocket route has already written its response to the stream; the status that it returns is only for middleware.
 const withoutSuccess = (
   response: HttpServerResponse
 ): Effect.Effect<HttpServerResponse, never, HttpServerRequest.HttpServerRequest> =>

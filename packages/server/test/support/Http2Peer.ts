@@ -1,11 +1,11 @@
 /**
- * A client of HTTP/2 that is not ours: Node's, with frames written by hand. It sees what our own client would hide.
+ * Node's HTTP/2 client, with handwritten WebSocket frames. It shows details that our own client would hide.
  */
 import { Effect } from "effect"
 import type { Scope } from "effect"
 import * as Http2 from "node:http2"
 
-/** What came of a stream. */
+/** The outcome of a stream. */
 export interface Exchange {
   readonly stream: Http2.ClientHttp2Stream
   readonly status: Promise<number>
@@ -14,11 +14,11 @@ export interface Exchange {
   readonly body: Promise<Buffer>
   /** The error code with which the stream was closed. */
   readonly code: Promise<number>
-  /** Waits for so many bytes in all. */
+  /** Waits until at least `count` bytes have arrived, and returns all of them. */
   readonly bytes: (count: number) => Promise<Buffer>
 }
 
-/** Opens a session, which ends with the Scope. */
+/** Opens a session. Closing the Scope closes it. */
 export const session = (
   url: string,
   options?: Http2.SecureClientSessionOptions
@@ -32,7 +32,7 @@ export const session = (
     (opened) => Effect.sync(() => opened.destroy())
   )
 
-/** Sends a request and keeps the outcome. */
+/** Sends a request and records the outcome. */
 export const exchange = (
   on: Http2.ClientHttp2Session,
   headers: Http2.OutgoingHttpHeaders,
@@ -68,7 +68,7 @@ export const exchange = (
   }
 }
 
-/** Asks for a WebSocket. */
+/** Requests a WebSocket. */
 export const connect = (
   on: Http2.ClientHttp2Session,
   headers: Http2.OutgoingHttpHeaders = {},

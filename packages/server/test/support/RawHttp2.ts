@@ -1,5 +1,5 @@
 /**
- * A client of HTTP/2 that writes its frames by hand (RFC 9113 4.1), to break the rules that every library keeps. Fields are
+ * An HTTP/2 client with handwritten frames (RFC 9113 4.1). It can break rules that every library obeys. Fields are
  * HPACK literals without indexing and without Huffman codes (RFC 7541 6.2.2).
  */
 import { Effect } from "effect"
@@ -19,7 +19,7 @@ export const Type = {
   continuation: 9
 } as const
 
-/** A frame that came. */
+/** A received frame. */
 export interface Received {
   readonly type: number
   readonly flags: number
@@ -64,11 +64,11 @@ const connectFields: ReadonlyArray<readonly [string, string]> = [
   ["sec-websocket-version", "13"]
 ]
 
-/** The HEADERS of a request for a WebSocket, with other fields where they are given. */
+/** Encodes the HEADERS frame of a WebSocket request. */
 export const connect = (stream: number, fields: ReadonlyArray<readonly [string, string]> = connectFields): Buffer =>
   frame(Type.headers, 4, stream, block(fields))
 
-/** The fields of a request for a WebSocket, with some changed, or left out. */
+/** Returns the fields of a WebSocket request with some of them changed, or left out where `undefined`. */
 export const changed = (
   change: Readonly<Record<string, string | undefined>>
 ): ReadonlyArray<readonly [string, string]> =>
@@ -81,11 +81,11 @@ export const changed = (
 export interface Peer {
   readonly write: (...frames: ReadonlyArray<Buffer>) => void
   readonly received: ReadonlyArray<Received>
-  /** Waits for a frame that came or comes. */
+  /** Waits for a matching frame. It may already have been received. */
   readonly find: (isIt: (frame: Received) => boolean) => Effect.Effect<Received>
-  /** Reads nothing more. */
+  /** Stops reading. */
   readonly stopReading: () => void
-  /** Waits for the end of the connection. */
+  /** Waits until the connection closes. */
   readonly closed: Effect.Effect<void>
 }
 

@@ -1,6 +1,6 @@
 /**
- * One `connect` listener for each HTTP/2 server, whatever the number of those who take WebSockets off it: what
- * `UpgradeDispatcher` is for HTTP/1.1.
+ * Adds one `connect` listener to an HTTP/2 server, which passes each request to one of the registered handlers.
+ * `UpgradeDispatcher` does the same for HTTP/1.1.
  */
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
@@ -9,7 +9,7 @@ import type * as Net from "node:net"
 export interface ConnectHandler {
   readonly accepts: (request: Http2.Http2ServerRequest) => boolean
   readonly handle: Listener
-  /** Hears of what `accepts` threw. */
+  /** Called with the defect that `accepts` threw. */
   readonly failed: (defect: unknown) => void
 }
 
@@ -21,7 +21,10 @@ const registered = new WeakMap<Net.Server, { readonly all: Set<ConnectHandler>; 
 export const isHttp2Server = (server: Net.Server): server is Http2.Http2Server | Http2.Http2SecureServer =>
   "updateSettings" in server
 
-/** Takes extended CONNECTs off a server, and lets it announce that it takes them, until the function that it gives is called. */
+/**
+ * Registers a handler of extended CONNECTs. Returns a function that removes it. The server announces extended CONNECT
+ * to new sessions as long as it has a handler.
+ */
 export const register = (
   server: Http2.Http2Server | Http2.Http2SecureServer,
   handler: ConnectHandler
@@ -52,7 +55,8 @@ const dispatch = (
   request: Http2.Http2ServerRequest,
   response: Http2.Http2ServerResponse
 ): void => {
-  // With `allowHTTP1` this is also a CONNECT of HTTP/1.1, whose second argument is the socket. Without a listener Node ends it.
+  // With `allowHTTP1` the event also brings CONNECTs of HTTP/1.1, with the socket as second argument. If the program
+  // has no listener, do what Node does for a CONNECT without listeners: close the socket.
   if (request.httpVersionMajor !== 2) {
     if (server.listenerCount("connect") === 1) (response as unknown as Net.Socket).destroy()
     return
@@ -69,7 +73,7 @@ const dispatch = (
     }
   }
   if (server.listenerCount("connect") > 1) return
-  // What Node answers without a listener.
+  // The program has no listener that would answer. Node itself answers 405 to a CONNECT without listeners.
   if (isWebSocketConnect(request)) answer(response, 404, "nothing is served at this path")
   else answer(response, 405, "only extended CONNECT with :protocol websocket is served")
 }

@@ -1,7 +1,6 @@
 /**
- * The socket over one stream of an HTTP/2 session (RFC 8441). To the connection it is a transport as any other:
- * END_STREAM is the end of the bytes, RST_STREAM the abort, and the flow-control window of the stream follows what is
- * read.
+ * A socket over one stream of an HTTP/2 session (RFC 8441). A connection uses it like any other transport. END_STREAM
+ * ends the bytes and RST_STREAM aborts. Reading opens the flow-control window of the stream.
  */
 import * as Context from "effect/Context"
 import type * as NetAddress from "effect/net/NetAddress"
@@ -17,7 +16,7 @@ import { inetAddress, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 import * as TlsPeer from "./tlsPeer.ts"
 
-/** The peer of a session, which all of its streams share. */
+/** Addresses and TLS details of the peer of a session. All streams of the session share them. */
 export class SessionPeer implements PeerInfo {
   readonly remoteAddress: NetAddress.SocketAddress | undefined
   readonly localAddress: NetAddress.SocketAddress | undefined
@@ -42,7 +41,7 @@ const pieceLength = 16 * 1024
 
 const peers = new WeakMap<Http2.Http2Session, SessionPeer>()
 
-/** The peer of the session of a stream. */
+/** Returns the peer of the session that a stream belongs to. */
 export const sessionPeerOf = ({ session }: Http2.Http2Stream): PeerInfo => {
   if (session === undefined) return unknownPeer
   let peer = peers.get(session)
@@ -71,7 +70,7 @@ export class Http2Duplex extends NodeDuplex {
   protected readonly _http2: Http2.Http2Stream
   private readonly _peer: PeerInfo
 
-  // What follows a write that is under way, where it was cut into pieces.
+  // The rest of a large write. Undefined if no write is cut into pieces at the moment.
   private _pieces: Array<Uint8Array> | undefined = undefined
   private _piecesBytes = 0
 
@@ -81,8 +80,8 @@ export class Http2Duplex extends NodeDuplex {
     this._peer = peer
   }
 
-  // Node tells of a write when the peer's window has let all of it through. Large ones are cut, so that a peer that
-  // reads slowly is seen to read.
+  // Node reports a write only when the peer's flow-control window has let all of it through. Cut a large write into
+  // pieces, so that a peer that reads slowly shows progress and is not taken for a dead one.
   protected override put(bytes: Uint8Array): boolean {
     if (this._pieces === undefined && bytes.length <= pieceLength) return super.put(bytes)
     const isUnderWay = this._pieces !== undefined
@@ -106,7 +105,7 @@ export class Http2Duplex extends NodeDuplex {
     }
   }
 
-  /** Leaves the rest to Node, as before the end of the stream. */
+  /** Hands all remaining pieces to Node, so that the end of the stream can follow them. */
   private _writeRest(): void {
     const pieces = this._pieces
     this._pieces = undefined
@@ -135,12 +134,12 @@ export class Http2Duplex extends NodeDuplex {
     super.putEnd()
   }
 
-  // Node ends a stream in the same way whether it was reset or not: what comes then is no end in order.
+  // Node emits `end` after a reset too. Only without a reset is it an orderly end.
   override onEnd(): void {
     if (!this._http2.aborted) super.onEnd()
   }
 
-  // RFC 8441 5: "RST_STREAM [...] CANCEL" is what closing TCP without an order is.
+  // RFC 8441 5: RST_STREAM with the error code CANCEL stands for a TCP reset.
   protected override abort(): void {
     this._pieces = undefined
     this._piecesBytes = 0
@@ -148,13 +147,13 @@ export class Http2Duplex extends NodeDuplex {
   }
 
   protected override finish(): void {
-    // Without an answer, an end would be an answer.
+    // Before the response head, the peer could take an end of the stream for a response. So reset the stream.
     if (!this.isAnswered) return this.abort()
     this._writeRest()
     super.finish()
   }
 
-  /** Whether the head of the answer was sent, or came. */
+  /** Whether the head of the response was sent (server) or received (client). */
   protected get isAnswered(): boolean {
     return "headersSent" in this._http2 && this._http2.headersSent === true
   }
@@ -203,13 +202,13 @@ export interface RequestOptions {
   readonly peer: PeerInfo
   /** Services added to the context of the decision and of the handler. Default: none. */
   readonly services?: Context.Context<never> | undefined
-  /** Runs right before the response is sent. */
+  /** Called right before the response is sent. */
   readonly onAnswering?: (() => void) | undefined
-  /** Gets the status of the response, or `undefined` when there is none. */
+  /** Called with the status of the response, or with `undefined` if the stream closes without one. */
   readonly onAnswer?: ((status: number | undefined) => void) | undefined
 }
 
-/** The socket of a request: it carries the request until that is answered. */
+/** The server's socket for one request. It holds the request until the response is sent. */
 export class Http2RequestDuplex extends Http2Duplex {
   private _handover: ParsedUpgrade | undefined
   private _onAnswering: (() => void) | undefined
@@ -234,7 +233,7 @@ export class Http2RequestDuplex extends Http2Duplex {
     return this._handover
   }
 
-  /** Sends a complete answer, and closes. */
+  /** Sends a complete text response, and closes. */
   answer(status: number, text: string): void {
     const headers = [{ name: "content-type", value: "text/plain; charset=utf-8" }]
     this._respond(this._http2 as Http2.ServerHttp2Stream, status, headers, Buffer.from(`${text}\n`))
@@ -275,7 +274,7 @@ export class Http2RequestDuplex extends Http2Duplex {
     this.shutdown()
   }
 
-  // Idle connections should not retain the request.
+  // Drop the references, so that an idle connection does not retain the request.
   private _answered(status: number | undefined): void {
     const onAnswer = this._onAnswer
     this._handover = undefined
@@ -285,7 +284,7 @@ export class Http2RequestDuplex extends Http2Duplex {
   }
 }
 
-/** Fields as Node takes them: those that are repeated in an array. */
+/** Converts fields to the form that Node sends. The values of a repeated field become an array. */
 export const toHeaders = (headers: HeaderList): Http2.OutgoingHttpHeaders => {
   const record: Record<string, string | Array<string>> = Object.create(null)
   for (const { name, value } of headers) {
@@ -295,14 +294,14 @@ export const toHeaders = (headers: HeaderList): Http2.OutgoingHttpHeaders => {
   return record
 }
 
-/** Fields as Node gives them: names and values in turn. */
+/** Converts the raw headers of Node, in which names and values alternate. */
 export const fromRawHeaders = (raw: ReadonlyArray<string>): HeaderList => {
   const headers: Array<{ readonly name: string; readonly value: string }> = []
   for (let at = 0; at < raw.length; at += 2) headers.push({ name: raw[at]!, value: raw[at + 1]! })
   return headers
 }
 
-/** The head of a request, pseudo-headers among its fields. */
+/** Returns the head of a request. Its `headers` include the pseudo-headers. */
 export const requestHeadOf = (headers: HeaderList): RequestHead => {
   const valueOf = (wanted: string): string => headers.find(({ name }) => name === wanted)?.value ?? ""
   return { method: valueOf(":method"), target: valueOf(":path"), version: "HTTP/2", headers }

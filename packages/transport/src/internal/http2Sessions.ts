@@ -1,6 +1,6 @@
 /**
- * The HTTP/2 sessions of a listening socket. Each of their streams is handed over as a socket; what this keeps is the
- * list of sessions, to close those that are idle, and to say GOAWAY to all of them when the server stops to accept.
+ * The HTTP/2 sessions of a listening socket. Each stream is handed to the server as a socket. The list of sessions
+ * serves to close idle ones, and to send GOAWAY to all of them when the server stops accepting.
  */
 import type * as Http2 from "node:http2"
 import { performServerHandshake } from "node:http2"
@@ -21,12 +21,12 @@ export interface Http2Settings {
   readonly prefaceTimeout: number
 }
 
-// What RFC 9113 6.9.1 allows.
+// RFC 9113 6.9.1: the largest flow-control window.
 const largestWindow = 2 ** 31 - 1
-// What a timer of Node takes.
+// Node's timers fire at once if the delay is longer.
 const largestDelay = 2 ** 31 - 1
 
-/** Throws for a value that is out of range. */
+/** Returns the options for Node. Throws if a value is out of range. */
 export const http2Settings = (options: Http2Options): Http2Settings => ({
   server: {
     settings: {
@@ -45,18 +45,18 @@ export const http2Settings = (options: Http2Options): Http2Settings => ({
   maxIdleSessions: limit("maxIdleSessions", options.maxIdleSessions ?? 1024)
 })
 
-/** A size of a flow-control window. */
+/** Returns the size of a flow-control window in bytes. Throws if it is out of range. */
 export const windowSize = (name: string, value: number): number => {
   if (integer(name, value, 1) <= largestWindow) return value
   throw new RangeError(`${name}: expected at most ${largestWindow}, found ${value}`)
 }
 
-/** Hears what made a session fail. */
+/** Called with the error message of a session that failed. */
 type OnFailed = (remoteAddress: PeerInfo["remoteAddress"], why: string) => void
 
 export class Http2Sessions {
   private readonly all = new Set<Session>()
-  // In the order in which they became idle.
+  // Ordered by when they became idle: the longest idle session comes first.
   private readonly idle = new Set<Session>()
   readonly settings: Http2Settings
   readonly acceptor: Acceptor
@@ -70,8 +70,8 @@ export class Http2Sessions {
   }
 
   /**
-   * Speaks HTTP/2 on a connection. The first stream that is opened is handed over as the socket of `arrival`; where
-   * there is none, the arrival ends with the connection.
+   * Starts a session on a connection. The first stream is handed over as the socket of `arrival`. If the connection
+   * closes without a stream, the arrival departs.
    */
   start(
     stream: Net.Socket,
@@ -84,7 +84,7 @@ export class Http2Sessions {
     if (this.stopped) session.close()
   }
 
-  /** Says GOAWAY: no new streams, and the end of each session with its last stream. */
+  /** Sends GOAWAY on every session: no new streams are accepted, and a session ends with its last stream. */
   stop(): void {
     this.stopped = true
     for (const session of this.all) session.close()
@@ -115,7 +115,7 @@ class Session {
   private readonly peer: PeerInfo
   private readonly duplex: NodeDuplexSettings
   private readonly session: Http2.ServerHttp2Session
-  // Until its first stream.
+  // Undefined after the first stream.
   private arrival: Arrival | undefined
   private streams = 0
   private closing = false
@@ -127,23 +127,23 @@ class Session {
     this.peer = peer
     this.duplex = duplex
     this.arrival = arrival
-    // The end of one direction is the end of the session.
+    // A session needs both directions, so close the connection when the peer ends its side.
     stream.allowHalfOpen = false
     const { server, sessionWindow } = owner.settings
     const session = performServerHandshake(stream, server)
     this.session = session
     session.on("error", (error: Error) => owner.onFailed(peer.remoteAddress, error.message))
     session.on("connect", () => {
-      // A window below the default of 64 KiB cannot be announced.
+      // RFC 9113 6.9.2: only WINDOW_UPDATE changes the window of a session, so it cannot be smaller than initially.
       if (!session.destroyed && sessionWindow > 65535) session.setLocalWindowSize(sessionWindow)
-      // Node takes what was read ahead in the next tick; reading goes on behind it.
+      // Node consumes the unshifted bytes in the next tick. Resume after that, or later bytes would come before them.
       setImmediate(() => stream.resume())
     })
     session.on("stream", this.onStream)
     stream.once("close", () => this.end())
   }
 
-  /** Says GOAWAY; the session ends with its last stream. */
+  /** Sends GOAWAY. The session ends with its last stream. */
   close(): void {
     this.owner.becameBusy(this)
     if (this.closing) return
@@ -158,7 +158,8 @@ class Session {
     __: number,
     rawHeaders: ReadonlyArray<string>
   ): void => {
-    // What its peer sent with it has ended it or the session already; its error comes in a later tick.
+    // A later frame in the same read has already ended the stream or the session. The stream emits its error in a
+    // later tick, and without a listener that would end the process.
     if (stream.destroyed) return void stream.on("error", () => {})
     if (this.streams++ === 0) {
       clearTimeout(this.timer)
@@ -183,7 +184,7 @@ class Session {
     this.timer = setTimeout(then, millis, this)
   }
 
-  /** Does not wait for the peer. */
+  /** Closes the connection without waiting for the peer. */
   destroy(): void {
     this.stream.destroy()
   }

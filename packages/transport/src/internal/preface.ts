@@ -1,6 +1,6 @@
 /**
- * Tells HTTP/2 from HTTP/1.1 on a connection without TLS, where no ALPN does: a client that knows the server begins with the
- * preface of RFC 9113 3.4.
+ * Distinguishes HTTP/2 from HTTP/1.1 on connections without TLS, which have no ALPN. A client with prior knowledge
+ * starts with the connection preface (RFC 9113 3.4).
  */
 import type * as Net from "node:net"
 import { inetAddress } from "./NodeDuplex.ts"
@@ -8,7 +8,7 @@ import type { OnDropped, Secure } from "./nodeServer.ts"
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
 
-/** Reads until the first bytes decide, and puts them back. Drops a client that sends too little in time. */
+/** Reads until the bytes decide, then unshifts them. Drops a client that has not sent enough in `millis`. */
 export const detectPreface =
   (millis: number, onDropped: OnDropped): Secure =>
   (raw, done) => {
