@@ -37,7 +37,10 @@ export interface WebSocketInit {
   /** Subprotocols to offer, best first. Default: none. */
   readonly protocols?: string | Iterable<string> | undefined
   /** Headers to add to the handshake request. Default: none. */
-  readonly headers?: Readonly<Record<string, string>> | Iterable<readonly [string, string]> | undefined
+  readonly headers?:
+    | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+    | Iterable<readonly [string, string]>
+    | undefined
 }
 
 /**

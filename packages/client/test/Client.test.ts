@@ -64,7 +64,7 @@ describe("Client", () => {
         const connection = yield* Client.connect("ws://host:8080/path?a=1", {
           subprotocols: ["a", "b"],
           origin: "http://page",
-          headers: [{ name: "Cookie", value: "c=1" }]
+          headers: { Cookie: "c=1", "X-Tag": ["1", "2"] }
         })
         assert.strictEqual(connection.subprotocol, "b")
         assert.strictEqual(connection.request.path, "/path")
@@ -78,6 +78,7 @@ describe("Client", () => {
         assert.strictEqual(asked[0]!.header("Origin"), "http://page")
         assert.strictEqual(asked[0]!.header("Sec-WebSocket-Protocol"), "a, b")
         assert.strictEqual(asked[0]!.header("Cookie"), "c=1")
+        assert.deepStrictEqual(HeaderFields.getAll(asked[0]!.head.headers, "X-Tag"), ["1", "2"])
       })
     )
 
@@ -137,6 +138,9 @@ describe("Client", () => {
         yield* site("host", 80, accepting("hello"))
         const error = yield* failing("ws://host/", { headers: [{ name: "Host", value: "other" }] })
         assert.instanceOf(error, HandshakeConfigError)
+        const invalid = yield* failing("ws://host/", { headers: { "X-A": "1\r\nX-B: 2" } })
+        assert.instanceOf(invalid, HandshakeConfigError)
+        assert.strictEqual(invalid.rule, "InvalidHeader")
       })
     )
   })

@@ -214,7 +214,7 @@ describe("establishing", () => {
     "sends what the handshake needs, headers of the program among it, and no user information",
     Effect.gen(function* () {
       const asked = yield* listening({ port: 8080 }, accepting("hello"))
-      const Class = yield* classOf({ origin: "https://app.test", headers: [{ name: "X-All", value: "1" }] })
+      const Class = yield* classOf({ origin: "https://app.test", headers: { "X-All": "1" } })
       const socket = new Class("ws://user:word@server.test:8080/a?b", {
         protocols: [],
         headers: { "X-One": "2" }

@@ -1,5 +1,7 @@
+import type * as Accept from "@effect-ws/connection/Accept"
 import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Auth from "@effect-ws/server/Auth"
 import * as AuthNonces from "@effect-ws/server/AuthNonces"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
@@ -134,6 +136,17 @@ describe("Client over HTTP/2", () => {
       assert.deepStrictEqual([sessions, upgrades], [1, 2])
       const refused = yield* Effect.flip(Client.connect(url, overHttp2))
       assert.match(refused.message, /without extended CONNECT/)
+    })
+  )
+
+  test(
+    "sends and receives headers of records",
+    Effect.gen(function* () {
+      const decide: Accept.Decide = (request) =>
+        Effect.succeed({ headers: { "X-Heard": HeaderFields.getAll(request.headers, "X-Tag") } })
+      const { url } = yield* serve({ decide })
+      const connection = yield* Client.connect(url, { ...overHttp2, headers: { "X-Tag": ["1", "2"] } })
+      assert.deepStrictEqual(HeaderFields.getAll(connection.response?.headers ?? [], "X-Heard"), ["1", "2"])
     })
   )
 

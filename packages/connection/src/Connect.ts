@@ -10,6 +10,7 @@ import * as Extensions from "@effect-ws/extensions/Extensions"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
 import * as ClientHandshake from "@effect-ws/protocol/ClientHandshake"
 import * as HandshakeKey from "@effect-ws/protocol/HandshakeKey"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Http2Head from "@effect-ws/protocol/Http2Head"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
@@ -85,7 +86,12 @@ const greet = (
           subprotocols,
           extensions: Negotiation.offer(extensions)
         }
-        const headers = watched?.sending("HTTP/1.1", target, options.headers ?? [], peerOf(socket, held))
+        const headers = watched?.sending(
+          "HTTP/1.1",
+          target,
+          HeaderFields.fromInput(options.headers),
+          peerOf(socket, held)
+        )
         const head = ClientHandshake.request({ ...offered, url: target, origin, headers: headers ?? options.headers })
         if (Result.isFailure(head)) return Effect.fail(head.failure)
         return converse(held, options, Result.getOrThrow(HttpHead.encodeRequest(head.success)), {
@@ -143,7 +149,7 @@ const greetHttp2 = (
       const target = typeof url === "string" ? new URL(url) : url
       const { origin, subprotocols = [] } = options
       const offered = { subprotocols, extensions: Negotiation.offer(extensions) }
-      const headers = watched?.sending("HTTP/2", target, options.headers ?? [], session.peer)
+      const headers = watched?.sending("HTTP/2", target, HeaderFields.fromInput(options.headers), session.peer)
       const head = ClientHandshake.connectRequest({
         ...offered,
         url: target,

@@ -12,7 +12,6 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Context, Effect, Layer } from "effect"
 import type { SocketServer } from "effect/socket"
 import { CloseError, HandshakeRejection, Message, Tcp, Topics, WebSocketServer } from "effect-ws"
-import * as HeaderFields from "effect-ws/HeaderFields"
 import type { Accept, Connection, Handlers } from "effect-ws"
 import type * as ServerHandshake from "effect-ws/ServerHandshake"
 import { readFileSync } from "node:fs"
@@ -72,13 +71,10 @@ const handlers: Handlers.Handlers<unknown, Topics.Topics> = {
 
 const page = {
   status: 200,
-  headers: HeaderFields.fromEntries([
-    ["Content-Type", "text/html; charset=utf-8"],
-    [
-      "Content-Security-Policy",
-      "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
-    ]
-  ]),
+  headers: {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+  },
   body: readFileSync(new URL("./chat.html", import.meta.url))
 }
 

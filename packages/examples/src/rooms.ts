@@ -9,7 +9,6 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer, Option } from "effect"
 import type { SocketServer } from "effect/socket"
 import { Tcp, TopicLog, WebSocketServer } from "effect-ws"
-import * as HeaderFields from "effect-ws/HeaderFields"
 import * as TopicProtocol from "effect-ws/TopicProtocol"
 import * as TopicServer from "effect-ws/TopicServer"
 import type * as TopicLogError from "effect-ws/TopicLogError"
@@ -44,13 +43,10 @@ const authorize = ({ topic }: TopicServer.Action): Effect.Effect<void, TopicProt
 
 const page = {
   status: 200,
-  headers: HeaderFields.fromEntries([
-    ["Content-Type", "text/html; charset=utf-8"],
-    [
-      "Content-Security-Policy",
-      "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
-    ]
-  ]),
+  headers: {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+  },
   body: readFileSync(new URL("./rooms.html", import.meta.url))
 }
 

@@ -37,7 +37,7 @@ describe("an inspected chat room", { timeout: 60_000 }, () => {
 
       const guest = yield* Client.connect(`ws://${host}/room?name=alice`)
       const admin = yield* Client.connect(`ws://${host}/inspector/socket`, {
-        headers: [{ name: "Authorization", value: basic("admin:hatter") }]
+        headers: { Authorization: basic("admin:hatter") }
       })
       const viewer = yield* TypedConnection.make(admin, InspectorProtocol.InspectorProtocol.client)
       type Told<K> = Extract<InspectorProtocol.FromInspector, { readonly _tag: K }>

@@ -123,7 +123,7 @@ const missing = new HandshakeRejection({ status: 404, reason: "there is nothing 
 
 const answerPage = (): HttpAnswer => {
   const { bytes, headers } = page()
-  return { status: 200, headers: HeaderFields.fromEntries(Object.entries(headers)), body: bytes }
+  return { status: 200, headers: headers, body: bytes }
 }
 
 const answerOf = (rejection: HandshakeRejection): HttpAnswer => {

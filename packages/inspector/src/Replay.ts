@@ -8,6 +8,7 @@
 import * as Connect from "@effect-ws/connection/Connect"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as CloseFrame from "@effect-ws/protocol/CloseFrame"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import type { CloseInfo } from "@effect-ws/protocol/Session"
 import type { Program } from "@effect-ws/server/Handlers"
@@ -160,9 +161,10 @@ const ofHandshake = /^(?:host|connection|upgrade|origin|sec-websocket-.*)$/i
 
 const connect = Effect.fnUntraced(function* (
   { opening }: Recording,
-  { headers = [] }: Pick<ReplayOptions, "headers">,
+  options: Pick<ReplayOptions, "headers">,
   address: WebSocketServer.WebSocketServer["Service"]["address"]
 ) {
+  const headers = HeaderFields.fromInput(options.headers)
   const given = new Set(headers.map(({ name }) => name.toLowerCase()))
   const kept = opening.headers.flatMap(([name, value]) =>
     ofHandshake.test(name) || value === redacted || given.has(name.toLowerCase()) ? [] : [{ name, value }]

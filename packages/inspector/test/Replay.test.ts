@@ -31,7 +31,7 @@ const record = <E>(
 ) =>
   Effect.gen(function* () {
     const client = yield* Client.connect("ws://counter.test/count?token=secret", {
-      headers: [{ name: "X-Team", value: "blue" }]
+      headers: { "X-Team": "blue" }
     })
     yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(client.messages)))
     yield* act(client)

@@ -703,7 +703,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           const server = yield* serve(echo, {
             decide: (request) =>
               request.query === "token=right"
-                ? Effect.succeed({ headers: [{ name: "Set-Cookie", value: "a=b" }], subprotocol: "chat" })
+                ? Effect.succeed({ headers: { "Set-Cookie": ["a=b", "c=d"] }, subprotocol: "chat" })
                 : Effect.fail(
                     new HandshakeRejection.HandshakeRejection({
                       status: 401,
@@ -717,6 +717,8 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           assert.strictEqual(HeaderFields.get(refused.headers, "WWW-Authenticate"), "Basic")
           const client = yield* connect(server, { target: "/?token=right", subprotocols: ["chat"] })
           assert.strictEqual(client.subprotocol, "chat")
+          const cookies = HeaderFields.getAll(client.response?.headers ?? [], "Set-Cookie")
+          assert.deepStrictEqual(cookies, ["a=b", "c=d"])
         })
       )
 
@@ -951,7 +953,7 @@ export const directSuite = (transport: Transport, variant: Variant<Handler<unkno
           const server = yield* serve(echo, {
             respond: (request) =>
               request.target === "/"
-                ? { status: 200, headers: [{ name: "Content-Length", value: `${body.length}` }], body }
+                ? { status: 200, headers: { "Content-Length": `${body.length}` }, body }
                 : undefined
           })
           const get = (

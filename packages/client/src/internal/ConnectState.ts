@@ -4,7 +4,7 @@
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import type { Challenge } from "@effect-ws/protocol/Authorization"
-import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import { equalsIgnoreCase } from "@effect-ws/protocol/HeaderGrammar"
 import * as Duration from "effect/Duration"
 import type { ClientOptions } from "./ClientOptions.ts"
@@ -13,7 +13,6 @@ import * as Target from "../Target.ts"
 import { AuthSession } from "./AuthSession.ts"
 import type { Asked } from "./AuthSession.ts"
 
-const none: HeaderFields = []
 const defaultBodyTimeout = Duration.seconds(2)
 
 export class ConnectState {
@@ -23,7 +22,7 @@ export class ConnectState {
   readonly maxBodyBytes: number
   readonly bodyTimeout: Duration.Duration
   private readonly options: ClientOptions
-  private given: HeaderFields
+  private given: HeaderFields.HeaderFields
   private answers: AuthSession | undefined
   private identified: TlsOptions | undefined
   // Of the last request: RFC 8441 makes it CONNECT.
@@ -37,7 +36,7 @@ export class ConnectState {
     this.bodyTimeout = Argument.duration("bodyTimeout", options.bodyTimeout ?? defaultBodyTimeout)
     this.target = target
     this.options = options
-    this.given = options.headers ?? none
+    this.given = HeaderFields.fromInput(options.headers)
     this.answers = proof && new AuthSession({ proof, schemes: options.authSchemes, preemptive: mode === "preemptive" })
     this.identified = options.tls
   }
@@ -47,7 +46,7 @@ export class ConnectState {
   }
 
   /** Returns the headers of the next request: the program's, and the credentials. */
-  headers(method: "GET" | "CONNECT"): HeaderFields {
+  headers(method: "GET" | "CONNECT"): HeaderFields.HeaderFields {
     this.method = method
     const value = this.answers?.next(this.asked)
     if (value === undefined) return this.given
@@ -73,7 +72,7 @@ export class ConnectState {
       this.answers?.moved()
     } else {
       // Any header may be a secret, not only Authorization and Cookie.
-      this.given = none
+      this.given = HeaderFields.empty
       this.answers = undefined
       const { tls } = this.options
       this.identified = tls && { ca: tls.ca, rejectUnauthorized: tls.rejectUnauthorized }

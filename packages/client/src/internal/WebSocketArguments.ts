@@ -3,7 +3,7 @@
  * Step numbers are those of https://websockets.spec.whatwg.org.
  */
 import { maxReasonBytes } from "@effect-ws/protocol/CloseError"
-import type { HeaderField, HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import { isToken } from "@effect-ws/protocol/HeaderGrammar"
 import * as Utf8 from "@effect-ws/protocol/Utf8"
 import { types } from "node:util"
@@ -11,7 +11,10 @@ import { types } from "node:util"
 /** Options that may stand in place of subprotocols, as in Node, Bun and Deno. */
 export interface Init {
   readonly protocols?: string | Iterable<string> | undefined
-  readonly headers?: Readonly<Record<string, string>> | Iterable<readonly [string, string]> | undefined
+  readonly headers?:
+    | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+    | Iterable<readonly [string, string]>
+    | undefined
 }
 
 /** Steps 1 to 7 of the constructor. */
@@ -32,7 +35,7 @@ export const toUrl = (text: string): URL => {
 /** Steps 8 and 9 of the constructor, and the headers of an {@link Init}. */
 export const toHandshake = (
   input: unknown
-): { readonly subprotocols: ReadonlyArray<string>; readonly headers: HeaderFields } => {
+): { readonly subprotocols: ReadonlyArray<string>; readonly headers: HeaderFields.HeaderFields } => {
   // Deviation: the standard accepts no headers; every implementation outside of browsers does.
   const init: Init =
     isObject(input) && !(Symbol.iterator in input) ? input : { protocols: input as Init["protocols"] | undefined }
@@ -45,8 +48,10 @@ export const toHandshake = (
     // RFC 6455 4.1: the elements "MUST all be unique strings". The comparison is case-sensitive.
     if (subprotocols.indexOf(name) !== index) throw syntaxError(`expected distinct subprotocols, found ${name} twice`)
   }
-  const pairs = Symbol.iterator in headers ? headers : Object.entries(headers)
-  return { subprotocols, headers: Array.from(pairs, ([name, value]): HeaderField => ({ name, value })) }
+  return {
+    subprotocols,
+    headers: Symbol.iterator in headers ? HeaderFields.fromEntries(headers) : HeaderFields.fromInput(headers)
+  }
 }
 
 /** The steps of `close` that throw. Returns the code and reason of the close frame. */

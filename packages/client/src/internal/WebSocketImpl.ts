@@ -12,7 +12,7 @@ import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as ExtensionHeader from "@effect-ws/protocol/ExtensionHeader"
 import * as Frame from "@effect-ws/protocol/Frame"
 import { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
-import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import type { CloseInfo } from "@effect-ws/protocol/Session"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Refable from "@effect-ws/transport/Refable"
@@ -92,7 +92,7 @@ export class WebSocketImpl implements Polling.Poller {
   constructor(
     target: EventTarget,
     url: URL,
-    handshake: { readonly subprotocols: ReadonlyArray<string>; readonly headers: HeaderFields },
+    handshake: { readonly subprotocols: ReadonlyArray<string>; readonly headers: HeaderFields.HeaderFields },
     run: Run,
     settings: Settings
   ) {
@@ -117,14 +117,14 @@ export class WebSocketImpl implements Polling.Poller {
 
   private run(
     subprotocols: ReadonlyArray<string>,
-    headers: HeaderFields
+    headers: HeaderFields.HeaderFields
   ): Effect.Effect<void, unknown, Dialer | Scope.Scope> {
     const { client } = this.settings
     // The standard fetches with the redirect mode "error".
     const options = {
       ...client,
       subprotocols,
-      headers: client.headers === undefined ? headers : [...client.headers, ...headers],
+      headers: [...HeaderFields.fromInput(client.headers), ...headers],
       maxRedirects: 0,
       // A script can wait for its messages only by closing.
       maxCloseTime: client.maxCloseTime ?? longestClose,

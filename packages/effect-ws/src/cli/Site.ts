@@ -54,7 +54,7 @@ const pathOf = (target: string): string => {
 
 const page: HttpAnswer = {
   status: 200,
-  headers: HeaderFields.fromEntries(Object.entries(DemoPage.headers)),
+  headers: DemoPage.headers,
   body: DemoPage.bytes
 }
 

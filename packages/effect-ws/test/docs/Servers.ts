@@ -115,7 +115,7 @@ export const covers: Pages.Covers = {
         readonly Echo: Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer>
       }>("proxies-1", [["declare const banned: ReadonlySet<string>", 'const banned = new Set(["192.0.2.1"])']])
       const connect = (client: string) =>
-        Client.connect("ws://server.test/", { headers: [{ name: "X-Forwarded-For", value: client }] })
+        Client.connect("ws://server.test/", { headers: { "X-Forwarded-For": client } })
       yield* Effect.gen(function* () {
         yield* connect("192.0.2.1, 192.0.2.2")
         assert.match((yield* Effect.flip(connect("192.0.2.2, 192.0.2.1"))).message, /403/)

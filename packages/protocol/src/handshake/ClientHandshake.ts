@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import * as ExtensionHeader from "./ExtensionHeader.ts"
-import { checkExtensions, checkHeaders, fail, quote } from "../internal/handshakeChecks.ts"
+import { addedHeaders, checkExtensions, fail, quote } from "../internal/handshakeChecks.ts"
 import type { HandshakeConfigError } from "./HandshakeConfigError.ts"
 import type { Sha1 } from "./HandshakeKey.ts"
 import { acceptFor, isKey } from "./HandshakeKey.ts"
@@ -54,7 +54,7 @@ export interface RequestOptions {
   /** The `Origin` header. Default none. */
   readonly origin?: string | undefined
   /** Further headers, such as `Authorization`; not those that the handshake sets. Default none. */
-  readonly headers?: HeaderFields | undefined
+  readonly headers?: Fields.Input | undefined
 }
 
 const schemes: ReadonlySet<string> = new Set(["ws:", "wss:", "http:", "https:"])
@@ -138,7 +138,7 @@ const readTarget = (url: UrlParts): Result.Result<string, HandshakeConfigError> 
 /** What both forms say: origin, subprotocols, extensions, and what the program adds. */
 const offers = ({
   extensions = [],
-  headers: extra = Fields.empty,
+  headers: extra,
   origin,
   subprotocols = []
 }: Omit<RequestOptions, "key">): Result.Result<HeaderFields, HandshakeConfigError> => {
@@ -163,10 +163,7 @@ const offers = ({
     if (malformed !== undefined) return malformed
     headers.push({ name: "Sec-WebSocket-Extensions", value: ExtensionHeader.render(extensions) })
   }
-  const forbidden = checkHeaders(extra, reservedInRequest)
-  if (forbidden !== undefined) return forbidden
-  headers.push(...extra)
-  return Result.succeed(headers)
+  return Result.map(addedHeaders(extra, reservedInRequest), (added) => [...headers, ...added])
 }
 
 /**

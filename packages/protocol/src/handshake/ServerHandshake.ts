@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import * as Authority from "../http/Authority.ts"
 import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import * as ExtensionHeader from "./ExtensionHeader.ts"
-import { checkExtensions, checkHeaders, fail, quote } from "../internal/handshakeChecks.ts"
+import { addedHeaders, checkExtensions, fail, quote } from "../internal/handshakeChecks.ts"
 import type { HandshakeConfigError } from "./HandshakeConfigError.ts"
 import type { Sha1 } from "./HandshakeKey.ts"
 import { acceptFor, isKey } from "./HandshakeKey.ts"
@@ -346,7 +346,7 @@ export interface AcceptOptions {
   /** The extensions in use, in the order in which they work on data, each offered by name. Default none. */
   readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
   /** Further headers, such as `Set-Cookie`; not those that the handshake sets. Default none. */
-  readonly headers?: HeaderFields | undefined
+  readonly headers?: Fields.Input | undefined
   readonly sha1: Sha1
 }
 
@@ -431,7 +431,7 @@ export const connectResponse = (
 /** What both forms say: the subprotocol, the extensions, and what the program adds. */
 const agreed = (
   request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
-  { extensions = [], headers: extra = Fields.empty, subprotocol }: Omit<AcceptOptions, "sha1">
+  { extensions = [], headers: extra, subprotocol }: Omit<AcceptOptions, "sha1">
 ): Result.Result<HeaderFields, HandshakeConfigError> => {
   const headers: Array<HeaderField> = []
   if (subprotocol !== undefined) {
@@ -453,8 +453,5 @@ const agreed = (
     }
     headers.push({ name: "Sec-WebSocket-Extensions", value: ExtensionHeader.render(extensions) })
   }
-  const forbidden = checkHeaders(extra, reservedInResponse)
-  if (forbidden !== undefined) return forbidden
-  headers.push(...extra)
-  return Result.succeed(headers)
+  return Result.map(addedHeaders(extra, reservedInResponse), (added) => [...headers, ...added])
 }

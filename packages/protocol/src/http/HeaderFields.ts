@@ -2,7 +2,8 @@
  * Header fields as HTTP sends them: an ordered list in which a name may occur more than once.
  *
  * A record would hide repeated fields, and a repeated `Sec-WebSocket-Key` must be refused. A record would also make a
- * header named `__proto__` dangerous. Names keep the case in which they were received; lookups ignore case.
+ * header named `__proto__` dangerous. Names keep the case in which they were received; lookups ignore case. What a
+ * program sends may be a record, see {@link Input}.
  *
  * @since 0.1.0
  */
@@ -46,6 +47,18 @@ export const HeaderField: Schema.Struct<{ readonly name: Schema.String; readonly
 export const HeaderFields: Schema.$Array<typeof HeaderField> = Schema.Array(HeaderField)
 
 /**
+ * Header fields as a program gives them: a list, or a record by name.
+ *
+ * **Details**
+ *
+ * In a record an array stands for one field for each of its values, in order, and `undefined` for none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input = HeaderFields | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+
+/**
  * The empty list.
  *
  * @category constructors
@@ -62,6 +75,22 @@ export const empty: HeaderFields = []
 export const fromEntries = (entries: Iterable<readonly [name: string, value: string]>): HeaderFields => {
   const fields: Array<HeaderField> = []
   for (const [name, value] of entries) fields.push({ name, value })
+  return fields
+}
+
+/**
+ * Creates fields from a list or a record; of nothing, none. Does not check names and values.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromInput = (input: Input = empty): HeaderFields => {
+  if (Symbol.iterator in input) return input
+  const fields: Array<HeaderField> = []
+  for (const [name, value] of Object.entries(input)) {
+    if (value === undefined) continue
+    for (const each of typeof value === "object" ? value : [value]) fields.push({ name, value: each })
+  }
   return fields
 }
 

@@ -4,7 +4,7 @@
 import * as Result from "effect/Result"
 import type { ExtensionOffer } from "../handshake/ExtensionHeader.ts"
 import { HandshakeConfigError } from "../handshake/HandshakeConfigError.ts"
-import type { HeaderFields } from "../http/HeaderFields.ts"
+import * as Fields from "../http/HeaderFields.ts"
 import { isFieldValue, isToken } from "../http/HeaderGrammar.ts"
 
 /** Creates a failed result. */
@@ -14,11 +14,12 @@ export const fail = (rule: HandshakeConfigError["rule"], detail: string): Result
 /** Quotes a value for an error message, at most 64 characters of it. */
 export const quote = (text: string): string => JSON.stringify(text.slice(0, 64))
 
-/** Returns the error for a header that the handshake sets itself, or that cannot be encoded. */
-export const checkHeaders = (
-  headers: HeaderFields,
+/** Creates the fields that a program adds. Fails for one that the handshake sets itself, or that cannot be encoded. */
+export const addedHeaders = (
+  input: Fields.Input | undefined,
   reserved: ReadonlySet<string>
-): Result.Result<never, HandshakeConfigError> | undefined => {
+): Result.Result<Fields.HeaderFields, HandshakeConfigError> => {
+  const headers = Fields.fromInput(input)
   for (const { name, value } of headers) {
     if (reserved.has(name.toLowerCase())) return fail("ReservedHeader", `the header ${name} is set by the handshake`)
     if (!isToken(name)) return fail("InvalidHeader", `expected a token as the name of a header, found ${quote(name)}`)
@@ -26,7 +27,7 @@ export const checkHeaders = (
       return fail("InvalidHeader", `${name} has a forbidden character or a space at an end: ${quote(value)}`)
     }
   }
-  return undefined
+  return Result.succeed(headers)
 }
 
 /** Returns the error for an extension that cannot be encoded. */

@@ -4,7 +4,7 @@ import * as ClientHandshake from "../../src/handshake/ClientHandshake.ts"
 import { ExtensionOffers } from "../../src/handshake/ExtensionHeader.ts"
 import * as HandshakeKey from "../../src/handshake/HandshakeKey.ts"
 import * as HandshakePolicy from "../../src/handshake/HandshakePolicy.ts"
-import type { HeaderFields } from "../../src/http/HeaderFields.ts"
+import type * as HeaderFields from "../../src/http/HeaderFields.ts"
 import { HeadParser } from "../../src/http/HeadParser.ts"
 import * as HttpHead from "../../src/http/HttpHead.ts"
 import * as ServerHandshake from "../../src/handshake/ServerHandshake.ts"
@@ -46,6 +46,22 @@ describe("ClientHandshake.request", () => {
     )
   })
 
+  it.each<HeaderFields.Input>([
+    { Cookie: "a=b", "X-Tag": ["1", "2"], "X-None": undefined },
+    [
+      { name: "Cookie", value: "a=b" },
+      { name: "X-Tag", value: "1" },
+      { name: "X-Tag", value: "2" }
+    ]
+  ])("adds the headers %j, a field for each value", (headers) => {
+    const head = request("ws://a/", { headers })
+    assert(typeof head !== "string")
+    assert.deepStrictEqual(
+      head.headers.slice(5).map(({ name, value }) => `${name}: ${value}`),
+      ["Cookie: a=b", "X-Tag: 1", "X-Tag: 2"]
+    )
+  })
+
   it.each([
     ["ws://a", "/", "a"],
     ["wss://a:443/b", "/b", "a"],
@@ -78,6 +94,11 @@ describe("ClientHandshake.request", () => {
     ["InvalidExtension", "ws://a/", { extensions: [{ name: "a;b", params: [] }] }],
     ["InvalidHeader", "ws://a/", { headers: [{ name: "A", value: "b\r\nC: d" }] }],
     ["InvalidHeader", "ws://a/", { headers: [{ name: "A:", value: "b" }] }],
+    ["InvalidHeader", "ws://a/", { headers: { A: "b\r\nC: d" } }],
+    ["InvalidHeader", "ws://a/", { headers: { A: ["b", " c"] } }],
+    ["InvalidHeader", "ws://a/", { headers: { "A:": "b" } }],
+    ["InvalidHeader", "ws://a/", { headers: { "": "b" } }],
+    ["ReservedHeader", "ws://a/", { headers: { host: "b" } }],
     ["ReservedHeader", "ws://a/", { headers: [{ name: "HOST", value: "b" }] }],
     ["ReservedHeader", "ws://a/", { headers: [{ name: "Sec-WebSocket-Key", value: "b" }] }],
     ["ReservedHeader", "ws://a/", { headers: [{ name: "Content-Length", value: "0" }] }]
@@ -110,7 +131,7 @@ const response = (change: Change = {}, head: Partial<HttpHead.ResponseHead> = {}
   const added = Object.entries(change).flatMap(([name, value]) =>
     (value === undefined ? [] : typeof value === "string" ? [value] : value).map((each) => [name, each] as const)
   )
-  const headers: HeaderFields = [...kept, ...added].map(([name, value]) => ({ name, value }))
+  const headers: HeaderFields.HeaderFields = [...kept, ...added].map(([name, value]) => ({ name, value }))
   return { version: "HTTP/1.1", status: 101, reason: "Switching Protocols", headers, ...head }
 }
 

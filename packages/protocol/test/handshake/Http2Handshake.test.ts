@@ -125,6 +125,24 @@ describe("ServerHandshake.connectResponse", () => {
     })
   })
 
+  it("adds a field for each value of a record", () => {
+    const request = Result.getOrThrow(readFields(fields()))
+    const response = ServerHandshake.connectResponse(request, { headers: { "Set-Cookie": ["a=b", "c=d"] } })
+    assert.deepStrictEqual(Result.getOrThrow(response).headers, [
+      { name: "set-cookie", value: "a=b" },
+      { name: "set-cookie", value: "c=d" }
+    ])
+  })
+
+  it.each([
+    ["InvalidHeader", { A: "b\nC: d" }],
+    ["ReservedHeader", { Connection: "close" }]
+  ])("misuse is typed: %s for %j", (rule, headers) => {
+    const response = ServerHandshake.connectResponse(Result.getOrThrow(readFields(fields())), { headers })
+    assert(Result.isFailure(response), "it was answered")
+    assert.strictEqual(response.failure.rule, rule)
+  })
+
   it("does not agree to what was not offered", () => {
     const request = Result.getOrThrow(readFields(fields()))
     const response = ServerHandshake.connectResponse(request, { subprotocol: "mqtt" })
@@ -174,6 +192,18 @@ describe("ClientHandshake over HTTP/2", () => {
     assert.deepStrictEqual(Result.getOrThrow(Http2Head.fromFields(Http2Head.toFields(head))), head)
   })
 
+  it("adds a field for each value of a record", () => {
+    const head = Result.getOrThrow(
+      ClientHandshake.connectRequest({ url: options.url, headers: { Cookie: "a=b", "X-Tag": ["1", "2"] } })
+    )
+    assert.deepStrictEqual(
+      Http2Head.toFields(head)
+        .slice(-3)
+        .map(({ name, value }) => `${name}: ${value}`),
+      ["cookie: a=b", "x-tag: 1", "x-tag: 2"]
+    )
+  })
+
   it("asks with http for ws", () => {
     const url = new URL("ws://a.example/")
     assert.strictEqual(Result.getOrThrow(ClientHandshake.connectRequest({ url })).scheme, "http")
@@ -183,6 +213,9 @@ describe("ClientHandshake over HTTP/2", () => {
     const reserved = ClientHandshake.connectRequest({ ...options, headers: [{ name: "Connection", value: "close" }] })
     assert(Result.isFailure(reserved), "it was asked")
     assert.strictEqual(reserved.failure.rule, "ReservedHeader")
+    const invalid = ClientHandshake.connectRequest({ ...options, headers: { A: "b\nC: d" } })
+    assert(Result.isFailure(invalid), "it was asked")
+    assert.strictEqual(invalid.failure.rule, "InvalidHeader")
   })
 
   it("takes any status of the 2xx, and what was agreed on", () => {

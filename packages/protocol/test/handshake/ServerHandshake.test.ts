@@ -250,6 +250,11 @@ describe("ServerHandshake.acceptResponse", () => {
     assert.notMatch(response, /Sec-WebSocket-Protocol/)
   })
 
+  it("adds a field for each value of a record", () => {
+    const response = accept({ headers: { "Set-Cookie": ["a=b", "c=d"], "X-None": undefined, "X-Tag": "1" } })
+    assert.match(response, /=\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\nX-Tag: 1\r\n\r\n$/)
+  })
+
   it.each([
     ["UnofferedSubprotocol", { subprotocol: "Chat" }],
     ["UnofferedSubprotocol", { subprotocol: "" }],
@@ -259,6 +264,9 @@ describe("ServerHandshake.acceptResponse", () => {
     ["InvalidExtension", { extensions: [{ name: "foo", params: [{ name: "", value: undefined }] }] }],
     ["InvalidHeader", { headers: [{ name: "A\r\n", value: "b" }] }],
     ["InvalidHeader", { headers: [{ name: "A", value: "b\r\nC: d" }] }],
+    ["InvalidHeader", { headers: { "A\r\n": "b" } }],
+    ["InvalidHeader", { headers: { A: ["b", "b\r\nC: d"] } }],
+    ["ReservedHeader", { headers: { UPGRADE: "h2c" } }],
     ["ReservedHeader", { headers: [{ name: "upgrade", value: "h2c" }] }],
     ["ReservedHeader", { headers: [{ name: "Connection", value: "close" }] }],
     ["ReservedHeader", { headers: [{ name: "Sec-WebSocket-Accept", value: "x" }] }],

@@ -36,6 +36,24 @@ describe("HeaderFields", () => {
     assert.deepStrictEqual(HeaderFields.fromEntries(new Headers({ A: "b" })), [{ name: "a", value: "b" }])
   })
 
+  it("is made of a list, a record or nothing", () => {
+    assert.strictEqual(HeaderFields.fromInput(fields), fields)
+    assert.deepStrictEqual(HeaderFields.fromInput(undefined), [])
+    assert.deepStrictEqual(HeaderFields.fromInput({}), [])
+    assert.deepStrictEqual(HeaderFields.fromInput({ A: "1", B: ["2", "3"], C: undefined, D: [], E: "" }), [
+      { name: "A", value: "1" },
+      { name: "B", value: "2" },
+      { name: "B", value: "3" },
+      { name: "E", value: "" }
+    ])
+  })
+
+  it("takes of a record what is its own", () => {
+    const record = JSON.parse('{ "__proto__": "evil" }') as Record<string, string>
+    assert.deepStrictEqual(HeaderFields.fromInput(record), [{ name: "__proto__", value: "evil" }])
+    assert.deepStrictEqual(HeaderFields.fromInput(Object.create({ A: "1" })), [])
+  })
+
   it("has a schema that refuses injected lines", () => {
     const is = Schema.is(HeaderFields.HeaderFields)
     assert.isTrue(is(fields))

@@ -3,6 +3,7 @@
  */
 import type { AcceptOptions, HttpAnswer } from "@effect-ws/connection/Accept"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Http2Head from "@effect-ws/protocol/Http2Head"
 import type * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
@@ -23,7 +24,7 @@ export const toResponse = (rejection: HandshakeRejection.HandshakeRejection): Ht
 
 const encode = ({ body, headers, status }: HttpAnswer): HttpServerResponse.HttpServerResponse => {
   const fields: Record<string, string> = {}
-  for (const { name, value } of headers) {
+  for (const { name, value } of HeaderFields.fromInput(headers)) {
     const key = name.toLowerCase()
     if (key !== "content-length") fields[key] = fields[key] === undefined ? value : `${fields[key]}, ${value}`
   }

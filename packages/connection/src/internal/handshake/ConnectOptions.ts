@@ -5,7 +5,7 @@ import type * as Negotiation from "@effect-ws/extensions/Negotiation"
 import type * as ClientHandshake from "@effect-ws/protocol/ClientHandshake"
 import type { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
 import type { HeadLimits, HttpHeadError } from "@effect-ws/protocol/HeadParser"
-import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import type * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import type * as Http2Head from "@effect-ws/protocol/Http2Head"
 import type * as HttpHead from "@effect-ws/protocol/HttpHead"
 import type * as Push from "@effect-ws/transport/Push"
@@ -26,7 +26,7 @@ export interface ConnectOptions extends ConnectionOptions.ConnectionOptions, Hea
   /** The `Origin` header, as a browser would send it. Default: none. */
   readonly origin?: string | undefined
   /** Headers to add to the request. Default: none. */
-  readonly headers?: HeaderFields | undefined
+  readonly headers?: HeaderFields.Input | undefined
   /** How long the server may take to answer the handshake. Default: 10 seconds. */
   readonly handshakeTimeout?: Duration.Input | undefined
   /** The most 1xx responses, such as 103, that may come before the answer. They are skipped. Default: 8. */

@@ -2,7 +2,7 @@
  * How a server's handshake is decided: the types of `Accept`, for the code that carries a decision out.
  */
 import type * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
-import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import type * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -27,7 +27,7 @@ export interface Acceptance {
    */
   readonly extensions?: ReadonlyArray<string> | undefined
   /** Headers to add to the response, such as cookies. Default: none. */
-  readonly headers?: HeaderFields | undefined
+  readonly headers?: HeaderFields.Input | undefined
   /** What the connection's `context` holds, such as who the user is. Default: nothing. */
   readonly context?: Context.Context<never> | undefined
 }
@@ -63,7 +63,7 @@ export type Decide<R = never> = (
  */
 export interface HttpAnswer {
   readonly status: number
-  readonly headers: HeaderFields
+  readonly headers: HeaderFields.Input
   readonly body: Uint8Array
 }
 

@@ -4,7 +4,7 @@
  */
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import type { HandshakeConfigError } from "@effect-ws/protocol/HandshakeConfigError"
-import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import { withoutConnectionFields } from "@effect-ws/protocol/Http2Head"
 import * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
@@ -71,16 +71,16 @@ export class Http2ResponseWriter implements ResponseWriter {
   }
 
   answer({ body, headers, status }: HttpAnswer, withBody: boolean): void {
-    this.complete(status, headers, withBody ? body : nothing)
+    this.complete(status, HeaderFields.fromInput(headers), withBody ? body : nothing)
   }
 
-  private complete(status: number, headers: HeaderFields, body: Uint8Array): void {
+  private complete(status: number, headers: HeaderFields.HeaderFields, body: Uint8Array): void {
     this.respond(status, withoutConnectionFields(headers), body)
   }
 }
 
-const isPlain = ({ extensions = [], headers = [], subprotocol }: AgreedOptions): boolean =>
-  subprotocol === undefined && extensions.length === 0 && headers.length === 0
+const isPlain = ({ extensions = [], headers, subprotocol }: AgreedOptions): boolean =>
+  subprotocol === undefined && extensions.length === 0 && headers === undefined
 
 const accepted = Result.succeed(undefined)
 

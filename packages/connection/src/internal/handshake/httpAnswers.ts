@@ -19,7 +19,7 @@ export const encodeAnswer = (answer: HttpAnswer, withBody: boolean): Uint8Array 
       version: "HTTP/1.1",
       status: answer.status,
       reason: "",
-      headers: [...answer.headers, { name: "Connection", value: "close" }]
+      headers: [...Fields.fromInput(answer.headers), { name: "Connection", value: "close" }]
     })
   )
   if (!withBody) return head
