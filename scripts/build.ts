@@ -28,7 +28,7 @@ for (const { directory, name } of packages) {
 if (status === 0) {
   for (const { directory } of packages) {
     const page = join(directory, "dist/page/files.js")
-    if (existsSync(page)) writeFileSync(page, pageModule(join(directory, "src/page")))
+    if (existsSync(page)) writeFileSync(page, await pageModule(join(directory, "src/page")))
   }
   await bundleCommandLine()
   process.stdout.write("bundled the command line: packages/effect-ws/dist/bin.js\n")

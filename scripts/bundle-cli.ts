@@ -16,7 +16,7 @@ const page: Plugin = {
   name: "page",
   load: {
     filter: { id: /\/src\/page\/files\.ts$/ },
-    handler: (id) => ({ moduleType: "js", code: pageModule(dirname(id)) })
+    handler: async (id) => ({ moduleType: "js", code: await pageModule(dirname(id)) })
   }
 }
 

@@ -7,8 +7,7 @@
 import { createHash } from "node:crypto"
 
 /**
- * The text of the three files. The HTML refers to the others as `style.css` and `client.js`, so it can be opened from disk
- * too.
+ * The text of the three files. The HTML refers to the others as `style.css` and `client.js`.
  *
  * @category models
  * @since 0.1.0

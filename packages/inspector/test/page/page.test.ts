@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
+import { Script } from "node:vm"
 import type { Page } from "playwright-core"
 import * as Inspector from "../../src/Inspector.ts"
 import * as InspectorServer from "../../src/InspectorServer.ts"
@@ -29,6 +30,10 @@ describe("the inspector's page", () => {
     assert.include(policy, `script-src ${hash(files.script)}`)
     assert.include(policy, `style-src ${hash(files.style)}`)
     assert.notInclude(policy, "unsafe")
+  })
+
+  it("holds a script of one scope that parses", () => {
+    assert.doesNotThrow(() => new Script(files.script))
   })
 
   it("has each id once, and each label has its field", () => {
