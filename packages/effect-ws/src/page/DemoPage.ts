@@ -2,8 +2,8 @@
  * The page that the demo server shows to a browser: a working WebSocket client in one document.
  *
  * After starting the server, a user opens its address and can connect, send and see the answers within seconds, and
- * read why a connection closed. The page is three files beside this module, which a browser can also open from disk.
- * `SingleFilePage` puts them into one, so that the page loads nothing else.
+ * read why a connection closed. The page is files beside this module, which `SingleFilePage` puts into one document, so
+ * that the page loads nothing else.
  */
 import * as SingleFilePage from "@effect-ws/inspector/SingleFilePage"
 import * as files from "./files.ts"

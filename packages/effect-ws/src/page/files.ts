@@ -2,10 +2,11 @@
  * The files of the page. The build replaces this module with their text, so that the command line stays one file; in
  * the repository this module reads them.
  */
-import { readFileSync } from "node:fs"
+import { readPage } from "@effect-ws/inspector/page/readPage.ts"
+import type { PageFiles } from "@effect-ws/inspector/SingleFilePage"
 
-const read = (name: string): string => readFileSync(new URL(name, import.meta.url), "utf8")
+const page: PageFiles = readPage(new URL("./", import.meta.url))
 
-export const html: string = read("index.html")
-export const style: string = read("style.css")
-export const script: string = read("client.js")
+export const html: string = page.html
+export const style: string = page.style
+export const script: string = page.script

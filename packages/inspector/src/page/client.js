@@ -7,7 +7,8 @@
  */
 import { advance, applyTraffic, begin, ended, opened, refuse, totals } from "./connections.js"
 import { notice, saved, showDetail } from "./detail.js"
-import { $, find, input, write } from "./elements.js"
+import { write } from "./elements.js"
+import { $, find, input } from "./find.js"
 import { framed } from "./frames.js"
 import { grid, select, turnTo } from "./list.js"
 import { selected, watch } from "./selection.js"

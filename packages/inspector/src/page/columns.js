@@ -1,6 +1,7 @@
 /** The columns of the three lists: open connections, closed connections, refused handshakes. */
 import { HISTORY, now, tick } from "./connections.js"
-import { clock, count, CLOSED_BY, millis, rate, size, span } from "./words.js"
+import { size } from "./size.js"
+import { clock, count, CLOSED_BY, millis, rate, span } from "./words.js"
 /** @import { ClosedRow, Open, RefusedRow } from "./connections.js" */
 
 /**

@@ -1,10 +1,12 @@
 /** The panel with the details of the selected connection. */
 import { closed, hello, now, open, unroll, HISTORY } from "./connections.js"
-import { $, button, find, make, write } from "./elements.js"
+import { make, write } from "./elements.js"
+import { $, button, find } from "./find.js"
 import { showFrames } from "./frames.js"
 import { selected, trips, watched } from "./selection.js"
+import { size } from "./size.js"
 import { keep, spark } from "./spark.js"
-import { clock, CLOSED_BY, counted, millis, size, span } from "./words.js"
+import { clock, CLOSED_BY, counted, millis, span } from "./words.js"
 /** @import { Told } from "./connections.js" */
 
 /**

@@ -2,8 +2,8 @@
  * The files of the page. The build replaces this module with their text, so that a bundled program needs no files; in the
  * repository this module reads them.
  */
-import { readPage } from "../internal/readPage.ts"
 import type { PageFiles } from "../SingleFilePage.ts"
+import { readPage } from "./readPage.ts"
 
 const page: PageFiles = readPage(new URL("./", import.meta.url))
 

@@ -1,8 +1,10 @@
 /** The frames of the selected connection: the list, newest first, and the timeline above it. */
 import { now, open } from "./connections.js"
-import { $, drawn, find, make, write } from "./elements.js"
+import { drawn, make, write } from "./elements.js"
+import { $, find } from "./find.js"
 import { addFrames, frames, framesSeen, selected, SHOWN_FRAMES, watched } from "./selection.js"
-import { count, since, size } from "./words.js"
+import { size } from "./size.js"
+import { count, since } from "./words.js"
 /** @import { Frame, Told } from "./connections.js" */
 
 /** @type {Record<number, string>} */

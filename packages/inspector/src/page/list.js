@@ -2,7 +2,7 @@
 import { closedColumns, openColumns, refusedColumns } from "./columns.js"
 import { closed, open, refused } from "./connections.js"
 import { notice, showDetail } from "./detail.js"
-import { $, find, input } from "./elements.js"
+import { $, find, input } from "./find.js"
 import { choose, selected } from "./selection.js"
 import { send } from "./socket.js"
 import { makeTable } from "./table.js"

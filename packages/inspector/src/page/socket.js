@@ -1,5 +1,6 @@
 /** The WebSocket to the inspector, beside the page's own address. It connects again for as long as the page is open. */
-import { $, write } from "./elements.js"
+import { write } from "./elements.js"
+import { $ } from "./find.js"
 /** @import { FromInspector, FromViewer } from "../InspectorProtocol.ts" */
 
 const address =

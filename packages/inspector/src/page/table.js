@@ -1,6 +1,7 @@
 /** A table that draws only the rows in sight, so that ten thousand connections cost what thirty do. */
 import { unroll } from "./connections.js"
-import { $, drawn, find, input, make, write } from "./elements.js"
+import { drawn, make, write } from "./elements.js"
+import { $, find, input } from "./find.js"
 import { spark } from "./spark.js"
 import { count } from "./words.js"
 /** @import { Column } from "./columns.js" */

@@ -1,8 +1,10 @@
 /** The tiles above the list: figures of all connections together, each with its sparkline. */
 import { open } from "./connections.js"
-import { $, find, write } from "./elements.js"
+import { write } from "./elements.js"
+import { $, find } from "./find.js"
+import { size } from "./size.js"
 import { keep, spark } from "./spark.js"
-import { count, millis, rate, size } from "./words.js"
+import { count, millis, rate } from "./words.js"
 /** @import { Totals } from "./connections.js" */
 
 const tiles = {

@@ -8,17 +8,6 @@ export const count = (n) =>
       ? (n / 1e3).toFixed(0) + " k"
       : (n / 1e6).toFixed(n < 1e7 ? 2 : 1) + " M"
 
-/** @param {number} bytes */
-export const size = (bytes) => {
-  if (bytes < 1024) return Math.round(bytes) + " B"
-  const units = ["KiB", "MiB", "GiB", "TiB"]
-  let unit = -1
-  do {
-    bytes /= 1024
-    unit += 1
-  } while (bytes >= 1023.95 && unit < units.length - 1)
-  return bytes.toFixed(bytes < 99.95 ? 1 : 0) + " " + units[unit]
-}
 /**
  * @param {number} n
  * @param {string} noun

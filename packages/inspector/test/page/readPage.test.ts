@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { readPage } from "../../src/internal/readPage.ts"
+import { readPage } from "../../src/page/readPage.ts"
 
 const read = (files: Readonly<Record<string, string>>) => {
   const folder = mkdtempSync(join(tmpdir(), "page-"))
@@ -28,7 +28,7 @@ describe("readPage", () => {
 
   it("puts style sheets in the place of their imports", () => {
     const { style } = read({
-      "style.css": '@import "base.css";\np {\n}\n',
+      "style.css": '@import "./base.css";\np {\n}\n',
       "base.css": "h1 {\n}\n"
     })
     assert.strictEqual(style, "h1 {\n}\np {\n}\n")
