@@ -1,7 +1,7 @@
 /**
  * What a connection is made of, and what the pieces of a connection see of it.
  *
- * `ConnectionImpl` is composed of a `Receiver`, a `Sender`, and, from when they are needed, a `ClosingHandshake` and a
+ * `ConnectionCore` is composed of a `Receiver`, a `Sender`, and, from when they are needed, a `ClosingHandshake` and a
  * `ConnectionKeepalive`. Each piece declares the interface of the connection that it needs, so that imports only go
  * downwards.
  */
@@ -59,7 +59,7 @@ export interface Host {
   readonly isDetached: boolean
   /** Whether a callback is running that advances the connection at its end, so that no other caller has to. */
   isBusy: boolean
-  /** Brings the connection in line with what has changed, see `ConnectionImpl.advance`. Never throws. */
+  /** Brings the connection in line with what has changed, see `ConnectionCore.advance`. Never throws. */
   advance(): void
   /** Advances at the end of the current turn, so that one write carries everything that is sent in a turn. */
   advanceAfterTurn(): void
