@@ -59,10 +59,10 @@ const run = Effect.fnUntraced(function* (input: ServeFlags.Input) {
       ? WebSocketServer.layerQueue(Echo.handlers, options)
       : WebSocketServer.layer(Echo.make(settings.maxMessageSize), options)
   const program =
-    settings.inspectPort === undefined
+    settings.inspect === undefined
       ? Layer.effectDiscard(announce(settings)).pipe(Layer.provide(server))
       : Layer.effectDiscard(Effect.andThen(announce(settings), announceInspector)).pipe(
-          Layer.provide([server, InspectorServer.layer({ ...inspection, port: settings.inspectPort })]),
+          Layer.provide([server, InspectorServer.layer(inspection(settings.inspect))]),
           Layer.provide(Inspector.layer({ payloads: "full" }))
         )
   yield* program.pipe(
@@ -129,8 +129,14 @@ const announce = Effect.fnUntraced(function* ({ listen, paths }: ServeFlags.Sett
   yield* Effect.logInfo(`Open ${page}://${authority}${paths?.[0] ?? "/"} in a browser to test the server`)
 })
 
-// All who can see the page have the token, and the server only echoes what its clients send.
-const inspection = { allowClose: true, allowDrain: true, pingInterval: "1 second" } as const
+// All who can see the page have the token, and the server only echoes what its clients send: so viewers may act, unless
+// a flag says otherwise.
+const inspection = ({ port, readOnly }: ServeFlags.Inspect): InspectorServer.ServerOptions => ({
+  port,
+  allowClose: !readOnly,
+  allowDrain: !readOnly,
+  pingInterval: "1 second"
+})
 
 const announceInspector = Effect.gen(function* () {
   const { url } = yield* InspectorServer.InspectorServer

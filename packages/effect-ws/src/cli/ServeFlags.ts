@@ -177,6 +177,11 @@ export const flags = {
     Flag.withOptionalValue("0"),
     Flag.optional
   ),
+  inspectReadOnly: Flag.Boolean("inspect-read-only").pipe(
+    Flag.withDescription("Do not let that page close connections or drain the server; needs --inspect"),
+    Flag.withDefault(false),
+    Flag.withoutNegation
+  ),
   drain: Flag.Finite("drain").pipe(
     Flag.withDescription("Maximum seconds that connections may take to finish when the server stops (default: 2)"),
     Flag.filter(
@@ -207,6 +212,7 @@ export interface Input {
   readonly authScheme: Option.Option<"basic" | "digest">
   readonly keepalive: Option.Option<number>
   readonly inspect: Option.Option<number>
+  readonly inspectReadOnly: boolean
   readonly drain: Option.Option<number>
 }
 
@@ -234,8 +240,8 @@ export interface Settings {
   readonly auth: Auth | undefined
   /** Keepalive interval in seconds; 0 disables pings. */
   readonly keepaliveSeconds: number
-  /** Port of the inspector; `undefined` means no inspector. */
-  readonly inspectPort: number | undefined
+  /** The inspector; `undefined` means none. */
+  readonly inspect: Inspect | undefined
   readonly drainSeconds: number
 }
 
@@ -243,6 +249,12 @@ export interface Settings {
 export interface Auth {
   readonly scheme: "basic" | "digest"
   readonly users: ReadonlyArray<readonly [name: string, password: Redacted.Redacted<string>]>
+}
+
+/** Port of the inspector, and whether its viewers may only look. */
+export interface Inspect {
+  readonly port: number
+  readonly readOnly: boolean
 }
 
 /** Paths of the PEM files. */
@@ -268,7 +280,7 @@ export const resolve = (input: Input): Effect.Effect<Settings, CliError.UserErro
       paths: input.paths.length === 0 ? undefined : input.paths,
       auth: yield* authOf(input),
       keepaliveSeconds: Option.getOrElse(input.keepalive, () => 20),
-      inspectPort: Option.getOrUndefined(input.inspect),
+      inspect: yield* inspectOf(input),
       drainSeconds: Option.getOrElse(input.drain, () => 2)
     }
   })
@@ -278,6 +290,13 @@ const authOf = ({ auth, authScheme }: Input): Effect.Effect<Auth | undefined, Cl
     ? Effect.succeed({ scheme: Option.getOrElse(authScheme, () => "basic" as const), users: auth })
     : Option.isSome(authScheme)
       ? refuse("--auth-scheme requires --auth, with the username and the password")
+      : Effect.undefined
+
+const inspectOf = ({ inspect, inspectReadOnly }: Input): Effect.Effect<Inspect | undefined, CliError.UserError> =>
+  Option.isSome(inspect)
+    ? Effect.succeed({ port: inspect.value, readOnly: inspectReadOnly })
+    : inspectReadOnly
+      ? refuse("--inspect-read-only requires --inspect, the page that it restricts")
       : Effect.undefined
 
 const maxMessageSizeOf = ({ maxMessageSize, server }: Input): Effect.Effect<number, CliError.UserError> => {

@@ -27,6 +27,7 @@ const refused: ReadonlyArray<readonly [args: string, ...says: ReadonlyArray<stri
   ["--deflate-frames", "--deflate-frames", "--deflate-frame"],
   ["--inspect 70000", "--inspect", "70000", "from 0 to 65535"],
   ["--inspect=http", "--inspect", "http", "number"],
+  ["--inspect-read-only", "--inspect-read-only", "requires --inspect"],
   ["--drain -1", "--drain", "from 0 to 86400"],
   ["--drain Infinity", "--drain", "number"],
   ["--subprotocol two,names", "--subprotocol", "two,names", "a name without"],
@@ -172,6 +173,7 @@ describe("effect-ws", { timeout: 30_000 }, () => {
           "auth-scheme",
           "keepalive",
           "inspect",
+          "inspect-read-only",
           "drain"
         ])
       )
