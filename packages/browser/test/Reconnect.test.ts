@@ -1,7 +1,8 @@
 /** A client that connects again, over a `WebSocket` that the test plays: what no real browser does on demand. */
 import type * as Message from "@effect-ws/protocol/Message"
+import * as RestartReason from "@effect-ws/protocol/RestartReason"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule, Stream } from "effect"
+import { Duration, Effect, Fiber, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { BrowserConnectError } from "../src/BrowserConnectError.ts"
 import { WebSocketConstructor } from "../src/BrowserWebSocket.ts"
@@ -121,6 +122,53 @@ describe("Reconnect in a page", () => {
         dropped.map(({ messages }) => messages),
         [["two"]]
       )
+    })
+  )
+
+  it.effect.each([
+    { reason: RestartReason.encode(7000), seconds: 7 },
+    { reason: RestartReason.encode(300), seconds: 1 },
+    { reason: RestartReason.encode(3_600_000), seconds: 60 },
+    { reason: "restarting", seconds: 1 }
+  ] as const)("waits $seconds s after a close with 1012 and $reason", ({ reason, seconds }) =>
+    Effect.gen(function* () {
+      const { events, sockets } = yield* start()
+      sockets[0]!.opens()
+      yield* settle
+      sockets[0]!.ends(1012, reason)
+      yield* settle
+      const closed = events.at(-1)!
+      assert(closed._tag === "Closed")
+      assert.strictEqual(Duration.toMillis(closed.retryIn!), seconds * 1000)
+      yield* TestClock.adjust(seconds * 1000 - 1)
+      yield* settle
+      assert.lengthOf(sockets, 1)
+      yield* TestClock.adjust(1)
+      yield* settle
+      assert.lengthOf(sockets, 2)
+    })
+  )
+
+  it.effect("takes a delay from a close with 1012 only, and for one attempt only", () =>
+    Effect.gen(function* () {
+      const { events, sockets } = yield* start()
+      const retries = () =>
+        events.flatMap((event) =>
+          event._tag === "Closed" || event._tag === "Failed" ? [Duration.toMillis(event.retryIn!)] : []
+        )
+      sockets[0]!.opens()
+      yield* settle
+      sockets[0]!.ends(1001, RestartReason.encode(7000))
+      yield* settle
+      assert.deepStrictEqual(retries(), [1000])
+      yield* TestClock.adjust("1 second")
+      sockets[1]!.opens()
+      yield* settle
+      sockets[1]!.ends(1012, RestartReason.encode(7000))
+      yield* TestClock.adjust("7 seconds")
+      sockets[2]!.ends(1006)
+      yield* settle
+      assert.deepStrictEqual(retries(), [1000, 7000, 1000])
     })
   )
 
