@@ -22,6 +22,8 @@ const frame = (type: number, flags: number, stream: number, payload: Uint8Array 
 /** SETTINGS with ENABLE_CONNECT_PROTOCOL. */
 const settings = frame(4, 0, 0, Buffer.from([0, 8, 0, 0, 0, 1]))
 
+const acknowledgement = frame(4, 1, 0)
+
 /** HEADERS with a status that the static table of HPACK does not have. */
 const status = (code: string, flags = 4): Buffer =>
   frame(1, flags, 1, Buffer.concat([Buffer.from([0x08, code.length]), Buffer.from(code)]))
@@ -31,6 +33,9 @@ const uint32 = (value: number): Buffer => {
   bytes.writeUInt32BE(value)
   return bytes
 }
+
+/** PUSH_PROMISE of stream 2, in place of an answer. */
+const push = frame(5, 4, 1, Buffer.concat([uint32(2), Buffer.from([0x82])]))
 
 /** A server that sends one thing at once, and another when the request has come. */
 const serve = (greeting: Buffer, answer: Buffer): Effect.Effect<string, never, Scope.Scope> =>
@@ -89,7 +94,15 @@ describe("Client before hostile servers of HTTP/2", () => {
       settings,
       Buffer.concat([status("200"), frame(8, 0, 1, uint32(0))])
     ],
-    ["push", "HandshakeTimeout", settings, frame(5, 4, 1, Buffer.concat([uint32(2), Buffer.from([0x82])]))],
+    [
+      "push, although they acknowledged SETTINGS without it",
+      "SocketError",
+      settings,
+      Buffer.concat([acknowledgement, push])
+    ],
+    // RFC 9113 6.5.2 demands a connection error only once our SETTINGS are acknowledged. Before, nghttp2 resets the
+    // promised stream and tells nobody.
+    ["push, and acknowledge no SETTINGS", "HandshakeTimeout", settings, push],
     ["say GOAWAY to the stream", "SocketError", settings, frame(7, 0, 0, Buffer.concat([uint32(0), uint32(0)]))],
     [
       "answer with fields that are no HPACK",
