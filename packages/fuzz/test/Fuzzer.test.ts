@@ -239,7 +239,10 @@ describe("the fuzzer", () => {
         "00b80000cc1500002f000000f20000785300000000003cf5003b00"
     )!.input
     assert.isUndefined(await SessionTarget.make().check(input))
-    assert.match((await SessionTarget.make((options) => new SaysProtocolError(options)).check(input))!, /^split: event 0/)
+    assert.match(
+      (await SessionTarget.make((options) => new SaysProtocolError(options)).check(input))!,
+      /^split: event 0/
+    )
   })
 
   it("refuses a replay that is none", () => {
