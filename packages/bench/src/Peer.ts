@@ -68,8 +68,8 @@ const node = (name: string, description: string, settings: Settings = {}): Peer 
 
 const effectWs = fileURLToPath(new URL("../../effect-ws", import.meta.url))
 
-// `pnpm build` replaces what the compiler alone leaves by the bundle that users run.
-const isBundled = existsSync(`${effectWs}/dist/bin.js`) && !existsSync(`${effectWs}/dist/cli/Main.js`)
+// `pnpm build` replaces what the compiler alone leaves by the bundle that users run, which has `Program` inside `Main`.
+const isBundled = existsSync(`${effectWs}/dist/bin.js`) && !existsSync(`${effectWs}/dist/cli/Program.js`)
 
 const serve = (): Peer =>
   node(

@@ -2,7 +2,7 @@
  * The pages of `docs`, made ready for the site: links that leave `docs` lead to the repository instead, and what they
  * lead to must exist. The files themselves stay plain Markdown, to be read on GitHub too.
  */
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join, relative, resolve } from "node:path"
 import { sections } from "./Navigation.ts"
 import { repository, root, site } from "./Places.ts"
@@ -32,7 +32,7 @@ const rewriteLinks = (name: string, text: string): string =>
       part.startsWith("```")
         ? part
         : part
-            .replaceAll(/(\]\(|src="|srcset=")([\w-]+\.png)/g, "$1/$2")
+            .replaceAll(/(\]\(|src="|srcset=")((?:[\w-]+\/)?[\w-]+\.(?:png|svg))/g, "$1/$2")
             .replaceAll(/\]\((\.\.\/[^)#]*)(#[^)]*)?\)/g, (_, target: string, hash = "") => {
               const path = resolve(docs, target)
               if (!existsSync(path)) throw new Error(`docs/${name}.md links to ${target}, which does not exist`)
@@ -57,9 +57,10 @@ export const writePages = (folder: string): void => {
   for (const name of names()) {
     writeFileSync(join(folder, `${name}.md`), rewriteLinks(name, readFileSync(join(docs, `${name}.md`), "utf8")))
   }
-  for (const picture of readdirSync(docs).filter((file) => file.endsWith(".png"))) {
-    copyFileSync(join(docs, picture), join(folder, "public", picture))
-  }
+  cpSync(docs, join(folder, "public"), {
+    recursive: true,
+    filter: (path) => /\.(png|svg)$/.test(path) || statSync(path).isDirectory()
+  })
   cpSync(join(site, "home"), folder, { recursive: true })
   writeFileSync(join(folder, "index.md"), showCode(readFileSync(join(site, "home/index.md"), "utf8")))
 }

@@ -2,7 +2,7 @@
  * The files of the page. The build replaces this module with their text, so that the command line stays one file; in
  * the repository this module reads them.
  */
-import { readPage } from "@effect-ws/inspector/page/readPage.ts"
+import { readPage } from "@effect-ws/inspector/page/readPage"
 import type { PageFiles } from "@effect-ws/inspector/SingleFilePage"
 
 const page: PageFiles = readPage(new URL("./", import.meta.url))
