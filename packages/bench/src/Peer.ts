@@ -72,15 +72,11 @@ const effectWs = fileURLToPath(new URL("../../effect-ws", import.meta.url))
 const isBundled = existsSync(`${effectWs}/dist/bin.js`) && !existsSync(`${effectWs}/dist/cli/Program.js`)
 
 const serve = (): Peer =>
-  node(
-    "serve",
-    `ours: \`effect-ws serve\`, ${isBundled ? "as it is published" : "from its sources: run pnpm build first"}`,
-    {
-      env: { BENCH_SERVE: `${effectWs}/${isBundled ? "dist/bin.js" : "src/bin.ts"}` },
-      roles: ["server"],
-      secures: false
-    }
-  )
+  node("serve", `ours: \`effect-ws serve\`, ${isBundled ? "as it is published" : "from its sources, not bundled"}`, {
+    env: { BENCH_SERVE: `${effectWs}/${isBundled ? "dist/bin.js" : "src/bin.ts"}` },
+    roles: ["server"],
+    secures: false
+  })
 
 /** Finds the peers. Bun is taken from the environment variable `BUN` or from the `PATH`. */
 export const discover = (): Peers => {
