@@ -3,7 +3,10 @@
  */
 import type { Kind } from "./Frames.ts"
 
-/** The partner sends, and each client sends back what it gets: `depth` messages of `bytes` are under way on each connection. */
+/**
+ * The partner sends, and each client sends back what it gets: `depth` messages of `bytes` are under way on each
+ * connection.
+ */
 export interface ClientEchoLoad {
   readonly mode: "client-echo"
   readonly connections: number

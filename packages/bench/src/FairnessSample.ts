@@ -1,7 +1,7 @@
 /**
- * One sample of fairness: 999 connections each send a message of 64 bytes every half second, spread evenly, and the time
- * to its echo is taken; first alone, then beside one connection that keeps 64 messages of 1 KiB under way. The figure is
- * how much longer the slowest hundredth takes then. Each half has a fresh server.
+ * One sample of fairness: 999 connections each send a message of 64 bytes every half second, spread evenly, and the
+ * time to its echo is taken; first alone, then beside one connection that keeps 64 messages of 1 KiB under way. The
+ * figure is how much longer the slowest hundredth takes then. Each half has a fresh server.
  */
 import * as Effect from "effect/Effect"
 import * as Child from "./Child.ts"

@@ -47,9 +47,9 @@ export const repeat = (frame: Uint8Array, count: number): Uint8Array => {
  *
  * **Details**
  *
- * Every header is compared with the only one possible, with the mask bit set where the other end is a client; any masking
- * key will do. The payload is compared in the first frame and skipped in the rest. A fragmented echo, a ping or a close is
- * an error: none of the peers sends one while it echoes.
+ * Every header is compared with the only one possible, with the mask bit set where the other end is a client; any
+ * masking key will do. The payload is compared in the first frame and skipped in the rest. A fragmented echo, a ping or
+ * a close is an error: none of the peers sends one while it echoes.
  */
 export class EchoReader {
   private readonly header: Uint8Array

@@ -256,7 +256,10 @@ const echoPlain = (target: Target, load: EchoLoad, window: Window): Promise<Thro
     })
   })
 
-/** Opens idle connections and resolves once all are open, and have echoed what they are to echo; they stay open as long as the process lives. */
+/**
+ * Opens idle connections and resolves once all are open, and have echoed what they are to echo; they stay open as long
+ * as the process lives.
+ */
 export const idle = (target: Target, load: IdleLoad): Promise<void> =>
   new Promise((resolve, reject) => {
     const { compression } = load

@@ -1,6 +1,7 @@
 /**
- * The page of figures: what `--json` wrote, as Markdown, one section for each group of rows. `docs/benchmarks.md` has its
- * prose written by hand and these sections between two marks, so that a new run changes the figures and nothing else.
+ * The page of figures: what `--json` wrote, as Markdown, one section for each group of rows. `docs/benchmarks.md` has
+ * its prose written by hand and these sections between two marks, so that a new run changes the figures and nothing
+ * else.
  */
 import { figure, leastGiven, type Report, type Summary, type Table } from "./Report.ts"
 

@@ -1,6 +1,6 @@
 /**
- * The other end of a measured client: a server of raw TCP sockets that shakes hands, and then does as little as possible.
- * It shares no code with the library. It runs in a process of its own (see `partner.ts`), and counts.
+ * The other end of a measured client: a server of raw TCP sockets that shakes hands, and then does as little as
+ * possible. It shares no code with the library. It runs in a process of its own (see `partner.ts`), and counts.
  *
  * What it sends is a view of bytes prepared before the run; one write answers everything that one read completed.
  */

@@ -30,7 +30,8 @@ export const parseRssKiB = (status: string): number | undefined => {
 
 /**
  * Extracts from the text of `/proc/stat` the seconds in which a core ran programs or was kept from this machine by its
- * host. Interrupts do not count: those of a server's own packets are among them, and its processor time is without them.
+ * host. Interrupts do not count: those of a server's own packets are among them, and its processor time is without
+ * them.
  */
 export const parseCoreSeconds = (stat: string, core: number): number | undefined => {
   const line = new RegExp(`^cpu${core} (.*)$`, "m").exec(stat)?.[1]

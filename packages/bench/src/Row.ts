@@ -72,10 +72,10 @@ const within = (what: string, value: number, min: number, max: number): number =
  *
  * **Details**
  *
- * `CONNECTIONSxDEPTHxBYTES` with an optional `K` or `M` and an optional `-text`, `-tls`, or `-json-deflate` for compressed text,
- * with `-takeover` where the windows are kept; `idle` and `handshakes`, each with an optional `-CONNECTIONS` (5000 and
- * 64), `idle` also with an optional `-deflate` or `-deflate-takeover`; `broadcast-CONNECTIONS`; `startup`; `fairness`; echo without compression and `handshakes` with
- * `client-` before them.
+ * `CONNECTIONSxDEPTHxBYTES` with an optional `K` or `M` and an optional `-text`, `-tls`, or `-json-deflate` for
+ * compressed text, with `-takeover` where the windows are kept; `idle` and `handshakes`, each with an optional
+ * `-CONNECTIONS` (5000 and 64), `idle` also with an optional `-deflate` or `-deflate-takeover`;
+ * `broadcast-CONNECTIONS`; `startup`; `fairness`; echo without compression and `handshakes` with `client-` before them.
  */
 export const parse = (name: string): Row => {
   if (name === "startup" || name === "fairness") return { name, load: { mode: name } }

@@ -1,7 +1,7 @@
 /**
- * The conversation of the floor at either end: the first message of a connection is decoded and answered, and then every
- * frame of that length with those same bytes, all that one chunk completed in one write. It neither looks at what it
- * receives nor copies it, so nothing real can be expected to be faster on the same sockets.
+ * The conversation of the floor at either end: the first message of a connection is decoded and answered, and then
+ * every frame of that length with those same bytes, all that one chunk completed in one write. It neither looks at what
+ * it receives nor copies it, so nothing real can be expected to be faster on the same sockets.
  */
 import type { Socket } from "node:net"
 

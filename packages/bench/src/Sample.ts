@@ -23,8 +23,8 @@ export type { Conditions } from "./Conditions.ts"
 /** What was measured once. */
 export interface Sample {
   /**
-   * The figure of the row: messages or handshakes a second, KiB of resident memory for each idle connection, milliseconds
-   * until it listens, or how many times longer a quiet connection waits beside a busy one.
+   * The figure of the row: messages or handshakes a second, KiB of resident memory for each idle connection,
+   * milliseconds until it listens, or how many times longer a quiet connection waits beside a busy one.
    */
   readonly value: number | undefined
   /** The processor time of what is measured, in microseconds per message or handshake. */

@@ -1,7 +1,7 @@
 /**
  * Looks for leaks where connections compress, come and go: `node src/deflate-leak.ts [SERVER] [VISITS]` has a server
- * (`fiber`) visited 100 000 times, with a compressed message and windows that are kept. A compressor that is not released
- * takes 256 KiB.
+ * (`fiber`) visited 100 000 times, with a compressed message and windows that are kept. A compressor that is not
+ * released takes 256 KiB.
  */
 import * as Effect from "effect/Effect"
 import { runMain } from "./Leak.ts"

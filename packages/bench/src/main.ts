@@ -1,7 +1,7 @@
 /**
  * The command line of the benchmark: `bench [ROW]... [--peers a,b] [--rounds N] [--json FILE]` over sockets,
- * `bench micro [ROW]... [--peers a,b] [--rounds N] [--base CHECKOUT]` in process; `bench page REPORT PAGE` writes figures
- * into a page.
+ * `bench micro [ROW]... [--peers a,b] [--rounds N] [--base CHECKOUT]` in process; `bench page REPORT PAGE` writes
+ * figures into a page.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"

@@ -1,6 +1,6 @@
 /**
- * The generator of the row `fairness`, in a process of its own: quiet connections that send now and then and take the time,
- * and perhaps one that keeps sending. Prints one line of JSON.
+ * The generator of the row `fairness`, in a process of its own: quiet connections that send now and then and take the
+ * time, and perhaps one that keeps sending. Prints one line of JSON.
  */
 import type { Socket } from "node:net"
 import { EchoReader, encodeMasked, makePayload, repeat } from "./Frames.ts"

@@ -1,6 +1,7 @@
 /**
  * The client in a page: from a URL to an open connection, over the browser's own `WebSocket`, or its `WebSocketStream`
- * where a program asks for that. No module that it imports needs Node, so it can be bundled for browsers, workers included.
+ * where a program asks for that. No module that it imports needs Node, so it can be bundled for browsers, workers
+ * included.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * The close codes that a page in a browser may send: 1000, and 3000 to 4999. The WHATWG WebSocket refuses all others.
  *
- * What would close with another code at a server closes with a code of the application's range here, 3000 above it: 1003
- * becomes 4003, 1008 becomes 4008. {@link toBrowser} and {@link fromBrowser} translate.
+ * What would close with another code at a server closes with a code of the application's range here, 3000 above it:
+ * 1003 becomes 4003, 1008 becomes 4008. {@link toBrowser} and {@link fromBrowser} translate.
  *
  * @since 0.1.0
  */
@@ -30,8 +30,8 @@ export const isBrowserCloseCode = (code: number): code is BrowserCloseCode =>
   Number.isInteger(code) && (code === 1000 || (code >= 3000 && code <= 4999))
 
 /**
- * Returns the code that a browser sends in place of one that it cannot send: 4001-4014 for 1001-1014, and the code itself
- * where it can. `undefined` for a number that is no close code.
+ * Returns the code that a browser sends in place of one that it cannot send: 4001-4014 for 1001-1014, and the code
+ * itself where it can. `undefined` for a number that is no close code.
  *
  * @category conversions
  * @since 0.1.0

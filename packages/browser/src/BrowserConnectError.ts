@@ -1,6 +1,6 @@
 /**
- * Why a browser opened no connection. A browser says no more than that: to a page, a refused handshake, a server that does
- * not listen and a certificate that does not verify are all the same.
+ * Why a browser opened no connection. A browser says no more than that: to a page, a refused handshake, a server that
+ * does not listen and a certificate that does not verify are all the same.
  *
  * @since 0.1.0
  */

@@ -1,7 +1,7 @@
 /**
  * An open WebSocket in a page, as a program holds it. It is the part of `Connection` that a browser can do: messages,
- * backpressure and typed closes. Frames, pings, the response's status and headers are not in its type, since the browser
- * does not show them.
+ * backpressure and typed closes. Frames, pings, the response's status and headers are not in its type, since the
+ * browser does not show them.
  *
  * @since 0.1.0
  */
@@ -54,8 +54,8 @@ export interface BrowserConnection extends MessageConnection<CloseError.CloseErr
    */
   readonly buffered: { readonly inbound: number; readonly outbound: number }
   /**
-   * The messages of the peer, in order. Ends after an ordinary close (1000, 1001 or no code) and fails with the typed close
-   * otherwise. A read that ends early leaves the other messages to the next one.
+   * The messages of the peer, in order. Ends after an ordinary close (1000, 1001 or no code) and fails with the typed
+   * close otherwise. A read that ends early leaves the other messages to the next one.
    *
    * **Gotchas**
    *

@@ -47,7 +47,8 @@ export interface BrowserWebSocketStream {
 }
 
 /**
- * Opens a WebSocket, as `new WebSocket(url, protocols)` does. Where a program provides one, `WebSocketStream` is not used.
+ * Opens a WebSocket, as `new WebSocket(url, protocols)` does. Where a program provides one, `WebSocketStream` is not
+ * used.
  *
  * @category references
  * @since 0.1.0

@@ -2,9 +2,9 @@
  * A client in a page that connects again when its connection is lost: the same policy, options, events and promises as
  * `Reconnect` on Node, as far as a browser allows.
  *
- * A browser does not say why it opened no connection, so a 401 looks like a 503 and like a network that is gone: all are
- * tried again. When the browser tells that the network is back, the next attempt starts at once. A page sends no pings,
- * so only the answer to a heartbeat proves that queued messages have arrived.
+ * A browser does not say why it opened no connection, so a 401 looks like a 503 and like a network that is gone: all
+ * are tried again. When the browser tells that the network is back, the next attempt starts at once. A page sends no
+ * pings, so only the answer to a heartbeat proves that queued messages have arrived.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * What peers do, one function each. Those that keep the rules, however slowly, check that they get what is theirs; those
- * that break them check that the server ends it. A behaviour that returns was answered as it should be.
+ * What peers do, one function each. Those that keep the rules, however slowly, check that they get what is theirs;
+ * those that break them check that the server ends it. A behaviour that returns was answered as it should be.
  */
 import type { Random } from "./Random.ts"
 import { closePayload, frame, pause, RawPeer, request } from "./RawPeer.ts"
@@ -66,9 +66,9 @@ const converse: Behaviour = async (target, random) => {
   await closeNormally(peer)
 }
 
-// More than the system's buffers hold, at a rate at which it takes twice as long as keepalive allows for silence. The peer
-// answers pings, which it finds behind what it has not read yet. The system reports room in steps of 1.5 MB on loopback, so
-// a much slower peer would look stalled.
+// More than the system's buffers hold, at a rate at which it takes twice as long as keepalive allows for silence. The
+// peer answers pings, which it finds behind what it has not read yet. The system reports room in steps of 1.5 MB on
+// loopback, so a much slower peer would look stalled.
 const readSlowly: Behaviour = async (target) => {
   const peer = await RawPeer.open(target)
   const sent = Buffer.alloc(1_000_000, 0x7a)

@@ -12,8 +12,8 @@ import type { ConnectError } from "./ConnectError.ts"
 import type { ProxyError } from "./ProxyError.ts"
 
 /**
- * The kinds of failure: whether a retry may succeed, and which failures belong to the kind. `inBrowser` says the same of
- * the `Reconnect` of `effect-ws/browser`: what a page sees, and whether it retries.
+ * The kinds of failure: whether a retry may succeed, and which failures belong to the kind. `inBrowser` says the same
+ * of the `Reconnect` of `effect-ws/browser`: what a page sees, and whether it retries.
  *
  * @category constants
  * @since 0.1.0

@@ -181,8 +181,8 @@ const cases: ReadonlyArray<Case> = [
       return lines
     },
     ours: ["a", "b", "c"],
-    // We are right: the standard queues a task for each message, and what waits for a promise runs between two tasks. Node
-    // fires the events of one chunk in one go, so that a program that awaits messages one by one misses some.
+    // We are right: the standard queues a task for each message, and what waits for a promise runs between two tasks.
+    // Node fires the events of one chunk in one go, so that a program that awaits messages one by one misses some.
     node: ["a", "nothing more", "nothing more"]
   },
   {

@@ -22,7 +22,8 @@ export const start = Effect.fnUntraced(
     ...flags: ReadonlyArray<string>
   ): Effect.fn.Return<string, ConformanceError, ChildProcessSpawner | Scope.Scope> {
     const spawner = yield* ChildProcessSpawner
-    // The suite compares all that it receives with what a case expects, so a ping after a long wait would fail the case.
+    // The suite compares all that it receives with what a case expects, so a ping after a long wait would fail the
+    // case.
     const args = [bin, "serve", "--port", "0", "--server", variant, "--keepalive", "0", "--log-level", "none", ...flags]
     const server = yield* spawner
       .spawn(ChildProcess.make(process.execPath, args, { forceKillAfter: "5 seconds" }))

@@ -1,6 +1,6 @@
 /**
- * Our client before the suite as a server: it visits one case after the other, each at a URL of its own, and echoes what
- * it is sent until the suite is done with it.
+ * Our client before the suite as a server: it visits one case after the other, each at a URL of its own, and echoes
+ * what it is sent until the suite is done with it.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -21,7 +21,8 @@ export interface VisitOptions {
 // In some cases the suite wants to ask the client to drop its window after each message, and it asks only those that
 // offered to.
 const deflate = PermessageDeflate.make({
-  // The suite fails over a text message that is not compressed where compression was agreed on, which RFC 7692 6 allows.
+  // The suite fails over a text message that is not compressed where compression was agreed on, which RFC 7692 6
+  // allows.
   threshold: 0,
   skipIfLarger: false,
   offers: [{ client_max_window_bits: true }, { client_no_context_takeover: true, client_max_window_bits: true }]

@@ -1,4 +1,6 @@
-/** `conformance`: the Autobahn cases against our server, against any server that `--url` names, or against our client. */
+/**
+ * `conformance`: the Autobahn cases against our server, against any server that `--url` names, or against our client.
+ */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"

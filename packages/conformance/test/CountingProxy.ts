@@ -1,4 +1,6 @@
-/** A TCP proxy that passes everything on and notes what is on the wire: the two heads, and how many bytes follow them. */
+/**
+ * A TCP proxy that passes everything on and notes what is on the wire: the two heads, and how many bytes follow them.
+ */
 import { Effect } from "effect"
 import type { Scope } from "effect"
 import * as Net from "node:net"

@@ -1,10 +1,11 @@
 /**
- * The server's side of the opening handshake, as one effect: any Effect `Socket` on which a client is about to speak HTTP
- * becomes a connection. Where an HTTP server has read the request already, the socket carries it, see `HttpUpgrade`.
+ * The server's side of the opening handshake, as one effect: any Effect `Socket` on which a client is about to speak
+ * HTTP becomes a connection. Where an HTTP server has read the request already, the socket carries it, see
+ * `HttpUpgrade`.
  *
- * Whether a client is let in is one decision. The checks that the options configure (paths, origins) come first and cannot
- * be switched off by accident; `decide` is the program's own decision after them. Every refusal is a complete HTTP response
- * that says why.
+ * Whether a client is let in is one decision. The checks that the options configure (paths, origins) come first and
+ * cannot be switched off by accident; `decide` is the program's own decision after them. Every refusal is a complete
+ * HTTP response that says why.
  *
  * @since 0.1.0
  */
@@ -80,8 +81,8 @@ export interface AcceptOptions<R = never>
    */
   readonly decide?: Decide<R> | undefined
   /**
-   * How long the handshake may take: a client that has not sent its request by then gets 408, and one over whose request
-   * `decide` has not decided gets 503. Default: 10 seconds.
+   * How long the handshake may take: a client that has not sent its request by then gets 408, and one over whose
+   * request `decide` has not decided gets 503. Default: 10 seconds.
    */
   readonly handshakeTimeout?: Duration.Input | undefined
   /**

@@ -1,6 +1,6 @@
 /**
- * A port that speaks WebSocket is often asked for a page too. That such a request was answered is no failure of anybody,
- * and no connection either: this says so to the caller that waited for one.
+ * A port that speaks WebSocket is often asked for a page too. That such a request was answered is no failure of
+ * anybody, and no connection either: this says so to the caller that waited for one.
  *
  * @since 0.1.0
  */

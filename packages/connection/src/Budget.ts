@@ -2,8 +2,8 @@
  * A bound on what all connections together hold in memory. Each connection has bounds of its own, but ten thousand of
  * them, each allowed a message of 16 MiB, are another matter: half a message each is enough.
  *
- * A budget counts the bytes that its connections have received and not handed on, and those that they were given to send
- * and the system has not taken. No sender waits for it, since messages that are half there free nothing by
+ * A budget counts the bytes that its connections have received and not handed on, and those that they were given to
+ * send and the system has not taken. No sender waits for it, since messages that are half there free nothing by
  * waiting. Above the limit connections are closed with 1013: those of the remote address that holds most, and of these
  * the one first that has made no progress for longest. The connection that needs the memory is not the one, and an
  * address that holds little is left alone. New handshakes get 503 only where that does not free enough.
@@ -76,8 +76,8 @@ export class Budget {
   }
 
   /**
-   * The bytes that are held now. What the system takes of a connection's output in parts is noticed when it has taken all,
-   * or when something else happens there: until then the figure is too high rather than too low.
+   * The bytes that are held now. What the system takes of a connection's output in parts is noticed when it has taken
+   * all, or when something else happens there: until then the figure is too high rather than too low.
    */
   get used(): number {
     return this.held

@@ -1,7 +1,7 @@
 /**
- * Sending to a peer that may read slowly, where only the newest value of each kind matters: prices, positions, presence. A
- * value that still waits is replaced by a newer one with the same key, so the peer is never sent what is out of date
- * already, and what waits is bounded by the number of keys.
+ * Sending to a peer that may read slowly, where only the newest value of each kind matters: prices, positions,
+ * presence. A value that still waits is replaced by a newer one with the same key, so the peer is never sent what is
+ * out of date already, and what waits is bounded by the number of keys.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * The client's side of the opening handshake, as one effect: any Effect `Socket` that leads to a WebSocket server becomes
- * a connection.
+ * The client's side of the opening handshake, as one effect: any Effect `Socket` that leads to a WebSocket server
+ * becomes a connection.
  *
  * Dialling, redirects, authentication and proxies are the business of a client; this is what all of them end in.
  *
@@ -52,7 +52,8 @@ export const connect = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> => handshake(socket, url, options)
 
 /**
- * Does the same, and shows an answer that opened no WebSocket, right before the effect fails with what is wrong with it.
+ * Does the same, and shows an answer that opened no WebSocket, right before the effect fails with what is wrong with
+ * it.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,10 +1,11 @@
 /**
  * One end of an open WebSocket, as a program holds it: messages in, messages out, and how it all ends.
  *
- * The same interface serves clients and servers, over any transport. Code that only exchanges messages asks for the smaller
- * `MessageConnection`, which a connection in a browser is as well; `FrameConnection` is what lies below messages. How a conversation ends is part of the types:
- * `messages` ends when the peer closed normally (1000, 1001, or no code) or this end closed, and fails with the peer's
- * close as a typed error otherwise; `closed` tells the whole story and never fails.
+ * The same interface serves clients and servers, over any transport. Code that only exchanges messages asks for the
+ * smaller `MessageConnection`, which a connection in a browser is as well; `FrameConnection` is what lies below
+ * messages. How a conversation ends is part of the types: `messages` ends when the peer closed normally (1000, 1001, or
+ * no code) or this end closed, and fails with the peer's close as a typed error otherwise; `closed` tells the whole
+ * story and never fails.
  *
  * Reading is paused by not pulling: what waits for the program is bounded, and beyond that the peer's writes stop.
  *
@@ -83,20 +84,23 @@ export interface Connection
   readonly id: number
   /** The opening handshake's request: path, query, host, origin and headers. */
   readonly request: UpgradeRequest
-  /** At a client the opening handshake's response: status and headers, `Set-Cookie` among them. `undefined` at a server. */
+  /**
+   * At a client the opening handshake's response: status and headers, `Set-Cookie` among them. `undefined` at a server.
+   */
   readonly response: ResponseHead | Http2ResponseHead | undefined
   /** The subprotocol that was agreed on, if any. */
   readonly subprotocol: string | undefined
   /**
-   * Who the peer is: its address and TLS identity, as far as the transport knows. At a server behind trusted proxies, the
-   * client that they forward. What was not asked for while the socket was open is unknown afterwards.
+   * Who the peer is: its address and TLS identity, as far as the transport knows. At a server behind trusted proxies,
+   * the client that they forward. What was not asked for while the socket was open is unknown afterwards.
    */
   readonly peer: Peer
   /** The address of `peer`. */
   readonly remoteAddress: NetAddress.SocketAddress | undefined
   /**
-   * The bytes that this connection holds: received and not taken by the program, messages that are not complete included;
-   * sent and not taken by the system, what an extension works on included. See `Budget` for all connections together.
+   * The bytes that this connection holds: received and not taken by the program, messages that are not complete
+   * included; sent and not taken by the system, what an extension works on included. See `Budget` for all connections
+   * together.
    */
   readonly buffered: { readonly inbound: number; readonly outbound: number }
   /** What a server's decision over the handshake attached, such as who the user is; empty at a client. */
@@ -140,11 +144,11 @@ export interface Connection
    *
    * **Details**
    *
-   * Completes when the bytes that wait for the peer are below `writeHighWaterMark`, which is at once as long as the peer
-   * reads. See `flushed` for more.
+   * Completes when the bytes that wait for the peer are below `writeHighWaterMark`, which is at once as long as the
+   * peer reads. See `flushed` for more.
    *
-   * Anything else than a string, a `Uint8Array` (of any realm) or a message is a defect of the calling fiber, and closes
-   * the connection with 1011. So is a `fragmentSize` below 1.
+   * Anything else than a string, a `Uint8Array` (of any realm) or a message is a defect of the calling fiber, and
+   * closes the connection with 1011. So is a `fragmentSize` below 1.
    *
    * **Gotchas**
    *
@@ -176,9 +180,9 @@ export interface Connection
    * The default is code 1000 without a reason. On a connection that is closing already it only waits.
    *
    * A program that still reads gets what the peer has sent before its own close frame; then `messages` ends. Unread
-   * messages beyond `receiveBufferSize` hold the peer's close frame back. They are dropped where the fiber that reads is the
-   * one that closes, where no fiber has read yet, and where nothing is taken for `closeReplyTimeout`. Handlers (`onMessage`) are
-   * not called any more.
+   * messages beyond `receiveBufferSize` hold the peer's close frame back. They are dropped where the fiber that reads
+   * is the one that closes, where no fiber has read yet, and where nothing is taken for `closeReplyTimeout`. Handlers
+   * (`onMessage`) are not called any more.
    */
   readonly close: (code?: number, reason?: string) => Effect.Effect<CloseInfo, SendError>
   /**

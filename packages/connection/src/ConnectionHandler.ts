@@ -29,8 +29,9 @@ export type Handler<E = unknown, R = never> = (connection: Connection) => Effect
  *
  * **Details**
  *
- * Never fails: everything that a handler can do wrong ends in a close code and, where it was not asked for, a log entry.
- * The wait is bounded by the connection's `closeTimeout`. Interruption interrupts the handler and then closes with 1001.
+ * Never fails: everything that a handler can do wrong ends in a close code and, where it was not asked for, a log
+ * entry. The wait is bounded by the connection's `closeTimeout`. Interruption interrupts the handler and then closes
+ * with 1001.
  *
  * @category destructors
  * @since 0.1.0
@@ -92,8 +93,9 @@ const intentOf = (exit: Exit.Exit<unknown, unknown>): Intent => {
 }
 
 /**
- * Ends a connection without waiting for its peer any longer: in order where the system has taken everything that was sent,
- * so that the peer can still read it, and otherwise with a reset. The peer's answer to a close frame is not seen any more.
+ * Ends a connection without waiting for its peer any longer: in order where the system has taken everything that was
+ * sent, so that the peer can still read it, and otherwise with a reset. The peer's answer to a close frame is not seen
+ * any more.
  *
  * @category destructors
  * @since 0.1.0
@@ -102,8 +104,8 @@ export const abandon = (connection: Connection, why: string): Effect.Effect<void
   connection instanceof ConnectionImpl ? Effect.sync(() => connection.leave(why)) : connection.abort(why)
 
 /**
- * Logs what went wrong in a program and was not handled, at the level of `References.UnhandledLogLevel`: an error unless
- * told otherwise, and not at all where that is `undefined`.
+ * Logs what went wrong in a program and was not handled, at the level of `References.UnhandledLogLevel`: an error
+ * unless told otherwise, and not at all where that is `undefined`.
  *
  * @category logging
  * @since 0.1.0

@@ -48,16 +48,16 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly writeTimeout?: Duration.Input | undefined
   /**
-   * How long the peer may let an incomplete message wait for its next byte, before the connection fails with 1008. It is
-   * kept to within an eighth. Control frames do not count, nor does time in which it is us who does not read. A peer that
-   * streams a message with longer pauses needs more. Default: 30 seconds; `false` switches it off.
+   * How long the peer may let an incomplete message wait for its next byte, before the connection fails with 1008. It
+   * is kept to within an eighth. Control frames do not count, nor does time in which it is us who does not read. A peer
+   * that streams a message with longer pauses needs more. Default: 30 seconds; `false` switches it off.
    */
   readonly messageTimeout?: Duration.Input | false | undefined
   /**
-   * How long the peer may take to answer our close frame, and to end its stream, before we end the connection with 1006.
-   * It starts when the system has taken everything that was sent, the close frame last, and allows for what the system
-   * still holds for a peer that kept us waiting. Where everything was taken, the end is a FIN, so that the peer can still
-   * read it. Default: 10 seconds.
+   * How long the peer may take to answer our close frame, and to end its stream, before we end the connection with
+   * 1006. It starts when the system has taken everything that was sent, the close frame last, and allows for what the
+   * system still holds for a peer that kept us waiting. Where everything was taken, the end is a FIN, so that the peer
+   * can still read it. Default: 10 seconds.
    */
   readonly closeTimeout?: Duration.Input | undefined
   /**
@@ -66,30 +66,32 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly maxCloseTime?: Duration.Input | undefined
   /**
-   * How long a server's answer to the peer's close frame waits for a program that is still busy with a message that came
-   * before it, so that its replies can go first. A client answers when its program has taken all messages. In either role
-   * also how long, after our own close frame, more than `receiveBufferSize` may wait for a reader that takes nothing, before
-   * the rest is dropped. Default: 1 second.
+   * How long a server's answer to the peer's close frame waits for a program that is still busy with a message that
+   * came before it, so that its replies can go first. A client answers when its program has taken all messages. In
+   * either role also how long, after our own close frame, more than `receiveBufferSize` may wait for a reader that
+   * takes nothing, before the rest is dropped. Default: 1 second.
    */
   readonly closeReplyTimeout?: Duration.Input | undefined
   /**
-   * When to ask a silent peer whether it lives: after `interval` without a byte from it a ping is sent, and when `timeout`
-   * more passes without a byte the connection fails with 1011. Both are kept to within a quarter of the shorter. Default:
-   * 20 seconds each; `false` switches it off.
+   * When to ask a silent peer whether it lives: after `interval` without a byte from it a ping is sent, and when
+   * `timeout` more passes without a byte the connection fails with 1011. Both are kept to within a quarter of the
+   * shorter. Default: 20 seconds each; `false` switches it off.
    *
    * Progress is life: `timeout` starts when the system has taken the ping, and starts again when output moves that the
    * system had refused; after that it allows for what the system still holds, at the rate at which the peer read, up to
-   * ten times `timeout`. Output that is blocked and does not move for `interval` and `timeout` together ends the connection.
-   * Silence does not count while we do not read, but a ping is still written each `interval`, so that a reset is noticed.
+   * ten times `timeout`. Output that is blocked and does not move for `interval` and `timeout` together ends the
+   * connection. Silence does not count while we do not read, but a ping is still written each `interval`, so that a
+   * reset is noticed.
    */
   readonly keepalive?:
     | { readonly interval?: Duration.Input | undefined; readonly timeout?: Duration.Input | undefined }
     | false
     | undefined
   /**
-   * How long a program may take nothing of the messages that wait for it, once they fill `receiveBufferSize` and the socket is
-   * not read any more. Then the connection is closed with 1011: what the peer does in the meantime, its end included, goes
-   * unnoticed. Time in which output is blocked does not count. Default: 5 minutes; `Infinity` switches it off.
+   * How long a program may take nothing of the messages that wait for it, once they fill `receiveBufferSize` and the
+   * socket is not read any more. Then the connection is closed with 1011: what the peer does in the meantime, its end
+   * included, goes unnoticed. Time in which output is blocked does not count. Default: 5 minutes; `Infinity` switches
+   * it off.
    */
   readonly handlerStallTimeout?: Duration.Input | undefined
 }
@@ -129,8 +131,8 @@ const defaults = {
  *
  * **Details**
  *
- * Connections of one value share what keeps them alive. With a clock, so do all that were made with it and want the same
- * of `keepalive` and `messageTimeout`.
+ * Connections of one value share what keeps them alive. With a clock, so do all that were made with it and want the
+ * same of `keepalive` and `messageTimeout`.
  *
  * @category constructors
  * @since 0.1.0

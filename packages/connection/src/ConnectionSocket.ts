@@ -1,6 +1,7 @@
 /**
- * A connection as an Effect `Socket`: what has been written for Effect's sockets, such as its RPC, runs over a WebSocket
- * of ours unchanged. One message is one chunk, text as a string and binary as bytes, so that message boundaries survive.
+ * A connection as an Effect `Socket`: what has been written for Effect's sockets, such as its RPC, runs over a
+ * WebSocket of ours unchanged. One message is one chunk, text as a string and binary as bytes, so that message
+ * boundaries survive.
  *
  * This wraps a connection that is open. A client that shall dial anew each time has `ClientSocket`, and a server's
  * connections come as sockets from `ConnectionSocketServer`.
@@ -29,16 +30,17 @@ import * as Polling from "./Polling.ts"
  * Every end, the ordinary ones included, fails `pull` and `write` with a `SocketCloseError` that has the close code and
  * reason: 1005 for a close frame without a code, 1006 where the stream broke off. A `CloseEvent` that is written closes
  * the connection with its code, behind what was written before; a code that may not be sent is a `SocketWriteError`.
- * Writes wait while more than `writeHighWaterMark` bytes wait for the peer. The messages of one `writeAll` follow each other,
- * nothing else in between.
+ * Writes wait while more than `writeHighWaterMark` bytes wait for the peer. The messages of one `writeAll` follow each
+ * other, nothing else in between.
  *
- * Closing the Scope of the `reader` closes the connection with 1000, and fails at once a `pull` and a `write` that wait.
- * What was written still goes to the peer first. Releasing a `writer` does nothing: a WebSocket has no half-close.
+ * Closing the Scope of the `reader` closes the connection with 1000, and fails at once a `pull` and a `write` that
+ * wait. What was written still goes to the peer first. Releasing a `writer` does nothing: a WebSocket has no
+ * half-close.
  *
  * **Gotchas**
  *
- * Use it in place of `messages` and its like, not beside them. There is one connection and no second: a `reader` that is
- * acquired again finds it closed. Nothing waits for the answer to a close frame; the owner of the connection does.
+ * Use it in place of `messages` and its like, not beside them. There is one connection and no second: a `reader` that
+ * is acquired again finds it closed. Nothing waits for the answer to a close frame; the owner of the connection does.
  *
  * @category constructors
  * @since 0.1.0

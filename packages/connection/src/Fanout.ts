@@ -2,8 +2,8 @@
  * For those who send one message to many connections: plain calls in place of an Effect for each.
  *
  * This is what topics and broadcasts are made of. Nothing here waits: the caller asks first whether a connection
- * takes more, and is called back when one that did not does again. A message that was prepared is encoded once, whatever
- * the number of connections.
+ * takes more, and is called back when one that did not does again. A message that was prepared is encoded once,
+ * whatever the number of connections.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * What a connection has below messages: frames, pings and pongs, and the extensions that were agreed on. A browser shows
- * its programs none of it.
+ * What a connection has below messages: frames, pings and pongs, and the extensions that were agreed on. A browser
+ * shows its programs none of it.
  *
  * @since 0.1.0
  */
@@ -28,9 +28,9 @@ export interface FrameConnection {
   /** The round-trip time of the last ping that was answered, be it one of keepalive. */
   readonly latency: Duration.Duration | undefined
   /**
-   * The data frames of the peer in place of `messages`, for the direct style: beside handlers reading them dies. They come
-   * as they came, before the extensions that work on messages (such as permessage-deflate) and after those that work on
-   * frames.
+   * The data frames of the peer in place of `messages`, for the direct style: beside handlers reading them dies. They
+   * come as they came, before the extensions that work on messages (such as permessage-deflate) and after those that
+   * work on frames.
    */
   readonly frames: Stream.Stream<Frame.Frame, CloseError.CloseError>
   /**

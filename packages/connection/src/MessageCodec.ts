@@ -1,9 +1,9 @@
 /**
- * How the values of a program become messages: as JSON text, as Effect's binary encoding, or by any Schema that ends in a
- * string or in bytes.
+ * How the values of a program become messages: as JSON text, as Effect's binary encoding, or by any Schema that ends in
+ * a string or in bytes.
  *
- * A codec is a value without state. Both ends of a connection must use the same one; `TypedConnection.protocol` keeps it
- * beside the Schemas that both ends share.
+ * A codec is a value without state. Both ends of a connection must use the same one; `TypedConnection.protocol` keeps
+ * it beside the Schemas that both ends share.
  *
  * @since 0.1.0
  */

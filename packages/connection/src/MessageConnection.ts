@@ -1,6 +1,6 @@
 /**
- * A connection for programs that only exchange messages. `Connection` is one, and so are a connection in a browser, which
- * has little more, and one that reconnects: code written for this interface works over all of them.
+ * A connection for programs that only exchange messages. `Connection` is one, and so are a connection in a browser,
+ * which has little more, and one that reconnects: code written for this interface works over all of them.
  *
  * @since 0.1.0
  */

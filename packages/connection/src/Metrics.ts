@@ -1,6 +1,6 @@
 /**
- * Every metric that a server or client keeps, as a table: its name, what it counts, in which unit, and by what it is told
- * apart. `Telemetry` switches them on.
+ * Every metric that a server or client keeps, as a table: its name, what it counts, in which unit, and by what it is
+ * told apart. `Telemetry` switches them on.
  *
  * Names are those of Prometheus: snake case, the unit at the end, `_total` where it only grows. Units are written as
  * OpenTelemetry writes them, in UCUM.

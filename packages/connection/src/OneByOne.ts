@@ -1,7 +1,7 @@
 /**
- * Streams that take one item at a time from where items wait, such as a queue: when such a stream ends early, whatever it
- * has not handed to the program still waits there for the next read. `Stream.fromQueue` takes all that is there at once,
- * and loses the rest.
+ * Streams that take one item at a time from where items wait, such as a queue: when such a stream ends early, whatever
+ * it has not handed to the program still waits there for the next read. `Stream.fromQueue` takes all that is there at
+ * once, and loses the rest.
  *
  * @since 0.1.0
  */

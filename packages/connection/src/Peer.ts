@@ -1,6 +1,6 @@
 /**
- * Who is at the other end of a connection: its address, and what TLS says of its identity. Behind a trusted proxy it is the
- * client that the proxy forwards for.
+ * Who is at the other end of a connection: its address, and what TLS says of its identity. Behind a trusted proxy it is
+ * the client that the proxy forwards for.
  *
  * @since 0.1.0
  */
@@ -14,9 +14,9 @@ import * as TrustedProxies from "@effect-ws/transport/TrustedProxies"
  *
  * **Details**
  *
- * Where a trusted proxy forwards, `remoteAddress` is the client's as the proxy says, with port 0 where it does not say the
- * port, and `secure` tells whether the client used TLS. The other TLS fields say nothing then: TLS ended at the proxy, and
- * the proxy's own certificate must not pass for the client's.
+ * Where a trusted proxy forwards, `remoteAddress` is the client's as the proxy says, with port 0 where it does not say
+ * the port, and `secure` tells whether the client used TLS. The other TLS fields say nothing then: TLS ended at the
+ * proxy, and the proxy's own certificate must not pass for the client's.
  *
  * @category models
  * @since 0.1.0
@@ -75,7 +75,8 @@ export interface ForwardedPeer {
 }
 
 /**
- * Creates the function that tells which client a peer forwards a request for; `undefined` where the peer is not a trusted proxy.
+ * Creates the function that tells which client a peer forwards a request for; `undefined` where the peer is not a
+ * trusted proxy.
  *
  * **Gotchas**
  *

@@ -1,10 +1,11 @@
 /**
- * For those who schedule connections themselves: in place of a fiber that waits, a call when there is something to take.
+ * For those who schedule connections themselves: in place of a fiber that waits, a call when there is something to
+ * take.
  *
  * This is how both servers run handler records, and how the standard's `WebSocket` class receives. A connection that is
  * polled calls back once, when it has events or has ended, and not again until the events are taken. By default `send`
- * does not wait for the peer: `maxBufferedBytes` bounds the pending output, and while the peer does not read, its messages
- * cause no call.
+ * does not wait for the peer: `maxBufferedBytes` bounds the pending output, and while the peer does not read, its
+ * messages cause no call.
  *
  * @since 0.1.0
  */
@@ -46,9 +47,9 @@ export const poll = (connection: Connection, kinds: ReadonlyArray<"Ping" | "Pong
  *
  * **Details**
  *
- * This is `connection.events(kinds)` for loops that take every event: it costs less than a stream, which takes one event
- * at a time. Events of these kinds are kept from the call on. Fails with `Cause.Done` after an ordinary end, and with the
- * typed close otherwise.
+ * This is `connection.events(kinds)` for loops that take every event: it costs less than a stream, which takes one
+ * event at a time. Events of these kinds are kept from the call on. Fails with `Cause.Done` after an ordinary end, and
+ * with the typed close otherwise.
  *
  * **Gotchas**
  *

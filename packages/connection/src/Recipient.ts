@@ -1,6 +1,6 @@
 /**
- * What topics and broadcasts need of a connection: its sending end as plain calls, in place of an Effect for each message.
- * Whatever has a `Recipient` can subscribe to a topic; see `Fanout`.
+ * What topics and broadcasts need of a connection: its sending end as plain calls, in place of an Effect for each
+ * message. Whatever has a `Recipient` can subscribe to a topic; see `Fanout`.
  *
  * @since 0.1.0
  */

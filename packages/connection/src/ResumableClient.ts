@@ -1,6 +1,7 @@
 /**
- * The client's end of a resumable session: it connects, and when the connection is lost it connects again and goes on where
- * the session was. It works over any way to connect, `Client.connect` and a browser's `BrowserClient.connect` alike.
+ * The client's end of a resumable session: it connects, and when the connection is lost it connects again and goes on
+ * where the session was. It works over any way to connect, `Client.connect` and a browser's `BrowserClient.connect`
+ * alike.
  *
  * @since 0.1.0
  */
@@ -35,11 +36,15 @@ export interface ResumableClientOptions<
   RS = never
 > extends SessionOptions<Receive, Send> {
   /**
-   * Whether to connect again after a failure: of `connect`, or how a connection ended. Default: always, but after the close
-   * codes 1003, 1007, 1008 and those of applications. With `Client.connect`, `Reconnect.isTransient` judges better.
+   * Whether to connect again after a failure: of `connect`, or how a connection ended. Default: always, but after the
+   * close codes 1003, 1007, 1008 and those of applications. With `Client.connect`, `Reconnect.isTransient` judges
+   * better.
    */
   readonly while?: ((failure: NoInfer<E> | CloseError.CloseError) => boolean) | undefined
-  /** When to connect again; it begins anew after a connection on which the session was resumed. Default: half a second, doubled up to 30 seconds, give or take a fifth. */
+  /**
+   * When to connect again; it begins anew after a connection on which the session was resumed. Default: half a second,
+   * doubled up to 30 seconds, give or take a fifth.
+   */
   readonly schedule?: Schedule.Schedule<unknown, NoInfer<E> | CloseError.CloseError, ES, RS> | undefined
 }
 
@@ -48,8 +53,8 @@ export interface ResumableClientOptions<
  *
  * **Details**
  *
- * The session's `messages` fail with the last failure where `while` or the schedule gives up. Closing the Scope ends the
- * session, at the server too where there is a connection.
+ * The session's `messages` fail with the last failure where `while` or the schedule gives up. Closing the Scope ends
+ * the session, at the server too where there is a connection.
  *
  * A server that has lost the session, such as one that was restarted, begins a new one: what it may have received fails
  * with `OutcomeUnknown`, what was never written is sent to it.

@@ -40,8 +40,8 @@ export interface ResumableServerOptions<
   /** Maximum sessions, those without a connection included; more are closed with 1013. Default: 10 000. */
   readonly maxSessions?: number | undefined
   /**
-   * Whose session it is, such as the user that the handshake authenticated. A session is resumed only by a connection with
-   * the same owner. Default: any client that knows its id.
+   * Whose session it is, such as the user that the handshake authenticated. A session is resumed only by a connection
+   * with the same owner. Default: any client that knows its id.
    */
   readonly owner?: ((connection: Connection) => unknown) | undefined
 }
@@ -53,7 +53,8 @@ export interface ResumableServerOptions<
  *
  * The Scope holds the sessions: closing it interrupts their programs. A program that returns ends its session, at the
  * client too. One that fails with a typed close closes the connection with that, any other failure closes it with 1011
- * and is logged. A connection on which the client comes back while an older one of the same session is open closes that.
+ * and is logged. A connection on which the client comes back while an older one of the same session is open closes
+ * that.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
- * Typed messages that survive the loss of a connection: both ends number what they send, keep it until the other end has
- * acknowledged it, and send it again on the next connection. What was received twice is dropped, so each message reaches
- * the program once and in order; where that cannot be promised, the sender is told that the outcome is unknown.
+ * Typed messages that survive the loss of a connection: both ends number what they send, keep it until the other end
+ * has acknowledged it, and send it again on the next connection. What was received twice is dropped, so each message
+ * reaches the program once and in order; where that cannot be promised, the sender is told that the outcome is unknown.
  *
  * A session begins with the first connection and outlives it. `ResumableClient` connects again for it, and
  * `ResumableServer` keeps it for a while without a connection. Both are in memory: a server that restarts has lost its
@@ -18,8 +18,8 @@ import type * as Stream from "effect/Stream"
 import type { MessageCodec } from "./MessageCodec.ts"
 
 /**
- * A message was not sent, and never will be: the session has too many unacknowledged messages or bytes (`Full`), there was
- * no connection within `ackTimeout` (`Timeout`), or the session is over (`Closed`).
+ * A message was not sent, and never will be: the session has too many unacknowledged messages or bytes (`Full`), there
+ * was no connection within `ackTimeout` (`Timeout`), or the session is over (`Closed`).
  *
  * @category errors
  * @since 0.1.0
@@ -39,8 +39,9 @@ const notSent = {
 } as const
 
 /**
- * A message was written to a connection and not acknowledged: it may have reached the other program or not. Nothing came
- * within `ackTimeout` (`Timeout`), the server has lost the session (`SessionLost`), or the session is over (`Closed`).
+ * A message was written to a connection and not acknowledged: it may have reached the other program or not. Nothing
+ * came within `ackTimeout` (`Timeout`), the server has lost the session (`SessionLost`), or the session is over
+ * (`Closed`).
  *
  * @category errors
  * @since 0.1.0
@@ -97,7 +98,9 @@ export interface SessionOptions<Receive extends Schema.Constraint, Send extends 
    * `maxPendingMessages` is no larger never exceeds it; one that does is closed with 1008. Default: 1024.
    */
   readonly receiveQueueSize?: number | undefined
-  /** How long `send` waits for the acknowledgement, connections that are lost meanwhile included. Default: 30 seconds. */
+  /**
+   * How long `send` waits for the acknowledgement, connections that are lost meanwhile included. Default: 30 seconds.
+   */
   readonly ackTimeout?: Duration.Input | undefined
   /** How long the other end may take to begin the session on a new connection. Default: 10 seconds. */
   readonly helloTimeout?: Duration.Input | undefined
@@ -113,8 +116,8 @@ export interface ResumableSession<out In, in Out, out E> {
   /** Names the session. A client that knows it can take the session over, so treat it as a secret. */
   readonly id: string
   /**
-   * The values that the other end sends, over all connections, each once and in order. A value is acknowledged when it is
-   * taken from here. Ends when either end ends the session.
+   * The values that the other end sends, over all connections, each once and in order. A value is acknowledged when it
+   * is taken from here. Ends when either end ends the session.
    */
   readonly messages: Stream.Stream<In, E>
   /**
@@ -122,8 +125,8 @@ export interface ResumableSession<out In, in Out, out E> {
    *
    * **Details**
    *
-   * Values reach the other end in the order in which they were sent. Interrupting it takes the value back where it was not
-   * written to a connection yet.
+   * Values reach the other end in the order in which they were sent. Interrupting it takes the value back where it was
+   * not written to a connection yet.
    */
   readonly send: (value: Out) => Effect.Effect<void, Schema.SchemaError | NotSent | OutcomeUnknown>
   /** How many values are not acknowledged. */

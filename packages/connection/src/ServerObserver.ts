@@ -2,8 +2,8 @@
  * The hook for a program that watches the connections of a server, such as an inspector: the server tells it of each
  * connection that opens and of each handshake that it refuses, and what it returns for a connection is shown the bytes.
  *
- * Everything here is called synchronously on the data path, so an observer only takes notes. Without an observer the server
- * does nothing for it: a connection has one field that is `undefined`.
+ * Everything here is called synchronously on the data path, so an observer only takes notes. Without an observer the
+ * server does nothing for it: a connection has one field that is `undefined`.
  *
  * @since 0.1.0
  */

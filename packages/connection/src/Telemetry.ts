@@ -119,8 +119,8 @@ export const refusing = <A, E, R>(refusal: Effect.Effect<A, E, R>, socket?: Sock
   })
 
 /**
- * Adds to the context of a connection's program what belongs to its telemetry: the span that the program's own spans are
- * children of, and what its logs say. Where the connection is not observed the context stays as it is.
+ * Adds to the context of a connection's program what belongs to its telemetry: the span that the program's own spans
+ * are children of, and what its logs say. Where the connection is not observed the context stays as it is.
  *
  * @category combinators
  * @since 0.1.0

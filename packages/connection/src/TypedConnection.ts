@@ -1,14 +1,17 @@
 /**
- * A connection whose messages are values of the program: what arrives is decoded and checked with one Schema, what is sent
- * is encoded with another.
+ * A connection whose messages are values of the program: what arrives is decoded and checked with one Schema, what is
+ * sent is encoded with another.
  *
  * A module that both ends share says once what each end sends ({@link protocol}); the server's handler
- * ({@link handler}), a client's connection, one that reconnects, and one in a browser ({@link make}) take their side of it.
+ * ({@link handler}), a client's connection, one that reconnects, and one in a browser ({@link make}) take their side of
+ * it.
  *
- * A message that does not decode is never handed to the program. By default it closes the connection: with 1003 where the
- * kind of message is wrong, with 1007 where it is not even JSON, with 1008 where its content does not match the Schema.
+ * A message that does not decode is never handed to the program. By default it closes the connection: with 1003 where
+ * the kind of message is wrong, with 1007 where it is not even JSON, with 1008 where its content does not match the
+ * Schema.
  *
- * This is for messages that stand by themselves. Where each request has an answer, use Effect RPC over `ConnectionSocket`.
+ * This is for messages that stand by themselves. Where each request has an answer, use Effect RPC over
+ * `ConnectionSocket`.
  *
  * @since 0.1.0
  */
@@ -80,15 +83,15 @@ export interface TypedConnection<
   /** The connection below: its address, its end, its pings. Do not read its messages beside this. */
   readonly connection: Below
   /**
-   * The values that the peer sends, in order. Ends and fails as the connection's `messages` do, and fails with the close
-   * for a message that does not decode.
+   * The values that the peer sends, in order. Ends and fails as the connection's `messages` do, and fails with the
+   * close for a message that does not decode.
    */
   readonly messages: Stream.Stream<In, E>
   /** Waits for the next value. Fails where there is none, as `receive` of the connection does. */
   readonly receive: Effect.Effect<In, E>
   /**
-   * Sends a value, as `send` of the connection does. Fails with `SchemaError` where the Schema refuses the value; nothing
-   * is sent then.
+   * Sends a value, as `send` of the connection does. Fails with `SchemaError` where the Schema refuses the value;
+   * nothing is sent then.
    */
   readonly send: (value: Out, options?: SendOptions) => Effect.Effect<Sent, SE | Schema.SchemaError>
 }
@@ -125,8 +128,8 @@ export type Services<Receive extends Schema.Constraint, Send extends Schema.Cons
   | Send["EncodingServices"]
 
 /**
- * Says what the two ends of a connection send to each other, for a module that both share: the server takes `server`, the
- * client `client`.
+ * Says what the two ends of a connection send to each other, for a module that both share: the server takes `server`,
+ * the client `client`.
  *
  * **Example** (A module that both ends share)
  *
@@ -167,8 +170,8 @@ export const protocol = <FromClient extends Schema.Constraint, FromServer extend
  *
  * **Gotchas**
  *
- * Closing a client that reconnects ends it for good, so a message that does not decode does too. With `skip` or an effect
- * it goes on.
+ * Closing a client that reconnects ends it for good, so a message that does not decode does too. With `skip` or an
+ * effect it goes on.
  *
  * @category constructors
  * @since 0.1.0
@@ -234,7 +237,8 @@ export const onMessage = <Receive extends Schema.Constraint, E, R, IE = never, I
 }
 
 /**
- * The option that makes `broadcast` of a server and `publish` of topics take values: the side of a protocol that sends them.
+ * The option that makes `broadcast` of a server and `publish` of topics take values: the side of a protocol that sends
+ * them.
  *
  * @category models
  * @since 0.1.0
@@ -245,8 +249,8 @@ export interface SentAs<Send extends Schema.Constraint> {
 }
 
 /**
- * Encodes a value once for many connections. `broadcast` of a server and `publish` of topics do that by themselves with the
- * option `as`; this is for a value that both send, or that `send` of connections sends.
+ * Encodes a value once for many connections. `broadcast` of a server and `publish` of topics do that by themselves with
+ * the option `as`; this is for a value that both send, or that `send` of connections sends.
  *
  * **Example** (Telling everyone, twice)
  *

@@ -1,6 +1,6 @@
 /**
- * What a program plugs into a connection may throw where no fiber of the program runs: in a callback of the transport, in
- * a timer, or in another connection's turn. It costs the connection, and nothing else.
+ * What a program plugs into a connection may throw where no fiber of the program runs: in a callback of the transport,
+ * in a timer, or in another connection's turn. It costs the connection, and nothing else.
  */
 import type { AsyncTransform, ExtensionInstance, Transform } from "@effect-ws/protocol/Extension"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"

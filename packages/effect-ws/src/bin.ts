@@ -2,9 +2,9 @@
 /**
  * The executable. Before it loads anything else, it enables Node's compile cache, which halves the start-up time, and
  * exposes V8's garbage collector, so that connections trigger a collection of the young generation after every 16 MiB
- * received. Each read of a socket allocates memory outside of V8's heap, which becomes garbage as soon as it is handled.
- * Without these collections, V8 reaches its limit for such memory and collects the whole heap instead. A small young
- * generation would help large messages as well, but doubles the cost of a message at 1000 connections.
+ * received. Each read of a socket allocates memory outside of V8's heap, which becomes garbage as soon as it is
+ * handled. Without these collections, V8 reaches its limit for such memory and collects the whole heap instead. A small
+ * young generation would help large messages as well, but doubles the cost of a message at 1000 connections.
  */
 import * as Module from "node:module"
 import { setFlagsFromString } from "node:v8"

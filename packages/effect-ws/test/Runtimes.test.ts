@@ -1,6 +1,7 @@
 /**
- * The checks of `runtimes/checks.ts` on Bun and Deno: on the runtime alone, against a server on Node, and for a client on
- * Node. `BUN` and `DENO` name the programs; they may also be on the `PATH`. The table of docs/runtimes.md says the same.
+ * The checks of `runtimes/checks.ts` on Bun and Deno: on the runtime alone, against a server on Node, and for a client
+ * on Node. `BUN` and `DENO` name the programs; they may also be on the `PATH`. The table of docs/runtimes.md says the
+ * same.
  */
 import * as TestCertificates from "@effect-ws/test-support/Certificates"
 import { assert, describe, it } from "@effect/vitest"

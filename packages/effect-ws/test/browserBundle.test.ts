@@ -18,7 +18,9 @@ globalThis.kept = Effect.gen(function* () {
 })
 `
 
-/** Parts of a page, by their row in docs/browser.md: what they import, and how many KiB of gzip they may add to Effect. */
+/**
+ * Parts of a page, by their row in docs/browser.md: what they import, and how many KiB of gzip they may add to Effect.
+ */
 const parts = {
   connections: { imports: ["BrowserClient.connect"], most: 11 },
   "typed messages": { imports: ["BrowserClient.connect", "TypedConnection.make"], most: 14 },

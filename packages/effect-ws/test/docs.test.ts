@@ -1,7 +1,7 @@
 /**
- * What the pages show must work. Every block of TypeScript is cut out and checked by the compiler, and every block of any
- * kind is covered by name: it is a test, or a file of the examples, or run by a test in `docs`, or there is a reason why
- * it is not. A block that no test covers fails.
+ * What the pages show must work. Every block of TypeScript is cut out and checked by the compiler, and every block of
+ * any kind is covered by name: it is a test, or a file of the examples, or run by a test in `docs`, or there is a
+ * reason why it is not. A block that no test covers fails.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -95,7 +95,9 @@ describe("the pages", { timeout: 60_000 }, () => {
   })
 })
 
-/** The first figure of a text, whatever its unit: `8 KiB` is 8192, and 5 minutes are 300 seconds; or `true`, or `false`. */
+/**
+ * The first figure of a text, whatever its unit: `8 KiB` is 8192, and 5 minutes are 300 seconds; or `true`, or `false`.
+ */
 const figure = (text: string): string | undefined => {
   const units = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, ms: 1 / 1000, minutes: 60 } as const
   const [first, digits, unit] = /\b(?:true|false|(\d[\d ]*)(?:\s?(KiB|MiB|GiB|ms|minutes))?)(?!\w)/.exec(text) ?? []

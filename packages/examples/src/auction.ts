@@ -1,10 +1,10 @@
 /**
- * An auction whose messages are values: the Schemas that both ends share check what arrives, and a message that does not
- * match them never gets here.
+ * An auction whose messages are values: the Schemas that both ends share check what arrives, and a message that does
+ * not match them never gets here.
  *
- * `node packages/examples/src/auction.ts` listens on port 8000. Talk to it with `npx -y pnpm@12 connect ws://127.0.0.1:8000/`:
- * `{"_tag":"Enter","name":"Ada"}`, then `{"_tag":"Bid","amount":500}`. Send `{"_tag":"Bid","amount":"lots"}`, and see the
- * close reason.
+ * `node packages/examples/src/auction.ts` listens on port 8000. Talk to it with
+ * `npx -y pnpm@12 connect ws://127.0.0.1:8000/`: `{"_tag":"Enter","name":"Ada"}`, then `{"_tag":"Bid","amount":500}`.
+ * Send `{"_tag":"Bid","amount":"lots"}`, and see the close reason.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Effect, Layer, Ref, Stream } from "effect"

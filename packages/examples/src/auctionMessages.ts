@@ -1,6 +1,6 @@
 /**
- * What the two ends of the auction say to each other. The server and its clients, those in a browser too, import this one
- * module, so that neither can send what the other does not know.
+ * What the two ends of the auction say to each other. The server and its clients, those in a browser too, import this
+ * one module, so that neither can send what the other does not know.
  */
 import { Schema } from "effect"
 import { TypedConnection } from "effect-ws/browser"

@@ -1,6 +1,7 @@
 /**
- * A page for bidders of the auction: typed messages over a client that connects again. Everything that it imports runs in a
- * browser, so any bundler makes a script of it, such as `npx rolldown packages/examples/src/auctionPage.ts -f iife -n auction`.
+ * A page for bidders of the auction: typed messages over a client that connects again. Everything that it imports runs
+ * in a browser, so any bundler makes a script of it, such as
+ * `npx rolldown packages/examples/src/auctionPage.ts -f iife -n auction`.
  */
 /// <reference lib="dom" />
 import { Effect, Stream } from "effect"

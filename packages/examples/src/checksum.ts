@@ -2,9 +2,9 @@
  * An extension in one file: a checksum behind the payload of each data frame, marked by RSV2.
  *
  * It is offered as `x-frame-checksum; algorithm=adler32`. The sender appends four bytes to each data frame and sets
- * RSV2; the receiver takes them off again, and closes the connection with 1007 where they do not fit. `layer` goes where
- * the layer of any extension goes: to a server, which then accepts it, or to a client, which offers it. The steps to
- * write one are in `docs/extensions.md`.
+ * RSV2; the receiver takes them off again, and closes the connection with 1007 where they do not fit. `layer` goes
+ * where the layer of any extension goes: to a server, which then accepts it, or to a client, which offers it. The steps
+ * to write one are in `docs/extensions.md`.
  */
 import { Extension, Extensions } from "@effect-ws/extensions"
 import { CloseError } from "@effect-ws/protocol"

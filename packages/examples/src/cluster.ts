@@ -1,6 +1,7 @@
 /**
  * Effect Cluster over WebSockets: runners that share entities between them, and reach each other by connections of this
- * library. What a proxy or an ingress between them lets through is a WebSocket, with TLS and credentials as for any other.
+ * library. What a proxy or an ingress between them lets through is a WebSocket, with TLS and credentials as for any
+ * other.
  *
  * `node packages/examples/src/cluster.ts` starts two runners in one process and counts with entities of both.
  */
@@ -62,8 +63,8 @@ const Listener = (port: number) =>
   ConnectionSocketServer.layer({ paths: ["/cluster"] }).pipe(Layer.provide(Tcp.layerServer({ port })))
 
 /**
- * One runner of the cluster. What all of them share, which in production is a database, is in the context: who the runners
- * are, and the messages that must not be lost.
+ * One runner of the cluster. What all of them share, which in production is a database, is in the context: who the
+ * runners are, and the messages that must not be lost.
  */
 export const Runner = (
   port: number

@@ -1,6 +1,7 @@
 /**
- * A countdown that clients start and cancel: `{"start":3}` sends 3, 2, 1 and 0, a second apart, and `{"cancel":true}` stops
- * it. `packages/examples/test/countdown.test.ts` replays the recording of a bug that it had, under a virtual clock.
+ * A countdown that clients start and cancel: `{"start":3}` sends 3, 2, 1 and 0, a second apart, and `{"cancel":true}`
+ * stops it. `packages/examples/test/countdown.test.ts` replays the recording of a bug that it had, under a virtual
+ * clock.
  *
  * `node packages/examples/src/countdown.ts` listens on port 8000.
  */

@@ -1,6 +1,6 @@
 /**
- * The same echo server in three ways: as a conversation that a fiber holds, as a conversation of frames, and as handlers
- * that a few workers run for all connections.
+ * The same echo server in three ways: as a conversation that a fiber holds, as a conversation of frames, and as
+ * handlers that a few workers run for all connections.
  *
  * `node packages/examples/src/echo.ts` listens on port 8000 with the first of them.
  */

@@ -24,7 +24,9 @@ import { createSecureServer } from "node:http2"
 
 const Page = HttpRouter.add("GET", "/", HttpServerResponse.html("<!doctype html><title>Rooms</title>\n"))
 
-/** How many connections there are from each address of a client. Those of one session share that of its TCP connection. */
+/**
+ * How many connections there are from each address of a client. Those of one session share that of its TCP connection.
+ */
 const counts = new Map<string, number>()
 
 const count = (address: string, change: 1 | -1) =>

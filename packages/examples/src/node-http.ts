@@ -2,8 +2,8 @@
  * A WebSocket beside what a `node:http` server does already: the server stays as it is, and its upgrades at one path
  * become connections.
  *
- * `node packages/examples/src/node-http.ts` listens on port 8000: `curl http://127.0.0.1:8000/` gets a line of text, and
- * `npx -y pnpm@12 connect ws://127.0.0.1:8000/echo` an echo.
+ * `node packages/examples/src/node-http.ts` listens on port 8000: `curl http://127.0.0.1:8000/` gets a line of text,
+ * and `npx -y pnpm@12 connect ws://127.0.0.1:8000/echo` an echo.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Stream } from "effect"

@@ -1,9 +1,9 @@
 /**
- * Chat rooms that outlive their server: each room is a topic with a position, so a page that lost its connection asks for
- * what came after the last line that it has, on whatever node it finds then, and shows every line once.
+ * Chat rooms that outlive their server: each room is a topic with a position, so a page that lost its connection asks
+ * for what came after the last line that it has, on whatever node it finds then, and shows every line once.
  *
- * `node packages/examples/src/rooms.ts` listens on port 8000, with the rooms in memory. With `REDIS_URL` the same program is
- * one of many nodes: start several, with a `PORT` each, and put a load balancer in front.
+ * `node packages/examples/src/rooms.ts` listens on port 8000, with the rooms in memory. With `REDIS_URL` the same
+ * program is one of many nodes: start several, with a `PORT` each, and put a load balancer in front.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer, Option } from "effect"
@@ -68,7 +68,9 @@ export const node = (
     }
   ).pipe(Layer.provide(log(url)))
 
-/** One of many nodes is drained at a pace when it is stopped, so that its clients do not all come to the others at once. */
+/**
+ * One of many nodes is drained at a pace when it is stopped, so that its clients do not all come to the others at once.
+ */
 const drainAtPace = Layer.effectDiscard(
   Effect.flatMap(WebSocketServer.WebSocketServer, (server) =>
     Effect.addFinalizer(() => server.drain({ notReadyFor: "4 seconds", over: "5 seconds", retryDelay: "2 seconds" }))

@@ -1,7 +1,7 @@
 /**
  * Effect RPC over WebSocket: one group of procedures, a server and a client for it, and one Layer that says where they
- * meet. Nothing of `effect/rpc` knows of this library: it asks for a `SocketServer` on one side and for a `Socket` on the
- * other.
+ * meet. Nothing of `effect/rpc` knows of this library: it asks for a `SocketServer` on one side and for a `Socket` on
+ * the other.
  *
  * `node packages/examples/src/rpc.ts` runs it, once over TCP and once in memory.
  */

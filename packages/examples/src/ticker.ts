@@ -1,9 +1,9 @@
 /**
- * A ticker: prices of a few symbols, each a topic. A client says `subscribe SYMBOL` and `unsubscribe SYMBOL`, and gets a
- * line for each change of what it subscribed to.
+ * A ticker: prices of a few symbols, each a topic. A client says `subscribe SYMBOL` and `unsubscribe SYMBOL`, and gets
+ * a line for each change of what it subscribed to.
  *
- * One fiber publishes, whatever the number of clients, and each line is encoded once. Of a price only the newest matters,
- * so a client that is slow misses older ones, one symbol at a time, and no other client notices.
+ * One fiber publishes, whatever the number of clients, and each line is encoded once. Of a price only the newest
+ * matters, so a client that is slow misses older ones, one symbol at a time, and no other client notices.
  *
  * `node packages/examples/src/ticker.ts` listens on port 8000.
  */

@@ -1,6 +1,6 @@
 /**
- * A transport of one's own, over the streams of `node:net`. Whatever else gives Node streams (an SSH channel, a pipe to a
- * child process, a multiplexer) is done in the same way: replace what listens and what connects. The suite of
+ * A transport of one's own, over the streams of `node:net`. Whatever else gives Node streams (an SSH channel, a pipe to
+ * a child process, a multiplexer) is done in the same way: replace what listens and what connects. The suite of
  * `@effect-ws/testing` runs over it in `packages/examples/test/transport.test.ts`.
  */
 import { CustomTransport, Dialer, NodeDuplex } from "@effect-ws/transport"

@@ -1,6 +1,6 @@
 /**
- * A web application on one port: static files, an API, and a WebSocket, all routes of Effect's `HttpRouter`. A poll whose
- * page shows the votes as they come in, whether they were cast over the WebSocket or by `curl`:
+ * A web application on one port: static files, an API, and a WebSocket, all routes of Effect's `HttpRouter`. A poll
+ * whose page shows the votes as they come in, whether they were cast over the WebSocket or by `curl`:
  *
  *   curl -X POST http://127.0.0.1:8000/api/polls/lunch/pasta
  *

@@ -1,4 +1,6 @@
-/** A bug report becomes a test: the recording of a connection, saved from the inspector, replayed against the handler. */
+/**
+ * A bug report becomes a test: the recording of a connection, saved from the inspector, replayed against the handler.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Recording from "effect-ws/Recording"

@@ -1,6 +1,6 @@
 /**
- * The extensions that a server accepts or a client offers: one reference, the empty list by default, and the layers that
- * add to it. Earlier extensions are preferred to later ones.
+ * The extensions that a server accepts or a client offers: one reference, the empty list by default, and the layers
+ * that add to it. Earlier extensions are preferred to later ones.
  *
  * @since 0.1.0
  */
@@ -29,8 +29,8 @@ export const CurrentExtensions: Context.Reference<ReadonlyArray<Extension.Extens
  *
  * **Gotchas**
  *
- * Two such layers side by side (`Layer.mergeAll`) do not see each other, and the last one wins. Give all extensions to one
- * layer, `Extensions.layer([PermessageDeflate.make(), DeflateFrame.make()])`, or provide one layer to the other.
+ * Two such layers side by side (`Layer.mergeAll`) do not see each other, and the last one wins. Give all extensions to
+ * one layer, `Extensions.layer([PermessageDeflate.make(), DeflateFrame.make()])`, or provide one layer to the other.
  *
  * @category layers
  * @since 0.1.0

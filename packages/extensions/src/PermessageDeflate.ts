@@ -20,8 +20,8 @@ import * as DeflateTransform from "./internal/DeflateTransform.ts"
  */
 export interface Options {
   /**
-   * Compression level of outgoing messages: 1 (fastest) to 9 (smallest), 0 for none. Default: 3, which takes half the time of
-   * zlib's own default of 6 above 4 KiB, for 4 to 10 % more bytes of text.
+   * Compression level of outgoing messages: 1 (fastest) to 9 (smallest), 0 for none. Default: 3, which takes half the
+   * time of zlib's own default of 6 above 4 KiB, for 4 to 10 % more bytes of text.
    */
   readonly level?: number | undefined
   /** Memory level of the compressor: 1 to 9, at most 2^(memLevel + 9) bytes beside the window. Default: 8. */

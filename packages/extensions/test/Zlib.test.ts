@@ -315,7 +315,8 @@ describe("Zlib, native", () => {
       const first = yield* compress(deflaters[0]!, message)
       assert.isBelow((yield* compress(deflaters[0]!, message)).length, first.length / 10)
       for (const deflater of deflaters.slice(1)) yield* compress(deflater, message)
-      // The first was idle longest, so its window went to another; it starts again, which every decompressor understands.
+      // The first was idle longest, so its window went to another; it starts again, which every decompressor
+      // understands.
       const again = yield* compress(deflaters[0]!, message)
       assert.strictEqual(again.length, first.length)
       assertBytes(yield* decompress(inflater, first), message)

@@ -17,7 +17,10 @@ import * as Rendering from "./Rendering.ts"
 /** Small, so that inputs get at them. */
 export const limits = { maxMessageSize: 128 * 1024, maxFragments: 64 } as const
 
-/** The extensions of a setup, and the zlib that they use: ours in this thread, ours on the thread pool, the portable one. */
+/**
+ * The extensions of a setup, and the zlib that they use: ours in this thread, ours on the thread pool, the portable
+ * one.
+ */
 const extensions = {
   none: { extensions: [], zlib: () => Zlib.make() },
   deflate: { extensions: [PermessageDeflate.make({ threshold: 0 })], zlib: () => Zlib.make() },
@@ -139,7 +142,9 @@ const text = (tape: Tape): string => {
   return Array.from({ length }, (_, at) => characters[(at * (seed | 1) + seed) % characters.length]!).join("")
 }
 
-/** Has a session send what a script of bytes says; any bytes are a script. Returns the events that its peer must see. */
+/**
+ * Has a session send what a script of bytes says; any bytes are a script. Returns the events that its peer must see.
+ */
 export const play = async (
   session: Session,
   script: Uint8Array

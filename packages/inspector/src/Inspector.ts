@@ -3,8 +3,8 @@
  * which handshakes were refused and why.
  *
  * Provide {@link layer} to a server, and the server's connections are in the record. `InspectorServer` and
- * `InspectorRoute` show it as a page; a program reads it with the service {@link Inspector}. Everything in it is bounded
- * by the options. Without a viewer, a connection costs one small object and a frame a few additions.
+ * `InspectorRoute` show it as a page; a program reads it with the service {@link Inspector}. Everything in it is
+ * bounded by the options. Without a viewer, a connection costs one small object and a frame a few additions.
  *
  * @since 0.1.0
  */
@@ -32,8 +32,8 @@ export type { ClosedConnection, OpenConnection, Refusal, Totals, Traffic } from 
 export interface Options {
   /**
    * What is kept of the payloads of data frames: nothing; the first `previewBytes`; or all of it, as far as
-   * `maxLogBytes` allows, so that a recording can be replayed. Payloads are what users send, so this is off unless asked
-   * for. Default: "none".
+   * `maxLogBytes` allows, so that a recording can be replayed. Payloads are what users send, so this is off unless
+   * asked for. Default: "none".
    */
   readonly payloads?: "none" | "preview" | "full" | undefined
   /** Bytes that a preview has. Default: 64. */

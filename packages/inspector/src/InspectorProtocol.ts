@@ -1,6 +1,6 @@
 /**
- * What the inspector and its viewers send to each other: the page is one viewer, and a program can be another, since this
- * module has the Schemas of both directions.
+ * What the inspector and its viewers send to each other: the page is one viewer, and a program can be another, since
+ * this module has the Schemas of both directions.
  *
  * A viewer gets what has changed since the last update, in messages of bounded size: first all connections, then those
  * that opened, had traffic, or closed. It selects a connection to get its frames.
@@ -89,7 +89,8 @@ export const FromInspector = Schema.TaggedUnion({
   },
   Opened: { connections: Schema.Array(Opened) },
   /**
-   * The counts of connections, flat, {@link trafficFields} numbers for each. So many numbers would cost more as objects.
+   * The counts of connections, flat, {@link trafficFields} numbers for each. So many numbers would cost more as
+   * objects.
    */
   Traffic: { values: Schema.Array(Schema.Finite) },
   Closed: { connections: Schema.Array(Closed) },

@@ -22,8 +22,8 @@ import { page } from "./internal/page.ts"
  */
 export interface RouteOptions extends InspectorView.ViewOptions {
   /**
-   * Names under which the page may be asked for, beside addresses and `localhost`, or `"any"`. A request for another name
-   * gets 403. Default: none.
+   * Names under which the page may be asked for, beside addresses and `localhost`, or `"any"`. A request for another
+   * name gets 403. Default: none.
    */
   readonly hosts?: ReadonlyArray<string> | "any" | undefined
 }
@@ -33,7 +33,8 @@ export interface RouteOptions extends InspectorView.ViewOptions {
  *
  * **Gotchas**
  *
- * There is no token: the middleware of the program decides who gets in. Provide it to this Layer, or to the whole router.
+ * There is no token: the middleware of the program decides who gets in. Provide it to this Layer, or to the whole
+ * router.
  *
  * **Example** (The inspector behind a middleware that authenticates)
  *

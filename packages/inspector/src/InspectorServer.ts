@@ -36,13 +36,13 @@ export interface ServerOptions extends InspectorView.ViewOptions {
   /** The port to listen on; 0 takes a free one. Default: 0. */
   readonly port?: number | undefined
   /**
-   * The token in the path of the page: one of your own, `"random"` for a new one at each start, or `"none"` for no token,
-   * so that all who reach the port see everything. Default: "random".
+   * The token in the path of the page: one of your own, `"random"` for a new one at each start, or `"none"` for no
+   * token, so that all who reach the port see everything. Default: "random".
    */
   readonly token?: Redacted.Redacted | "random" | "none" | undefined
   /**
-   * Names under which the page may be asked for, beside addresses and `localhost`, or `"any"`. A request for another name
-   * gets 403: it comes from a page that points its own name at this port. Default: none.
+   * Names under which the page may be asked for, beside addresses and `localhost`, or `"any"`. A request for another
+   * name gets 403: it comes from a page that points its own name at this port. Default: none.
    */
   readonly hosts?: ReadonlyArray<string> | "any" | undefined
 }

@@ -2,8 +2,9 @@
  * A recording of one connection as JSON lines: the request, each frame with its time, and the close. It is made by the
  * inspector, saved as a file, and replayed by `Replay` in a test.
  *
- * Queries, credentials and cookies are redacted before anything is recorded. Payloads are in it only where the inspector
- * keeps them whole (`payloads: "full"`); without them it still tells the order, sizes and times of the frames.
+ * Queries, credentials and cookies are redacted before anything is recorded. Payloads are in it only where the
+ * inspector keeps them whole (`payloads: "full"`); without them it still tells the order, sizes and times of the
+ * frames.
  *
  * @since 0.1.0
  */
@@ -43,8 +44,8 @@ export type Opening = typeof Opening.Type
  * **Details**
  *
  * `at` is in milliseconds since the connection opened. The payload is `text` where it is UTF-8, else `base64`; neither
- * is there where payloads are not kept, or where not all of it was. `decoded` marks the content of a compressed message,
- * which stands at its last frame.
+ * is there where payloads are not kept, or where not all of it was. `decoded` marks the content of a compressed
+ * message, which stands at its last frame.
  *
  * @category schemas
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
- * Replays a recording against a handler, in memory and under `TestClock`: what the peer sent is sent again, frame by frame
- * and with the times between, and what the handler answers is compared with what the server answered then. A bug report
- * becomes a test.
+ * Replays a recording against a handler, in memory and under `TestClock`: what the peer sent is sent again, frame by
+ * frame and with the times between, and what the handler answers is compared with what the server answered then. A bug
+ * report becomes a test.
  *
  * @since 0.1.0
  */
@@ -40,7 +40,8 @@ export interface ReplayOptions<RD = never> extends WebSocketServer.ServerOptions
   /** Whether to replay a recording that lacks the first frames of its connection. Default: false. */
   readonly partial?: boolean | undefined
   /**
-   * Lets time pass. Default: `TestClock.adjust`, so the test runs under `TestClock`; `Effect.sleep` replays in real time.
+   * Lets time pass. Default: `TestClock.adjust`, so the test runs under `TestClock`; `Effect.sleep` replays in real
+   * time.
    */
   readonly advance?: ((duration: Duration.Duration) => Effect.Effect<void>) | undefined
 }
@@ -93,8 +94,8 @@ export class ReplayError extends Schema.TaggedError<ReplayError>("@effect-ws/ins
  *
  * **Details**
  *
- * The server runs on a network of its own, in memory. Compressed messages are replayed as what they say, not compressed.
- * Frames that broke a rule are sent as they were.
+ * The server runs on a network of its own, in memory. Compressed messages are replayed as what they say, not
+ * compressed. Frames that broke a rule are sent as they were.
  *
  * **Example** (A test)
  *

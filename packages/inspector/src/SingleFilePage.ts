@@ -1,6 +1,6 @@
 /**
- * A page of three files (HTML, style, script) as one document that loads nothing else: style and script are put into it,
- * and its Content-Security-Policy allows exactly these two, by hash, and WebSocket connections.
+ * A page of three files (HTML, style, script) as one document that loads nothing else: style and script are put into
+ * it, and its Content-Security-Policy allows exactly these two, by hash, and WebSocket connections.
  *
  * @since 0.1.0
  */
@@ -33,8 +33,8 @@ export interface SingleFilePage {
    *
    * **Details**
    *
-   * Besides type and length, they forbid framing and caching. They also isolate the page, which gives it a browser clock
-   * fine enough (5 microseconds) for round trips on one machine.
+   * Besides type and length, they forbid framing and caching. They also isolate the page, which gives it a browser
+   * clock fine enough (5 microseconds) for round trips on one machine.
    */
   readonly headers: Readonly<Record<string, string>>
 }

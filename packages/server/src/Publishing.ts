@@ -1,6 +1,6 @@
 /**
- * What sending one message to many connections takes and gives: the options for subscribers that are behind, and the counts
- * of what became of the message. `broadcast` of `WebSocketServer` and `Topics` share them.
+ * What sending one message to many connections takes and gives: the options for subscribers that are behind, and the
+ * counts of what became of the message. `broadcast` of `WebSocketServer` and `Topics` share them.
  *
  * @since 0.1.0
  */

@@ -6,8 +6,8 @@
  * of a server, and drains like one when its Scope closes. The handshake is that of this library and not that of
  * Effect's HTTP server, so subprotocols, extensions, response headers and typed rejections work as on a port.
  *
- * The HTTP server must be Node's. {@link layerServer} is Effect's server on Node, prepared for such routes; on a server of
- * `node:http2` it serves them over HTTP/2 as well.
+ * The HTTP server must be Node's. {@link layerServer} is Effect's server on Node, prepared for such routes; on a server
+ * of `node:http2` it serves them over HTTP/2 as well.
  *
  * @since 0.1.0
  */
@@ -259,8 +259,8 @@ class Prepared extends Context.Service<
  * only after that; with this Layer they drain first. Bytes that a client sends before it has the response, against RFC
  * 6455 4.1, are lost there and kept here.
  *
- * A server of `node:http2` also serves the routes over HTTP/2 (RFC 8441), which `NodeHttpServer.layer` does not. An extended
- * CONNECT goes through the router as a GET; at a path without a WebSocket route it gets 404.
+ * A server of `node:http2` also serves the routes over HTTP/2 (RFC 8441), which `NodeHttpServer.layer` does not. An
+ * extended CONNECT goes through the router as a GET; at a path without a WebSocket route it gets 404.
  *
  * @category layers
  * @since 0.1.0

@@ -82,13 +82,13 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
   /**
    * Maximum handshakes that are accepted per second, so that the clients of other nodes do not come all at once to one
    * that has just started; a tenth of that may come together. A handshake above the rate waits for its turn up to a
-   * second. If its turn is later, the server rejects it with 503 and a `Retry-After` that spreads the rejected clients at
-   * this rate; `Reconnect` honours it. Default: unlimited.
+   * second. If its turn is later, the server rejects it with 503 and a `Retry-After` that spreads the rejected clients
+   * at this rate; `Reconnect` honours it. Default: unlimited.
    */
   readonly maxHandshakesPerSecond?: number | undefined
   /**
-   * Path on which the server answers GET with 200 while it is ready, and with 503 once a drain has begun: the health check
-   * of a load balancer. On the port of an HTTP server that server answers: see `isReady`. Default: none.
+   * Path on which the server answers GET with 200 while it is ready, and with 503 once a drain has begun: the health
+   * check of a load balancer. On the port of an HTTP server that server answers: see `isReady`. Default: none.
    */
   readonly readyPath?: string | undefined
   /**
@@ -110,9 +110,9 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
    */
   readonly handlerTimeoutAfterClose?: Duration.Input | undefined
   /**
-   * Minimum time between two log lines about handshakes that were refused by the same rule, so that a client cannot fill
-   * the log. The next line tells how many were left out. 0 logs every refusal, `Infinity` the first by each rule only.
-   * Default: 10 seconds.
+   * Minimum time between two log lines about handshakes that were refused by the same rule, so that a client cannot
+   * fill the log. The next line tells how many were left out. 0 logs every refusal, `Infinity` the first by each rule
+   * only. Default: 10 seconds.
    */
   readonly refusalLogInterval?: Duration.Input | undefined
 }

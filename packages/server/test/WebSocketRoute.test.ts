@@ -1,6 +1,6 @@
 /**
- * WebSockets as routes of Effect's `HttpRouter`, and on the port of a plain `node:http` server: what differs from a port of
- * our own. That everything else is the same, the shared suite shows.
+ * WebSockets as routes of Effect's `HttpRouter`, and on the port of a plain `node:http` server: what differs from a
+ * port of our own. That everything else is the same, the shared suite shows.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"

@@ -1,6 +1,6 @@
 /**
- * TLS handshakes are handshakes: they are counted and timed from the moment at which a connection is accepted. Over real
- * sockets, since Memory has no TLS.
+ * TLS handshakes are handshakes: they are counted and timed from the moment at which a connection is accepted. Over
+ * real sockets, since Memory has no TLS.
  */
 import { hostPort } from "@effect-ws/transport/Dialer"
 import * as Tls from "@effect-ws/transport/Tls"

@@ -18,8 +18,8 @@ interface Outcome {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: RegExp
   /**
-   * Who answers in our place: the parser of Node, which refuses without a body, or the page of the HTTP server, for which
-   * the request is an ordinary one.
+   * Who answers in our place: the parser of Node, which refuses without a body, or the page of the HTTP server, for
+   * which the request is an ordinary one.
    */
   readonly by?: "parser" | "page"
 }

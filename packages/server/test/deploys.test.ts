@@ -1,5 +1,6 @@
 /**
- * A deploy without a storm of clients: readiness ends first, the drain is paced, and a new server admits at a bounded rate.
+ * A deploy without a storm of clients: readiness ends first, the drain is paced, and a new server admits at a bounded
+ * rate.
  */
 import * as RestartReason from "@effect-ws/protocol/RestartReason"
 import type { Connection } from "@effect-ws/connection/Connection"

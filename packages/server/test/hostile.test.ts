@@ -176,7 +176,9 @@ class Peer {
     )
   }
 
-  /** Writes the same bytes again and again, as fast as the other end takes them, until it has gone or `enough` says so. */
+  /**
+   * Writes the same bytes again and again, as fast as the other end takes them, until it has gone or `enough` says so.
+   */
   pump(bytes: Uint8Array, enough: (written: number) => boolean): Effect.Effect<number> {
     return Effect.callback((resume) => {
       const { socket } = this
@@ -471,9 +473,9 @@ describe("a server with 1000 busy connections", () => {
 describe("a message of any size", () => {
   const env = { MAX_MESSAGE_SIZE: `${4 * 1024 * MIB}` }
 
-  // Node makes a buffer for each read and collects them some 64 MiB later, however much is read, and by which program: a bare
-  // `node:net` server grows by 120 MiB here. So what is measured is growth with the size of the message: once this
-  // much has passed, no more is taken for any length.
+  // Node makes a buffer for each read and collects them some 64 MiB later, however much is read, and by which program:
+  // a bare `node:net` server grows by 120 MiB here. So what is measured is growth with the size of the message: once
+  // this much has passed, no more is taken for any length.
   const warm = Effect.fnUntraced(function* (server: Server) {
     const peer = yield* connect(server.port, "/sink")
     peer.socket.write(frame({ opcode: 2, announced: 128 * MIB }))

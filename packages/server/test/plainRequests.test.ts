@@ -1,6 +1,6 @@
 /**
- * Requests for a page, on every way to serve pages and WebSockets on one port: our own listeners with `respond`, an HTTP
- * server of Node whose upgrades we take, and a router with a route of ours.
+ * Requests for a page, on every way to serve pages and WebSockets on one port: our own listeners with `respond`, an
+ * HTTP server of Node whose upgrades we take, and a router with a route of ours.
  */
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"

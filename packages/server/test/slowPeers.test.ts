@@ -1,6 +1,6 @@
 /**
- * Peers that read slowly, or not at all, over real sockets: it is the kernel that says what it took, and when. Each peer is
- * a raw socket of Node that reads at a rate; times are short, bounds are generous.
+ * Peers that read slowly, or not at all, over real sockets: it is the kernel that says what it took, and when. Each
+ * peer is a raw socket of Node that reads at a rate; times are short, bounds are generous.
  */
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Tls from "@effect-ws/transport/Tls"

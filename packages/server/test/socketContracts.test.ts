@@ -1,6 +1,6 @@
 /**
- * What Effect asks of its `Socket`, held by connections as sockets over every transport: a batch is one operation, every
- * wait ends with the Scope of the reader, and an end in order stays one.
+ * What Effect asks of its `Socket`, held by connections as sockets over every transport: a batch is one operation,
+ * every wait ends with the Scope of the reader, and an end in order stays one.
  */
 import * as ConnectionSocket from "@effect-ws/connection/ConnectionSocket"
 import type { Dialer } from "@effect-ws/transport/Dialer"

@@ -1,6 +1,6 @@
 /**
- * What is published is compressed once for all whose parameters allow it, and right for all others: with our own client,
- * and with `ws`.
+ * What is published is compressed once for all whose parameters allow it, and right for all others: with our own
+ * client, and with `ws`.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"

@@ -1,6 +1,6 @@
 /**
- * One Layer value of a server, given to several listeners. Effect builds a Layer value once, so a server would otherwise
- * accept on the first listener alone, and the others would accept connections that are never served.
+ * One Layer value of a server, given to several listeners. Effect builds a Layer value once, so a server would
+ * otherwise accept on the first listener alone, and the others would accept connections that are never served.
  */
 import * as Connect from "@effect-ws/connection/Connect"
 import { Dialer } from "@effect-ws/transport/Dialer"

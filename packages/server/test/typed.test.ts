@@ -1,4 +1,6 @@
-/** Typed messages at both kinds of server, and for all subscribers of a topic or all connections of a server at once. */
+/**
+ * Typed messages at both kinds of server, and for all subscribers of a topic or all connections of a server at once.
+ */
 import * as MessageCodec from "@effect-ws/connection/MessageCodec"
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import { assert, describe, it } from "@effect/vitest"

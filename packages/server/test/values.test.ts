@@ -1,6 +1,7 @@
 /**
- * What programs hand to a server, to its connections and to topics: a value that cannot be used is a defect of the fiber
- * that hands it in, ends at most the connection it was for, and no other connection notices. On every kind of server.
+ * What programs hand to a server, to its connections and to topics: a value that cannot be used is a defect of the
+ * fiber that hands it in, ends at most the connection it was for, and no other connection notices. On every kind of
+ * server.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as CloseError from "@effect-ws/protocol/CloseError"

@@ -1,4 +1,7 @@
-/** Draws blocks of `mermaid` as pictures when the site is built: one for each colour scheme, of which the theme shows one. */
+/**
+ * Draws blocks of `mermaid` as pictures when the site is built: one for each colour scheme, of which the theme shows
+ * one.
+ */
 import { renderMermaidSVG } from "beautiful-mermaid"
 import type { MarkdownRenderer } from "vitepress"
 

@@ -1,4 +1,7 @@
-/** Proves that every link of the built site leads to a page, and to a heading that is there. Links elsewhere are not followed. */
+/**
+ * Proves that every link of the built site leads to a page, and to a heading that is there. Links elsewhere are not
+ * followed.
+ */
 import { LinkChecker, LinkState } from "linkinator"
 
 /** Lists the links that lead nowhere, as `page: link`. */

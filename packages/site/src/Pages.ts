@@ -24,7 +24,9 @@ const checkNavigation = (): void => {
   }
 }
 
-/** Leads links out of `docs` to the repository, and those to pictures to where the site has them. Code is left as it is. */
+/**
+ * Leads links out of `docs` to the repository, and those to pictures to where the site has them. Code is left as it is.
+ */
 const rewriteLinks = (name: string, text: string): string =>
   text
     .split(/(^```[^]*?^```$)/m)
@@ -41,7 +43,9 @@ const rewriteLinks = (name: string, text: string): string =>
     )
     .join("")
 
-/** Shows code of the README on the home page, where `<!-- README: a heading -->` stands, so that the same tests run it. */
+/**
+ * Shows code of the README on the home page, where `<!-- README: a heading -->` stands, so that the same tests run it.
+ */
 const showCode = (text: string): string =>
   text.replaceAll(/^<!-- README: (.*) -->$/gm, (_, heading: string) => {
     const section = readFileSync(join(root, "README.md"), "utf8").split(`\n## ${heading}\n`)[1]

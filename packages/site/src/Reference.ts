@@ -31,7 +31,9 @@ interface Manifest {
   readonly description: string
 }
 
-/** Reads which packages and modules there are. `effect-ws` itself has none of its own: it exports those of the others. */
+/**
+ * Reads which packages and modules there are. `effect-ws` itself has none of its own: it exports those of the others.
+ */
 export const readPackages = (): ReadonlyArray<Package> =>
   readdirSync(packages)
     .filter((folder) => existsSync(join(packages, folder, "package.json")) && folder !== "effect-ws")

@@ -12,8 +12,8 @@ import type * as Socket from "effect/socket/Socket"
  *
  * **Details**
  *
- * `log` has one word for each call, with runs of chunks as one: `["chunk", "end", "close"]` is an orderly end. `text` is
- * what arrived, unless `keepText` is `false`. `onBytes` and `onFin` are called with each chunk and at the end.
+ * `log` has one word for each call, with runs of chunks as one: `["chunk", "end", "close"]` is an orderly end. `text`
+ * is what arrived, unless `keepText` is `false`. `onBytes` and `onFin` are called with each chunk and at the end.
  *
  * @category models
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * The suite that a transport must pass: what the connection relies on, as a list of cases for any test runner. Each case
- * is an effect that fails, or dies, where the transport does something else; see `docs/transports.md`.
+ * The suite that a transport must pass: what the connection relies on, as a list of cases for any test runner. Each
+ * case is an effect that fails, or dies, where the transport does something else; see `docs/transports.md`.
  *
  * @since 0.1.0
  */

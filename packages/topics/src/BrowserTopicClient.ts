@@ -1,6 +1,6 @@
 /**
- * The client of topics in a page: the same as `TopicClient`, over the browser's own `WebSocket`. No module that it imports
- * needs Node. `effect-ws/browser` has it as `TopicClient`.
+ * The client of topics in a page: the same as `TopicClient`, over the browser's own `WebSocket`. No module that it
+ * imports needs Node. `effect-ws/browser` has it as `TopicClient`.
  *
  * @since 0.1.0
  */
@@ -39,8 +39,8 @@ export interface TopicClient<E = never> extends Topics.TopicClient<E, Reconnect.
  *
  * **Details**
  *
- * It begins to connect at once and does not wait for it. The Scope holds it. A server that does not answer for twice its
- * heartbeat is taken for gone: the connection is closed with 3008, and the client connects again.
+ * It begins to connect at once and does not wait for it. The Scope holds it. A server that does not answer for twice
+ * its heartbeat is taken for gone: the connection is closed with 3008, and the client connects again.
  *
  * **Example** (Following a room across reconnects)
  *

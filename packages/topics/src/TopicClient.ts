@@ -1,6 +1,6 @@
 /**
- * A client of topics that survives its connections: it connects again by the rules of `Reconnect`, subscribes again after
- * the position that it has, and publishes again what was not acknowledged, under the same id.
+ * A client of topics that survives its connections: it connects again by the rules of `Reconnect`, subscribes again
+ * after the position that it has, and publishes again what was not acknowledged, under the same id.
  *
  * To the program a topic is one Stream of entries and gaps, whatever the network does, and a publish is one Effect that
  * succeeds when the entry is in the log.

@@ -1,7 +1,7 @@
 /**
- * The log behind topics: what is published under a name is kept in order, with a position, within bounds of number and age.
- * Who lost its connection asks for what came after its position, and gets every entry exactly once, or a `Gap` that says
- * what is missing and why.
+ * The log behind topics: what is published under a name is kept in order, with a position, within bounds of number and
+ * age. Who lost its connection asks for what came after its position, and gets every entry exactly once, or a `Gap`
+ * that says what is missing and why.
  *
  * `layerMemory` keeps the logs in this process. `layerRedis` keeps them in Redis, for any number of nodes. A program is
  * the same with either.
@@ -53,8 +53,8 @@ export interface MemoryOptions extends TopicLogOptions {
 }
 
 /**
- * Keeps the logs in this process, with the same guarantees as every engine but durability: when the process ends they are
- * gone, and readers from before get a `Gap` with `Recreated`.
+ * Keeps the logs in this process, with the same guarantees as every engine but durability: when the process ends they
+ * are gone, and readers from before get a `Gap` with `Recreated`.
  *
  * @category layers
  * @since 0.1.0
@@ -70,8 +70,8 @@ export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<TopicLog> 
  *
  * **Details**
  *
- * While Redis cannot be reached, readers wait and appends fail or wait, as `whenUnavailable` says; then everything goes on.
- * How durable an acknowledged entry is depends on Redis: see docs/scale.md.
+ * While Redis cannot be reached, readers wait and appends fail or wait, as `whenUnavailable` says; then everything goes
+ * on. How durable an acknowledged entry is depends on Redis: see docs/scale.md.
  *
  * @category layers
  * @since 0.1.0

@@ -1,11 +1,11 @@
 /**
- * Who is in a topic, across all nodes: a snapshot, then joins and leaves. A member that is in it twice, from two connections
- * or on two nodes, leaves with the last.
+ * Who is in a topic, across all nodes: a snapshot, then joins and leaves. A member that is in it twice, from two
+ * connections or on two nodes, leaves with the last.
  *
  * Nodes tell each other over the topic's log, on a topic of their own beside it: changes, coalesced, and a sign of life
  * that renews the node's lease. The log is the clock too. Every node reads the same entries in the same order, so all
- * conclude at the same entry that a node is gone; and while the engine cannot be reached no time passes, so that no member
- * leaves because of that.
+ * conclude at the same entry that a node is gone; and while the engine cannot be reached no time passes, so that no
+ * member leaves because of that.
  *
  * @since 0.1.0
  */
@@ -40,8 +40,8 @@ export interface PresenceOptions {
   /** How long changes are gathered before they are told. Default: 100 ms. */
   readonly coalesce?: Duration.Input | undefined
   /**
-   * How long a node may be silent before its members have left. It gives a sign of life after a third of that. The same on
-   * all nodes. Default: 15 seconds.
+   * How long a node may be silent before its members have left. It gives a sign of life after a third of that. The same
+   * on all nodes. Default: 15 seconds.
    */
   readonly lease?: Duration.Input | undefined
   /** How long a node that asks who is there waits for the other nodes before its first `Snapshot`. Default: 500 ms. */
@@ -51,7 +51,8 @@ export interface PresenceOptions {
 }
 
 /**
- * Provides presence over the `TopicLog`. Its topics in the log begin with `~presence:`, which counts for `maxTopicBytes`.
+ * Provides presence over the `TopicLog`. Its topics in the log begin with `~presence:`, which counts for
+ * `maxTopicBytes`.
  *
  * @category layers
  * @since 0.1.0

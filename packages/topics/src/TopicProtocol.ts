@@ -1,11 +1,13 @@
 /**
- * The subprotocol `topics.effect-ws.v1`: subscribe, resume, publish and read history over one WebSocket. Its messages are
- * JSON texts, and these are their Schemas; nothing here does I/O, so a client in any language can be written after it.
+ * The subprotocol `topics.effect-ws.v1`: subscribe, resume, publish and read history over one WebSocket. Its messages
+ * are JSON texts, and these are their Schemas; nothing here does I/O, so a client in any language can be written after
+ * it.
  *
- * The client begins with `Hello`, which the server answers with `Welcome`. A client's request has a `ref`, a number of its choice, which the answer repeats. A
- * refused request is answered, not punished: the connection stays. A browser sees no pings, so the client sends `Ping` when
- * it has heard nothing for a while, and takes a server that does not answer for gone. A server that restarts closes with
- * 1012, and its reason says when to come back (see `RestartReason` of `@effect-ws/protocol`).
+ * The client begins with `Hello`, which the server answers with `Welcome`. A client's request has a `ref`, a number of
+ * its choice, which the answer repeats. A refused request is answered, not punished: the connection stays. A browser
+ * sees no pings, so the client sends `Ping` when it has heard nothing for a while, and takes a server that does not
+ * answer for gone. A server that restarts closes with 1012, and its reason says when to come back (see `RestartReason`
+ * of `@effect-ws/protocol`).
  *
  * @since 0.1.0
  */
@@ -57,8 +59,8 @@ export const After = Schema.Union([Schema.Literal("oldest"), Position.PositionFr
  *
  * - `Trimmed`: the log keeps `maxEntries`, and more came since.
  * - `Expired`: they were older than `maxAge`.
- * - `RolledBack`: the engine came back with older data, so that some of what the reader has is not in the log any more. What
- *   was appended since is complete.
+ * - `RolledBack`: the engine came back with older data, so that some of what the reader has is not in the log any more.
+ *   What was appended since is complete.
  * - `Recreated`: the log was lost and began anew.
  *
  * @category models
@@ -90,8 +92,8 @@ const Item = Schema.TaggedUnion({ Entry: EntryFields, Gap: GapFields })
  * **Details**
  *
  * - `Hello`: the first message.
- * - `Subscribe`: from now on, or after a position. `window` is how many items the server may send before the client asks
- *   for more with `Continue`; without it the server sends what the connection takes.
+ * - `Subscribe`: from now on, or after a position. `window` is how many items the server may send before the client
+ *   asks for more with `Continue`; without it the server sends what the connection takes.
  * - `Continue`: the client has taken `count` items of a topic.
  * - `Publish`: the same `id` again is the same entry.
  * - `History`: one page of entries after a position.
@@ -160,13 +162,13 @@ export const FailureCode = Schema.Literals([
  *
  * **Details**
  *
- * - `Welcome`: the answer to `Hello`. `heartbeat` is after how many milliseconds of silence a client should send `Ping`,
- *   `idWindow` for how many milliseconds the id of a publish keeps it from being doubled.
+ * - `Welcome`: the answer to `Hello`. `heartbeat` is after how many milliseconds of silence a client should send
+ *   `Ping`, `idWindow` for how many milliseconds the id of a publish keeps it from being doubled.
  * - `Subscribed`: items come from `position` on.
  * - `Entry`, `Gap`: an item of a subscription.
  * - `Ended`: the server ended a subscription, because the right to it ended. `WatchEnded` is the same for a watch.
- * - `Members`: who is subscribed to a watched topic, in parts; `ref` is that of `Watch`. The last part has `isLast`. It may
- *   come again, in place of changes that a slow client did not take.
+ * - `Members`: who is subscribed to a watched topic, in parts; `ref` is that of `Watch`. The last part has `isLast`. It
+ *   may come again, in place of changes that a slow client did not take.
  * - `MembersChanged`: who came and went since.
  * - `Denied`: the client may not do that. `action` is what it asked for.
  * - `Failed`: see `FailureCode`. Without `ref` where none could be read.

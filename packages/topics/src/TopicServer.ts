@@ -2,7 +2,8 @@
  * The server's side of `TopicProtocol`: handlers that serve the `TopicLog` to the connections of a WebSocket server.
  *
  * One effect of the program decides over each action. A subscriber that reads slowly holds no messages here: its fiber
- * waits for the connection, and then goes on from its position, from the node's newest entries or in pages from the log.
+ * waits for the connection, and then goes on from its position, from the node's newest entries or in pages from the
+ * log.
  *
  * @since 0.1.0
  */
@@ -38,8 +39,8 @@ export interface TopicServerOptions<R = never> {
   /**
    * Decides over each action. A failure with `Denied` is the client's answer. The result is for how long the decision
    * holds: a subscription that goes on after that asks again, and ends where it is denied. Nothing, or an infinite
-   * duration, holds for as long as the connection. Topics that begin with `~` are the library's own, and denied before it is
-   * asked. The connection's next request waits for it.
+   * duration, holds for as long as the connection. Topics that begin with `~` are the library's own, and denied before
+   * it is asked. The connection's next request waits for it.
    */
   readonly authorize: (action: Action) => Effect.Effect<Duration.Input | void, TopicProtocol.Denied, R>
   /**
@@ -68,8 +69,8 @@ export interface TopicServerOptions<R = never> {
 export const allowAll = (): Effect.Effect<void> => Effect.void
 
 /**
- * Creates handlers that serve topics, for a WebSocket server with the subprotocol `TopicProtocol.subprotocol`. A connection
- * that did not agree on it is closed with 1002.
+ * Creates handlers that serve topics, for a WebSocket server with the subprotocol `TopicProtocol.subprotocol`. A
+ * connection that did not agree on it is closed with 1002.
  *
  * @category constructors
  * @since 0.1.0

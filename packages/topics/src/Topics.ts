@@ -2,16 +2,18 @@
  * Topics: connections subscribe to names, and a message published under a name is sent to all of its subscribers.
  *
  * A message is encoded once for all subscribers, and compressed once if their extensions can share the result. A slow
- * subscriber never delays the others. A connection is unsubscribed from its topics when it closes. Servers of both kinds
- * and clients' connections can share one service. `broadcast` of `WebSocketServer` sends to all connections of one server.
+ * subscriber never delays the others. A connection is unsubscribed from its topics when it closes. Servers of both
+ * kinds and clients' connections can share one service. `broadcast` of `WebSocketServer` sends to all connections of
+ * one server.
  *
  * A program is the same with either Layer:
  *
- * - `layer` sends to the connections of this process and keeps nothing. The options of a subscription say what happens to
- *   the messages of a slow one, and dropped messages are counted. One turn of the event loop sends a bounded number of
+ * - `layer` sends to the connections of this process and keeps nothing. The options of a subscription say what happens
+ *   to the messages of a slow one, and dropped messages are counted. One turn of the event loop sends a bounded number
+ * of
  *   messages, so that other work of the server runs in between.
- * - `layerLog` publishes to the `TopicLog`, and what it delivers is what the log has: on all nodes that share the log, in one
- *   order, to slow subscribers too.
+ * - `layerLog` publishes to the `TopicLog`, and what it delivers is what the log has: on all nodes that share the log,
+ *   in one order, to slow subscribers too.
  *
  * @since 0.1.0
  */
@@ -37,8 +39,8 @@ import type { PublishOptions, PublishResult, Subscription, TopicsOptions } from 
 export type { PublishOptions, PublishResult, Subscription, TopicsOptions } from "./internal/TopicsTypes.ts"
 
 /**
- * Options of a subscription. Those of slow subscribers are for topics without a log: with one, a slow subscriber reads the
- * log at its own pace.
+ * Options of a subscription. Those of slow subscribers are for topics without a log: with one, a slow subscriber reads
+ * the log at its own pace.
  *
  * @category models
  * @since 0.1.0
@@ -61,13 +63,13 @@ export interface LoggedTopicsOptions {
   /** Maximum subscriptions of one connection. Default: 1024. */
   readonly maxSubscriptions?: number | undefined
   /**
-   * What is sent for an entry, once for all subscribers: for example the data together with the position, so that a client
-   * can name it as `after` later. Default: the data.
+   * What is sent for an entry, once for all subscribers: for example the data together with the position, so that a
+   * client can name it as `after` later. Default: the data.
    */
   readonly encode?: ((entry: Entry) => string | Uint8Array) | undefined
   /**
-   * What is sent to a subscriber in the place of entries that the log did not keep for it. They count in `dropped`, where
-   * their number is known. Default: nothing.
+   * What is sent to a subscriber in the place of entries that the log did not keep for it. They count in `dropped`,
+   * where their number is known. Default: nothing.
    */
   readonly encodeGap?: ((topic: string, gap: Gap) => string | Uint8Array | undefined) | undefined
 }
@@ -92,8 +94,8 @@ export class TooManySubscriptions extends Schema.TaggedError<TooManySubscription
 }
 
 /**
- * Why a connection was not subscribed, or a message not published. Without a log it is always `TooManySubscriptions`, and
- * publishing does not fail.
+ * Why a connection was not subscribed, or a message not published. Without a log it is always `TooManySubscriptions`,
+ * and publishing does not fail.
  *
  * @category errors
  * @since 0.1.0
@@ -131,8 +133,8 @@ export interface TopicsOf<SubscribeFailure, PublishFailure> {
    *
    * **Gotchas**
    *
-   * Interruption withdraws the message from subscribers that the publisher waits for. All others still receive it. With a
-   * log, `compress` is not used, and `except` holds for connections of this node.
+   * Interruption withdraws the message from subscribers that the publisher waits for. All others still receive it. With
+   * a log, `compress` is not used, and `except` holds for connections of this node.
    */
   readonly publish: {
     (
@@ -157,7 +159,8 @@ export interface TopicsOf<SubscribeFailure, PublishFailure> {
 }
 
 /**
- * The topics of a program. Without a log `publish` does not fail; a program that handles its errors runs with and without.
+ * The topics of a program. Without a log `publish` does not fail; a program that handles its errors runs with and
+ * without.
  *
  * @category services
  * @since 0.1.0

@@ -1,4 +1,7 @@
-/** The client of topics in a browser: what a page has to load, and a page of a real one that survives the loss of a node. */
+/**
+ * The client of topics in a browser: what a page has to load, and a page of a real one that survives the loss of a
+ * node.
+ */
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { bundle } from "@effect-ws/test-support/Bundle"
 import * as Chromium from "@effect-ws/test-support/Chromium"

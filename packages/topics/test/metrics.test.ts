@@ -43,7 +43,8 @@ describe("metrics of topics", () => {
         const { appended, delivered, gaps, page_reads } = yield* figures
         // 1 to 3 were trimmed: one gap, 4 to 8 from the log, 9 as it came.
         assert.deepStrictEqual({ appended, delivered, gaps }, { appended: 9, delivered: 6, gaps: 1 })
-        // The newest entries of the control topic and of this one when they are followed, and what the subscriber lacks.
+        // The newest entries of the control topic and of this one when they are followed, and what the subscriber
+        // lacks.
         assert.strictEqual(page_reads, 3)
       }).pipe(Effect.provide(Layer.provideMerge(Memory.layerDialer, Memory.layerNetwork())))
     )

@@ -1,6 +1,6 @@
 /**
- * Any interleaving of publishing, subscribing, resuming, slow reading, trimming, expiry, node death and engine restarts: for
- * every subscriber the entries and gaps that it saw cover the log exactly.
+ * Any interleaving of publishing, subscribing, resuming, slow reading, trimming, expiry, node death and engine
+ * restarts: for every subscriber the entries and gaps that it saw cover the log exactly.
  */
 import { assert, it } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"

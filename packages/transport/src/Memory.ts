@@ -124,8 +124,8 @@ export const makeNetwork = (options?: NetworkOptions): MemoryNetwork["Service"] 
       ({ stop }) => stop
     ).pipe(Effect.map(({ listener, stop }) => makeServices(listener.acceptor, listener.address, stop)))
 
-  // The port of a client is only its name, so they begin again from the first where there are no more. Where all ports have
-  // a listener, another one fails with EADDRINUSE.
+  // The port of a client is only its name, so they begin again from the first where there are no more. Where all ports
+  // have a listener, another one fails with EADDRINUSE.
   const freePort = (): number => {
     for (let tries = firstFreePort; tries <= lastFreePort; tries++) {
       lastPort = lastPort < lastFreePort ? lastPort + 1 : firstFreePort

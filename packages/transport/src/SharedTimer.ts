@@ -1,9 +1,9 @@
 /**
- * A timer that many share: one fiber that sleeps and looks after all who wait, where a fiber for each would cost more than
- * the work it guards.
+ * A timer that many share: one fiber that sleeps and looks after all who wait, where a fiber for each would cost more
+ * than the work it guards.
  *
- * The fiber runs while anything waits. When the last one leaves it stays for a moment, because where many come and go the
- * next one is about to come, and a fiber that sleeps on costs less than a new one.
+ * The fiber runs while anything waits. When the last one leaves it stays for a moment, because where many come and go
+ * the next one is about to come, and a fiber that sleeps on costs less than a new one.
  *
  * @since 0.1.0
  */

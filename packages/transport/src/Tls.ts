@@ -89,8 +89,8 @@ export class InvalidCredentials extends Data.TaggedError("InvalidCredentials")<{
  *
  * **Details**
  *
- * {@link layerServer} provides it beside the sockets: give the same Layer to the WebSocket server and to the program that
- * renews.
+ * {@link layerServer} provides it beside the sockets: give the same Layer to the WebSocket server and to the program
+ * that renews.
  *
  * @category services
  * @since 0.1.0
@@ -104,9 +104,9 @@ export class TlsServer extends Context.Service<
      *
      * **Details**
      *
-     * `sniIdentities` takes the place of all names there were. Without `clientCa` the authorities stay. A server that was
-     * made without `clientCa` requests no client certificates, and cannot be given it later. TLS sessions from before
-     * cannot be resumed, so each client shows and checks a certificate again.
+     * `sniIdentities` takes the place of all names there were. Without `clientCa` the authorities stay. A server that
+     * was made without `clientCa` requests no client certificates, and cannot be given it later. TLS sessions from
+     * before cannot be resumed, so each client shows and checks a certificate again.
      */
     readonly setSecureContext: (credentials: Credentials) => Effect.Effect<void, InvalidCredentials>
   }

@@ -1,6 +1,6 @@
 /**
- * What a transport tells of its output, over real sockets: what the system has refused, and what it has taken. The life of
- * a peer is judged by that, so it must move while one large write is taken piece by piece.
+ * What a transport tells of its output, over real sockets: what the system has refused, and what it has taken. The life
+ * of a peer is judged by that, so it must move while one large write is taken piece by piece.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"

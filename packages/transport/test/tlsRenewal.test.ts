@@ -1,4 +1,7 @@
-/** A server's certificate, those of its names, and the authorities of its clients are replaced while connections stay open. */
+/**
+ * A server's certificate, those of its names, and the authorities of its clients are replaced while connections stay
+ * open.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue, Redacted } from "effect"
 import type { NetAddress } from "effect/net"
@@ -30,7 +33,9 @@ const accepting = Effect.gen(function* () {
   return { accepted, dial }
 })
 
-/** Dials with the certificate of `client`, maybe with a session to resume, and waits for the first event of that name. */
+/**
+ * Dials with the certificate of `client`, maybe with a session to resume, and waits for the first event of that name.
+ */
 const handshake = (event: "session" | "close", version: NodeTls.SecureVersion, session?: Buffer) =>
   Effect.flatMap(PushSocketServer, ({ address }) =>
     Effect.callback<Buffer>((resume) => {

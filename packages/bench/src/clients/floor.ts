@@ -1,6 +1,6 @@
 /**
- * The floor: what `node:net` alone costs. It shakes hands with a constant key, and masks one message for each connection,
- * see `SameAnswer`.
+ * The floor: what `node:net` alone costs. It shakes hands with a constant key, and masks one message for each
+ * connection, see `SameAnswer`.
  */
 import * as Net from "node:net"
 import { answerAll, mask } from "../SameAnswer.ts"

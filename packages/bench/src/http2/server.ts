@@ -1,4 +1,6 @@
-/** Our server over TLS, with HTTP/2 beside HTTP/1.1 on its port: an echo, and at one path a program that reads nothing. */
+/**
+ * Our server over TLS, with HTTP/2 beside HTTP/1.1 on its port: an echo, and at one path a program that reads nothing.
+ */
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as Tls from "@effect-ws/transport/Tls"
 import * as Effect from "effect/Effect"

@@ -1,7 +1,7 @@
 /**
  * A stream as `node:net` makes them, without a kernel behind it: chunks are pushed into it as a read would, and what is
- * written to it is taken at once and counted. Every peer of the in-process benchmark runs on it, ours and `ws` alike, so
- * they differ in nothing but themselves.
+ * written to it is taken at once and counted. Every peer of the in-process benchmark runs on it, ours and `ws` alike,
+ * so they differ in nothing but themselves.
  */
 import { Duplex } from "node:stream"
 

@@ -1,7 +1,8 @@
 /**
  * The in-process benchmark: every peer runs over the same fake stream, without a kernel, so that what is left is what a
- * library costs. Each figure is the least of several samples in each of several processes, which take turns, so that two
- * commits can be compared on a machine that is not quite quiet. It judges a change; rows over sockets judge a release.
+ * library costs. Each figure is the least of several samples in each of several processes, which take turns, so that
+ * two commits can be compared on a machine that is not quite quiet. It judges a change; rows over sockets judge a
+ * release.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

@@ -26,8 +26,8 @@ type Message = MessageModule.Message
 export type Accept = (stream: FakeStream) => void
 
 /**
- * The servers by name. `floor` answers each chunk with what it is told to, and looks at nothing. `inspected` is `handlers`
- * with an inspector that has no viewer, `recorded` the same while it keeps the frames of all connections.
+ * The servers by name. `floor` answers each chunk with what it is told to, and looks at nothing. `inspected` is
+ * `handlers` with an inspector that has no viewer, `recorded` the same while it keeps the frames of all connections.
  */
 export const servers = [
   "floor",

@@ -1,6 +1,6 @@
 /**
- * Servers of the row `typed`: each reads a message of JSON as a value of a Schema and sends the value back, by hand or as
- * typed messages. `ws` and `stream` echo the same message without a look at it.
+ * Servers of the row `typed`: each reads a message of JSON as a value of a Schema and sends the value back, by hand or
+ * as typed messages. `ws` and `stream` echo the same message without a look at it.
  */
 import type * as ConnectionModule from "@effect-ws/connection/Connection"
 import type * as CodecModule from "@effect-ws/connection/MessageCodec"

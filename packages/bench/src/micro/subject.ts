@@ -1,7 +1,7 @@
 /**
- * One peer in one row, in a process of its own: `node --expose-gc subject.ts PEER ROW CHECKOUT [quick]`. It prints one line
- * of JSON, the least that was measured: nanoseconds of processor time, garbage collection included, or bytes of heap.
- * `quick` measures next to nothing: tests see with it that a peer works.
+ * One peer in one row, in a process of its own: `node --expose-gc subject.ts PEER ROW CHECKOUT [quick]`. It prints one
+ * line of JSON, the least that was measured: nanoseconds of processor time, garbage collection included, or bytes of
+ * heap. `quick` measures next to nothing: tests see with it that a peer works.
  */
 import { createHash } from "node:crypto"
 import { setImmediate as turn, setTimeout } from "node:timers/promises"
@@ -129,7 +129,9 @@ const accepted = (head: string): Buffer => {
   )
 }
 
-/** A server to clients: it answers the request, and what follows, which is a close frame, with a close frame and FIN. */
+/**
+ * A server to clients: it answers the request, and what follows, which is a close frame, with a close frame and FIN.
+ */
 const dial = (): FakeStream => {
   const stream = new FakeStream()
   let head = ""

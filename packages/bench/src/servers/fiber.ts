@@ -1,4 +1,6 @@
-/** Ours, a fiber for each connection, as the README writes it: the handler is a stream of messages that are sent back. */
+/**
+ * Ours, a fiber for each connection, as the README writes it: the handler is a stream of messages that are sent back.
+ */
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import * as Stream from "effect/Stream"
 import { launch } from "./Launch.ts"

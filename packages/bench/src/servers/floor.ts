@@ -1,5 +1,6 @@
 /**
- * The floor: what `node:net` alone costs. It shakes hands, and decodes one message for each connection, see `SameAnswer`.
+ * The floor: what `node:net` alone costs. It shakes hands, and decodes one message for each connection, see
+ * `SameAnswer`.
  */
 import { createHash } from "node:crypto"
 import * as Net from "node:net"

@@ -1,4 +1,6 @@
-/** The `ws` package at its best: compression only where the row asks for it, payloads echoed as the bytes they came in. */
+/**
+ * The `ws` package at its best: compression only where the row asks for it, payloads echoed as the bytes they came in.
+ */
 import { createRequire } from "node:module"
 import { createServer } from "node:https"
 import type { AddressInfo } from "node:net"

@@ -1,7 +1,8 @@
 /**
- * Topics beside socket.io with its Redis Streams adapter: three nodes, one Redis, 300 subscribers on 30 topics, messages of
- * 256 bytes. First each publisher publishes again when it is answered, then all of them at a fixed rate, then so again while
- * one node is killed. `node packages/bench/src/topics/main.ts [--rounds N] [--seconds N]`, on a machine that is quiet.
+ * Topics beside socket.io with its Redis Streams adapter: three nodes, one Redis, 300 subscribers on 30 topics,
+ * messages of 256 bytes. First each publisher publishes again when it is answered, then all of them at a fixed rate,
+ * then so again while one node is killed. `node packages/bench/src/topics/main.ts [--rounds N] [--seconds N]`, on a
+ * machine that is quiet.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

@@ -1,6 +1,6 @@
 /**
- * A connection over an open `WebSocket` of the browser. What arrives is put into a queue by the browser's events, and taken
- * from there by the program's fibers.
+ * A connection over an open `WebSocket` of the browser. What arrives is put into a queue by the browser's events, and
+ * taken from there by the program's fibers.
  */
 import * as OneByOne from "@effect-ws/connection/OneByOne"
 import * as CloseError from "@effect-ws/protocol/CloseError"
@@ -82,7 +82,7 @@ export class OpenWebSocket implements BrowserConnection {
     return { inbound: this.inbound, outbound: this.socket.bufferedAmount }
   }
 
-  // -- what arrives ----------------------------------------------------------------------------------------------------
+  // -- what arrives ---------------------------------------------------------------------------------------------------
 
   private onMessage(message: Message.Message): void {
     this.arrived++
@@ -137,7 +137,7 @@ export class OpenWebSocket implements BrowserConnection {
     )
   }
 
-  // -- what is sent ----------------------------------------------------------------------------------------------------
+  // -- what is sent ---------------------------------------------------------------------------------------------------
 
   send(data: string | Uint8Array | Message.Message): Effect.Effect<void, CloseError.CloseError> {
     return Effect.suspend(() => {
@@ -189,7 +189,7 @@ export class OpenWebSocket implements BrowserConnection {
     return Effect.fail(this.info?.error ?? new CloseError.NormalClosure())
   }
 
-  // -- the end ---------------------------------------------------------------------------------------------------------
+  // -- the end --------------------------------------------------------------------------------------------------------
 
   close(code: BrowserCloseCode.BrowserCloseCode = 1000, reason = ""): Effect.Effect<BrowserCloseInfo> {
     return Effect.suspend(() => {

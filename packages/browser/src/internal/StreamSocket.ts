@@ -1,6 +1,6 @@
 /**
- * A `WebSocketStream` behind the events of a `WebSocket`, with what only it can do: to stop reading, so that a slow page
- * slows the server down, and to tell when the browser has taken what was sent.
+ * A `WebSocketStream` behind the events of a `WebSocket`, with what only it can do: to stop reading, so that a slow
+ * page slows the server down, and to tell when the browser has taken what was sent.
  */
 import * as Effect from "effect/Effect"
 import type { BrowserWebSocket, BrowserWebSocketStream } from "../BrowserWebSocket.ts"

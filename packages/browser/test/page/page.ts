@@ -1,6 +1,6 @@
 /**
- * What the tests run in a real browser: bundled, loaded into a page, and called by name. Each function is a program over the
- * browser's own `WebSocket`; what it gives is what the test compares.
+ * What the tests run in a real browser: bundled, loaded into a page, and called by name. Each function is a program
+ * over the browser's own `WebSocket`; what it gives is what the test compares.
  */
 import * as ResumableClient from "@effect-ws/connection/ResumableClient"
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
@@ -93,7 +93,9 @@ export const programs = {
         })
       )
     ),
-  /** Sends faster than the server reads; gives how much waited at most after a `send`, and what the server says then. */
+  /**
+   * Sends faster than the server reads; gives how much waited at most after a `send`, and what the server says then.
+   */
   flood: (url: string, count: number, length: number) =>
     run(
       open(url, (connection) =>

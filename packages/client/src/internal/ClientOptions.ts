@@ -24,11 +24,11 @@ export interface ClientOptions extends Connect.ConnectOptions {
   /** TLS options. Default: those of Node. */
   readonly tls?: TlsOptions | undefined
   /**
-   * HTTP version of the handshake. `"2"` makes the connection a stream of an HTTP/2 session (RFC 8441) that connections to
-   * the same origin share, see `Http2Sessions`; without TLS the client needs prior knowledge that the server supports it.
-   * `"auto"` does so on TLS when the server supports it, and otherwise falls back to HTTP/1.1. The fallback costs a second
-   * dial when the server speaks HTTP/2 without WebSockets. Default: `"1.1"`, because few servers support RFC 8441, and most
-   * programs can afford a TCP connection of their own.
+   * HTTP version of the handshake. `"2"` makes the connection a stream of an HTTP/2 session (RFC 8441) that connections
+   * to the same origin share, see `Http2Sessions`; without TLS the client needs prior knowledge that the server
+   * supports it. `"auto"` does so on TLS when the server supports it, and otherwise falls back to HTTP/1.1. The
+   * fallback costs a second dial when the server speaks HTTP/2 without WebSockets. Default: `"1.1"`, because few
+   * servers support RFC 8441, and most programs can afford a TCP connection of their own.
    */
   readonly http?: "1.1" | "2" | "auto" | undefined
   /** Maximum time that dialling, the proxy's tunnel and TLS take together, for each attempt. Default: 10 seconds. */

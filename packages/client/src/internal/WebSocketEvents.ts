@@ -48,8 +48,8 @@ export const errorEvent = (error: Error): Event => {
 }
 
 /**
- * A `MessageEvent` without the platform's constructor, which converts and checks its arguments by Web IDL: that costs five
- * times what the event does, and here the arguments are known. Scripts see no difference, see below.
+ * A `MessageEvent` without the platform's constructor, which converts and checks its arguments by Web IDL: that costs
+ * five times what the event does, and here the arguments are known. Scripts see no difference, see below.
  */
 class OwnMessageEvent extends Event {
   readonly #data: unknown

@@ -1,6 +1,6 @@
 /**
- * The delay that a server or proxy requests before the next attempt: by `Retry-After` (RFC 9110 10.2.3) where it refused
- * the handshake, by the close reason where it restarts.
+ * The delay that a server or proxy requests before the next attempt: by `Retry-After` (RFC 9110 10.2.3) where it
+ * refused the handshake, by the close reason where it restarts.
  */
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import * as HeaderFields from "@effect-ws/protocol/HeaderFields"

@@ -1,12 +1,13 @@
 /**
- * The data path of an open connection, from the transport to its program and back. `ConnectionImpl` adds the calls of the
- * program. It is a subclass, and not an object of its own, because an idle connection would pay for that object.
+ * The data path of an open connection, from the transport to its program and back. `ConnectionImpl` adds the calls of
+ * the program. It is a subclass, and not an object of its own, because an idle connection would pay for that object.
  *
  * The data path is synchronous. A chunk is decoded to events; a program that waits for messages runs inside this very
- * callback, what it sends gathers in the session's output, and one write carries all of it. {@link ConnectionCore.advance}
- * does this; whatever has happened to the connection ends with a call of it.
+ * callback, what it sends gathers in the session's output, and one write carries all of it. {@link
+ * ConnectionCore.advance} does this; whatever has happened to the connection ends with a call of it.
  *
- * An idle connection is one object, its receiver and its sender: what only some connections need is created when they do.
+ * An idle connection is one object, its receiver and its sender: what only some connections need is created when they
+ * do.
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Message from "@effect-ws/protocol/Message"
@@ -106,7 +107,7 @@ export class ConnectionCore
     return this.sender.queue.meter
   }
 
-  // -- what the transport reports --------------------------------------------------------------------------------------
+  // -- what the transport reports -------------------------------------------------------------------------------------
 
   onChunk(chunk: Uint8Array): void {
     this.idleTicks = 0
@@ -139,7 +140,7 @@ export class ConnectionCore
     this.closing.onClose(error === undefined || error.reason._tag === "SocketCloseError" ? undefined : describe(error))
   }
 
-  // -- the data path ---------------------------------------------------------------------------------------------------
+  // -- the data path --------------------------------------------------------------------------------------------------
 
   /**
    * Brings the connection in line with what has changed, in this order:
@@ -231,7 +232,7 @@ export class ConnectionCore
     }
   }
 
-  // -- what is buffered ------------------------------------------------------------------------------------------------
+  // -- what is buffered -----------------------------------------------------------------------------------------------
 
   get inboundBytes(): number {
     return this.receiver.bufferedBytes
@@ -265,7 +266,7 @@ export class ConnectionCore
     this.updateBudget()
   }
 
-  // -- what the pieces of the connection ask ---------------------------------------------------------------------------
+  // -- what the pieces of the connection ask --------------------------------------------------------------------------
 
   get peer(): Peer {
     return this.forwarded ?? peerInfo(this.socket) ?? peerInfo(this.reader) ?? unknown
@@ -289,7 +290,7 @@ export class ConnectionCore
     this.closing.closeDrained()
   }
 
-  // -- the end ---------------------------------------------------------------------------------------------------------
+  // -- the end --------------------------------------------------------------------------------------------------------
 
   /** Calls back once, when the connection is over; the result takes that back. */
   onClosed(resume: (closeInfo: CloseInfo) => void): () => void {

@@ -83,7 +83,7 @@ export class ConnectionImpl extends ConnectionCore implements Connection {
     this.environment.settings.keepalive.remove(this)
   }
 
-  // -- receiving, see `Receiver` ---------------------------------------------------------------------------------------
+  // -- receiving, see `Receiver` --------------------------------------------------------------------------------------
 
   get messages(): Stream.Stream<Message.Message, CloseError.CloseError> {
     return reading.messages(this.receiver)
@@ -106,7 +106,7 @@ export class ConnectionImpl extends ConnectionCore implements Connection {
     return PullOrWait.pull(receiver, () => receiver.queue.takeEvents())
   }
 
-  // -- sending, see `Sender` -------------------------------------------------------------------------------------------
+  // -- sending, see `Sender` ------------------------------------------------------------------------------------------
 
   send(data: Sendable, options?: SendOptions): Effect.Effect<void, CloseError.CloseError | SendError> {
     return this.sender.send(data, options)
@@ -145,7 +145,7 @@ export class ConnectionImpl extends ConnectionCore implements Connection {
     return this.sender.pong(payload)
   }
 
-  // -- closing, see `ClosingHandshake` ---------------------------------------------------------------------------------
+  // -- closing, see `ClosingHandshake` --------------------------------------------------------------------------------
 
   get closed(): Effect.Effect<CloseInfo> {
     return Effect.callback((resume) => {

@@ -68,8 +68,8 @@ export interface Host {
   /** Destroys the socket without a closing handshake. */
   abortNow(why: string): void
   /**
-   * Logs what was thrown where no fiber of the program runs, such as in a callback of the transport or a timer, and aborts
-   * the connection. Never throws.
+   * Logs what was thrown where no fiber of the program runs, such as in a callback of the transport or a timer, and
+   * aborts the connection. Never throws.
    */
   onDefect(defect: unknown): void
 }
@@ -107,7 +107,9 @@ export const attempt = <A, E>(host: Host, call: () => Effect.Effect<A, E>): Effe
     }
   })
 
-/** Dies of a defect in a call of the program, and closes the connection with 1011 without telling the peer the cause. */
+/**
+ * Dies of a defect in a call of the program, and closes the connection with 1011 without telling the peer the cause.
+ */
 export const dieOf = (host: Host, defect: unknown): Effect.Effect<never> => {
   host.fail(new CloseError.InternalError())
   return Effect.die(defect)

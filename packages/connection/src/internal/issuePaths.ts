@@ -1,6 +1,6 @@
 /**
- * Where a Schema refuses a value, without saying anything of the value: the keys that the peer chose, such as those of a
- * record, are the peer's data too.
+ * Where a Schema refuses a value, without saying anything of the value: the keys that the peer chose, such as those of
+ * a record, are the peer's data too.
  */
 import type * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"

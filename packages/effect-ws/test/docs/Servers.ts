@@ -36,7 +36,9 @@ const portOf = (services: Context.Context<WebSocketServer.WebSocketServer>): num
   return address.port
 }
 
-/** A server in a process of its own, that has a page beside its WebSocket, echoes, and drains when it is told to stop. */
+/**
+ * A server in a process of its own, that has a page beside its WebSocket, echoes, and drains when it is told to stop.
+ */
 const attached = (name: string, edits: Pages.Edits, path: string, first: ReadonlyArray<string>) =>
   Pages.run(
     `listens, talks at ${path}, serves a page, and drains`,

@@ -1,6 +1,7 @@
 /**
- * Runs the checks on the runtime that runs this program, and prints a line of JSON for each. With a URL it also talks to the
- * echo server there; with `serve` it is one itself, prints its host and port, and ends when its standard input does.
+ * Runs the checks on the runtime that runs this program, and prints a line of JSON for each. With a URL it also talks
+ * to the echo server there; with `serve` it is one itself, prints its host and port, and ends when its standard input
+ * does.
  */
 import { Cause, Effect, Exit, Logger } from "effect"
 import { checks, serveEcho, talkTo } from "./checks.ts"

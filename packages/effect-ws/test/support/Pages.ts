@@ -84,8 +84,8 @@ export const isTest = ({ code }: Block): boolean => code.includes('from "@effect
 const isProgram = ({ code }: Block): boolean => code.includes("runMain")
 
 /**
- * The code, and an export of whatever it defines and does not export. A page shows how a thing is made, and leaves to its
- * reader what becomes of it; here it is for a test to use, and so the compiler does not call it unused.
+ * The code, and an export of whatever it defines and does not export. A page shows how a thing is made, and leaves to
+ * its reader what becomes of it; here it is for a test to use, and so the compiler does not call it unused.
  */
 const withExports = (block: Block): string => {
   if (isTest(block) || isProgram(block)) return block.code

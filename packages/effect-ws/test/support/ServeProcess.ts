@@ -1,5 +1,6 @@
 /**
- * The command line in a process of its own, as a user starts it: what it prints, the signals it gets, what it ends with.
+ * The command line in a process of its own, as a user starts it: what it prints, the signals it gets, what it ends
+ * with.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

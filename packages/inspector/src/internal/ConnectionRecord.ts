@@ -1,8 +1,8 @@
 /**
  * What is known of one connection: counts as long as it is open, frames while they are wanted.
  *
- * There is one for each open connection, so it has few fields and prototype methods. It reads nothing but the headers of
- * frames unless it has a log.
+ * There is one for each open connection, so it has few fields and prototype methods. It reads nothing but the headers
+ * of frames unless it has a log.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import type { ConnectionObserver } from "@effect-ws/connection/ServerObserver"

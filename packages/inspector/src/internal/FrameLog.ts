@@ -1,9 +1,9 @@
 /**
  * The last frames of one connection, both ways, with as much of their payloads as the options allow.
  *
- * Payloads are copied here, unmasked. What an extension has compressed says nothing to a reader, so such a message has its
- * content, as the program got or gave it, at its last frame. Messages are numbered in each direction, which is how a
- * content finds its frame: an extension may take its time.
+ * Payloads are copied here, unmasked. What an extension has compressed says nothing to a reader, so such a message has
+ * its content, as the program got or gave it, at its last frame. Messages are numbered in each direction, which is how
+ * a content finds its frame: an extension may take its time.
  */
 import * as CloseFrame from "@effect-ws/protocol/CloseFrame"
 import * as Mask from "@effect-ws/protocol/Mask"

@@ -52,7 +52,7 @@ export class ServerRecord implements ServerObserver, RecordKeeper {
   readonly now = (): number =>
     this.begin.millis + Number((this.clock.monotonicTimeNanosUnsafe() - this.begin.nanos) / 1000n) / 1000
 
-  // -- what the servers tell -------------------------------------------------------------------------------------------
+  // -- what the servers tell ------------------------------------------------------------------------------------------
 
   started(server: ObservedServer): () => void {
     this.servers.add(server)
@@ -96,7 +96,7 @@ export class ServerRecord implements ServerObserver, RecordKeeper {
     this.dropLog(gone!.record)
   }
 
-  // -- what is kept ----------------------------------------------------------------------------------------------------
+  // -- what is kept ---------------------------------------------------------------------------------------------------
 
   openConnections(): ReadonlyArray<OpenConnection> {
     return Array.from(this.open.values(), (record) => ({ ...describe(record), buffered: record.connection.buffered }))
@@ -147,7 +147,7 @@ export class ServerRecord implements ServerObserver, RecordKeeper {
     return makeRecording(record, record.log, this.headersOf(record), closed)
   }
 
-  // -- logs of frames --------------------------------------------------------------------------------------------------
+  // -- logs of frames -------------------------------------------------------------------------------------------------
 
   /** Keeps the frames of a connection until {@link unwatch}. Those of a closed one are kept already, or not at all. */
   watch(id: number): ConnectionRecord | undefined {

@@ -1,6 +1,6 @@
 /**
- * What of a request is never shown or recorded: its query, its credentials and its cookies. Browsers cannot send headers
- * with a WebSocket, so programs put tokens into the query, and sometimes into the subprotocols that they offer.
+ * What of a request is never shown or recorded: its query, its credentials and its cookies. Browsers cannot send
+ * headers with a WebSocket, so programs put tokens into the query, and sometimes into the subprotocols that they offer.
  */
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
 

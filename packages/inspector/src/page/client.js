@@ -1,9 +1,10 @@
 /**
- * The program of the inspector's page. It keeps what the inspector sends, which is what has changed, and draws it once for
- * each update.
+ * The program of the inspector's page. It keeps what the inspector sends, which is what has changed, and draws it once
+ * for each update.
  *
- * It is plain JavaScript with types in comments, because it runs in the browser as it stands here; the types of messages
- * are those of the Schemas that the server encodes with. `readPage` joins its modules for the page that is served.
+ * It is plain JavaScript with types in comments, because it runs in the browser as it stands here; the types of
+ * messages are those of the Schemas that the server encodes with. `readPage` joins its modules for the page that is
+ * served.
  */
 import { advance, applyTraffic, begin, ended, opened, refuse, totals } from "./connections.js"
 import { notice, saved, showDetail } from "./detail.js"

@@ -1,6 +1,6 @@
 /**
- * The files of the page. The build replaces this module with their text, so that a bundled program needs no files; in the
- * repository this module reads them.
+ * The files of the page. The build replaces this module with their text, so that a bundled program needs no files; in
+ * the repository this module reads them.
  */
 import type { PageFiles } from "../SingleFilePage.ts"
 import { readPage } from "./readPage.ts"

@@ -4,8 +4,9 @@
  * text, in the order in which a browser would run or apply the parts. Names that do not begin with a dot are those of
  * packages: what two pages share.
  *
- * The modules of the script then share one scope. Declarations of imports and the word `export` are left out, so an import
- * keeps the name of what it imports, and two modules do not declare the same name: the browser would refuse the script.
+ * The modules of the script then share one scope. Declarations of imports and the word `export` are left out, so an
+ * import keeps the name of what it imports, and two modules do not declare the same name: the browser would refuse the
+ * script.
  */
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"

@@ -1,10 +1,10 @@
 /**
  * Runs handler records on the fiber server: a root fiber for each batch of events, and none while a connection is idle.
  *
- * A parked fiber costs memory for as long as the connection is open, and waking it costs more than starting a new one. So
- * a connection calls back when there are events, a fiber handles all of them in order, and ends. The next batch waits for
- * it. What a handler forks as a child lives until the connection's program ends: a fiber that has children when its batch
- * is done waits for the next batch in place of ending, which would interrupt them.
+ * A parked fiber costs memory for as long as the connection is open, and waking it costs more than starting a new one.
+ * So a connection calls back when there are events, a fiber handles all of them in order, and ends. The next batch
+ * waits for it. What a handler forks as a child lives until the connection's program ends: a fiber that has children
+ * when its batch is done waits for the next batch in place of ending, which would interrupt them.
  */
 import type { ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as Polling from "@effect-ws/connection/Polling"

@@ -21,18 +21,18 @@ export interface DrainOptions {
    */
   readonly reason?: string | undefined
   /**
-   * Time in which `isReady` is false, `readyPath` answers 503, and all else goes on: as long as the load balancer takes to
-   * notice. Default: 0.
+   * Time in which `isReady` is false, `readyPath` answers 503, and all else goes on: as long as the load balancer takes
+   * to notice. Default: 0.
    */
   readonly notReadyFor?: Duration.Input | undefined
   /**
-   * Time over which the connections are closed, evenly and one after the other, so that their clients do not come to other
-   * nodes all at once. Then the drain goes on with what is left. Default: 0, all at once.
+   * Time over which the connections are closed, evenly and one after the other, so that their clients do not come to
+   * other nodes all at once. Then the drain goes on with what is left. Default: 0, all at once.
    */
   readonly over?: Duration.Input | undefined
   /**
-   * Each client is asked to wait a random part of this time before it connects again, by a close with 1012 and the reason
-   * of `RestartReason`. `Reconnect` honours it. Replaces `reason`. Default: clients are not asked.
+   * Each client is asked to wait a random part of this time before it connects again, by a close with 1012 and the
+   * reason of `RestartReason`. `Reconnect` honours it. Replaces `reason`. Default: clients are not asked.
    */
   readonly retryDelay?: Duration.Input | undefined
   /** Time until the server drops the sockets that are left. Default: the server's `drainTimeout`. */

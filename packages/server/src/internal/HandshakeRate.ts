@@ -1,7 +1,8 @@
 /**
- * Bounds how many handshakes a server decides per second, for the time after a deploy in which the clients of other nodes
- * come to a new one. A handshake that comes too early waits for its turn for a short time. One whose turn is later than
- * that is refused with 503, and its `Retry-After` spreads the clients that honour it over the time that they will take.
+ * Bounds how many handshakes a server decides per second, for the time after a deploy in which the clients of other
+ * nodes come to a new one. A handshake that comes too early waits for its turn for a short time. One whose turn is
+ * later than that is refused with 503, and its `Retry-After` spreads the clients that honour it over the time that they
+ * will take.
  */
 import type * as Accept from "@effect-ws/connection/Accept"
 import * as Argument from "@effect-ws/protocol/Argument"
@@ -15,7 +16,9 @@ import * as Effect from "effect/Effect"
 /** Longest wait of a handshake, in milliseconds, however long `handshakeTimeout` is. */
 const longestWait = 1000
 
-/** Handshakes that come together need not wait if they are no more than the rate allows in this time, in milliseconds. */
+/**
+ * Handshakes that come together need not wait if they are no more than the rate allows in this time, in milliseconds.
+ */
 const burst = 100
 
 /** Longest `Retry-After`, in milliseconds. */

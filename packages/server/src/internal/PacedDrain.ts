@@ -1,6 +1,7 @@
 /**
- * What a drain does before it closes all connections that are left: it lets a load balancer notice that the server is not
- * ready any more, and closes connections one after the other, so that their clients do not come to other nodes all at once.
+ * What a drain does before it closes all connections that are left: it lets a load balancer notice that the server is
+ * not ready any more, and closes connections one after the other, so that their clients do not come to other nodes all
+ * at once.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Argument from "@effect-ws/protocol/Argument"

@@ -1,6 +1,6 @@
 /**
- * Logs refused handshakes, at a level that an operator sees, and few enough of them that an attacker cannot fill the log:
- * the first of each rule at once, and then one in each interval, with the number of those between.
+ * Logs refused handshakes, at a level that an operator sees, and few enough of them that an attacker cannot fill the
+ * log: the first of each rule at once, and then one in each interval, with the number of those between.
  */
 import type { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import * as Dialer from "@effect-ws/transport/Dialer"

@@ -62,8 +62,8 @@ export const concludeRun = <R>(
 }
 
 /**
- * Ends the program of a connection with a handler record: calls `onError` after a failure, closes, then calls `onClose`.
- * `onError` may wait, and closing waits for the peer, so both run in fibers of their own.
+ * Ends the program of a connection with a handler record: calls `onError` after a failure, closes, then calls
+ * `onClose`. `onError` may wait, and closing waits for the peer, so both run in fibers of their own.
  */
 export const concludeHandlers = <E, R>(
   visit: RunContext<R>,

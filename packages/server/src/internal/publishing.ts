@@ -1,6 +1,6 @@
 /**
- * The machinery that sends one message to many connections, for the topics of `@effect-ws/topics`. It is not for programs,
- * and changes without notice.
+ * The machinery that sends one message to many connections, for the topics of `@effect-ws/topics`. It is not for
+ * programs, and changes without notice.
  */
 export { Dispatcher } from "./Dispatcher.ts"
 export type { Audience } from "./Dispatcher.ts"

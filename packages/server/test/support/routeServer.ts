@@ -1,6 +1,6 @@
 /**
- * A program with a page and a WebSocket route on one port, for runtimes that vitest does not run on. It prints its port,
- * and ends when its standard input does.
+ * A program with a page and a WebSocket route on one port, for runtimes that vitest does not run on. It prints its
+ * port, and ends when its standard input does.
  */
 import { Effect, Layer, Logger, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"

@@ -6,11 +6,13 @@ export interface ClientOutbox {
   /** Numbers a request. */
   readonly nextRef: () => number
   /**
-   * Hands a message to the current connection. Without one it does nothing and returns `false`: what must not be lost is
-   * sent again on the next connection.
+   * Hands a message to the current connection. Without one it does nothing and returns `false`: what must not be lost
+   * is sent again on the next connection.
    */
   readonly post: (message: ClientMessage) => boolean
-  /** How long the server of the current connection keeps the id of a publish, in milliseconds; `undefined` without one. */
+  /**
+   * How long the server of the current connection keeps the id of a publish, in milliseconds; `undefined` without one.
+   */
   readonly idWindow: number | undefined
   /** Why the client is closed, once it is. */
   readonly closed: ClientClosed | undefined

@@ -1,6 +1,7 @@
 /**
- * The requests of a topic client that wait for an answer. A request outlives its connection: it is sent again on the next
- * one until it is answered, until `publishTimeout`, or, for a publish, until the server might have forgotten its id.
+ * The requests of a topic client that wait for an answer. A request outlives its connection: it is sent again on the
+ * next one until it is answered, until `publishTimeout`, or, for a publish, until the server might have forgotten its
+ * id.
  */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"

@@ -1,6 +1,6 @@
 /**
- * The subscriptions of a topic client. A subscription outlives its connection: it is made again on the next one, after the
- * position of the last item that arrived.
+ * The subscriptions of a topic client. A subscription outlives its connection: it is made again on the next one, after
+ * the position of the last item that arrived.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -1,6 +1,6 @@
 /**
- * What an engine does for the log: it stores, and tells the node's feeds what is new. Everything that readers are promised
- * is made of this by `LogNode`.
+ * What an engine does for the log: it stores, and tells the node's feeds what is new. Everything that readers are
+ * promised is made of this by `LogNode`.
  */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

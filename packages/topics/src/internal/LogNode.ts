@@ -1,6 +1,7 @@
 /**
- * The log of one node: checks what is appended, and reads for its subscribers, from the feed of a topic where that leads on
- * from their position and otherwise from the engine, in pages. Equal reads are shared, and only so many go on at a time.
+ * The log of one node: checks what is appended, and reads for its subscribers, from the feed of a topic where that
+ * leads on from their position and otherwise from the engine, in pages. Equal reads are shared, and only so many go on
+ * at a time.
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as Deferred from "effect/Deferred"
@@ -134,7 +135,7 @@ export class LogNode {
     return after === "oldest" ? beforeAll : after
   }
 
-  // -- pages -----------------------------------------------------------------------------------------------------------
+  // -- pages ----------------------------------------------------------------------------------------------------------
 
   // Reads are shared within a generation of the feed: a read from before it began does not know what began it.
   private page(
@@ -191,7 +192,7 @@ export class LogNode {
     return page(topic, gap === undefined ? state.entries : [gap, ...state.entries], state.head, gap?.resumesAt ?? after)
   })
 
-  // -- followers -------------------------------------------------------------------------------------------------------
+  // -- followers ------------------------------------------------------------------------------------------------------
 
   private readonly follow = Effect.fnUntraced(function* (
     this: LogNode,

@@ -241,8 +241,8 @@ export interface TopicLogOptions {
  */
 export interface RedisOptions<E = never, R = never> extends TopicLogOptions {
   /**
-   * How to connect, such as `NodeRedis.layer({ url, disableOfflineQueue: true })`. It is built again whenever the connection
-   * failed, so it should not retry for long by itself.
+   * How to connect, such as `NodeRedis.layer({ url, disableOfflineQueue: true })`. It is built again whenever the
+   * connection failed, so it should not retry for long by itself.
    */
   readonly redis: Layer.Layer<Redis.Redis, E, R>
   /** The first part of all keys. Deployments with different ones do not see each other. Default: `effect-ws`. */
@@ -262,8 +262,8 @@ export interface RedisOptions<E = never, R = never> extends TopicLogOptions {
   /** Whether an append without a connection fails at once, or waits up to `commandTimeout` for one. Default: "fail". */
   readonly whenUnavailable?: "fail" | "wait" | undefined
   /**
-   * How many replicas must have an entry before its append succeeds; where they do not, it fails with `OutcomeUnknown`. A
-   * failover may still lose it. Each such append has a connection of its own. Default: 0.
+   * How many replicas must have an entry before its append succeeds; where they do not, it fails with `OutcomeUnknown`.
+   * A failover may still lose it. Each such append has a connection of its own. Default: 0.
    */
   readonly waitReplicas?: number | undefined
 }

@@ -1,6 +1,6 @@
 /**
- * Topics over a log: a subscription is a reader of the log and a fiber that sends what it reads. A subscriber that is behind
- * holds nothing here but the part of the log that was read for it last.
+ * Topics over a log: a subscription is a reader of the log and a fiber that sends what it reads. A subscriber that is
+ * behind holds nothing here but the part of the log that was read for it last.
  */
 import type { FanoutTarget } from "@effect-ws/connection/Recipient"
 import * as Fanout from "@effect-ws/connection/Fanout"

@@ -1,6 +1,6 @@
 /**
- * One node's part in presence: for each topic that it has members or watchers in, a fiber that reads what all nodes tell
- * and one that tells what changed here.
+ * One node's part in presence: for each topic that it has members or watchers in, a fiber that reads what all nodes
+ * tell and one that tells what changed here.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -186,7 +186,7 @@ class PresenceTopic {
     return open
   }
 
-  // -- what comes in ---------------------------------------------------------------------------------------------------
+  // -- what comes in --------------------------------------------------------------------------------------------------
 
   private take(item: TopicItem): void {
     if (item._tag === "Gap") {
@@ -218,7 +218,7 @@ class PresenceTopic {
     }
   }
 
-  // -- what goes out ---------------------------------------------------------------------------------------------------
+  // -- what goes out --------------------------------------------------------------------------------------------------
 
   /** Tells what is new, and every third of the lease that this node is there. */
   private get tell(): Effect.Effect<never> {

@@ -1,9 +1,9 @@
 /**
- * How a node hears of new entries: one reserved connection, and one blocking read over the live streams of all shards in which
- * it follows a topic. A stream of the node's own is read with them, so that a new shard is taken up at once.
+ * How a node hears of new entries: one reserved connection, and one blocking read over the live streams of all shards
+ * in which it follows a topic. A stream of the node's own is read with them, so that a new shard is taken up at once.
  *
- * What this delivers may be doubled and may have holes; the feeds notice by the positions. What no position shows, a lost
- * last entry, is found by comparing heads: on every new connection, and where a live stream jumps.
+ * What this delivers may be doubled and may have holes; the feeds notice by the positions. What no position shows, a
+ * lost last entry, is found by comparing heads: on every new connection, and where a live stream jumps.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

@@ -33,7 +33,10 @@ export const toEntry = (topic: string, position: Position, fields: ReadonlyArray
 /** Parses an entry of a live stream. */
 export const toLiveEntry = ([, fields]: RawEntry): Entry => toEntry(fields[9]!, parseId(fields[11]!), fields)
 
-/** Returns the streams of an `XREAD`, which clients give as pairs, as a Map or as an object, and as null when it timed out. */
+/**
+ * Returns the streams of an `XREAD`, which clients give as pairs, as a Map or as an object, and as null when it timed
+ * out.
+ */
 export const streamsOf = (reply: unknown): ReadonlyArray<readonly [key: string, entries: ReadonlyArray<RawEntry>]> => {
   if (reply === null || reply === undefined) return []
   if (reply instanceof Map) return [...(reply as Map<string, ReadonlyArray<RawEntry>>)]

@@ -1,13 +1,13 @@
 /**
- * The two Lua scripts, and the keys that they work on. A script is one atomic step of Redis, so a log and all that belongs
- * to it (the live stream of its shard, the publishers' ids, what was trimmed) never disagree.
+ * The two Lua scripts, and the keys that they work on. A script is one atomic step of Redis, so a log and all that
+ * belongs to it (the live stream of its shard, the publishers' ids, what was trimmed) never disagree.
  *
- * A topic is a stream whose IDs are `<epoch>-<offset>`, and a hash with what the stream cannot say: the `run` of Redis that
- * wrote last, the `segments` of the log, and the highest offset that `expired`. Epochs are part of the stream's IDs, so they
- * cannot be evicted apart from it; where the hash is missing the log begins anew.
+ * A topic is a stream whose IDs are `<epoch>-<offset>`, and a hash with what the stream cannot say: the `run` of Redis
+ * that wrote last, the `segments` of the log, and the highest offset that `expired`. Epochs are part of the stream's
+ * IDs, so they cannot be evicted apart from it; where the hash is missing the log begins anew.
  *
- * Redis came back with other data exactly when its `run_id` changed: the next append begins a new epoch, which continues
- * the offsets, and records where it began.
+ * Redis came back with other data exactly when its `run_id` changed: the next append begins a new epoch, which
+ * continues the offsets, and records where it began.
  */
 import * as Redis from "effect/persistence/Redis"
 

@@ -1,6 +1,6 @@
 /**
- * The connection of a node to Redis. Client libraries queue commands without bound while they are offline, and wait for a
- * server that hangs for ever, so every command here has a deadline, and after a failure the client is built anew.
+ * The connection of a node to Redis. Client libraries queue commands without bound while they are offline, and wait for
+ * a server that hangs for ever, so every command here has a deadline, and after a failure the client is built anew.
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"

@@ -24,8 +24,8 @@ export type SubscribeError = Denied | RequestFailed | SubscriptionEnded | Client
  *
  * **Details**
  *
- * `LogUnavailable`: it was never sent, or the server said that nothing was written. `OutcomeUnknown`: it was sent and not
- * answered; publish again with the same id within the server's idempotence window to know.
+ * `LogUnavailable`: it was never sent, or the server said that nothing was written. `OutcomeUnknown`: it was sent and
+ * not answered; publish again with the same id within the server's idempotence window to know.
  *
  * @category errors
  * @since 0.1.0
@@ -73,8 +73,8 @@ export interface TopicClient<E = never, Event = Reconnect.Event<E>> {
     options?: { readonly after?: After | undefined }
   ) => Stream.Stream<TopicItem, SubscribeError>
   /**
-   * Publishes an entry and waits until it is in the log. After a lost connection it is sent again under the same id, and
-   * appended once.
+   * Publishes an entry and waits until it is in the log. After a lost connection it is sent again under the same id,
+   * and appended once.
    */
   readonly publish: (
     topic: string,
@@ -88,8 +88,8 @@ export interface TopicClient<E = never, Event = Reconnect.Event<E>> {
     options?: { readonly maxEntries?: number | undefined }
   ) => Effect.Effect<Omit<Page, "head">, PublishError>
   /**
-   * Tells who is subscribed to a topic, on all nodes, and who comes and goes. After a lost connection it begins anew, with a
-   * `Snapshot`. Fails with `Unsupported` where the server does not tell.
+   * Tells who is subscribed to a topic, on all nodes, and who comes and goes. After a lost connection it begins anew,
+   * with a `Snapshot`. Fails with `Unsupported` where the server does not tell.
    */
   readonly presence: (topic: string) => Stream.Stream<PresenceEvent, SubscribeError>
   /** What happens to the connection, for one reader. */

@@ -1,6 +1,6 @@
 /**
- * The client of topics over a reconnecting client: one fiber reads what all connections bring, one writes what goes out on
- * the current one. What must outlive a connection is in `ClientSubscriptions` and `ClientRequests`.
+ * The client of topics over a reconnecting client: one fiber reads what all connections bring, one writes what goes out
+ * on the current one. What must outlive a connection is in `ClientSubscriptions` and `ClientRequests`.
  */
 import type * as ReconnectingClient from "@effect-ws/client/ReconnectingClient"
 import * as Argument from "@effect-ws/protocol/Argument"
@@ -108,7 +108,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     })
   }
 
-  // -- what the program does -------------------------------------------------------------------------------------------
+  // -- what the program does ------------------------------------------------------------------------------------------
 
   subscribe(topic: string, options?: { readonly after?: After | undefined }): Stream.Stream<TopicItem, SubscribeError> {
     return this.subscriptions.stream(topic, options?.after)
@@ -153,7 +153,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     return Effect.ignore(this.client.close(...([] as unknown as Parameters<C["close"]>)))
   }
 
-  // -- what goes out ---------------------------------------------------------------------------------------------------
+  // -- what goes out --------------------------------------------------------------------------------------------------
 
   nextRef(): number {
     return ++this.lastRef
@@ -169,7 +169,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     return this.session?.idWindow
   }
 
-  // -- what comes in ---------------------------------------------------------------------------------------------------
+  // -- what comes in --------------------------------------------------------------------------------------------------
 
   /** Greets each new connection. */
   private get watch(): Effect.Effect<void> {
@@ -292,7 +292,7 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     })
   }
 
-  // -- time, and the end -----------------------------------------------------------------------------------------------
+  // -- time, and the end ----------------------------------------------------------------------------------------------
 
   /** Asks after a silence whether the server is there, and drops the connection after twice as long a silence. */
   private get keepAlive(): Effect.Effect<void> {

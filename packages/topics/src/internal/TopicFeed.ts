@@ -1,7 +1,7 @@
 /**
- * A topic that is followed on this node: its newest entries, for all of its readers. The ring is a cache and the log is the
- * truth: where the ring does not lead on from a reader's position, the reader reads the log. So the feed holds nothing
- * for a reader, however far it is behind, and a hole or a lost delivery costs a read and no entry.
+ * A topic that is followed on this node: its newest entries, for all of its readers. The ring is a cache and the log is
+ * the truth: where the ring does not lead on from a reader's position, the reader reads the log. So the feed holds
+ * nothing for a reader, however far it is behind, and a hole or a lost delivery costs a read and no entry.
  */
 import type { Position } from "../Position.ts"
 import type { Entry } from "./LogTypes.ts"

@@ -210,7 +210,7 @@ export class TopicSession<R> {
     )
   }
 
-  // -- subscriptions ---------------------------------------------------------------------------------------------------
+  // -- subscriptions --------------------------------------------------------------------------------------------------
 
   private subscribe(message: Request<"Subscribe">): Sent<R> {
     const { after, ref, topic, window } = message

@@ -12,8 +12,8 @@ import type * as Position from "../Position.ts"
  */
 export interface PublishOptions extends Publishing.PublishOptions {
   /**
-   * Identifies the message for the log's `idWindow`: publishing it again gives the first position and sends nothing. Not
-   * used without a log. Default: a random id.
+   * Identifies the message for the log's `idWindow`: publishing it again gives the first position and sends nothing.
+   * Not used without a log. Default: a random id.
    */
   readonly id?: string | undefined
 }
@@ -41,7 +41,9 @@ export interface Subscription {
   readonly isActive: boolean
   /** Number of messages dropped because the subscriber was behind; with a log, of entries that it did not keep. */
   readonly dropped: number
-  /** Number of messages in the subscriber's queue now; with a log, of entries that were read for it and not sent yet. */
+  /**
+   * Number of messages in the subscriber's queue now; with a log, of entries that were read for it and not sent yet.
+   */
   readonly queued: number
 }
 

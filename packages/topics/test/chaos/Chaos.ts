@@ -1,10 +1,10 @@
 /**
  * Three nodes and one Redis as processes, clients in this one, and what can happen to them: a node is killed, Redis is
- * killed and started again, stopped for longer than all timeouts, loses a key, and is flushed. In the end every subscriber
- * has every acknowledged message exactly once, or gaps that cover what it lacks.
+ * killed and started again, stopped for longer than all timeouts, loses a key, and is flushed. In the end every
+ * subscriber has every acknowledged message exactly once, or gaps that cover what it lacks.
  *
- * A process that is killed loses nothing that it wrote to a file, whatever `appendfsync` says; a machine that is cut off its
- * power does. So with `everysec` the end of the append-only file is cut off before Redis is started again.
+ * A process that is killed loses nothing that it wrote to a file, whatever `appendfsync` says; a machine that is cut
+ * off its power does. So with `everysec` the end of the append-only file is cut off before Redis is started again.
  */
 import * as Client from "@effect-ws/client/Client"
 import { Effect, Exit, Fiber, Schedule, Stream } from "effect"

@@ -1,6 +1,6 @@
 /**
- * The chaos run by hand: `npx -y pnpm@12 chaos:topics [MESSAGES] [SUBSCRIBERS] [always|everysec]`, 10 000, 30 and `always` by
- * default.
+ * The chaos run by hand: `npx -y pnpm@12 chaos:topics [MESSAGES] [SUBSCRIBERS] [always|everysec]`, 10 000, 30 and
+ * `always` by default.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Duration, Effect, Logger } from "effect"

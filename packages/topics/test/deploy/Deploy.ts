@@ -1,6 +1,6 @@
 /**
- * A deploy: clients of an old node that resume at a new one. The old node is not ready any more, then drains at a pace and
- * asks each client to wait; the new node admits at a bounded rate.
+ * A deploy: clients of an old node that resume at a new one. The old node is not ready any more, then drains at a pace
+ * and asks each client to wait; the new node admits at a bounded rate.
  */
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import type * as WebSocketServer from "@effect-ws/server/WebSocketServer"

@@ -1,6 +1,6 @@
 /**
- * The deploy by hand, over TCP: `npx -y pnpm@12 deploy:topics [CLIENTS]`, 10 000 by default. Nodes and clients are in one
- * process, which needs two file descriptors for each client.
+ * The deploy by hand, over TCP: `npx -y pnpm@12 deploy:topics [CLIENTS]`, 10 000 by default. Nodes and clients are in
+ * one process, which needs two file descriptors for each client.
  */
 import * as Client from "@effect-ws/client/Client"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"

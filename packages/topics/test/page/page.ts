@@ -8,7 +8,9 @@ import * as TopicClient from "../../src/BrowserTopicClient.ts"
 
 const shared = globalThis as unknown as { received: Array<string> }
 
-/** Publishes so many entries one after the other while it reads them, and gives what it read and what was acknowledged. */
+/**
+ * Publishes so many entries one after the other while it reads them, and gives what it read and what was acknowledged.
+ */
 export const topics = async (urls: ReadonlyArray<string>, count: number) => {
   shared.received = []
   const program = Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /**
- * A clock that only the test moves, for tests with ten thousand fibers: it wakes all sleepers of one instant together, where
- * `TestClock` waits for each.
+ * A clock that only the test moves, for tests with ten thousand fibers: it wakes all sleepers of one instant together,
+ * where `TestClock` waits for each.
  */
 import type { Clock } from "effect"
 import { Duration, Effect } from "effect"

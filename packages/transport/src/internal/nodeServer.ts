@@ -46,8 +46,8 @@ export interface NodeServerOptions {
 export type OnDropped = (from: NetAddress.SocketAddress | undefined, why: string) => void
 
 /**
- * Does what comes between accepting a socket and handing it over. Calls `done` with the stream to hand over, and whether it
- * is one of HTTP/2, or destroys the socket.
+ * Does what comes between accepting a socket and handing it over. Calls `done` with the stream to hand over, and
+ * whether it is one of HTTP/2, or destroys the socket.
  */
 export type Secure = (raw: Net.Socket, done: (stream: Net.Socket, isHttp2: boolean) => void) => void
 

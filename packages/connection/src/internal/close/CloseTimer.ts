@@ -1,9 +1,9 @@
 /**
  * The time that the end of a connection may take, from our close frame or the peer's to the end of the stream.
  *
- * The peer cannot answer a close frame that it cannot have yet: `closeTimeout` starts when the system has taken all that
- * was written. After blocked output it allows for what the system still holds, at the rate at which the peer read. A longest
- * time bounds the whole. What the peer says in place of an answer gives it no more time.
+ * The peer cannot answer a close frame that it cannot have yet: `closeTimeout` starts when the system has taken all
+ * that was written. After blocked output it allows for what the system still holds, at the rate at which the peer read.
+ * A longest time bounds the whole. What the peer says in place of an answer gives it no more time.
  */
 import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
 import type { TimeoutTarget } from "@effect-ws/transport/SharedTimeouts"

@@ -52,7 +52,7 @@ export class ClosingHandshake {
     this.connection = connection
   }
 
-  // -- the handshake ---------------------------------------------------------------------------------------------------
+  // -- the handshake --------------------------------------------------------------------------------------------------
 
   get isDraining(): boolean {
     return this.draining !== undefined
@@ -82,7 +82,9 @@ export class ClosingHandshake {
     } else if (this.draining !== undefined && receiver.isIdle) this.closeDrained()
   }
 
-  /** Ends the connection if nothing is left to do, or else sees to it that it ends in time; after everything is written. */
+  /**
+   * Ends the connection if nothing is left to do, or else sees to it that it ends in time; after everything is written.
+   */
   finishOrWait(): void {
     const { sender, session } = this.connection
     const isDone = session.isClosed && (session.shouldCloseTransport || this.streamEnded)
@@ -119,7 +121,7 @@ export class ClosingHandshake {
     })
   }
 
-  // -- what the transport reports --------------------------------------------------------------------------------------
+  // -- what the transport reports -------------------------------------------------------------------------------------
 
   /** The peer has ended its stream. */
   onEnd(): void {
@@ -135,7 +137,7 @@ export class ClosingHandshake {
     this.connection.advance()
   }
 
-  // -- how this end gives up -------------------------------------------------------------------------------------------
+  // -- how this end gives up ------------------------------------------------------------------------------------------
 
   /** Fails the connection. RFC 6455 7.1.7: the close frame does not wait for data that the peer does not take. */
   fail(error: CloseError.SendableCloseError): void {

@@ -1,8 +1,8 @@
 /**
  * The client's side of one opening handshake: sends the request, reads the answer, and makes a connection of it.
  *
- * It is a sink of its socket and no fiber, as the server's side is: most handshakes are over within the two callbacks in
- * which the socket opened and the answer came.
+ * It is a sink of its socket and no fiber, as the server's side is: most handshakes are over within the two callbacks
+ * in which the socket opened and the answer came.
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import type { Extension } from "@effect-ws/extensions/Extension"
@@ -96,7 +96,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
     this.fiber?.interruptUnsafe()
   }
 
-  // -- what the transport tells ----------------------------------------------------------------------------------------
+  // -- what the transport tells ---------------------------------------------------------------------------------------
 
   onChunk(bytes: Uint8Array): void {
     if (this.over) return
@@ -113,8 +113,8 @@ export class ClientHandshakeDriver implements Push.ByteSink {
         if (chunk.length > 0) this.early.push(chunk)
         return this.onResponse(parsed.head)
       }
-      // RFC 9110 15.2: "A client MUST be able to parse one or more 1xx responses received prior to a final response, even
-      // if the client does not expect one."
+      // RFC 9110 15.2: "A client MUST be able to parse one or more 1xx responses received prior to a final response,
+      // even if the client does not expect one."
       this.parser = new HeadParser("response", this.parts.options)
       const max = this.maxInterim
       if (++this.interim > max) {
@@ -147,7 +147,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
     this.giveUp(new HandshakeTimeout({ after: this.timeout }))
   }
 
-  // -- what becomes of the answer --------------------------------------------------------------------------------------
+  // -- what becomes of the answer -------------------------------------------------------------------------------------
 
   private onResponse(head: ResponseHead | Http2ResponseHead): void {
     const { check, extensions, watched } = this.parts

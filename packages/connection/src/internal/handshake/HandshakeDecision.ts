@@ -22,8 +22,8 @@ export interface Acceptance {
   /** The subprotocol to speak, one of those the client offered. Default: as the option `subprotocols` says. */
   readonly subprotocol?: string | undefined
   /**
-   * The names of the extensions that may be used, a subset of those that the server has; `[]` is none. Which of them are
-   * used, and how, is negotiated with the client. Default: all that the server has.
+   * The names of the extensions that may be used, a subset of those that the server has; `[]` is none. Which of them
+   * are used, and how, is negotiated with the client. Default: all that the server has.
    */
   readonly extensions?: ReadonlyArray<string> | undefined
   /** Headers to add to the response, such as cookies. Default: none. */
@@ -83,7 +83,10 @@ export type AcceptError = HandshakeRejection.HandshakeRejection | AnsweredAsHttp
  */
 export interface HandshakeOwner {
   readonly handshakeDone: (exit: Exit.Exit<Connection, AcceptError>) => void
-  /** Receives the client that a trusted proxy forwards the request for, before the decision. What it returns refuses the request. */
+  /**
+   * Receives the client that a trusted proxy forwards the request for, before the decision. What it returns refuses the
+   * request.
+   */
   readonly forwarded?: ((peer: Peer.Peer) => HandshakeRejection.HandshakeRejection | undefined) | undefined
 }
 

@@ -1,6 +1,6 @@
 /**
- * The time of one handshake that begins before there is a socket to do the handshake on: while TLS is set up. One deadline
- * covers both, so that their times do not add up.
+ * The time of one handshake that begins before there is a socket to do the handshake on: while TLS is set up. One
+ * deadline covers both, so that their times do not add up.
  */
 import type { SharedTimeouts, TimeoutTarget } from "@effect-ws/transport/SharedTimeouts"
 

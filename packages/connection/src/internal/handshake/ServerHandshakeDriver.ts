@@ -3,8 +3,8 @@
  * of what was accepted.
  *
  * It is a sink of the socket and no fiber. A decision that is there at once is carried out in the very callback that
- * completed the request; only one that takes time has a fiber, and the socket is not read meanwhile. The caller that begins it
- * owns the socket: when it is over, {@link release} releases it.
+ * completed the request; only one that takes time has a fiber, and the socket is not read meanwhile. The caller that
+ * begins it owns the socket: when it is over, {@link release} releases it.
  */
 import type { Extension } from "@effect-ws/extensions/Extension"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
@@ -177,7 +177,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     return this.ends instanceof PulledSocket ? this.ends : this.ends!.writerUnsafe
   }
 
-  // -- what the transport tells ----------------------------------------------------------------------------------------
+  // -- what the transport tells ---------------------------------------------------------------------------------------
 
   onChunk(bytes: Uint8Array): void {
     if (this.over || this.pendingExit !== undefined) return
@@ -218,7 +218,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     }
   }
 
-  // -- from the request to the answer ----------------------------------------------------------------------------------
+  // -- from the request to the answer ---------------------------------------------------------------------------------
 
   /** Another program has read the request. */
   private onHandover(head: Push.RequestHead): void {
@@ -364,7 +364,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     }
   }
 
-  // -- how it ends -----------------------------------------------------------------------------------------------------
+  // -- how it ends ----------------------------------------------------------------------------------------------------
 
   private refuse(rejection: HandshakeRejection.HandshakeRejection): void {
     this.response!.reject(rejection)

@@ -1,6 +1,6 @@
 /**
- * Holds the head of a request that another program has read to what is asked of one that we read: it is written down and
- * read again.
+ * Holds the head of a request that another program has read to what is asked of one that we read: it is written down
+ * and read again.
  */
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import { HttpHeadError, HeadParser } from "@effect-ws/protocol/HeadParser"

@@ -7,8 +7,8 @@ import * as Result from "effect/Result"
 import type { HttpAnswer } from "./HandshakeDecision.ts"
 
 /** Tests whether a request is a GET or HEAD that asks for no WebSocket. */
-// RFC 9110 7.8: "A server MAY ignore a received Upgrade header field": one to another protocol, such as h2c, is no reason
-// to keep the page from a client that asks for it.
+// RFC 9110 7.8: "A server MAY ignore a received Upgrade header field": one to another protocol, such as h2c, is no
+// reason to keep the page from a client that asks for it.
 export const isPlainGet = (head: HttpHead.RequestHead): boolean =>
   (head.method === "GET" || head.method === "HEAD") && !Fields.hasListElement(head.headers, "Upgrade", "websocket")
 

@@ -1,10 +1,11 @@
 /**
  * The keepalive of one connection: whether the peer is alive, and whether our own program is.
  *
- * After `interval` without a byte from the peer, a ping is sent; no byte within `timeout` ends the connection. That time
- * starts when the system has taken the ping, and again when blocked output moves; after blocked output it allows for what
- * the system still holds. Output that is blocked and does not move for `interval` and `timeout` ends the connection, too.
- * The peer's silence does not count while we do not read; pings are still sent then, so that a reset is noticed.
+ * After `interval` without a byte from the peer, a ping is sent; no byte within `timeout` ends the connection. That
+ * time starts when the system has taken the ping, and again when blocked output moves; after blocked output it allows
+ * for what the system still holds. Output that is blocked and does not move for `interval` and `timeout` ends the
+ * connection, too. The peer's silence does not count while we do not read; pings are still sent then, so that a reset
+ * is noticed.
  *
  * The pings of the program are here as well: both need to know which ping a pong answers. A connection has one of these
  * from its first ping, or from the first tick at which there is something to watch.

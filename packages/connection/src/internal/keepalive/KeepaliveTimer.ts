@@ -1,6 +1,6 @@
 /**
- * The timer of the keepalive: one fiber ticks for many connections, since a timer for each would cost an idle connection
- * more memory than everything else together. What a connection does at a tick is in `ConnectionKeepalive`.
+ * The timer of the keepalive: one fiber ticks for many connections, since a timer for each would cost an idle
+ * connection more memory than everything else together. What a connection does at a tick is in `ConnectionKeepalive`.
  */
 import * as SharedTimer from "@effect-ws/transport/SharedTimer"
 import * as Clock from "effect/Clock"

@@ -1,8 +1,8 @@
 /**
  * Whether the peer takes what it is sent: the one sign of life of a peer that only reads.
  *
- * Bytes that the system takes at once prove nothing, since it also takes them for a peer that has vanished. Bytes that it
- * had refused and takes later do: the peer made room. Timers that wait for the peer look here now and then.
+ * Bytes that the system takes at once prove nothing, since it also takes them for a peer that has vanished. Bytes that
+ * it had refused and takes later do: the peer made room. Timers that wait for the peer look here now and then.
  */
 
 /** What is observed, see `PushWriter` of the transport. */
@@ -58,8 +58,8 @@ export class OutputProgress {
   }
 
   /**
-   * The milliseconds that the peer needs for what the system took and the peer may not have read, at the rate at which it
-   * read last. 0 for a peer that never kept us waiting.
+   * The milliseconds that the peer needs for what the system took and the peer may not have read, at the rate at which
+   * it read last. 0 for a peer that never kept us waiting.
    */
   get backlogMillis(): number {
     return this.rate === 0 ? 0 : Math.max(0, this.taken - this.read) / this.rate

@@ -1,8 +1,8 @@
 /**
  * Reading as an effect: it takes one item of what was received, or parks the fiber until there is one.
  *
- * It takes one at a time, because an item that a stream has pulled and not handed on is lost when the stream ends early:
- * nothing can put it back. For the same reason a fiber that is about to yield does so before it takes.
+ * It takes one at a time, because an item that a stream has pulled and not handed on is lost when the stream ends
+ * early: nothing can put it back. For the same reason a fiber that is about to yield does so before it takes.
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Effect from "effect/Effect"

@@ -1,9 +1,10 @@
 /**
- * What a connection received and its program has not taken yet, and the shapes in which it can be taken: messages, pieces of one
- * message, or frames.
+ * What a connection received and its program has not taken yet, and the shapes in which it can be taken: messages,
+ * pieces of one message, or frames.
  *
- * It is taken one item at a time, so that a program can stop at any of them and go on with the next. The shapes mix only
- * when a program changes how it reads: pieces and frames that arrived before messages were asked for are joined to messages.
+ * It is taken one item at a time, so that a program can stop at any of them and go on with the next. The shapes mix
+ * only when a program changes how it reads: pieces and frames that arrived before messages were asked for are joined to
+ * messages.
  */
 import type * as SessionEvent from "@effect-ws/protocol/SessionEvent"
 import * as Frame from "@effect-ws/protocol/Frame"

@@ -1,6 +1,6 @@
 /**
- * The receiving half of a connection: chunks from the socket go to the session, which decodes them to events; the events
- * wait in the receive queue until the program takes them.
+ * The receiving half of a connection: chunks from the socket go to the session, which decodes them to events; the
+ * events wait in the receive queue until the program takes them.
  *
  * Either fibers wait for events (`waiters`), or a poller is called when there are some: never both. While more than
  * `receiveBufferSize` bytes wait and the program does not ask for any, the socket is not read.
@@ -75,7 +75,7 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     this.connection = connection
   }
 
-  // -- from the socket -------------------------------------------------------------------------------------------------
+  // -- from the socket ------------------------------------------------------------------------------------------------
 
   /** Decodes a chunk and queues its events. */
   receive(chunk: Uint8Array): void {
@@ -147,7 +147,8 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
   }
 
   // With a poller, `send` never waits, so messages are not delivered while the peer does not read: otherwise our write
-  // buffer grows without bound. Once the receive queue is full, the socket is not read. Until then its pings are answered.
+  // buffer grows without bound. Once the receive queue is full, the socket is not read. Until then its pings are
+  // answered.
   private get isOutputFull(): boolean {
     const { sender, session } = this.connection
     return (
@@ -164,7 +165,7 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     return this.queue.bytes > 0 && this.isOutputFull
   }
 
-  // -- after our close frame -------------------------------------------------------------------------------------------
+  // -- after our close frame ------------------------------------------------------------------------------------------
 
   private keepsLate(): boolean {
     if (this.late === "Fill" && this.isFull) this.late = "Drop"
@@ -177,8 +178,8 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     return this.late === "Await"
   }
 
-  // The peer's close frame is behind messages that the program does not take, so a program that has stopped reading must
-  // not hold it back for ever.
+  // The peer's close frame is behind messages that the program does not take, so a program that has stopped reading
+  // must not hold it back for ever.
   private awaitReader(): void {
     const { connection, queue } = this
     const { context, settings } = connection.environment
@@ -225,7 +226,7 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     return isOurs || CloseError.isNormalClose(closeInfo.error) ? Cause.Done() : closeInfo.error
   }
 
-  // -- to the program --------------------------------------------------------------------------------------------------
+  // -- to the program -------------------------------------------------------------------------------------------------
 
   /** Resumes the fibers for which there is something to take, and calls the poller; they run before this returns. */
   deliver(): void {
@@ -320,7 +321,7 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     this.connection.advanceAfterTurn()
   }
 
-  // -- to a poller, see `Polling` --------------------------------------------------------------------------------------
+  // -- to a poller, see `Polling` -------------------------------------------------------------------------------------
 
   /** Whether `send` waits while the peer does not read. */
   get sendWaits(): boolean {
@@ -374,7 +375,7 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
     return this.connection.sender.sendSync(data)
   }
 
-  // -- an incomplete message, see `StallTimer` -------------------------------------------------------------------------
+  // -- an incomplete message, see `StallTimer` ------------------------------------------------------------------------
 
   get isReceiving(): boolean {
     return !this.connection.isFinished && this.connection.session.isReceivingMessage

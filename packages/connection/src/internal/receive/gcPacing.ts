@@ -2,15 +2,15 @@
  * Has V8 collect its young generation in time for what was received, which lies outside of its heap.
  *
  * All that the young generation holds of a chunk is a small object, so it is full, and collected, long after the memory
- * behind the chunks has become much: it may be 32 MiB, and is in a process that has loaded Effect. Before that V8 reaches
- * its limit for external memory and collects the whole heap instead, again and again, which takes ten times as long and
- * stops every connection.
+ * behind the chunks has become much: it may be 32 MiB, and is in a process that has loaded Effect. Before that V8
+ * reaches its limit for external memory and collects the whole heap instead, again and again, which takes ten times as
+ * long and stops every connection.
  *
- * The option is Node's `--expose-gc`, on the command line or in `NODE_OPTIONS`, and `serve` sets it itself: with it, this
- * module collects the young generation after every 16 MiB of chunks, in less than a millisecond. Without it, each chunk
- * leaves some garbage inside the heap, which costs what clearing as many bytes does; measured with one busy connection of
- * 1 KiB messages beside 999 quiet ones, it takes the 99th percentile of the quiet ones from 10-30 ms to 1-3 ms and makes
- * the busy one a third faster.
+ * The option is Node's `--expose-gc`, on the command line or in `NODE_OPTIONS`, and `serve` sets it itself: with it,
+ * this module collects the young generation after every 16 MiB of chunks, in less than a millisecond. Without it, each
+ * chunk leaves some garbage inside the heap, which costs what clearing as many bytes does; measured with one busy
+ * connection of 1 KiB messages beside 999 quiet ones, it takes the 99th percentile of the quiet ones from 10-30 ms to
+ * 1-3 ms and makes the busy one a third faster.
  */
 type Collect = (options: { readonly type: "minor" }) => void
 

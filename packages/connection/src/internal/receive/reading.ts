@@ -1,6 +1,6 @@
 /**
- * The ways in which a program reads a connection: messages, events, pieces of one message, or frames, each a stream or an
- * effect that takes from the receive queue.
+ * The ways in which a program reads a connection: messages, events, pieces of one message, or frames, each a stream or
+ * an effect that takes from the receive queue.
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Frame from "@effect-ws/protocol/Frame"

@@ -133,7 +133,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
     return { received: this.received, taken: this.taken }
   }
 
-  // -- what the program does -------------------------------------------------------------------------------------------
+  // -- what the program does ------------------------------------------------------------------------------------------
 
   get messages(): Stream.Stream<unknown, E> {
     const take = Effect.map(Queue.take(this.queue), ({ epoch, position, value }) => {
@@ -199,7 +199,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
     return Effect.sync(() => this.finish(Exit.void))
   }
 
-  // -- the connections -------------------------------------------------------------------------------------------------
+  // -- the connections ------------------------------------------------------------------------------------------------
 
   /** The connection as both ends see it here: envelopes in and out, and what does not decode closes it. */
   link(connection: MessageConnection<CloseError.CloseError, unknown, unknown>): Effect.Effect<Link> {

@@ -26,7 +26,8 @@ export class FlushTracker {
   }
 
   /**
-   * A piece of a message was sent: the first one says its type. The pieces are held until the last one, which ends at `end`.
+   * A piece of a message was sent: the first one says its type. The pieces are held until the last one, which ends at
+   * `end`.
    */
   addPiece(type: Joining["type"], data: string | Uint8Array, last: boolean, end: number): void {
     this.joining ??= { type, pieces: [] }

@@ -74,7 +74,7 @@ export class Sender implements Recipient {
     this.queue = new WriteQueue(session, writer, environment.settings.writeHighWaterMark, meter)
   }
 
-  // -- messages --------------------------------------------------------------------------------------------------------
+  // -- messages -------------------------------------------------------------------------------------------------------
 
   send(data: Sendable, options: SendOptions | undefined): Sent {
     return new Sending(this, data, options)
@@ -126,7 +126,9 @@ export class Sender implements Recipient {
     return failure
   }
 
-  /** Sends messages one after the other, nothing in between, without waiting; returns whether the sender should wait. */
+  /**
+   * Sends messages one after the other, nothing in between, without waiting; returns whether the sender should wait.
+   */
   queueAll(chunks: ReadonlyArray<string | Uint8Array>): Effect.Effect<boolean, CloseError.CloseError | SendError> {
     const queue = attempt(this.connection, () => {
       let failure: SendFailure | undefined
@@ -232,7 +234,7 @@ export class Sender implements Recipient {
     )
   }
 
-  // -- writing ---------------------------------------------------------------------------------------------------------
+  // -- writing --------------------------------------------------------------------------------------------------------
 
   /** Writes everything that was sent, as far as the transport takes it. */
   flush(): void {
@@ -256,7 +258,7 @@ export class Sender implements Recipient {
     return this.connection.isFinished ? 0 : this.queue.waitingBytes
   }
 
-  // -- waiting for the peer --------------------------------------------------------------------------------------------
+  // -- waiting for the peer -------------------------------------------------------------------------------------------
 
   /** Waits until fewer than `writeHighWaterMark` bytes wait for the peer, or for `writeTimeout` at most. */
   get drained(): Effect.Effect<void, CloseError.CloseError> {
@@ -312,7 +314,7 @@ export class Sender implements Recipient {
     })
   }
 
-  // -- for callers that send to many connections, see `Fanout` ---------------------------------------------------------
+  // -- for callers that send to many connections, see `Fanout` --------------------------------------------------------
 
   get canSend(): boolean {
     return this.connection.session.canSend

@@ -1,9 +1,9 @@
 /**
- * The writing side of a connection: what the session wants written goes to the transport, and senders learn when to wait
- * and when what they sent has left.
+ * The writing side of a connection: what the session wants written goes to the transport, and senders learn when to
+ * wait and when what they sent has left.
  *
- * The transport is given no more than its high-water mark, or one frame where that is larger. What it does not take waits
- * here, whole frames in order, so that a ping or a pong can go first: nothing else overtakes data.
+ * The transport is given no more than its high-water mark, or one frame where that is larger. What it does not take
+ * waits here, whole frames in order, so that a ping or a pong can go first: nothing else overtakes data.
  */
 import type * as Frame from "@effect-ws/protocol/Frame"
 import type * as Message from "@effect-ws/protocol/Message"
@@ -270,7 +270,9 @@ class WaitingChunks {
     return chunk
   }
 
-  /** Whether the next chunk belongs to the same write: it continues the frame that was begun, or its frames have room. */
+  /**
+   * Whether the next chunk belongs to the same write: it continues the frame that was begun, or its frames have room.
+   */
   fits(room: number): boolean {
     if (this.taken === this.chunks.length) return false
     if (this.continues(this.taken)) return true

@@ -44,8 +44,9 @@ export const registerGauge = (
 }
 
 /**
- * A registry has one series for a name and its attributes, whichever caller registers it, so all who add to it must share what it
- * reads. Gives what was made before for the same name, in the same registry and under the same attributes.
+ * A registry has one series for a name and its attributes, whichever caller registers it, so all who add to it must
+ * share what it reads. Gives what was made before for the same name, in the same registry and under the same
+ * attributes.
  */
 export const shared = <A>(
   make: (name: string, context: Context.Context<never>) => A
