@@ -19,7 +19,7 @@ export interface MetricDefinition {
   readonly type: "counter" | "gauge" | "histogram"
   /** In UCUM: `By` is bytes, `s` seconds, and what stands in braces is counted. */
   readonly unit: string
-  /** What its series are told apart by. `role` is `server` or `client`, `source` is `topic` or `broadcast`. */
+  /** The attributes that distinguish its series. `role` is `server` or `client`, `source` is `topic` or `broadcast`. */
   readonly attributes: ReadonlyArray<string>
   readonly description: string
   /** A histogram's upper bounds. */

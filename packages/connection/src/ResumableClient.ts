@@ -84,7 +84,7 @@ export const make = <
       Effect.onExit(supervise(core, connect, options), (exit) => Effect.sync(() => core.finish(exit))),
       { startImmediately: true }
     )
-    // Registered last, so that it comes first: the server is told before the connection goes.
+    // Registered last, so that it runs first: the server learns of the end before the connection closes.
     yield* Effect.addFinalizer(() => Effect.andThen(core.close, Effect.timeoutOption(Fiber.await(running), "1 second")))
     return core
   })

@@ -1,7 +1,7 @@
 /**
  * Typed messages that survive the loss of a connection: both ends number what they send, keep it until the other end
  * has acknowledged it, and send it again on the next connection. What was received twice is dropped, so each message
- * reaches the program once and in order; where that cannot be promised, the sender is told that the outcome is unknown.
+ * reaches the program once and in order; where that cannot be promised, the sender learns that the outcome is unknown.
  *
  * A session begins with the first connection and outlives it. `ResumableClient` connects again for it, and
  * `ResumableServer` keeps it for a while without a connection. Both are in memory: a server that restarts has lost its

@@ -1,6 +1,6 @@
 /**
  * Many WebSockets on one TCP connection: a page and a WebSocket route of Effect's `HttpRouter` over HTTP/2, beside
- * HTTP/1.1 on the same port, and a client whose connections share a session. Each connection is told how many others
+ * HTTP/1.1 on the same port, and a client whose connections share a session. Each connection learns how many others
  * came on its session.
  *
  * Browsers want TLS for this, so it needs a certificate:

@@ -15,14 +15,14 @@ import { isAllowedHost, wrongHost } from "./internal/access.ts"
 import { page } from "./internal/page.ts"
 
 /**
- * What viewers may do, and under which names they may ask.
+ * Options of the route: what viewers may do, and the host names under which the page answers.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RouteOptions extends InspectorView.ViewOptions {
   /**
-   * Names under which the page may be asked for, beside addresses and `localhost`, or `"any"`. A request for another
+   * Host names that requests may have, in addition to IP addresses and `localhost`, or `"any"`. A request with another
    * name gets 403. Default: none.
    */
   readonly hosts?: ReadonlyArray<string> | "any" | undefined
@@ -33,7 +33,7 @@ export interface RouteOptions extends InspectorView.ViewOptions {
  *
  * **Gotchas**
  *
- * There is no token: the middleware of the program decides who gets in. Provide it to this Layer, or to the whole
+ * There is no token: the middleware of the program authenticates viewers. Provide it to this Layer, or to the whole
  * router.
  *
  * **Example** (The inspector behind a middleware that authenticates)

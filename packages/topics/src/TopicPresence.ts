@@ -1,6 +1,6 @@
 /**
- * Who is in a topic, across all nodes: a snapshot, then joins and leaves. A member that is in it twice, from two
- * connections or on two nodes, leaves with the last.
+ * The members of a topic across all nodes: a snapshot, then joins and leaves. A member with two connections, on one node
+ * or on two, leaves when the last of them leaves.
  *
  * Nodes tell each other over the topic's log, on a topic of their own beside it: changes, coalesced, and a sign of life
  * that renews the node's lease. The log is the clock too. Every node reads the same entries in the same order, so all
@@ -21,7 +21,7 @@ import type { TopicPresenceService } from "./internal/PresenceTypes.ts"
 export type { PresenceEvent, TopicPresenceService } from "./internal/PresenceTypes.ts"
 
 /**
- * Who is in which topic.
+ * The members of each topic.
  *
  * @category services
  * @since 0.1.0
@@ -37,14 +37,14 @@ export class TopicPresence extends Context.Service<TopicPresence, TopicPresenceS
  * @since 0.1.0
  */
 export interface PresenceOptions {
-  /** How long changes are gathered before they are told. Default: 100 ms. */
+  /** How long changes are collected before watchers receive them. Default: 100 ms. */
   readonly coalesce?: Duration.Input | undefined
   /**
    * How long a node may be silent before its members have left. It gives a sign of life after a third of that. The same
    * on all nodes. Default: 15 seconds.
    */
   readonly lease?: Duration.Input | undefined
-  /** How long a node that asks who is there waits for the other nodes before its first `Snapshot`. Default: 500 ms. */
+  /** How long a new node waits for the members of the other nodes before its first `Snapshot`. Default: 500 ms. */
   readonly settleTime?: Duration.Input | undefined
   /** Maximum bytes of a member's name. Default: 128. */
   readonly maxMemberBytes?: number | undefined

@@ -290,7 +290,7 @@ export const gapMessage = (topic: string, gap: Gap): ServerMessage => ({ ...gap,
  * @since 0.1.0
  */
 export class Denied extends Schema.TaggedError<Denied>("@effect-ws/topics/Denied")("Denied", {
-  /** Why, as the client is told. */
+  /** The reason, as the client receives it. */
   reason: Schema.String
 }) {
   override get message(): string {

@@ -1,9 +1,9 @@
 /**
- * A timer that many share: one fiber that sleeps and looks after all who wait, where a fiber for each would cost more
- * than the work it guards.
+ * The base class of timers that many connections share. One fiber sleeps and serves every wait, because a fiber for each
+ * wait would cost more than the work that it limits.
  *
- * The fiber runs while anything waits. When the last one leaves it stays for a moment, because where many come and go
- * the next one is about to come, and a fiber that sleeps on costs less than a new one.
+ * The fiber runs while at least one wait is open. After the last wait ends, the fiber stays for a moment: on a busy
+ * server the next wait starts soon, and a sleeping fiber costs less than a new one.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 
 /**
- * The base of a shared timer. A timer says who waits and what its fiber does.
+ * A shared timer. Subclasses define when the timer is needed and what its fiber does.
  *
  * @category models
  * @since 0.1.0
@@ -22,7 +22,7 @@ export abstract class SharedTimer {
   private fiber: Fiber.Fiber<void> | undefined = undefined
   private isStopping = false
 
-  /** Whether anybody waits for the timer. */
+  /** Whether at least one wait is open. */
   protected abstract readonly isNeeded: boolean
 
   /** What the fiber does. It ends with `end`, and may do so as soon as the timer is not needed. */
@@ -30,7 +30,7 @@ export abstract class SharedTimer {
 
   /** Starts the fiber if it does not run. Call it when a wait begins. */
   protected start(clock: Clock.Clock): void {
-    // Of the first caller's context nothing is kept but the Clock.
+    // The fiber outlives its first caller, so it keeps only the Clock of that caller's context.
     this.fiber ??= Effect.runForkWith(Context.make(Clock.Clock, clock))(this.run())
   }
 

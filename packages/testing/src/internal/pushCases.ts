@@ -1,4 +1,4 @@
-/** The cases of sockets that push: what a sink is told, pausing, corking, and what waits to be written. */
+/** The cases of sockets that push: calls of the sink, pausing, corking, and pending writes. */
 import { free, isPushSocket } from "@effect-ws/transport/Push"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -146,7 +146,7 @@ class PresenceTopic {
     })
   }
 
-  /** Ends the fibers. Members that are left are told of first, as far as that is possible at once. */
+  /** Ends the fibers. First publishes that its members leave, as far as that is possible without waiting. */
   get close(): Effect.Effect<void> {
     const farewell = Effect.suspend(() =>
       this.left.size === 0 ? Effect.void : Effect.ignore(Effect.timeoutOption(this.append(this.deltas()), "1 second"))

@@ -7,7 +7,7 @@ import type * as Stream from "effect/Stream"
 import type { LimitExceeded, LogUnavailable } from "../TopicLogError.ts"
 
 /**
- * What a watcher of a topic is told. `Snapshot` comes first.
+ * An event that a watcher of a topic receives. `Snapshot` comes first.
  *
  * @category models
  * @since 0.1.0

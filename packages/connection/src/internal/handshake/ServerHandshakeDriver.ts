@@ -55,7 +55,7 @@ import { ConnectionImpl } from "../ConnectionImpl.ts"
 /** What all handshakes of one server have in common. */
 export interface ServerHandshakeConfig<R> {
   readonly limits: HeadLimits
-  /** What is checked before the program decides, and what is agreed on where the program leaves it open. */
+  /** What is checked before the program decides, and what is negotiated where the program does not choose. */
   readonly policy: Pick<HandshakePolicy.HandshakePolicy, "paths" | "origins" | "subprotocols">
   readonly forwarding: ReturnType<typeof Peer.forwarding>
   readonly decide: Decide<R>
@@ -63,7 +63,7 @@ export interface ServerHandshakeConfig<R> {
   readonly extensions: ReadonlyArray<Extension>
   readonly timeout: Duration.Duration
   readonly deadlines: SharedTimeouts
-  /** Who watches, if anybody does. */
+  /** The observer of metrics and spans, if there is one. */
   readonly observer: TelemetryConfig | undefined
   readonly environment: Environment
 }
@@ -73,7 +73,7 @@ interface OpenedExtensions {
   readonly instances: ReadonlyArray<ExtensionInstance>
 }
 
-/** Releases a socket, and the connection that was made of it, which learns first that it is over. */
+/** Releases a connection, if one was made, and then its socket. */
 export const release = (socket: Socket.Socket, connection: Connection | undefined): void => {
   if (connection instanceof ConnectionImpl) connection.release()
   if (Push.isPushSocket(socket)) socket.close()
@@ -88,21 +88,21 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   private readonly watched: HandshakeTelemetry | undefined
   // What the deadline is set for: this, or what began before there was a socket.
   private readonly time: TimeoutTarget
-  // Whether the client has sent anything, be it for TLS alone.
+  // Whether the client has sent anything, including bytes of the TLS handshake.
   private hasSent: boolean
 
-  // The client that a trusted proxy speaks for.
+  // The client whose request a trusted proxy forwards.
   private forwarded: Peer.Peer | undefined = undefined
   private ends: Push.PushSocket | PulledSocket | undefined = undefined
-  // Once there are ends.
+  // Set when the socket's reader and writer are acquired.
   private response: ResponseWriter | undefined = undefined
   // Until the request is complete.
   private parser: HeadParser<"request"> | undefined
   // Frames may come in the same packet as the request.
   private readonly early: Array<Uint8Array> = []
-  // What takes time: acquiring the socket, or deciding.
+  // The fiber of an asynchronous step: acquiring the socket, or deciding.
   private fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  // How it ended, while the answer is on its way.
+  // The outcome, while the response is being written.
   private pendingExit: Exit.Exit<never, AcceptError> | undefined = undefined
   private over = false
 
@@ -138,12 +138,12 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     })
   }
 
-  /** Gives up, as when the server stops. */
+  /** Aborts the handshake, for example when the server stops. */
   interrupt(): void {
     this.giveUp(Exit.interrupt())
   }
 
-  /** Refuses a client that has not sent its request yet, to make room for another. */
+  /** Rejects a client that has not sent its request yet, to make room for another client. */
   evict(): void {
     if (this.ends === undefined || this.pendingExit !== undefined) this.giveUp(this.pendingExit ?? Exit.fail(evicted))
     else this.refuse(evicted)
@@ -314,7 +314,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
       acceptance.subprotocol ?? Subprotocol.select(this.terms.policy.subprotocols ?? [], request.subprotocols)
     const extensions = agreement.answers
     const accepted = this.response!.accept(request, { subprotocol, headers, extensions })
-    // A decision that cannot be carried out is the program's mistake; the client is told that much.
+    // A decision that cannot be carried out is a mistake of the program, so the client gets 500.
     if (Result.isFailure(accepted)) return this.break(Cause.die(accepted.failure))
     if (request.version === "HTTP/2") this.watched?.answered(200)
     const { environment } = this.terms
@@ -339,7 +339,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     this.finish(Exit.succeed(connection))
   }
 
-  // Goes on with what an effect comes to, at once where that is there.
+  // Continues with the result of an effect, synchronously where it completes synchronously.
   private run<A, E>(effect: Effect.Effect<A, E, R | Scope.Scope>, next: (exit: Exit.Exit<A, E>) => void): void {
     if (Exit.isExit(effect)) return next(effect as Exit.Exit<A, E>)
     const context = Context.add(this.context, Scope.Scope, this.scope)
@@ -355,7 +355,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     })
   }
 
-  // What a program's functions throw is no reason to leave the client without an answer.
+  // The client gets an answer even when a function of the program throws.
   private attempt(step: () => void): void {
     try {
       step()
@@ -377,7 +377,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     this.respondAndClose(Exit.failCause(cause))
   }
 
-  // A socket of ours lets the answer out when it is closed; any other is not closed before it has taken it.
+  // A socket of ours writes the response out when it is closed. Other sockets are closed after they took it.
   private respondAndClose(exit: Exit.Exit<never, AcceptError>): void {
     if (this.ends instanceof PulledSocket && this.ends.pendingBytes > 0) this.pendingExit = exit
     else this.finish(exit)
@@ -426,7 +426,7 @@ const timedOut = (status: number, reason: string): HandshakeRejection.HandshakeR
 const ended = (code: number): Socket.SocketError =>
   new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
 
-// What the client dialed, in place of what the proxy dialed.
+// The address that the client connected to, in place of the address that the proxy connected to.
 const asDialed = (request: UpgradeRequest, { host, peer }: Peer.ForwardedPeer): UpgradeRequest => ({
   ...request,
   host: host ?? request.host,

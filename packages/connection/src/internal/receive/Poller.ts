@@ -9,14 +9,14 @@
  * @since 0.1.0
  */
 export interface Poller {
-  /** There is something to take. Must not throw. */
+  /** Called when there are events to take. Must not throw. */
   readonly onReady: () => void
   /**
-   * Nothing has arrived for a while, between one and two ticks of the keepalive: a quarter of its shorter time. Lets go
-   * of memory that can be made again. Must not throw. Default: nothing.
+   * Called when nothing has arrived for one to two ticks of the keepalive (a tick is a quarter of the shorter of its two
+   * durations). Releases memory that can be allocated again. Must not throw. Default: nothing.
    */
   readonly onIdle?: (() => void) | undefined
-  /** Whether to be called also for a peer that does not read what it is sent. Default: false. */
+  /** Whether `onReady` is called also while the peer does not read what was sent to it. Default: false. */
   readonly readsWhileBlocked?: boolean | undefined
   /** Whether `send` waits while the peer does not read, as it does without polling. Default: false. */
   readonly sendWaits?: boolean | undefined

@@ -1,5 +1,5 @@
 /**
- * One opening handshake that is watched: how long it takes, what becomes of it, and its span.
+ * Measures one opening handshake: its duration, its outcome and its span.
  */
 import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
 import * as Fields from "@effect-ws/protocol/HeaderFields"
@@ -25,7 +25,7 @@ import type { TelemetrySettings } from "./TelemetrySettings.ts"
 import type { ServerObserver } from "../../ServerObserver.ts"
 import type { AggregateMetrics } from "./AggregateMetrics.ts"
 
-/** What a span tells of a request. */
+/** The attributes of a request that its span has. */
 export interface RequestAttributes {
   readonly version: UpgradeRequest["version"]
   readonly path: string
@@ -53,7 +53,7 @@ export class HandshakeTelemetry {
   private span: Tracer.Span | undefined = undefined
   private attributes: Record<string, unknown> = {}
   private status: number | undefined = undefined
-  // What an observer is told of a handshake that is refused.
+  // Reported to the observer when the server rejects the handshake.
   private path: string | undefined = undefined
   private peer: Pick<Peer, "remoteAddress"> | undefined = undefined
 
