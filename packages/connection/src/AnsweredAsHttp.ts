@@ -1,13 +1,13 @@
 /**
- * A port that speaks WebSocket is often asked for a page too. That such a request was answered is no failure of
- * anybody, and no connection either: this says so to the caller that waited for one.
+ * The error of a caller that waits for a connection when the request was a plain HTTP request. A port that speaks
+ * WebSocket often gets such requests, and `respond` may answer them. Nothing failed then, but there is no connection.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * A plain HTTP request was answered by `respond`, and no connection came of it.
+ * `respond` answered a plain HTTP request, so there is no connection.
  *
  * @category errors
  * @since 0.1.0

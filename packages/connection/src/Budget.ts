@@ -1,6 +1,6 @@
 /**
- * A bound on what all connections together hold in memory. Each connection has bounds of its own, but ten thousand of
- * them, each allowed a message of 16 MiB, are another matter: half a message each is enough.
+ * Bounds the memory that all connections together hold. Each connection has its own bounds, but ten thousand
+ * connections that may each send a message of 16 MiB exhaust the memory with half a message each.
  *
  * A budget counts the bytes that its connections have received and not handed on, and those that they were given to
  * send and the system has not taken. No sender waits for it, since messages that are half there free nothing by
@@ -154,7 +154,7 @@ export class Budget {
       most = share.bytes
       found = longest
     }
-    // One that holds more than all may together has to go itself.
+    // A connection that alone exceeds the limit is closed itself.
     if (found === undefined && asking.bytes > Math.max(this.limit, this.minPerConnection) && !asking.isLettingGo)
       return asking
     return found
@@ -171,7 +171,7 @@ class Share {
     this.key = key
   }
 
-  /** The one that has made no progress for longest, beside the one that is asking. */
+  /** The connection that has made no progress for longest, except the one that asks. */
   longest(asking: Held): Held | undefined {
     for (const held of this.held) if (held !== asking && !held.isLettingGo) return held
     return undefined

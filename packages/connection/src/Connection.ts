@@ -49,8 +49,8 @@ export type MessageStream<E = CloseError.CloseError, R = never> =
   | { readonly _tag: "Binary"; readonly chunks: Stream.Stream<Uint8Array, E, R> }
 
 /**
- * A message of ours was handed to the system in full. One that was sent in pieces, by `sendStream` or `sendFrame`, is
- * joined, so its pieces are held until then: where they are many, do not ask for `Sent`.
+ * The operating system has accepted all bytes of a message that this end sent. The pieces of a message that was sent by
+ * `sendStream` or `sendFrame` are kept until then and joined: do not ask for `Sent` when a program streams much.
  *
  * @category models
  * @since 0.1.0
@@ -91,7 +91,7 @@ export interface Connection
   /** The subprotocol that was agreed on, if any. */
   readonly subprotocol: string | undefined
   /**
-   * Who the peer is: its address and TLS identity, as far as the transport knows. At a server behind trusted proxies,
+   * The peer: its address and TLS identity, as far as the transport knows them. At a server behind trusted proxies,
    * the client that they forward. What was not asked for while the socket was open is unknown afterwards.
    */
   readonly peer: Peer
@@ -140,12 +140,12 @@ export interface Connection
   readonly receiveStream: Effect.Effect<MessageStream, CloseError.CloseError>
 
   /**
-   * Sends a message: a string as text, bytes as binary, or one that was prepared once for many connections.
+   * Sends a message: a string as text, bytes as binary, or a message that was prepared for many connections.
    *
    * **Details**
    *
-   * Completes when the bytes that wait for the peer are below `writeHighWaterMark`, which is at once as long as the
-   * peer reads. See `flushed` for more.
+   * Completes when fewer than `writeHighWaterMark` bytes wait for the peer; as long as the peer reads, that is at
+   * once. `flushed` waits for all bytes.
    *
    * Anything else than a string, a `Uint8Array` (of any realm) or a message is a defect of the calling fiber, and
    * closes the connection with 1011. So is a `fragmentSize` below 1.
@@ -190,9 +190,9 @@ export interface Connection
    * read, and the close frame goes out when the program has taken everything and comes back for more.
    */
   readonly drain: (code?: number, reason?: string) => Effect.Effect<CloseInfo, SendError>
-  /** Drops the socket at once, without a close frame: the peer sees 1006. `why` is for our own record. */
+  /** Destroys the socket at once, without a close frame: the peer sees 1006. `why` is for `closeInfo`, and not sent. */
   readonly abort: (why?: string) => Effect.Effect<void>
-  /** Waits for the end: who began, what each end sent, whether it was clean. */
+  /** Waits for the end, and returns its record: which end began, what each end sent, whether it was clean. */
   readonly closed: Effect.Effect<CloseInfo>
   /** The record of the end, which `closed` waits for; `undefined` while it is not over. */
   readonly closeInfo: CloseInfo | undefined

@@ -21,13 +21,13 @@ export interface ConnectionOptions extends Partial<{
   readonly [K in keyof Limits.Limits]: Limits.Limits[K] | undefined
 }> {
   /**
-   * The most bytes of received messages that wait for the program, beside the message in progress. Above it the socket
-   * is not read. Default: 64 KiB.
+   * Maximum bytes of received messages that wait for the program, not counting the message in progress. Above it the
+   * socket is not read. Default: 64 KiB.
    */
   readonly receiveBufferSize?: number | undefined
   /**
-   * The bytes that may wait for the peer to read them before `send` waits. A transport's own high-water mark is the
-   * least that works. Default: 64 KiB.
+   * Maximum bytes buffered for the peer before `send` waits. Values below the transport's high-water mark have no
+   * effect. Default: 64 KiB.
    */
   readonly writeHighWaterMark?: number | undefined
   /**

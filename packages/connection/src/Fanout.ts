@@ -1,9 +1,9 @@
 /**
- * For those who send one message to many connections: plain calls in place of an Effect for each.
+ * Sends one message to many connections, with plain calls in place of an Effect for each connection.
  *
- * This is what topics and broadcasts are made of. Nothing here waits: the caller asks first whether a connection
- * takes more, and is called back when one that did not does again. A message that was prepared is encoded once,
- * whatever the number of connections.
+ * Topics and broadcasts use it. Nothing here waits: the caller first asks whether a connection accepts more, and is
+ * called back when a connection that did not accepts more again. A prepared message is encoded once for all
+ * connections.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Who is at the other end of a connection: its address, and what TLS says of its identity. Behind a trusted proxy it is
+ * The peer of a connection: its address, and its identity by TLS. Behind a trusted proxy it is
  * the client that the proxy forwards for.
  *
  * @since 0.1.0

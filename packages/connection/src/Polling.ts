@@ -1,6 +1,6 @@
 /**
- * For those who schedule connections themselves: in place of a fiber that waits, a call when there is something to
- * take.
+ * Receives by callback: in place of a fiber that waits, the connection calls a function when there are events to take.
+ * For programs that schedule connections themselves.
  *
  * This is how both servers run handler records, and how the standard's `WebSocket` class receives. A connection that is
  * polled calls back once, when it has events or has ended, and not again until the events are taken. By default `send`

@@ -41,8 +41,8 @@ export interface Options {
    */
   readonly messageSpans?: boolean | undefined
   /**
-   * Whether a server takes the parent of its spans from the `traceparent` header of a request (or `b3`). Any client that can
-   * connect can then add spans to a trace. Default: true.
+   * Whether a server takes the parent of its spans from the `traceparent` header of a request (or `b3`). Any client
+   * that can connect can then add spans to a trace. Default: true.
    */
   readonly extractTraceContext?: boolean | undefined
   /** Whether a client sends its handshake's span as the header `traceparent`. Default: true. */

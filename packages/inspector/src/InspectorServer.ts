@@ -25,7 +25,7 @@ import { isAllowedHost, isToken, wrongHost, wrongToken } from "./internal/access
 import { page } from "./internal/page.ts"
 
 /**
- * Where the page is, and who gets it.
+ * Options of the page's address and of the access to it.
  *
  * @category models
  * @since 0.1.0
@@ -37,11 +37,11 @@ export interface ServerOptions extends InspectorView.ViewOptions {
   readonly port?: number | undefined
   /**
    * The token in the path of the page: one of your own, `"random"` for a new one at each start, or `"none"` for no
-   * token, so that all who reach the port see everything. Default: "random".
+   * token, so that everyone who reaches the port sees everything. Default: "random".
    */
   readonly token?: Redacted.Redacted | "random" | "none" | undefined
   /**
-   * Names under which the page may be asked for, beside addresses and `localhost`, or `"any"`. A request for another
+   * Host names that requests may have, in addition to IP addresses and `localhost`, or `"any"`. A request with another
    * name gets 403: it comes from a page that points its own name at this port. Default: none.
    */
   readonly hosts?: ReadonlyArray<string> | "any" | undefined
@@ -56,7 +56,7 @@ export interface ServerOptions extends InspectorView.ViewOptions {
 export class InspectorServer extends Context.Service<
   InspectorServer,
   {
-    /** The address of the page, token included: all who have it see the page. */
+    /** The address of the page with its token: everyone who has it can open the page. */
     readonly url: string
   }
 >()("@effect-ws/inspector/InspectorServer") {}

@@ -29,7 +29,7 @@ import type { Step } from "./internal/replaySteps.ts"
 import type { Recording } from "./Recording.ts"
 
 /**
- * How a recording is replayed, beside the options of the server.
+ * Options of a replay, in addition to those of the server.
  *
  * @category models
  * @since 0.1.0

@@ -40,7 +40,7 @@ import { answerUnserved } from "./internal/unserved.ts"
 import * as WebSocketServer from "./WebSocketServer.ts"
 
 /**
- * Options of a route, beside those of every socket.
+ * Options of a route, in addition to those of every socket.
  *
  * @category models
  * @since 0.1.0

@@ -51,7 +51,7 @@ import type { DrainOptions } from "./internal/DrainOptions.ts"
 export type { DrainOptions } from "./internal/DrainOptions.ts"
 
 /**
- * Options of a server, beside those of each handshake and connection.
+ * Options of a server, in addition to those of each handshake and connection.
  *
  * @category models
  * @since 0.1.0
@@ -118,7 +118,7 @@ export interface ServerOptions<R = never> extends Accept.AcceptOptions<R> {
 }
 
 /**
- * Options of a queue-driven server, beside those of every server.
+ * Options of a queue-driven server, in addition to those of every server.
  *
  * @category models
  * @since 0.1.0

@@ -13,7 +13,7 @@ import type * as Topics from "./TopicClient.ts"
 import { subprotocol } from "./TopicProtocol.ts"
 
 /**
- * What a topic client in a page may be told, beside what its `Reconnect` may.
+ * Options of a topic client in a page, in addition to those of its `Reconnect`.
  *
  * @category models
  * @since 0.1.0

@@ -27,7 +27,7 @@ interface Log {
   readonly ids: Map<string, { readonly position: Position; readonly until: number }>
 }
 
-// Enough to tell rollbacks apart for as long as anybody waits; positions older than that get `Recreated`.
+// Enough to distinguish the rollbacks that a reader can still ask about; older positions get `Recreated`.
 const maxSegments = 32
 
 /**

@@ -19,7 +19,7 @@ import type { TopicClient, TopicOptions } from "./internal/TopicClientTypes.ts"
 export type { PublishError, SubscribeError, TopicClient, TopicOptions } from "./internal/TopicClientTypes.ts"
 
 /**
- * What a topic client may be told, beside what `Reconnect` may.
+ * Options of a topic client, in addition to those of `Reconnect`.
  *
  * @category models
  * @since 0.1.0

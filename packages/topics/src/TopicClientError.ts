@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { FailureCode } from "./TopicProtocol.ts"
 
 /**
- * The server did not do what was asked, beside denying it.
+ * The server could not do what was requested. A request that it denies fails with another error.
  *
  * @category errors
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
  * The log behind topics: what is published under a name is kept in order, with a position, within bounds of number and
- * age. A subscriber that lost its connection asks for the entries after its position, and gets each of them exactly once,
- * or a `Gap` that says what is missing and why.
+ * age. A subscriber that lost its connection asks for the entries after its position, and gets each of them exactly
+ * once, or a `Gap` that says what is missing and why.
  *
  * `layerMemory` keeps the logs in this process. `layerRedis` keeps them in Redis, for any number of nodes. A program is
  * the same with either.

@@ -69,7 +69,7 @@ export class LimitExceeded extends Schema.TaggedError<LimitExceeded>("@effect-ws
 }
 
 /**
- * The engine is one that the log cannot work with.
+ * The log does not support this engine.
  *
  * @category errors
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * The members of a topic across all nodes: a snapshot, then joins and leaves. A member with two connections, on one node
- * or on two, leaves when the last of them leaves.
+ * The members of a topic across all nodes: a snapshot, then joins and leaves. A member with two connections, on one
+ * node or on two, leaves when the last of them leaves.
  *
  * Nodes tell each other over the topic's log, on a topic of their own beside it: changes, coalesced, and a sign of life
  * that renews the node's lease. The log is the clock too. Every node reads the same entries in the same order, so all

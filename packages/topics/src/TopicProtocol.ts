@@ -97,7 +97,7 @@ const Item = Schema.TaggedUnion({ Entry: EntryFields, Gap: GapFields })
  * - `Continue`: the client has taken `count` items of a topic.
  * - `Publish`: the same `id` again is the same entry.
  * - `History`: one page of entries after a position.
- * - `Watch`: who is subscribed to a topic, and who comes and goes. `Unwatch` ends that.
+ * - `Watch`: asks for the members of a topic and for later changes. `Unwatch` ends that.
  * - `Ping`: answered with `Pong`.
  *
  * @category models
@@ -134,14 +134,14 @@ export const ClientMessage = Schema.TaggedUnion({
 export type ClientMessage = typeof ClientMessage.Type
 
 /**
- * Why a request failed, beside being denied.
+ * The reasons why a request fails, except `Denied`.
  *
  * **Details**
  *
  * - `Malformed`: it is not a message of this protocol.
  * - `LimitExceeded`: the topic's name, the entry or the id is too large, or the connection has too many subscriptions.
  * - `AlreadySubscribed`: the connection is subscribed to the topic, or watches it.
- * - `Unsupported`: the server does not tell who is subscribed.
+ * - `Unsupported`: the server does not publish the members of topics.
  * - `Unavailable`: nothing was done; try again later.
  * - `OutcomeUnknown`: the entry may have been appended. Publish again with the same id.
  *
@@ -169,7 +169,7 @@ export const FailureCode = Schema.Literals([
  * - `Ended`: the server ended a subscription, because the right to it ended. `WatchEnded` is the same for a watch.
  * - `Members`: who is subscribed to a watched topic, in parts; `ref` is that of `Watch`. The last part has `isLast`. It
  *   may come again, in place of changes that a slow client did not take.
- * - `MembersChanged`: who came and went since.
+ * - `MembersChanged`: the members that joined and left since then.
  * - `Denied`: the client may not do that. `action` is what it asked for.
  * - `Failed`: see `FailureCode`. Without `ref` where none could be read.
  *

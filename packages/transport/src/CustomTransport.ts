@@ -1,5 +1,5 @@
 /**
- * What a transport of your own is made of, beside the sockets themselves: a socket that connects when its reader is
+ * The parts of your own transport, in addition to its sockets: a socket that connects when its reader is
  * acquired, the two services of a server, and errors that name the address. `NodeDuplex.fromDuplex` makes a socket of
  * any Node stream. `docs/transports.md` writes a transport with these, and tests it.
  *

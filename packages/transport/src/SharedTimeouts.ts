@@ -95,7 +95,7 @@ export const start = (
 }
 
 /**
- * Returns the timeouts of a Clock and a length, which all who ask for the same share.
+ * Returns the timeouts of a Clock and a length. All callers with the same Clock and length share them.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * The base class of timers that many connections share. One fiber sleeps and serves every wait, because a fiber for each
- * wait would cost more than the work that it limits.
+ * The base class of timers that many connections share. One fiber sleeps and serves every wait, because a fiber for
+ * each wait would cost more than the work that it limits.
  *
  * The fiber runs while at least one wait is open. After the last wait ends, the fiber stays for a moment: on a busy
  * server the next wait starts soon, and a sleeping fiber costs less than a new one.
@@ -56,7 +56,7 @@ export abstract class SharedTimer {
   }
 }
 
-// Longer than a connection of a busy client takes, and nothing to a program that waits to exit.
+// Longer than a busy client takes for a connection, and too short to delay the exit of a program.
 const LINGER_MILLIS = 10
 
 /**
@@ -65,7 +65,8 @@ const LINGER_MILLIS = 10
  *
  * **Details**
  *
- * Most users want the same, so one timer for each Clock is remembered; earlier ones serve those who wait already.
+ * Most callers use the same options, so one timer for each Clock is kept. Earlier timers serve the waits that they
+ * have.
  *
  * @category constructors
  * @since 0.1.0

@@ -42,7 +42,7 @@ export class OpenWebSocket implements BrowserConnection {
   /** Whether reading waits for the program. */
   isPaused = false
   private readonly socket: BrowserWebSocket & Partial<Pick<StreamSocket, "drained" | "pause" | "resume">>
-  // Heartbeats that were sent and answered, and who waits for so many answers.
+  // The numbers of heartbeats sent and answered, and the fibers that wait for an answer.
   private asked = 0
   private answered = 0
   private readonly proofs: Array<{ readonly answers: number; readonly proof: Deferred.Deferred<void> }> = []

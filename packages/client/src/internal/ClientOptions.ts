@@ -8,7 +8,7 @@ import type * as HttpProxy from "../HttpProxy.ts"
 import type { TlsOptions } from "./TlsOptions.ts"
 
 /**
- * Options of a client, beside those of its handshake and its connection.
+ * Options of a client, in addition to those of its handshake and its connection.
  *
  * **Details**
  *

@@ -15,7 +15,7 @@ import { FrameLog } from "./FrameLog.ts"
 import type { LogBounds } from "./FrameLog.ts"
 import { FrameScanner } from "./FrameScanner.ts"
 
-/** Who keeps the records. */
+/** The owner of the records. */
 export interface RecordKeeper {
   readonly bounds: LogBounds
   /** Milliseconds since the epoch, with a fraction. */

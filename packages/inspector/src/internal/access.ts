@@ -1,5 +1,5 @@
 /**
- * Who may see the inspector: the check of the token in the path, and that of the `Host` header.
+ * Access to the inspector: checks the token in the path and the `Host` header.
  *
  * A page from elsewhere can point a name of its own at a loopback address, and its visitors' browsers then take the
  * inspector for a part of that page. Such a request has that name in its `Host` header, so names are refused, except

@@ -30,7 +30,7 @@ export class HandshakeRate {
   private readonly clock: Clock.Clock
   /** When the next handshake has its turn. */
   private next = Number.NEGATIVE_INFINITY
-  /** When the last one that was refused should come back. */
+  /** The time at which the client that was rejected last should connect again. */
   private later = Number.NEGATIVE_INFINITY
 
   constructor(perSecond: number, handshakeTimeout: Duration.Input | undefined, clock: Clock.Clock) {

@@ -25,7 +25,7 @@ export class Readiness {
     this.path = path
   }
 
-  /** Ends for good: a drain has begun. */
+  /** Ends permanently: a drain has begun. */
   end(): void {
     this.isReady = false
   }

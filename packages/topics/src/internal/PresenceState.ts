@@ -1,6 +1,6 @@
 /**
- * What the messages of all nodes say about who is in a topic. Pure: the same messages in the same order give the same
- * members on every node.
+ * Computes the members of a topic from the messages of all nodes. Pure: the same messages in the same order give the
+ * same members on every node.
  */
 
 /**
@@ -27,7 +27,7 @@ export type PresenceMessage =
       readonly isLast: boolean
     }
 
-/** Who joined and left the topic, over all nodes. */
+/** The members that joined and left the topic, over all nodes. */
 export interface PresenceChange {
   readonly joined: Set<string>
   readonly left: Set<string>

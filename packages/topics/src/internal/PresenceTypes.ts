@@ -26,7 +26,7 @@ export interface TopicPresenceService {
   /** Makes a member present in a topic until the Scope closes. */
   readonly join: (topic: string, member: string) => Effect.Effect<void, LimitExceeded | LogUnavailable, Scope.Scope>
   /**
-   * Tells who is in a topic, and who joins and leaves.
+   * Streams the members of a topic, and then joins and leaves.
    *
    * **Details**
    *

@@ -14,7 +14,7 @@ import * as Scope from "effect/Scope"
 import { EngineUnsupported, LogUnavailable } from "../TopicLogError.ts"
 import * as metrics from "./metrics.ts"
 
-/** A client that works, as far as anybody knows. */
+/** A client that has not failed so far. */
 export interface Session {
   readonly redis: Redis.Redis["Service"]
   readonly scope: Scope.Closeable

@@ -88,7 +88,7 @@ export interface TopicClient<E = never, Event = Reconnect.Event<E>> {
     options?: { readonly maxEntries?: number | undefined }
   ) => Effect.Effect<Omit<Page, "head">, PublishError>
   /**
-   * Tells who is subscribed to a topic, on all nodes, and who comes and goes. After a lost connection it begins anew,
+   * Streams the members of a topic on all nodes, and then joins and leaves. After a lost connection it begins anew,
    * with a `Snapshot`. Fails with `Unsupported` where the server does not tell.
    */
   readonly presence: (topic: string) => Stream.Stream<PresenceEvent, SubscribeError>

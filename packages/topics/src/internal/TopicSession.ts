@@ -28,7 +28,7 @@ import { SessionWatches } from "./SessionWatches.ts"
 export interface SessionSettings<R> {
   readonly authorize: (action: Action) => Effect.Effect<Duration.Input | void, TopicProtocol.Denied, R>
   readonly publisher: (connection: Connection) => string
-  /** Who is where, if clients may be told. */
+  /** The members of topics, if clients may watch them. */
   readonly presence: TopicPresenceService | undefined
   /** The name under which a connection is present in the topics that it is subscribed to. */
   readonly member: (connection: Connection) => string | undefined

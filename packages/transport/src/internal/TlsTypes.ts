@@ -26,7 +26,7 @@ export interface Identity {
 }
 
 /**
- * What a TLS server shows of itself, and whom it trusts.
+ * The certificate of a TLS server, and the certificates that it trusts.
  *
  * @category models
  * @since 0.1.0

@@ -28,7 +28,7 @@ export interface ClosingHost extends Host, Watched {
   readonly receiver: Receiver
   /** The milliseconds that the peer may need for what the system holds. */
   readonly backlogMillis: number
-  /** The connection is over: tells those who wait for its end. */
+  /** The connection is over: calls the callbacks that wait for its end. */
   onFinish(closeInfo: CloseInfo): void
 }
 

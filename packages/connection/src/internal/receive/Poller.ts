@@ -12,8 +12,8 @@ export interface Poller {
   /** Called when there are events to take. Must not throw. */
   readonly onReady: () => void
   /**
-   * Called when nothing has arrived for one to two ticks of the keepalive (a tick is a quarter of the shorter of its two
-   * durations). Releases memory that can be allocated again. Must not throw. Default: nothing.
+   * Called when nothing has arrived for one to two ticks of the keepalive (a tick is a quarter of the shorter of its
+   * two durations). Releases memory that can be allocated again. Must not throw. Default: nothing.
    */
   readonly onIdle?: (() => void) | undefined
   /** Whether `onReady` is called also while the peer does not read what was sent to it. Default: false. */

@@ -1,5 +1,5 @@
 /**
- * Who watches the connections of a server or client: what `Telemetry.layer` puts into the context.
+ * The observers of a server's or client's connections, which `Telemetry.layer` puts into the context.
  */
 import type { FanoutKind } from "./FanoutCounters.ts"
 import type { Peer } from "../../Peer.ts"
@@ -22,7 +22,7 @@ export class TelemetryConfig {
   readonly settings: TelemetrySettings
   /** Where the metrics are. */
   private readonly context: Context.Context<never>
-  /** Who is shown the connections of a server, if anybody is. */
+  /** The observer of a server's connections, such as the inspector. */
   readonly server: ServerObserver | undefined
 
   constructor(watching: TelemetrySettings, context: Context.Context<never>, server?: ServerObserver) {

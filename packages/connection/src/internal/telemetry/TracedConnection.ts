@@ -1,5 +1,5 @@
 /**
- * A connection each message of which has a span. A class of its own, so that others do not ask whether they are one.
+ * A connection whose messages each have a span. A separate class, so that other connections need no check for spans.
  */
 import { isBytes } from "@effect-ws/protocol/Argument"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
