@@ -101,7 +101,7 @@ describe("Client before hostile servers of HTTP/2", () => {
       Buffer.concat([acknowledgement, push])
     ],
     // RFC 9113 6.5.2 demands a connection error only once our SETTINGS are acknowledged. Before, nghttp2 resets the
-    // promised stream and tells nobody.
+    // promised stream and reports nothing.
     ["push, and acknowledge no SETTINGS", "HandshakeTimeout", settings, push],
     ["say GOAWAY to the stream", "SocketError", settings, frame(7, 0, 0, Buffer.concat([uint32(0), uint32(0)]))],
     [

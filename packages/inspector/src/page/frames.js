@@ -47,7 +47,7 @@ export const framed = (told) => {
   const before = place.scrollHeight
   place.prepend(...fresh.map(frameItem).reverse())
   while (place.childElementCount > SHOWN_FRAMES) place.lastElementChild?.remove()
-  // Whoever has scrolled down to read something keeps it in sight.
+  // A reader who has scrolled down keeps what is in sight.
   if (away > 0) place.scrollTop = away + place.scrollHeight - before
   showFrames()
 }
