@@ -182,7 +182,7 @@ describe("what throws in one connection", () => {
     }).pipe(Effect.provide(Logger.layer([])))
   )
 
-  it.effect("at its very end leaves nobody waiting", () =>
+  it.effect("at the end of the connection still ends every wait", () =>
     Effect.gen(function* () {
       const { connection, socket } = yield* open({ observer: { closed: bug }, keepalive: false })
       const closed = yield* Effect.forkChild(connection.closed, { startImmediately: true })

@@ -15,7 +15,7 @@ import { ca, client, other, server, stranger } from "./certificates.ts"
 
 const listen = (options?: Partial<Tls.ServerOptions>) => Tls.layerServer({ ...server, port: 0, ...options })
 
-/** Accepts the connections of the server in the context, and gives what dials it, and what nobody has taken yet. */
+/** Accepts connections on the server in the context. Returns a dial function and the queue of accepted sockets. */
 const accepting = Effect.gen(function* () {
   const { accept, address } = yield* PushSocketServer
   const accepted = yield* Queue.unbounded<PushSocket>()
