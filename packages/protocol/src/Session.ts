@@ -20,7 +20,6 @@ import * as CloseFrame from "./CloseFrame.ts"
 import type * as Extension from "./Extension.ts"
 import type * as Frame from "./Frame.ts"
 import { firstByte, FrameWriter } from "./FrameWriter.ts"
-import type { FrameCounter } from "./FrameWriter.ts"
 import { brokenStream, CloseRecord } from "./internal/CloseRecord.ts"
 import type { CloseInfo } from "./internal/CloseRecord.ts"
 import * as FrameRules from "./internal/FrameRules.ts"
@@ -32,6 +31,7 @@ import * as Limits from "./Limits.ts"
 import * as Mask from "./Mask.ts"
 import * as Opcode from "./Opcode.ts"
 import { refuse } from "./internal/refuse.ts"
+import type { SendFailure, SendOptions, SessionOptions } from "./internal/SessionOptions.ts"
 import type { PreparedMessage } from "./PreparedMessage.ts"
 import type { EncodedForm } from "./internal/EncodedForm.ts"
 import type * as ProtocolViolation from "./ProtocolViolation.ts"
@@ -44,51 +44,7 @@ import * as Utf8 from "./Utf8.ts"
 export { check as checkClose } from "./CloseFrame.ts"
 export type { CloseInfo } from "./internal/CloseRecord.ts"
 export type { ReadMode } from "./internal/MessageReader.ts"
-
-/**
- * Options of a session.
- *
- * @category models
- * @since 0.1.0
- */
-export interface SessionOptions {
-  /** The role of this end. */
-  readonly role: SessionState.Role
-  /** Limits on what the peer sends. Default: see `Limits`. */
-  readonly limits?: { readonly [K in keyof Limits.Limits]?: Limits.Limits[K] | undefined } | undefined
-  /** Negotiated extensions, in the order of the handshake. Default: none. */
-  readonly extensions?: ReadonlyArray<Extension.ExtensionInstance> | undefined
-  /**
-   * Function that returns the masking key of a client's next frame, packed as module `Mask` does. RFC 6455 5.3 wants
-   * keys from a strong source of entropy. Required for clients, unused by servers.
-   */
-  readonly maskingKey?: (() => number) | undefined
-  /** Pool for the output, and allocator for messages that span chunks. Default: a pool of its own. */
-  readonly slabs?: SlabPool | undefined
-  /** Counter of the frames that are sent. Default: none. */
-  readonly frameCounter?: FrameCounter | undefined
-}
-
-/**
- * Options for sending a message.
- *
- * @category models
- * @since 0.1.0
- */
-export interface SendOptions {
-  /** Maximum bytes of payload in a frame, at least 1. Default: the whole message is one frame. */
-  readonly fragmentSize?: number | undefined
-  /** Whether to compress the message, if an extension can. Default: the extension decides. */
-  readonly compress?: boolean | undefined
-}
-
-/**
- * The reason that nothing was sent: the call would break RFC 6455, or the connection is closed.
- *
- * @category models
- * @since 0.1.0
- */
-export type SendFailure = SendError.SendError | CloseError.CloseError
+export type { SendFailure, SendOptions, SessionOptions } from "./internal/SessionOptions.ts"
 
 /**
  * One end of an open WebSocket connection.
