@@ -335,21 +335,26 @@ export class MessageReader {
     this.isFirst = false
     this.size += payload.length
     if (this.size > this.limits.maxMessageSize) return this.tooBig(this.size)
-    if (this.current === "fragment") return this.checkAndDeliverFragment(payload, first, last, events)
+    const isFragment = this.current === "fragment"
     // The common case: a message in one frame in one chunk.
-    if (first && last) return this.deliverMessage(payload, events)
-    return this.collect(payload, last, events)
-  }
-
-  private collect(payload: Uint8Array, last: boolean, events: Array<SessionEvent.SessionEvent>): Step {
+    if (first && last && !isFragment) return this.deliverMessage(payload, events)
     const violation = this.checkText(payload, last)
     if (violation !== undefined) return violation
-    this.collected ??= new PayloadBuffer(this.allocate)
-    this.collected.append(payload)
-    if (last) {
-      const whole = this.collected.take()
-      this.collected = undefined
-      return this.deliverMessage(whole, events)
+    if (isFragment) {
+      this.deliverFragment(payload, first, last, events)
+      if (last) {
+        this.opcode = 0
+        // Read mode "fragment" applies to one message.
+        if (this.readMode === "fragment") this.readMode = "message"
+      }
+    } else {
+      this.collected ??= new PayloadBuffer(this.allocate)
+      this.collected.append(payload)
+      if (last) {
+        const whole = this.collected.take()
+        this.collected = undefined
+        return this.deliverMessage(whole, events)
+      }
     }
     return this.parser!.isInPayload ? NeedData : Continue
   }
@@ -379,23 +384,6 @@ export class MessageReader {
     if (data === undefined) return ProtocolViolation.make("InvalidUtf8", "a text with bytes that are not UTF-8")
     events.push({ _tag: "Text", data })
     return Continue
-  }
-
-  private checkAndDeliverFragment(
-    payload: Uint8Array,
-    first: boolean,
-    last: boolean,
-    events: Array<SessionEvent.SessionEvent>
-  ): Step {
-    const violation = this.checkText(payload, last)
-    if (violation !== undefined) return violation
-    this.deliverFragment(payload, first, last, events)
-    if (last) {
-      this.opcode = 0
-      // Read mode "fragment" applies to one message.
-      if (this.readMode === "fragment") this.readMode = "message"
-    }
-    return this.parser!.isInPayload ? NeedData : Continue
   }
 
   private deliverFragment(
