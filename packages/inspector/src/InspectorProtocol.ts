@@ -94,6 +94,8 @@ export const FromInspector = Schema.TaggedUnion({
    */
   Traffic: { values: Schema.Array(Schema.Finite) },
   Closed: { connections: Schema.Array(Closed) },
+  /** The ids of connections that have closed and are not in the record any more, so that no `Closed` lists them. */
+  Forgotten: { ids: Schema.Array(Schema.Int) },
   Refused: { refusals: Schema.Array(Refused) },
   /** The answer to `Select`. `watched` is false where no frames can be kept of it. */
   Selected: {

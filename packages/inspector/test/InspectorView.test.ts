@@ -93,6 +93,26 @@ describe("InspectorView", () => {
     }).pipe(Effect.provide(served()))
   )
 
+  it.effect("tells of the connections that closed since the last update and were not kept", () =>
+    Effect.gen(function* () {
+      const clients = yield* Effect.forEach(Array.from({ length: 3 }), () => Client.connect("ws://echo.test/"))
+      const { all } = yield* view
+      const ids = all("Opened").flatMap(({ connections }) => connections.map(({ id }) => id))
+      yield* Effect.forEach(clients, (client) => client.close())
+      yield* update
+      assert.deepStrictEqual(
+        all("Closed").flatMap(({ connections }) => connections.map(({ id }) => id)),
+        ids.slice(2)
+      )
+      assert.deepStrictEqual(
+        all("Forgotten").map((told) => told.ids),
+        [ids.slice(0, 2)]
+      )
+      yield* update
+      assert.strictEqual(all("Forgotten").length, 1)
+    }).pipe(Effect.provide(served({}, { maxClosed: 1 })))
+  )
+
   it.effect("sends the frames of the connection that is selected, and its recording", () =>
     Effect.gen(function* () {
       const client = yield* Client.connect("ws://echo.test/", { headers: [{ name: "Cookie", value: "secret" }] })

@@ -86,12 +86,17 @@ export class Viewer {
 
   private *closed(): Generator<FromInspector> {
     const closed = this.record.closedConnections(this.nextClosed)
+    for (const { id } of closed) this.shown.delete(id)
+    // More connections may have closed since the last update than the record keeps.
+    const forgotten = Array.from(this.shown.keys()).filter((id) => !this.record.open.has(id))
+    for (const id of forgotten) this.shown.delete(id)
     if (closed.length > 0) {
       this.nextClosed = closed.at(-1)!.number + 1
       yield { _tag: "Closed", connections: closed.map(closedRowOf) }
     }
-    // More may have closed than are kept: they are gone from the record, and from here.
-    for (const id of this.shown.keys()) if (!this.record.open.has(id)) this.shown.delete(id)
+    for (let at = 0; at < forgotten.length; at += SLICE) {
+      yield { _tag: "Forgotten", ids: forgotten.slice(at, at + SLICE) }
+    }
     const refusals = this.record.refusalsFrom(this.nextRefusal)
     if (refusals.length === 0) return
     this.nextRefusal = refusals.at(-1)!.number + 1

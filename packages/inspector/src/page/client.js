@@ -6,12 +6,12 @@
  * messages are those of the Schemas that the server encodes with. `readPage` joins its modules for the page that is
  * served.
  */
-import { advance, applyTraffic, begin, ended, opened, refuse, totals } from "./connections.js"
+import { advance, applyTraffic, begin, ended, forget, opened, refuse, totals } from "./connections.js"
 import { notice, saved, showDetail } from "./detail.js"
 import { write } from "./elements.js"
 import { $, find, input } from "./find.js"
 import { framed } from "./frames.js"
-import { grid, select, turnTo } from "./list.js"
+import { grid, request, select, turnTo } from "./list.js"
 import { selected, watch } from "./selection.js"
 import { connect, send, status } from "./socket.js"
 import { clearTiles, showTiles } from "./tiles.js"
@@ -38,7 +38,7 @@ const hear = (told) => {
       clearTiles()
       status("live", "Live")
       $("drain").hidden = !told.allowDrain
-      if (selected !== undefined) send({ _tag: "Select", id: selected })
+      if (selected !== undefined) request(selected)
       return
     case "Opened":
       return told.connections.forEach(opened)
@@ -46,6 +46,8 @@ const hear = (told) => {
       return applyTraffic(told.values)
     case "Closed":
       return ended(told.connections)
+    case "Forgotten":
+      return forget(told.ids)
     case "Refused":
       return refuse(told.refusals)
     case "Selected":
@@ -67,8 +69,11 @@ const hear = (told) => {
   }
 }
 
-document.addEventListener("keydown", ({ key }) => {
-  if (key === "Escape" && !find("confirm", HTMLDialogElement).open) select(undefined)
+document.addEventListener("keydown", ({ key, target }) => {
+  if (key !== "Escape" || find("confirm", HTMLDialogElement).open) return
+  // There the browser clears the filter.
+  if (target === input("filter") && input("filter").value !== "") return
+  select(undefined)
 })
 $("leave").addEventListener("click", () => select(undefined))
 $("pause").addEventListener("click", () => {

@@ -79,6 +79,11 @@ export const ended = (rows) => {
   closed = [...closed, ...rows].slice(-1000)
 }
 
+/** @param {ReadonlyArray<number>} ids */
+export const forget = (ids) => {
+  for (const id of ids) open.delete(id)
+}
+
 /** @param {ReadonlyArray<RefusedRow>} rows */
 export const refuse = (rows) => {
   refused = [...refused, ...rows].slice(-1000)

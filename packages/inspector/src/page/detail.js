@@ -1,5 +1,5 @@
 /** The panel with the details of the selected connection. */
-import { closed, hello, now, open, unroll, HISTORY } from "./connections.js"
+import { closed, hello, now, open, totals, unroll, HISTORY } from "./connections.js"
 import { make, write } from "./elements.js"
 import { $, button, find } from "./find.js"
 import { showFrames } from "./frames.js"
@@ -31,9 +31,14 @@ export const showDetail = () => {
   const end = row === undefined ? closed.find(({ id }) => id === selected) : undefined
   const is = row?.is ?? end
   button("close").hidden = hello?.allowClose !== true || row === undefined
+  if (row === undefined) $("closing").hidden = true
   button("save").disabled = watched?.watched !== true
   showFrames()
-  if (is === undefined) return
+  if (is === undefined) {
+    // Before the first totals the inspector has not yet told of every connection.
+    if (totals !== undefined) notice("The inspector no longer lists this connection.")
+    return
+  }
   write($("detail-name"), `#${is.id} ${is.path}`)
   list("facts", [
     ["Peer", (is.peer ?? "unknown") + (is.secure ? ", TLS" : "")],

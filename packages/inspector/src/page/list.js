@@ -7,27 +7,34 @@ import { choose, selected } from "./selection.js"
 import { send } from "./socket.js"
 import { makeTable } from "./table.js"
 
+/**
+ * Asks the inspector for a connection from the start: its request, and its frames from now on.
+ *
+ * @param {number | undefined} id
+ */
+export const request = (id) => {
+  choose(id)
+  $("frames").replaceChildren()
+  $("closing").hidden = true
+  notice("")
+  send({ _tag: "Select", id: id ?? null })
+}
+
 /** @param {number | undefined} id */
 export const select = (id) => {
-  if (tab === "refused" || Number.isNaN(id)) return
-  if (id !== selected) {
-    choose(id)
-    $("frames").replaceChildren()
-    $("closing").hidden = true
-    notice("")
-    send({ _tag: "Select", id: id ?? null })
-  }
+  if (id !== selected) request(id)
   const wasHidden = $("detail").hidden
   $("detail").hidden = id === undefined
   if (wasHidden !== $("detail").hidden) grid.layOut()
-  grid.refresh()
+  // A paused list shows what is selected, and stays as it is.
+  grid.draw()
   showDetail()
 }
 
-const selecting = { selected: () => selected, select }
+const selection = { selected: () => selected, select }
 const tables = {
   open: makeTable({
-    ...selecting,
+    selection,
     columns: openColumns,
     rows: () => open.values(),
     words: ({ words }) => words,
@@ -36,7 +43,7 @@ const tables = {
     sort: ["#", 1]
   }),
   closed: makeTable({
-    ...selecting,
+    selection,
     columns: closedColumns,
     rows: () => closed,
     words: (row) => [row.id, row.peer, row.path, row.code, row.reason, row.violation].join(" ").toLowerCase(),
@@ -45,7 +52,6 @@ const tables = {
     sort: ["Closed at", -1]
   }),
   refused: makeTable({
-    ...selecting,
     columns: refusedColumns,
     rows: () => refused,
     words: (row) => [row.status, row.rule, row.path, row.peer, row.reason].join(" ").toLowerCase(),
@@ -56,13 +62,10 @@ const tables = {
 }
 
 /** @typedef {keyof typeof tables} Tab */
-/** @type {Tab} */
-let tab = "open"
 export let grid = tables.open
 
 /** @param {Tab} next */
 export const turnTo = (next) => {
-  tab = next
   grid = tables[next]
   for (const name of /** @type {Array<Tab>} */ (Object.keys(tables))) {
     $("tab-" + name).setAttribute("aria-selected", String(name === next))
@@ -95,7 +98,7 @@ $("grid").addEventListener("scroll", () => requestAnimationFrame(() => grid.draw
 $("grid").addEventListener("keydown", (event) => {
   const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity }
   const by = steps[/** @type {keyof typeof steps} */ (event.key)]
-  if (by === undefined || event.target !== $("grid")) return
+  if (by === undefined || event.target !== $("grid") || !grid.hasSelection) return
   event.preventDefault()
   grid.step(by)
 })

@@ -10,6 +10,12 @@ import { count } from "./words.js"
 const phone = matchMedia("(max-width: 720px)")
 
 /**
+ * @typedef {object} Selection
+ * @property {() => number | undefined} selected The id of the selected row.
+ * @property {(id: number) => void} select
+ */
+
+/**
  * Makes a table of one kind of row. Several tables share the elements of the page, one at a time.
  *
  * @template Row
@@ -20,10 +26,9 @@ const phone = matchMedia("(max-width: 720px)")
  * @param {(row: Row) => number} options.id
  * @param {string} options.empty
  * @param {readonly [title: string, direction: 1 | -1]} options.sort
- * @param {() => number | undefined} options.selected The id of the selected row.
- * @param {(id: number) => void} options.select
+ * @param {Selection} [options.selection] Absent where rows cannot be selected.
  */
-export const makeTable = ({ columns, empty, id, rows, select, selected, sort, words }) => {
+export const makeTable = ({ columns, empty, id, rows, selection, sort, words }) => {
   const space = $("space")
   const box = $("grid")
   const [by] = sort
@@ -102,7 +107,9 @@ export const makeTable = ({ columns, empty, id, rows, select, selected, sort, wo
       element.append(cell)
       return cell
     })
-    element.addEventListener("click", () => select(Number(element.dataset.id)))
+    if (selection !== undefined) {
+      element.addEventListener("click", () => selection.select(Number(element.dataset.id)))
+    }
     space.append(element)
     const entry = { element, cells }
     pool.push(entry)
@@ -124,7 +131,9 @@ export const makeTable = ({ columns, empty, id, rows, select, selected, sort, wo
       element.dataset.id = String(id(row))
       element.id = "row-" + id(row)
       element.setAttribute("aria-rowindex", String(at + 2))
-      element.setAttribute("aria-selected", String(id(row) === selected()))
+      if (selection !== undefined) {
+        element.setAttribute("aria-selected", String(id(row) === selection.selected()))
+      }
       visible.forEach((column, index) => {
         const cell = cells[index]
         if (cell === undefined) return
@@ -157,14 +166,14 @@ export const makeTable = ({ columns, empty, id, rows, select, selected, sort, wo
 
   /** @param {number} by */
   const step = (by) => {
-    const at = listed.findIndex((row) => id(row) === selected())
+    const at = listed.findIndex((row) => id(row) === selection?.selected())
     const row = listed[Math.min(listed.length - 1, Math.max(0, at + by))]
     if (row === undefined) return
     const height = phone.matches ? 58 : 34
     const top = listed.indexOf(row) * height
     if (top < box.scrollTop) box.scrollTop = top
     if (top + height + 36 > box.scrollTop + box.clientHeight) box.scrollTop = top + height + 36 - box.clientHeight
-    select(id(row))
+    selection?.select(id(row))
   }
 
   /** @param {number} at */
@@ -173,7 +182,7 @@ export const makeTable = ({ columns, empty, id, rows, select, selected, sort, wo
     if (column !== undefined) sortBy(column)
   }
 
-  return { layOut, refresh, draw, step, sortByColumn }
+  return { hasSelection: selection !== undefined, layOut, refresh, draw, step, sortByColumn }
 }
 
 /**

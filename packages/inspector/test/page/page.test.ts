@@ -1,18 +1,14 @@
 import * as Client from "@effect-ws/client/Client"
 import * as Chromium from "@effect-ws/test-support/Chromium"
-import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
-import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Stream } from "effect"
+import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { Script } from "node:vm"
-import type { Page } from "playwright-core"
-import * as Inspector from "../../src/Inspector.ts"
-import * as InspectorServer from "../../src/InspectorServer.ts"
 import * as InspectorPage from "../../src/internal/page.ts"
 import * as files from "../../src/page/files.ts"
 import * as Recording from "../../src/Recording.ts"
+import { open, says, served, url } from "../support/openPage.ts"
 
 describe("the inspector's page", () => {
   const page = InspectorPage.page()
@@ -44,42 +40,6 @@ describe("the inspector's page", () => {
       if (target !== "tab-") assert.include(ids, target!)
     }
   })
-})
-
-const url = "ws://echo.test/chat?token=secret"
-
-const served = (options: InspectorServer.ServerOptions) =>
-  Layer.merge(
-    InspectorServer.layer(options),
-    WebSocketServer.layer(
-      (connection) => Stream.runForEach(connection.messages, (message) => connection.send(message)),
-      { paths: ["/chat"] }
-    )
-  ).pipe(
-    Layer.provideMerge(Inspector.layer({ payloads: "full" })),
-    Layer.provideMerge(Layer.fresh(Memory.layer({ port: 80 }))),
-    Layer.provideMerge(Logger.layer([]))
-  )
-
-// The page's policy forbids what `waitForFunction` evaluates.
-const says = (page: Page, selector: string, text: string | RegExp): Promise<void> =>
-  page
-    .locator(selector)
-    .filter({ hasText: typeof text === "string" ? new RegExp(`^${text}$`) : text })
-    .waitFor()
-
-const open = Effect.gen(function* () {
-  const inspector = yield* InspectorServer.InspectorServer
-  const browser = yield* Chromium.launch
-  const page = yield* Effect.promise(() => browser.newPage())
-  const problems: Array<string> = []
-  page.on("pageerror", (error) => problems.push(error.message))
-  page.on("console", (message) => {
-    if (message.type() === "error") problems.push(message.text())
-  })
-  yield* Effect.promise(() => page.goto(inspector.url))
-  yield* Effect.promise(() => page.waitForSelector('#status[data-state="live"]'))
-  return { page, problems }
 })
 
 describe.skipIf(Chromium.isLeftOut)("the inspector's page in Chromium (left out where Chromium is missing)", () => {
