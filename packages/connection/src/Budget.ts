@@ -12,7 +12,9 @@
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import { addressKey } from "@effect-ws/transport/AddressKey"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 
@@ -139,7 +141,12 @@ export class Budget {
     for (let next = this.next(asking); next !== undefined; next = this.next(asking)) {
       next.isLettingGo = true
       this.count++
-      next.holder.letGo()
+      try {
+        next.holder.letGo()
+      } catch (defect) {
+        // It is not asked again. The connection that asks must not suffer for it.
+        Effect.runFork(Effect.logError("A connection could not be closed for the memory budget", Cause.die(defect)))
+      }
     }
   }
 

@@ -154,6 +154,30 @@ describe("what throws in one connection", () => {
     }).pipe(Effect.provide(Logger.layer([])))
   )
 
+  it.effect("does not reach a broadcast that asks whether it takes more", () =>
+    Effect.gen(function* () {
+      const { connection, socket } = yield* open({ keepalive: false })
+      const { sender } = connection
+      socket.writeUnsafe = bug
+      const message = PreparedMessage.make(new Uint8Array(200_000))
+      assert.isUndefined(sender.sendUnsafe(message))
+      // Asking writes what is above the high-water mark.
+      assert.isTrue(sender.isWritable)
+      assert.isFalse(sender.canSend)
+      assert.strictEqual(sender.sendUnsafe(message)?._tag, "AbnormalClosure")
+      assert.isTrue(socket.isDestroyed)
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
+  it.effect("does not reach a broadcast that prepares its message", () =>
+    Effect.gen(function* () {
+      const broken = { ...extension(() => undefined), shared: { key: "broken", encode: corrupt } }
+      const { connection, socket } = yield* open({ keepalive: false, extensions: [broken] })
+      assert.isUndefined(connection.sender.pendingPrepare(PreparedMessage.make("x")))
+      assert.isTrue(socket.isDestroyed)
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
   it.effect("does not keep the keepalive from the others", () => {
     let isBroken = false
     const maskingKey = (): number => (isBroken ? bug() : 0)

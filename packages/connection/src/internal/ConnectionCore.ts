@@ -23,6 +23,7 @@ import type { Holder, Holding } from "../Budget.ts"
 import type { Peer } from "../Peer.ts"
 import { unknown } from "../Peer.ts"
 import type { BufferedBytes } from "./telemetry/AggregateMetrics.ts"
+import { callEach } from "./callEach.ts"
 import { ClosingHandshake } from "./close/ClosingHandshake.ts"
 import type { ClosingHost } from "./close/ClosingHandshake.ts"
 import { ConnectionKeepalive, watchProgram } from "./keepalive/ConnectionKeepalive.ts"
@@ -303,15 +304,20 @@ export class ConnectionCore
   }
 
   onFinish(closeInfo: CloseInfo): void {
+    const waiters = this.closeWaiters
+    this.closeWaiters = undefined
+    this.atEnd(() => this.meter?.closed(this, closeInfo))
+    if (waiters !== undefined) this.atEnd(() => callEach(waiters, closeInfo))
+    if (this.ownKeepalive !== undefined) this.atEnd(() => this.keepalive.failPings(closeInfo.error))
+  }
+
+  // Whatever one of them throws, the others learn of the end.
+  private atEnd(tell: () => void): void {
     try {
-      this.meter?.closed(this, closeInfo)
+      tell()
     } catch (defect) {
       logDefect(this, "An observer threw when its connection closed", defect)
     }
-    const waiters = this.closeWaiters
-    this.closeWaiters = undefined
-    if (waiters !== undefined) for (const resume of waiters) resume(closeInfo)
-    this.ownKeepalive?.failPings(closeInfo.error)
   }
 
   abortNow(why: string): void {

@@ -211,7 +211,7 @@ export class ConnectionImpl extends ConnectionCore implements Connection {
     this.closing.drain(undefined)
     this.receiver.dropAll()
     this.advance()
-    this.sender.queue.wakeAll()
+    this.sender.wakeAll()
     this.receiver.wake()
   }
 

@@ -253,7 +253,7 @@ export class ClosingHandshake {
       logDefect(connection, "An extension threw, and its connection was closed with 1011", cause)
     }
     connection.onFinish(closeInfo)
-    sender.queue.wakeAll()
+    sender.wakeAll()
     receiver.wake()
   }
 }

@@ -139,7 +139,7 @@ export class ConnectionKeepalive {
     return this.progress.backlogMillis
   }
 
-  /** Fails the pings of the program that wait for a pong. */
+  /** Fails the pings of the program that wait for a pong. Throws what one of them threw, when all have failed. */
   failPings(error: CloseError.CloseError): void {
     this.pings.failAll(error)
   }

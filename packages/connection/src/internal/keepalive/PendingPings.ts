@@ -3,6 +3,7 @@
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import * as Duration from "effect/Duration"
+import { callEach } from "../callEach.ts"
 
 interface Pending {
   readonly sentAt: bigint
@@ -33,7 +34,10 @@ export class PendingPings {
     this.awaited?.delete(id)
   }
 
-  /** Returns the round-trip time of the newest ping that the pong answers. */
+  /**
+   * Returns the round-trip time of the newest ping that the pong answers. Throws what one of the pings threw when it was
+   * answered; those after it are not answered then.
+   */
   onPong(newest: number, now: bigint): Duration.Duration | undefined {
     // RFC 6455 5.5.3: a pong answers the newest ping, and with it the ones before.
     let roundTrip: Duration.Duration | undefined = undefined
@@ -55,9 +59,14 @@ export class PendingPings {
     return roundTrip
   }
 
+  /** Fails all that wait. Throws what one of them threw, when all have failed. */
   failAll(error: CloseError.CloseError): void {
     const { awaited } = this
     this.awaited = undefined
-    if (awaited !== undefined) for (const ping of awaited.values()) ping.fail(error)
+    if (awaited !== undefined)
+      callEach(
+        Array.from(awaited.values(), ({ fail }) => fail),
+        error
+      )
   }
 }

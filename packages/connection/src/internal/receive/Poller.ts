@@ -9,11 +9,14 @@
  * @since 0.1.0
  */
 export interface Poller {
-  /** Called when there are events to take. Must not throw. */
+  /**
+   * Called when there are events to take, or the connection has ended. What it throws is logged and aborts the
+   * connection; then it is called once more, for the end.
+   */
   readonly onReady: () => void
   /**
    * Called when nothing has arrived for one to two ticks of the keepalive (a tick is a quarter of the shorter of its
-   * two durations). Releases memory that can be allocated again. Must not throw. Default: nothing.
+   * two durations). Releases memory that can be allocated again. What it throws aborts the connection. Default: nothing.
    */
   readonly onIdle?: (() => void) | undefined
   /** Whether `onReady` is called also while the peer does not read what was sent to it. Default: false. */

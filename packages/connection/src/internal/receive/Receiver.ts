@@ -232,13 +232,31 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
   deliver(): void {
     this.wake()
     if (this.poller !== undefined && !this.isPolling && this.hasDataOrEnd && !this.isHeldBack) {
-      this.isPolling = true
-      this.poller.onReady()
+      this.callPoller(this.poller)
     }
   }
 
+  // What a poller throws aborts the connection, so it is called once more, for the end. If it throws for the end, its
+  // turn does not end, and it is not called again.
+  private callPoller(poller: Poller): void {
+    this.isPolling = true
+    try {
+      poller.onReady()
+    } catch (defect) {
+      this.isPolling = this.end !== undefined
+      throw defect
+    }
+  }
+
+  /** Resumes the fibers for which there is something to take, or the end. Never throws. */
   wake(): void {
-    while (this.waiters.isWaiting && this.hasDataOrEnd) this.waiters.wake()
+    while (this.waiters.isWaiting && this.hasDataOrEnd) {
+      try {
+        this.waiters.wake()
+      } catch (defect) {
+        this.connection.onDefect(defect)
+      }
+    }
   }
 
   private get hasDataOrEnd(): boolean {

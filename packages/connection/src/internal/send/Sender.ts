@@ -165,7 +165,7 @@ export class Sender implements Recipient {
         })
       return Stream.runForEach(chunks, (chunk) => piece(chunk, false)).pipe(
         Effect.andThen(piece(type === "Text" ? "" : noBytes, true)),
-        Effect.andThen(Effect.sync(() => this.queue.wake())),
+        Effect.andThen(Effect.sync(() => this.wake())),
         Effect.onError(() => Effect.sync(() => this.failPartialMessage())),
         Semaphore.withPermit(this.messageLock)
       )
@@ -185,7 +185,7 @@ export class Sender implements Recipient {
     return attempt(connection, () => {
       const failure = connection.session.sendFrame(frame, options)
       if (failure === undefined) queue.onSendFrame(frame)
-      if (!connection.session.isSendingMessage) queue.wake()
+      if (!connection.session.isSendingMessage) this.wake()
       return this.sent(failure)
     })
   }
@@ -227,7 +227,7 @@ export class Sender implements Recipient {
         connection.session.resumeSend(failure)
         queue.onEncoded()
         this.encodePending()
-        queue.wake()
+        this.wake()
         // An extension may finish inside `start`; then the callback that is running advances at its end.
         if (!connection.isBusy) connection.advance()
       })
@@ -251,6 +251,24 @@ export class Sender implements Recipient {
   private reportWritten(): void {
     const written = this.queue.takeSent()
     if (written !== undefined) this.connection.onWritten(written)
+  }
+
+  // What another sender throws when it goes on costs the connection, and not the caller.
+  private wake(): void {
+    try {
+      this.queue.wake()
+    } catch (defect) {
+      this.connection.onDefect(defect)
+    }
+  }
+
+  /** Ends every wait for the peer. */
+  wakeAll(): void {
+    try {
+      this.queue.wakeAll()
+    } catch (defect) {
+      this.connection.onDefect(defect)
+    }
   }
 
   /** The bytes that were sent and the system has not taken. */
@@ -325,7 +343,13 @@ export class Sender implements Recipient {
   }
 
   get isWritable(): boolean {
-    return !this.connection.session.isSendingMessage && !(this.queue.isAboveLimit && this.isBehind)
+    try {
+      return !this.connection.session.isSendingMessage && !(this.queue.isAboveLimit && this.isBehind)
+    } catch (defect) {
+      this.connection.onDefect(defect)
+      // The next send finds the end of the connection.
+      return true
+    }
   }
 
   // Over TLS, what was written in a turn is pending until its end, even if the system takes it at once. Only what the
@@ -340,7 +364,12 @@ export class Sender implements Recipient {
   }
 
   pendingPrepare(message: PreparedMessage, options?: SendOptions): AsyncTransform | undefined {
-    return this.connection.session.pendingPrepare(message, options)
+    try {
+      return this.connection.session.pendingPrepare(message, options)
+    } catch (defect) {
+      this.connection.onDefect(defect)
+      return undefined
+    }
   }
 
   sendUnsafe(message: PreparedMessage, options?: SendOptions): SendFailure | undefined {

@@ -11,6 +11,7 @@ import * as Opcode from "@effect-ws/protocol/Opcode"
 import type { Session } from "@effect-ws/protocol/Session"
 import type { PushWriter } from "@effect-ws/transport/Push"
 import type { ConnectionMetrics } from "../telemetry/ConnectionMetrics.ts"
+import { callEach } from "../callEach.ts"
 import { FlushTracker } from "./FlushTracker.ts"
 
 /** The bytes that a transport may hold beyond what the system takes at once: Node's own mark for sockets. */
@@ -192,10 +193,11 @@ export class WriteQueue {
     if (this.waiters !== undefined && !this.isAboveLimit) this.wakeAll()
   }
 
+  /** Lets all of them go on. Throws what one of them threw, when all were called. */
   wakeAll(): void {
     const waiters = this.waiters
     this.waiters = undefined
-    if (waiters !== undefined) for (const resume of waiters) resume()
+    if (waiters !== undefined) callEach(waiters, undefined)
   }
 
   /** From now on {@link takeSent} tells of messages that were written. */
