@@ -14,7 +14,7 @@ import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Cause from "effect/Cause"
-import type { ConfigError } from "effect/Config"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -116,8 +116,20 @@ const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effec
  * @category layers
  * @since 0.1.0
  */
-export const layerDialer = (options?: Tcp.DialerOptions & HappyEyeballs.Options): Layer.Layer<Dialer, ConfigError> =>
-  Layer.merge(layerDirect(options), HttpProxy.layerEnvironment)
+export const layerDialer = (
+  options?: Tcp.DialerOptions & HappyEyeballs.Options
+): Layer.Layer<Dialer, Config.ConfigError> => Layer.merge(layerDirect(options), HttpProxy.layerEnvironment)
+
+/**
+ * Provides what {@link layerDialer} does, with options from `Config`: each option is a `Config`, or one `Config` gives
+ * all of them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDialerConfig = (
+  options: Config.Wrap<Tcp.DialerOptions & HappyEyeballs.Options>
+): Layer.Layer<Dialer, Config.ConfigError> => Layer.unwrap(Effect.map(Config.unwrap(options), layerDialer))
 
 /**
  * Provides a `Dialer` for TCP and Unix sockets that tries all addresses of a name in parallel, without proxies.

@@ -7,6 +7,7 @@
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as ConnectionSocket from "@effect-ws/connection/ConnectionSocket"
 import type { Dialer } from "@effect-ws/transport/Dialer"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -111,3 +112,31 @@ export const layer = <R = never>(
   url: string | URL | Effect.Effect<string | URL, never, R>,
   options?: Client.ClientOptions
 ): Layer.Layer<Socket.Socket, never, Dialer | R> => Layer.effect(Socket.Socket, make(url, options))
+
+/**
+ * Provides a `Socket` as {@link layer} does, with the URL and the options from `Config`.
+ *
+ * **Details**
+ *
+ * The Layer reads the configuration when it is built, and not for each connection. A value that is missing or invalid
+ * fails with a `ConfigError` that names its key.
+ *
+ * **Example** (A URL and a token from the environment)
+ *
+ * ```ts skip-type-checking
+ * ClientSocket.layerConfig(Config.URL("RPC_URL"), {
+ *   credentials: Config.Redacted("RPC_TOKEN").pipe(Config.map(ClientAuth.token))
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  url: Config.Config<string | URL>,
+  options: Config.Wrap<Client.ClientOptions> = {}
+): Layer.Layer<Socket.Socket, Config.ConfigError, Dialer> =>
+  Layer.effect(
+    Socket.Socket,
+    Effect.flatMap(Config.all([url, Config.unwrap(options)]), ([url, options]) => make(url, options))
+  )

@@ -13,6 +13,7 @@
 import * as Argument from "@effect-ws/protocol/Argument"
 import { addressKey } from "@effect-ws/transport/AddressKey"
 import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -216,3 +217,16 @@ export const CurrentBudget: Context.Reference<Budget> = Context.Reference<Budget
  */
 export const layer = (options?: BudgetOptions): Layer.Layer<never> =>
   Layer.sync(CurrentBudget, () => new Budget(options))
+
+/**
+ * Gives a budget as {@link layer} does, with options from `Config`: each option is a `Config`, or one `Config` gives
+ * all of them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (options: Config.Wrap<BudgetOptions>): Layer.Layer<never, Config.ConfigError> =>
+  Layer.effect(
+    CurrentBudget,
+    Effect.map(Config.unwrap(options), (options) => new Budget(options))
+  )

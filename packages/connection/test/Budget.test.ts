@@ -1,6 +1,7 @@
-import { Budget } from "@effect-ws/connection/Budget"
+import { Budget, CurrentBudget, layerConfig } from "@effect-ws/connection/Budget"
 import type { Holder, Holding } from "@effect-ws/connection/Budget"
 import { assert, describe, it } from "@effect/vitest"
+import { Config, ConfigProvider, Effect, Layer } from "effect"
 import { NetAddress } from "effect/net"
 
 /** A connection that releases all that it holds, or part of it. */
@@ -112,4 +113,28 @@ describe("a budget", () => {
     new Peer(budget, "192.0.2.2").holds(50)
     assert.deepStrictEqual([first.closings, second.closings], [1, 0])
   })
+})
+
+describe("Budget.layerConfig", () => {
+  const layer = layerConfig({
+    limit: Config.Int("MEMORY_LIMIT"),
+    minPerConnection: Config.Int("MIN_PER_CONNECTION").pipe(Config.withDefault(10))
+  })
+  const of = (values: Readonly<Record<string, string>>) =>
+    layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(values))))
+
+  it.effect("takes the values of the environment", () =>
+    Effect.gen(function* () {
+      const { limit, minPerConnection } = yield* CurrentBudget
+      assert.deepStrictEqual([limit, minPerConnection], [100, 10])
+    }).pipe(Effect.provide(of({ MEMORY_LIMIT: "100" })))
+  )
+
+  it.effect("fails with a ConfigError that names the key of a value that is missing", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Layer.build(of({})))
+      assert.instanceOf(error, Config.ConfigError)
+      assert.include(error.message, "MEMORY_LIMIT")
+    })
+  )
 })

@@ -13,6 +13,7 @@ import type { RequestHead } from "@effect-ws/protocol/HttpHead"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { formatAddress } from "@effect-ws/transport/Dialer"
 import * as Tcp from "@effect-ws/transport/Tcp"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -118,6 +119,18 @@ export const layer = (
     Layer.provide(Layer.fresh(Tcp.layerServer({ host: options.host ?? "127.0.0.1", port: options.port ?? 0 }))),
     Layer.provide(layerOff)
   )
+
+/**
+ * Serves the page as {@link layer} does, with options from `Config`: each option is a `Config`, or one `Config` gives
+ * all of them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<ServerOptions>
+): Layer.Layer<InspectorServer, SocketServer.SocketServerError | Config.ConfigError, Inspector> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
 
 const missing = new HandshakeRejection({ status: 404, reason: "there is nothing at this path" })
 

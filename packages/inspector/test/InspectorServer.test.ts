@@ -2,7 +2,7 @@
  * Who gets the page on a port of its own: those who have the token, and ask for an address or an allowed name.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Config, ConfigProvider, Effect, Layer, Redacted } from "effect"
 import * as Inspector from "../src/Inspector.ts"
 import * as InspectorServer from "../src/InspectorServer.ts"
 import { page } from "../src/internal/page.ts"
@@ -74,5 +74,28 @@ describe("InspectorServer", () => {
       assert.strictEqual((yield* get(url)).status, 200)
       assert.strictEqual(yield* shake(`${url}socket`), 101)
     }).pipe(Effect.provide(Layer.fresh(served({ token: "none" }))))
+  )
+})
+
+describe("InspectorServer.layerConfig", () => {
+  const of = (values: Readonly<Record<string, string>>) =>
+    InspectorServer.layerConfig({
+      host: Config.String("INSPECTOR_HOST").pipe(Config.withDefault("127.0.0.1")),
+      token: Config.Redacted("INSPECTOR_TOKEN")
+    }).pipe(Layer.provide(Inspector.layer()), Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(values))))
+
+  it.live("takes the values of the environment", () =>
+    Effect.gen(function* () {
+      const { url } = yield* InspectorServer.InspectorServer
+      assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/secret\/$/)
+    }).pipe(Effect.provide(of({ INSPECTOR_TOKEN: "secret" })))
+  )
+
+  it.effect("fails with a ConfigError that names the key of a value that is missing", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Layer.build(of({})))
+      assert.instanceOf(error, Config.ConfigError)
+      assert.include(error.message, "INSPECTOR_TOKEN")
+    })
   )
 })

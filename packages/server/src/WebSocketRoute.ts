@@ -17,6 +17,7 @@ import type { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import type * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { LazyArg } from "effect/Function"
@@ -272,6 +273,21 @@ export const layerServer = (
   HttpServer.HttpServer | NodeServices.NodeServices | HttpPlatform.HttpPlatform | Etag.Generator,
   ServeError
 > => Layer.mergeAll(Layer.effectContext(makeServer(evaluate, options)), NodeHttpServer.layerHttpServices)
+
+/**
+ * Provides the server of {@link layerServer} with options from `Config`. Takes the arguments of
+ * `NodeHttpServer.layerConfig`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServerConfig = (
+  evaluate: LazyArg<HttpUpgrade.HttpServer>,
+  options: Config.Wrap<NodeHttpServer.Options>
+): Layer.Layer<
+  HttpServer.HttpServer | NodeServices.NodeServices | HttpPlatform.HttpPlatform | Etag.Generator,
+  ServeError | Config.ConfigError
+> => Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layerServer(evaluate, options)))
 
 // RFC 9112 3.2. Node checks the Host header, but not that of upgrade requests.
 const requireHost = <E, R>(

@@ -21,6 +21,7 @@ import { checkClose } from "@effect-ws/protocol/Session"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { PushSocketServer } from "@effect-ws/transport/PushSocketServer"
 import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -350,6 +351,36 @@ export const layer = <E, R, RD = never>(
   perListener(WebSocketServer, make(program, options))
 
 /**
+ * Provides a server as {@link layer} does, with options from `Config`: each option is a `Config`, or one `Config` gives
+ * all of them.
+ *
+ * **Details**
+ *
+ * The Layer reads the configuration when it is built, before it accepts connections. A value that is missing or invalid
+ * fails with a `ConfigError` that names its key.
+ *
+ * **Example** (Limits from the environment)
+ *
+ * ```ts skip-type-checking
+ * WebSocketServer.layerConfig(program, {
+ *   maxConnections: Config.Int("MAX_CONNECTIONS").pipe(Config.withDefault(10_000)),
+ *   drainTimeout: Config.Duration("DRAIN_TIMEOUT").pipe(Config.withDefault("10 seconds"))
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = <E, R, RD = never>(
+  program: Handlers.Program<E, R>,
+  options: Config.Wrap<ServerOptions<RD>>
+): Layer.Layer<WebSocketServer, Config.ConfigError, SocketServer.SocketServer | Exclude<R | RD, Provided>> =>
+  perListener(
+    WebSocketServer,
+    Effect.flatMap(Config.unwrap(options), (options) => make(program, options))
+  )
+
+/**
  * Provides a server without a fiber for each connection, see {@link makeQueue}.
  *
  * @category layers
@@ -360,3 +391,18 @@ export const layerQueue = <E, R, RD = never>(
   options?: QueueOptions<RD>
 ): Layer.Layer<WebSocketServer, never, SocketServer.SocketServer | Exclude<R | RD, Provided>> =>
   perListener(WebSocketServer, makeQueue(handlers, options))
+
+/**
+ * Provides a server without a fiber for each connection, with options from `Config`, see {@link layerConfig}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerQueueConfig = <E, R, RD = never>(
+  handlers: Handlers.Handlers<E, R>,
+  options: Config.Wrap<QueueOptions<RD>>
+): Layer.Layer<WebSocketServer, Config.ConfigError, SocketServer.SocketServer | Exclude<R | RD, Provided>> =>
+  perListener(
+    WebSocketServer,
+    Effect.flatMap(Config.unwrap(options), (options) => makeQueue(handlers, options))
+  )

@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import type { ConfigError } from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -73,12 +74,15 @@ export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<TopicLog> 
  * While Redis cannot be reached, readers wait and appends fail or wait, as `whenUnavailable` says; then everything goes
  * on. How durable an acknowledged entry is depends on Redis: see docs/scale.md.
  *
+ * `NodeRedis.layerConfig` as `redis` reads the address of Redis from the configuration. If a value is missing there,
+ * this Layer fails with the `ConfigError` at once.
+ *
  * @category layers
  * @since 0.1.0
  */
 export const layerRedis = <E, R>(
   options: RedisOptions<E, R>
-): Layer.Layer<TopicLog, EngineUnsupported | LogUnavailable, R> =>
+): Layer.Layer<TopicLog, EngineUnsupported | LogUnavailable | Extract<E, ConfigError>, R> =>
   Layer.effect(
     TopicLog,
     Effect.suspend(() => {

@@ -4,7 +4,9 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import * as Net from "node:net"
@@ -65,6 +67,32 @@ export const layerServer = (
       duplex: duplexSettings(options, true)
     })
   )
+
+/**
+ * Listens as {@link layerServer} does, with options from `Config`: each option is a `Config`, or one `Config` gives all
+ * of them.
+ *
+ * **Details**
+ *
+ * The Layer reads the configuration when it is built, before it listens. A value that is missing or invalid fails with
+ * a `ConfigError` that names its key.
+ *
+ * **Example** (A port and a host from the environment)
+ *
+ * ```ts skip-type-checking
+ * Tcp.layerServerConfig({
+ *   port: Config.Port("PORT"),
+ *   host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1"))
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServerConfig = (
+  options: Config.Wrap<ServerOptions> | Config.Wrap<InheritedOptions>
+): Layer.Layer<SocketServer | PushSocketServer, SocketServerError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap<ServerOptions | InheritedOptions>(options), layerServer))
 
 const withHttp2 = (
   http2: boolean | Http2Options | undefined

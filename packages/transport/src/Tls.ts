@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -179,6 +180,27 @@ export const layerServer = (
       )
     })
   )
+
+/**
+ * Listens as {@link layerServer} does, with options from `Config`, see `Tcp.layerServerConfig`.
+ *
+ * **Example** (Certificate and key from the environment)
+ *
+ * ```ts skip-type-checking
+ * Tls.layerServerConfig({
+ *   port: Config.Port("PORT").pipe(Config.withDefault(8443)),
+ *   cert: Config.String("TLS_CERT"),
+ *   key: Config.Redacted("TLS_KEY")
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServerConfig = (
+  options: Config.Wrap<ServerOptions> | Config.Wrap<InheritedOptions>
+): Layer.Layer<SocketServer | PushSocketServer | TlsServer, SocketServerError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap<ServerOptions | InheritedOptions>(options), layerServer))
 
 /**
  * Dials with TLS, by TCP or, for a path, over a Unix socket.

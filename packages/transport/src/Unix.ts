@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
@@ -90,6 +91,17 @@ export const layerServer = (
     )
   )
 }
+
+/**
+ * Listens as {@link layerServer} does, with options from `Config`, see `Tcp.layerServerConfig`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerServerConfig = (
+  options: Config.Wrap<ServerOptions> | Config.Wrap<Tcp.InheritedOptions>
+): Layer.Layer<SocketServer | PushSocketServer, SocketServerError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap<ServerOptions | Tcp.InheritedOptions>(options), layerServer))
 
 /**
  * Dials paths as Unix sockets, and host and port by TCP: the same as `Tcp.layerDialer`.

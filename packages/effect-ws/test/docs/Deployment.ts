@@ -74,11 +74,31 @@ const behind = (command: string, start: (home: string, port: number, backend: nu
 
 export const covers: Pages.Covers = {
   "deployment-1": Pages.shown("the proxies below run in front of it"),
-  "deployment-2": withProgram(
+  "deployment-2": Pages.run(
+    "takes its options from the environment, and names what is missing there",
+    Effect.gen(function* () {
+      const program = Pages.stage("deployment-2", [])
+      const port = yield* freePort
+      const server = yield* Child.launch(process.execPath, [program], { PORT: `${port}`, MAX_CONNECTIONS: "1" })
+      yield* server.printed("stdout", new RegExp(`Listening on 127\\.0\\.0\\.1:${port}`))
+      const connect = Effect.provide(Client.connect(`ws://127.0.0.1:${port}/`), Client.layerDirect())
+      const connection = yield* connect
+      yield* connection.send("hello")
+      assert.strictEqual((yield* connection.receive).data, "hello")
+      const refused = yield* Effect.flip(connect)
+      assert.strictEqual(refused._tag === "UnexpectedResponse" ? refused.status : refused, 503)
+
+      const { code, stderr, stdout } = yield* (yield* Child.launch(process.execPath, [program])).ended
+      assert.notStrictEqual(code, 0)
+      assert.include(stdout + stderr, '["PORT"]')
+      assert.notInclude(stdout, "Listening")
+    })
+  ),
+  "deployment-3": withProgram(
     ["nginx", "-v"],
     "lets nginx pass WebSockets on, and say who the client is",
     behind("nginx", (home, port, backend) => {
-      const site = edited("deployment-2", [
+      const site = edited("deployment-3", [
         ["listen 80;", `listen 127.0.0.1:${port};`],
         ["server 127.0.0.1:8000;", `server 127.0.0.1:${backend};`],
         ["proxy_pass http://chat;", "proxy_bind 127.0.0.2; proxy_pass http://chat;"]
@@ -91,11 +111,11 @@ export const covers: Pages.Covers = {
       return ["-p", home, "-c", `${home}/nginx.conf`]
     })
   ),
-  "deployment-3": withProgram(
+  "deployment-4": withProgram(
     ["haproxy", "-v"],
     "lets haproxy pass WebSockets on, and say who the client is",
     behind("haproxy", (home, port, backend) => {
-      const text = edited("deployment-3", [
+      const text = edited("deployment-4", [
         ["bind :80", `bind 127.0.0.1:${port}`],
         ["server one 127.0.0.1:8000 check", `source 127.0.0.2\n  server one 127.0.0.1:${backend} check`]
       ])
@@ -103,13 +123,13 @@ export const covers: Pages.Covers = {
       return ["-db", "-f", `${home}/haproxy.cfg`]
     })
   ),
-  "deployment-4": Pages.shown("there is no Kubernetes here"),
-  "deployment-5": withProgram(
+  "deployment-5": Pages.shown("there is no Kubernetes here"),
+  "deployment-6": withProgram(
     ["systemd-analyze", "--version"],
     "is a unit of which systemd has nothing to say",
     Effect.gen(function* () {
       const home = yield* folder
-      const text = edited("deployment-5", [["/usr/bin/node", process.execPath]])
+      const text = edited("deployment-6", [["/usr/bin/node", process.execPath]])
       writeFileSync(`${home}/chat.service`, text)
       const { status, stderr, stdout } = spawnSync("systemd-analyze", ["verify", `${home}/chat.service`], {
         encoding: "utf8"
@@ -117,5 +137,5 @@ export const covers: Pages.Covers = {
       assert.deepStrictEqual([status, stdout, stderr], [0, "", ""])
     })
   ),
-  "deployment-6": Pages.shown("the host is not ours")
+  "deployment-7": Pages.shown("the host is not ours")
 }

@@ -8,11 +8,11 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { SocketServer } from "effect/socket/SocketServer"
 
-export const perListener = <I, S, R>(
+export const perListener = <I, S, E, R>(
   service: Context.Key<I, S>,
-  make: Effect.Effect<S, never, R>
-): Layer.Layer<I, never, Exclude<R, Scope.Scope>> => {
-  const layers = new WeakMap<SocketServer["Service"], Layer.Layer<I, never, Exclude<R, Scope.Scope>>>()
+  make: Effect.Effect<S, E, R>
+): Layer.Layer<I, E, Exclude<R, Scope.Scope>> => {
+  const layers = new WeakMap<SocketServer["Service"], Layer.Layer<I, E, Exclude<R, Scope.Scope>>>()
   return Layer.fromBuild((memoMap, scope) =>
     Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
       const listener = Context.get(context as Context.Context<SocketServer>, SocketServer)

@@ -12,7 +12,6 @@ import type * as Scope from "effect/Scope"
 import type { Position } from "../Position.ts"
 import type { Appended, AppendError, RedisOptions } from "./LogTypes.ts"
 import { LogUnavailable, OutcomeUnknown } from "../TopicLogError.ts"
-import type { EngineUnsupported } from "../TopicLogError.ts"
 import type { AppendRequest, Engine } from "./Engine.ts"
 import type { LogState } from "./Lineage.ts"
 import type { Limits } from "./LogNode.ts"
@@ -20,13 +19,13 @@ import { RedisFollower } from "./RedisFollower.ts"
 import { formatId, parseId, parseSegments, toEntry } from "./RedisReplies.ts"
 import * as RedisScripts from "./RedisScripts.ts"
 import { command, Sessions } from "./RedisSession.ts"
-import type { CommandFailure, Session } from "./RedisSession.ts"
+import type { CommandFailure, Session, StartFailure } from "./RedisSession.ts"
 
 /** Connects, and waits for it at most `startTimeout`. */
 export const make = <E, R>(
   options: RedisOptions<E, R>,
   limits: Limits
-): Effect.Effect<Engine, EngineUnsupported | LogUnavailable, R | Scope.Scope> =>
+): Effect.Effect<Engine, StartFailure<E> | LogUnavailable, R | Scope.Scope> =>
   Effect.gen(function* () {
     const commandTimeout = Argument.duration("commandTimeout", options.commandTimeout ?? "5 seconds")
     const startTimeout = Argument.duration("startTimeout", options.startTimeout ?? "10 seconds")
@@ -49,15 +48,15 @@ export const make = <E, R>(
       head: engine.head
     })
     engine.follower = follower
-    const unsupported = Deferred.makeUnsafe<never, EngineUnsupported>()
+    const failed = Deferred.makeUnsafe<never, StartFailure<E>>()
     yield* sessions
       .run((session) => follower.run(session))
       .pipe(
-        Effect.onExit((exit) => Deferred.done(unsupported, exit)),
+        Effect.onExit((exit) => Deferred.done(failed, exit)),
         Effect.ignore,
         Effect.forkScoped({ startImmediately: true })
       )
-    yield* Effect.raceFirst(sessions.ready, Deferred.await(unsupported)).pipe(
+    yield* Effect.raceFirst(sessions.ready, Deferred.await(failed)).pipe(
       Effect.timeoutOrElse({
         duration: startTimeout,
         orElse: () => Effect.fail(new LogUnavailable({ detail: "no connection to Redis within startTimeout" }))

@@ -2,6 +2,7 @@
  * The connection of a node to Redis. Client libraries queue commands without bound while they are offline, and wait for
  * a server that hangs for ever, so every command here has a deadline, and after a failure the client is built anew.
  */
+import { ConfigError } from "effect/Config"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -55,6 +56,11 @@ export const command = <A, R>(
     )
   )
 
+/** Why no client can be built, however often it is tried. */
+export type StartFailure<E> = EngineUnsupported | Extract<E, ConfigError>
+
+const isConfigError = <E>(error: E): error is Extract<E, ConfigError> => error instanceof ConfigError
+
 /** Builds clients one after the other, for as long as the Scope is open. */
 export class Sessions<E, R> {
   /** The session of now, if there is one. */
@@ -84,9 +90,9 @@ export class Sessions<E, R> {
 
   /**
    * Runs `use` on one session after the other, each until it is broken. Fails only before the first session, where the
-   * engine is unsupported.
+   * engine is unsupported or the configuration of the client is missing: another attempt cannot help.
    */
-  run(use: (session: Session) => Effect.Effect<void, CommandFailure>): Effect.Effect<never, EngineUnsupported, R> {
+  run(use: (session: Session) => Effect.Effect<void, CommandFailure>): Effect.Effect<never, StartFailure<E>, R> {
     let attempt = 0
     let isFirst = true
     const once = Effect.uninterruptibleMask((restore) =>
@@ -116,7 +122,7 @@ export class Sessions<E, R> {
     return Effect.forever(
       Effect.andThen(
         Effect.catch(once, (failure) =>
-          failure instanceof EngineUnsupported
+          failure instanceof EngineUnsupported || (isFirst && isConfigError(failure))
             ? Effect.fail(failure)
             : Effect.logDebug(`cannot connect to the engine of the topic log: ${failure.message}`)
         ),
@@ -125,9 +131,9 @@ export class Sessions<E, R> {
     )
   }
 
-  private connect(scope: Scope.Closeable): Effect.Effect<Session, LogUnavailable | EngineUnsupported, R> {
+  private connect(scope: Scope.Closeable): Effect.Effect<Session, LogUnavailable | StartFailure<E>, R> {
     return Layer.buildWithScope(Layer.fresh(this.layer), scope).pipe(
-      Effect.mapError((error) => new LogUnavailable({ detail: String(error) })),
+      Effect.mapError((error) => (isConfigError(error) ? error : new LogUnavailable({ detail: String(error) }))),
       Effect.timeoutOrElse({
         duration: this.commandTimeout,
         orElse: () => Effect.fail(new LogUnavailable({ detail: "no connection within commandTimeout" }))
