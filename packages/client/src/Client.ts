@@ -15,6 +15,7 @@ import * as StoppedClock from "@effect-ws/transport/StoppedClock"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -110,15 +111,25 @@ const leave = (connection: Connection, exit: Exit.Exit<unknown, unknown>): Effec
 }
 
 /**
+ * Options of a dialer for TCP and Unix sockets that tries all addresses of a name in parallel.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DialerOptions extends Tcp.DialerOptions, HappyEyeballs.Options {
+  /** Maximum time of the lookup and all attempts together, unless the dial sets one. Default: 10 seconds. */
+  readonly connectTimeout?: Duration.Input | undefined
+}
+
+/**
  * Provides a `Dialer` for TCP and Unix sockets that tries all addresses of a name in parallel, shared HTTP/2 sessions,
  * and the proxy policy of the environment.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerDialer = (
-  options?: Tcp.DialerOptions & HappyEyeballs.Options
-): Layer.Layer<Dialer, Config.ConfigError> => Layer.merge(layerDirect(options), HttpProxy.layerEnvironment)
+export const layerDialer = (options?: DialerOptions): Layer.Layer<Dialer, Config.ConfigError> =>
+  Layer.merge(layerDirect(options), HttpProxy.layerEnvironment)
 
 /**
  * Provides what {@link layerDialer} does, with options from `Config`: each option is a `Config`, or one `Config` gives
@@ -127,9 +138,8 @@ export const layerDialer = (
  * @category layers
  * @since 0.1.0
  */
-export const layerDialerConfig = (
-  options: Config.Wrap<Tcp.DialerOptions & HappyEyeballs.Options>
-): Layer.Layer<Dialer, Config.ConfigError> => Layer.unwrap(Effect.map(Config.unwrap(options), layerDialer))
+export const layerDialerConfig = (options: Config.Wrap<DialerOptions>): Layer.Layer<Dialer, Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layerDialer))
 
 /**
  * Provides a `Dialer` for TCP and Unix sockets that tries all addresses of a name in parallel, without proxies.
@@ -137,5 +147,5 @@ export const layerDialerConfig = (
  * @category layers
  * @since 0.1.0
  */
-export const layerDirect = (options?: Tcp.DialerOptions & HappyEyeballs.Options): Layer.Layer<Dialer> =>
+export const layerDirect = (options?: DialerOptions): Layer.Layer<Dialer> =>
   Layer.merge(Layer.provide(HappyEyeballs.layer(options), Tcp.layerDialer(options)), Http2Sessions.layer())
