@@ -47,7 +47,7 @@ export interface Http2Session {
     fields: HeaderList,
     onResponse: (head: ResponseHead) => void
   ) => Effect.Effect<PushSocket, Socket.SocketError, Scope.Scope>
-  /** Calls `listener` when the session receives GOAWAY and when it closes, so up to twice. */
+  /** Calls `listener` once: when the session receives GOAWAY or, if that comes first, when it closes. */
   readonly onceClosed: (listener: () => void) => void
   /** Sets whether the session keeps the process alive. */
   readonly keepAlive: (keeps: boolean) => void
@@ -187,8 +187,14 @@ class Session implements Http2Session {
   }
 
   onceClosed(listener: () => void): void {
-    this.session.once("goaway", listener)
-    this.session.once("close", listener)
+    const { session } = this
+    const call = (): void => {
+      session.off("goaway", call)
+      session.off("close", call)
+      listener()
+    }
+    session.on("goaway", call)
+    session.on("close", call)
   }
 
   keepAlive(keeps: boolean): void {

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -20,7 +21,7 @@ import * as SharedTimer from "./SharedTimer.ts"
  * @since 0.1.0
  */
 export interface TimeoutTarget {
-  /** Runs when the time is over. The target is already removed. */
+  /** Runs when the time is over. The target is already removed. What it throws is logged. */
   expire(): void
 }
 
@@ -72,7 +73,11 @@ export class SharedTimeouts extends SharedTimer.SharedTimer {
       if (rest > 0) return Effect.andThen(Effect.sleep(rest), this.run())
       const [expiring] = this.waiting.keys()
       this.waiting.delete(expiring!)
-      expiring!.expire()
+      try {
+        expiring!.expire()
+      } catch (defect) {
+        return Effect.andThen(Effect.logError("A timeout failed", Cause.die(defect)), this.run())
+      }
       return this.run()
     })
   }

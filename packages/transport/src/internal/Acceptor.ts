@@ -2,6 +2,7 @@
  * Connects a listening socket to its acceptor: keeps connections that arrive early, passes them to the newest acceptor,
  * and provides both Effect's `SocketServer` and `PushSocketServer`.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,11 +14,14 @@ import { SocketServer } from "effect/socket/SocketServer"
 import type { PushSocket } from "../Push.ts"
 import { PushSocketServer } from "../PushSocketServer.ts"
 import type { Arrival, ArrivalListener } from "../PushSocketServer.ts"
+import { callEach } from "./callEach.ts"
 import { limit } from "./options.ts"
 
+/** A program that accepts connections. */
 interface Taker {
   readonly onSocket: (socket: PushSocket, arrival: Arrival | undefined) => void
   readonly arrivals: ArrivalListener | undefined
+  readonly context: Context.Context<never>
 }
 
 /** Default maximum of accepted connections that wait for an acceptor. */
@@ -27,8 +31,8 @@ export class Acceptor {
   private readonly _takers: Array<Taker> = []
   private _pending: Array<PushSocket> = []
   private _maxPending: number
-  // The listener of each connection that is not a socket yet.
-  private readonly _arrivals = new Map<Arrival, ArrivalListener | undefined>()
+  // The acceptor that listens to each connection that is not a socket yet.
+  private readonly _arrivals = new Map<Arrival, Taker | undefined>()
   // Number of those connections that have no listener.
   private _unheard = 0
   private readonly _drop: (socket: PushSocket) => void
@@ -41,55 +45,58 @@ export class Acceptor {
 
   /** Announces a connection that will become a socket later. The number of those without a listener is bounded. */
   arrive(arrival: Arrival): void {
-    const listener = this._takers.at(-1)?.arrivals
-    if (listener === undefined) {
+    const taker = this._takers.at(-1)
+    const isHeard = taker?.arrivals !== undefined
+    if (!isHeard) {
       if (this._maxPending === 0) return arrival.drop()
       if (this._unheard >= this._maxPending) this._oldestUnheard()?.drop()
       this._unheard++
     }
-    this._arrivals.set(arrival, listener)
-    listener?.onArrival(arrival)
+    this._arrivals.set(arrival, isHeard ? taker : undefined)
+    if (isHeard) tell(taker, "onArrival", arrival)
   }
 
   private _oldestUnheard(): Arrival | undefined {
-    for (const [arrival, listener] of this._arrivals) if (listener === undefined) return arrival
+    for (const [arrival, taker] of this._arrivals) if (taker === undefined) return arrival
     return undefined
   }
 
-  private _tellUnheard(listener: ArrivalListener): void {
+  private _tellUnheard(taker: Taker): void {
     this._unheard = 0
     const unheard = [...this._arrivals].filter(([, other]) => other === undefined)
     for (const [arrival] of unheard) {
-      this._arrivals.set(arrival, listener)
-      listener.onArrival(arrival)
+      this._arrivals.set(arrival, taker)
+      tell(taker, "onArrival", arrival)
     }
   }
 
   /** Reports that the PROXY header of an arrival was read. */
   identify(arrival: Arrival): void {
-    this._arrivals.get(arrival)?.onIdentity(arrival)
+    const taker = this._arrivals.get(arrival)
+    if (taker !== undefined) tell(taker, "onIdentity", arrival)
   }
 
   /** Reports that the connection of an arrival ended before it became a socket. */
   depart(arrival: Arrival): void {
-    this.forget(arrival)?.onDeparture(arrival)
+    const taker = this.forget(arrival)
+    if (taker !== undefined) tell(taker, "onDeparture", arrival)
   }
 
-  /** Removes an arrival, and returns its listener. */
-  forget(arrival: Arrival): ArrivalListener | undefined {
-    const listener = this._arrivals.get(arrival)
-    if (this._arrivals.delete(arrival) && listener === undefined) this._unheard--
-    return listener
+  /** Removes an arrival, and returns the acceptor that listens to it. */
+  forget(arrival: Arrival): Taker | undefined {
+    const taker = this._arrivals.get(arrival)
+    if (this._arrivals.delete(arrival) && taker === undefined) this._unheard--
+    return taker
   }
 
   /** Passes a connection to the acceptor, keeps it for later, or drops it. */
   offer(socket: PushSocket, arrival?: Arrival): void {
     const taker = this._takers.at(-1)
-    const listener = arrival === undefined ? undefined : this.forget(arrival)
+    const listening = arrival === undefined ? undefined : this.forget(arrival)
     // The listener of the arrival may have stopped accepting connections since.
-    const isHeard = listener !== undefined && listener === taker?.arrivals
-    if (listener !== undefined && !isHeard) listener.onDeparture(arrival!)
-    if (taker !== undefined) return taker.onSocket(socket, isHeard ? arrival : undefined)
+    const isHeard = listening !== undefined && listening.arrivals === taker?.arrivals
+    if (listening !== undefined && !isHeard) tell(listening, "onDeparture", arrival!)
+    if (taker !== undefined) return pass(taker, socket, isHeard ? arrival : undefined)
     if (this._pending.length >= this._maxPending) this._pending = this._pending.filter((waiting) => !waiting.isClosed)
     if (this._pending.length >= this._maxPending) this._drop(socket)
     else this._pending.push(socket)
@@ -97,17 +104,19 @@ export class Acceptor {
 
   /** Accepts connections until interrupted. */
   take(onSocket: Taker["onSocket"], arrivals?: ArrivalListener): Effect.Effect<never> {
-    return Effect.callback<never>(() => {
-      const taker: Taker = { onSocket, arrivals }
-      this._takers.push(taker)
-      if (arrivals !== undefined) this._tellUnheard(arrivals)
-      const pending = this._pending
-      this._pending = []
-      for (const socket of pending) if (!socket.isClosed) onSocket(socket, undefined)
-      return Effect.sync(() => {
-        this._takers.splice(this._takers.lastIndexOf(taker), 1)
+    return Effect.contextWith((context: Context.Context<never>) =>
+      Effect.callback<never>(() => {
+        const taker: Taker = { onSocket, arrivals, context }
+        this._takers.push(taker)
+        if (arrivals !== undefined) this._tellUnheard(taker)
+        const pending = this._pending
+        this._pending = []
+        for (const socket of pending) if (!socket.isClosed) pass(taker, socket, undefined)
+        return Effect.sync(() => {
+          this._takers.splice(this._takers.lastIndexOf(taker), 1)
+        })
       })
-    })
+    )
   }
 
   /** Drops the connections that were not accepted, and keeps none from now on. */
@@ -115,7 +124,10 @@ export class Acceptor {
     this._maxPending = 0
     const pending = this._pending
     this._pending = []
-    for (const socket of pending) this._drop(socket)
+    callEach(
+      pending.map((socket) => () => this._drop(socket)),
+      undefined
+    )
   }
 
   /** Runs a handler for each connection in a fiber of its own. Interruption interrupts them and closes the sockets. */
@@ -133,6 +145,32 @@ export class Acceptor {
       )
     })
   }
+}
+
+// What `onSocket` throws costs the socket, and neither the others nor the process.
+const pass = ({ context, onSocket }: Taker, socket: PushSocket, arrival: Arrival | undefined): void => {
+  try {
+    onSocket(socket, arrival)
+  } catch (defect) {
+    socket.writerUnsafe.destroy()
+    logDefect(context, defect)
+  }
+}
+
+// The same for a connection that is not a socket yet.
+const tell = ({ arrivals, context }: Taker, event: keyof ArrivalListener, arrival: Arrival): void => {
+  try {
+    arrivals![event](arrival)
+  } catch (defect) {
+    arrival.drop()
+    logDefect(context, defect)
+  }
+}
+
+const logDefect = (context: Context.Context<never>, defect: unknown): void => {
+  Effect.runForkWith(context)(
+    Effect.logError("A server failed to take a connection, which is reset", Cause.die(defect))
+  )
 }
 
 const reset = (socket: PushSocket): void => socket.writerUnsafe.destroy()

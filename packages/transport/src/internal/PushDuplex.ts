@@ -15,6 +15,7 @@ import type { PeerCertificate } from "node:tls"
 import { PeerTypeId, PushTypeId } from "../Push.ts"
 import type { ByteSink, PeerInfo, PushReader, PushSocket, PushWriter } from "../Push.ts"
 import { toBytes } from "./bytes.ts"
+import { callEach } from "./callEach.ts"
 import { closeError, writeError } from "./errors.ts"
 
 type Batch = NonEmptyReadonlyArray<Uint8Array>
@@ -108,8 +109,11 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   }
 
   protected drained(): void {
-    this._resumeWriters(Effect.void)
-    if (this._sink !== undefined && (this._flags & CLOSED) === 0) this._sink.onDrain()
+    try {
+      this._resumeWriters(Effect.void)
+    } finally {
+      if (this._sink !== undefined && (this._flags & CLOSED) === 0) this._sink.onDrain()
+    }
   }
 
   protected closed(error: Socket.SocketError | undefined): void {
@@ -119,14 +123,16 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     this._flags |= CLOSED
     this._error = error
     this._stop()
-    // Errors are expensive, and usually no pull is waiting.
-    if (this._waiter !== undefined) this._failWaiter(this._readFailure())
-    if (this._drainWaiters !== undefined) this._resumeWriters(Effect.fail(this._writeFailure()))
-    const sink = this._sink
-    if (sink === undefined) return
-    this._sink = undefined
-    this._queue = undefined
-    sink.onClose(error)
+    try {
+      this._failWaiters()
+    } finally {
+      const sink = this._sink
+      if (sink !== undefined) {
+        this._sink = undefined
+        this._queue = undefined
+        sink.onClose(error)
+      }
+    }
   }
 
   protected get wasAborted(): boolean {
@@ -211,9 +217,11 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     this._flags |= CLOSING | SHUT
     this._queue = undefined
     this._queuedBytes = 0
-    if (this._waiter !== undefined) this._failWaiter(closeError(1006))
-    if (this._drainWaiters !== undefined) this._resumeWriters(Effect.fail(this._writeFailure()))
-    if ((this._flags & CLOSED) === 0) this.finish()
+    try {
+      this._failWaiters()
+    } finally {
+      if ((this._flags & CLOSED) === 0) this.finish()
+    }
   }
 
   // PushReader
@@ -382,7 +390,16 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     const waiters = this._drainWaiters
     if (waiters === undefined) return
     this._drainWaiters = undefined
-    for (const resume of waiters) resume(outcome)
+    callEach(waiters, outcome)
+  }
+
+  // Errors are expensive, and usually nothing waits. Resuming a fiber may throw, see `callEach`.
+  private _failWaiters(): void {
+    try {
+      if (this._waiter !== undefined) this._failWaiter(this._readFailure())
+    } finally {
+      if (this._drainWaiters !== undefined) this._resumeWriters(Effect.fail(this._writeFailure()))
+    }
   }
 
   private _failWaiter(error: Socket.SocketError): void {

@@ -2,8 +2,8 @@
  * The pings of a connection that wait for their pong, and the round-trip time that the last one showed.
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
+import { callEach } from "@effect-ws/transport/internal"
 import * as Duration from "effect/Duration"
-import { callEach } from "../callEach.ts"
 
 interface Pending {
   readonly sentAt: bigint

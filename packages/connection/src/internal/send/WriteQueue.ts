@@ -9,9 +9,9 @@ import type * as Frame from "@effect-ws/protocol/Frame"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as Opcode from "@effect-ws/protocol/Opcode"
 import type { Session } from "@effect-ws/protocol/Session"
+import { callEach } from "@effect-ws/transport/internal"
 import type { PushWriter } from "@effect-ws/transport/Push"
 import type { ConnectionMetrics } from "../telemetry/ConnectionMetrics.ts"
-import { callEach } from "../callEach.ts"
 import { FlushTracker } from "./FlushTracker.ts"
 
 /** The bytes that a transport may hold beyond what the system takes at once: Node's own mark for sockets. */
