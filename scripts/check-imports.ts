@@ -11,7 +11,7 @@
  * `protocol` and `browser` import nothing of Node; `protocol` imports nothing but `effect`; no published package
  * imports anything but `effect`, `@effect/platform-node`, Node itself and the packages below it; and whatever workspace
  * package a file imports is declared in its package.json and its tsconfig references. Private packages may import any
- * package they declare.
+ * package they declare. A page's script runs in a browser as it stands, so it imports nothing from outside.
  *
  * What packages share among themselves stands under `PACKAGE/internal`. Only the sources of published packages import
  * it. No files import each other in a circle, types included.
@@ -87,14 +87,17 @@ export const checkImports = (root: string): ReadonlyArray<string> => {
       if (!part.isDirectory() || ["node_modules", "dist", "build", "reports", ".venv"].includes(part.name)) continue
       const isSource = part.name === "src"
       const references = readReferences(directory, isSource ? "tsconfig.src.json" : "tsconfig.test.json", packages)
+      const pageReferences = readReferences(directory, "tsconfig.page.json", packages)
       const relatives = new Map<string, Array<string>>()
-      for (const file of typescriptFiles(join(directory, part.name))) {
+      for (const file of moduleFiles(join(directory, part.name))) {
+        const isPage = isSource && file.endsWith(".js")
         relatives.set(file, [])
         for (const { line, specifier } of importsOf(readFileSync(file, "utf8"))) {
           if (specifier.startsWith(".")) relatives.get(file)!.push(resolve(dirname(file), specifier))
           const problem = specifier.startsWith(".")
             ? checkRelative(file, specifier, join(directory, isSource ? "src" : ""))
-            : checkPackage(folder, manifest, isSource, specifier, folders, references)
+            : ((isPage ? checkPage(specifier, folders) : undefined) ??
+              checkPackage(folder, manifest, isSource, specifier, folders, isPage ? pageReferences : references))
           if (problem !== undefined) {
             problems.push(`${relative(root, file)}:${line}: imports "${specifier}": ${problem}`)
           }
@@ -117,6 +120,11 @@ const checkRelative = (file: string, specifier: string, home: string): string | 
   if (!existsSync(target)) return "there is no such file; relative imports name the file, with its ending"
   return undefined
 }
+
+const checkPage = (specifier: string, folders: ReadonlyMap<string, string>): string | undefined =>
+  folders.has(packageName(specifier))
+    ? undefined
+    : "a page's script runs in a browser as it stands, so it imports nothing from outside"
 
 const checkPackage = (
   folder: string,
@@ -177,17 +185,20 @@ const readReferences = (directory: string, tsconfig: string, packages: string): 
 
 const readJson = <A>(file: string): A => JSON.parse(readFileSync(file, "utf8")) as A
 
-const typescriptFiles = (directory: string): ReadonlyArray<string> =>
+const moduleFiles = (directory: string): ReadonlyArray<string> =>
   readdirSync(directory, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts") && !name.split(sep).includes("node_modules"))
+    .filter((name) => /\.[jt]s$/.test(name) && !name.split(sep).includes("node_modules"))
     .map((name) => join(directory, name))
 
 /** Import declarations stand at the start of a line, which those in a docstring's example do not. */
 const declaration = /^(?:import|export)\s(?:[^"'`;]*?\sfrom\s+)?["']([^"'\n]+)["']/gm
+/** The types that a script of a page imports in a comment. */
+const typesInComment = /^(?:\/\*\*| \*) @import\s[^"'`;]*?\sfrom\s+["']([^"'\n]+)["']/gm
 const dynamic = /^(?!\s*(?:\*|\/\/)).*\bimport\(\s*["']([^"'\n]+)["']\s*\)/gm
 
 export const importsOf = (source: string): ReadonlyArray<Import> =>
-  [...source.matchAll(declaration), ...source.matchAll(dynamic)]
+  [declaration, typesInComment, dynamic]
+    .flatMap((pattern) => [...source.matchAll(pattern)])
     .map((match) => ({ specifier: match[1]!, line: source.slice(0, match.index).split("\n").length }))
     .toSorted((a, b) => a.line - b.line)
 

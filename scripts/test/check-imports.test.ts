@@ -133,6 +133,21 @@ describe("check-imports", () => {
     ])
   })
 
+  it("reads the modules of pages, and the types that their comments import", () => {
+    write("server/tsconfig.page.json", tsconfig())
+    assertProblem("server/src/page/a.js", `import { x } from "./missing.js"\n`, /a\.js:1: .*no such file/)
+    assertProblem("server/src/page/a.js", `/** @import { X } from "./missing.js" */\n`, /a\.js:1: .*no such file/)
+    assertProblem("server/src/page/a.js", `import { x } from "@effect-ws/protocol/x.js"\n`, /no reference/)
+    write("server/src/page/b.js", `/** @import { A } from "./a.js" */\nexport const b = 1\n`)
+    assertProblem("server/src/page/a.js", `import { b } from "./b.js"\n`, /circle: it imports src\/page\/b\.js/)
+  })
+
+  it("refuses Node and packages from outside in the modules of pages", () => {
+    for (const specifier of ["node:crypto", "crypto", "effect/Effect"]) {
+      assertProblem("server/src/page/a.js", `import * as x from "${specifier}"\n`, /runs in a browser as it stands/)
+    }
+  })
+
   it("lets a test use what the package declares for development", () => {
     assert.deepStrictEqual(
       problemsWith("protocol/test/A.test.ts", `import "ws"\nimport "node:net"\nimport "../src/Frame.ts"\n`),
