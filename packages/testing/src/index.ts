@@ -1,4 +1,4 @@
-export * as ByteRecorder from "./ByteRecorder.ts"
+export * as ByteRecorder from "@effect-ws/transport/ByteRecorder"
 export * as TransportSuite from "./TransportSuite.ts"
 export * as FrameGenerators from "@effect-ws/protocol/FrameGenerators"
 export * as FaultInjection from "@effect-ws/transport/FaultInjection"

@@ -1,3 +1,4 @@
+export * as ByteRecorder from "./ByteRecorder.ts"
 export * as AddressKey from "./AddressKey.ts"
 export * as SharedTimeouts from "./SharedTimeouts.ts"
 export * as SharedTimer from "./SharedTimer.ts"

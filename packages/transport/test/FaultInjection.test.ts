@@ -1,42 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Latch, Layer, Queue, Schema } from "effect"
-import type * as NetAddress from "effect/net/NetAddress"
 import { Socket, SocketServer } from "effect/socket"
 import { TestClock } from "effect/testing"
-import { Dialer, hostPort } from "../src/Dialer.ts"
+import { Dialer } from "../src/Dialer.ts"
 import * as FaultInjection from "../src/FaultInjection.ts"
 import * as Memory from "../src/Memory.ts"
 import type { PushSocket } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
-import * as Tcp from "../src/Tcp.ts"
-import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
-import { transportSuite } from "./transportSuite.ts"
+import { ByteRecorder } from "../src/ByteRecorder.ts"
 
 const memory = Memory.layer({ port: 0 })
-
-for (const chunkSize of [1, [1, 700]] as const) {
-  transportSuite<Memory.MemoryNetwork>({
-    name: `Faulty (pieces of ${chunkSize}) over Memory`,
-    layer: FaultInjection.layer({ both: { chunkSize } }).pipe(Layer.provideMerge(memory)),
-    listenAgain: (address) => Memory.layerServer({ port: hostPort(address as NetAddress.InetAddress).port }),
-    unused: { host: "127.0.0.1", port: 9 },
-    resets: true,
-    pushes: true,
-    connects: 300,
-    transferBytes: chunkSize === 1 ? 1 << 20 : 4 << 20
-  })
-}
-
-transportSuite({
-  name: "Faulty (pieces of 1 to 5000) over Tcp",
-  layer: FaultInjection.layer({ both: { chunkSize: [1, 5000] } }).pipe(Layer.provide(Tcp.layer({ port: 0 }))),
-  listenAgain: (address) => Tcp.layerServer(hostPort(address as NetAddress.InetAddress)),
-  unused: { host: "127.0.0.1", port: 9 },
-  resets: true,
-  pushes: true,
-  connects: 300,
-  transferBytes: 32 << 20
-})
 
 /** A faulty client of a sound server in memory: the client's ends, the server's socket, and recorders on both. */
 const connect = Effect.fnUntraced(function* (options: FaultInjection.Options) {

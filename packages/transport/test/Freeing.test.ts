@@ -7,7 +7,7 @@ import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
 import { ca, server } from "./certificates.ts"
-import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
+import { ByteRecorder } from "../src/ByteRecorder.ts"
 
 /** A connection over the transport of the context: what the dialling end reads with, and the end that accepted it. */
 const connect = Effect.gen(function* () {

@@ -2,24 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
 import { SocketServer } from "effect/socket"
-import { Dialer, hostPort } from "../src/Dialer.ts"
+import { Dialer } from "../src/Dialer.ts"
 import type { DialAddress } from "../src/Dialer.ts"
 import * as Memory from "../src/Memory.ts"
 import { peerInfo } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
-import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
-import { transportSuite } from "./transportSuite.ts"
-
-transportSuite<Memory.MemoryNetwork>({
-  name: "Memory",
-  layer: Memory.layer({ port: 0 }),
-  listenAgain: (address) => Memory.layerServer({ port: hostPort(address as NetAddress.InetAddress).port }),
-  unused: { host: "127.0.0.1", port: 9 },
-  resets: true,
-  pushes: true,
-  connects: 5000,
-  transferBytes: 64 << 20
-})
+import { ByteRecorder } from "../src/ByteRecorder.ts"
 
 const encoder = new TextEncoder()
 

@@ -7,7 +7,7 @@ import * as Net from "node:net"
 import { duplexPair } from "node:stream"
 import { fromDuplex } from "../src/NodeDuplex.ts"
 import { peerInfo } from "../src/Push.ts"
-import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
+import { ByteRecorder } from "../src/ByteRecorder.ts"
 
 const encoder = new TextEncoder()
 

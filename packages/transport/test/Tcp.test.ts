@@ -9,20 +9,7 @@ import { isPushWriter } from "../src/Push.ts"
 import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
-import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
-import { transportSuite } from "./transportSuite.ts"
-
-transportSuite({
-  name: "Tcp",
-  layer: Tcp.layer({ port: 0 }),
-  listenAgain: (address) => Tcp.layerServer(hostPort(address as NetAddress.InetAddress)),
-  // The discard port of the loopback: privileged, and unused.
-  unused: { host: "127.0.0.1", port: 9 },
-  resets: true,
-  pushes: true,
-  connects: 2000,
-  transferBytes: 64 << 20
-})
+import { ByteRecorder } from "../src/ByteRecorder.ts"
 
 const portOf = (address: NetAddress.SocketAddress): number => hostPort(address as NetAddress.InetAddress).port
 

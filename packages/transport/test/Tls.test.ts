@@ -13,19 +13,7 @@ import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
 import { ca, client, other, server, stranger } from "./certificates.ts"
-import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
-import { transportSuite } from "./transportSuite.ts"
-
-transportSuite({
-  name: "Tls",
-  layer: Tls.layer({ server: { ...server, port: 0 }, dialer: { ca } }),
-  listenAgain: (address) => Tls.layerServer({ ...server, ...hostPort(address as NetAddress.InetAddress) }),
-  unused: { host: "127.0.0.1", port: 9 },
-  resets: false,
-  pushes: true,
-  connects: 300,
-  transferBytes: 32 << 20
-})
+import { ByteRecorder } from "../src/ByteRecorder.ts"
 
 const listen = (options?: Partial<Tls.ServerOptions>) => Tls.layerServer({ ...server, port: 0, ...options })
 

@@ -9,23 +9,11 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { formatAddress } from "../src/Dialer.ts"
 import * as Unix from "../src/Unix.ts"
-import { transportSuite } from "./transportSuite.ts"
 
 const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-ws-"))
 process.once("exit", () => Fs.rmSync(directory, { recursive: true, force: true }))
 let count = 0
 const freshPath = (): string => Path.join(directory, `${++count}.sock`)
-
-transportSuite({
-  name: "Unix",
-  layer: Layer.unwrap(Effect.sync(() => Unix.layer({ path: freshPath() }))),
-  listenAgain: (address) => Unix.layerServer({ path: "path" in address ? address.path : "" }),
-  unused: { path: Path.join(directory, "nobody.sock") },
-  resets: false,
-  pushes: true,
-  connects: 2000,
-  transferBytes: 16 << 20
-})
 
 /** A socket file whose process is gone. */
 const leaveStale = (path: string): Effect.Effect<void> =>

@@ -17,7 +17,7 @@ import { PushSocketServer } from "../src/PushSocketServer.ts"
 import * as Tcp from "../src/Tcp.ts"
 import * as Tls from "../src/Tls.ts"
 import { ca, server as identity } from "./certificates.ts"
-import { ByteRecorder } from "@effect-ws/testing/ByteRecorder"
+import { ByteRecorder } from "../src/ByteRecorder.ts"
 
 const listenHttps = Layer.unwrap(
   Effect.map(

@@ -8,7 +8,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import type * as SocketServer from "effect/socket/SocketServer"
-import { ByteRecorder } from "../ByteRecorder.ts"
+import { ByteRecorder } from "@effect-ws/transport/ByteRecorder"
 import * as assert from "./assert.ts"
 
 /** What a transport provides. */

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { ByteSink } from "@effect-ws/transport/Push"
+import type { ByteSink } from "./Push.ts"
 import * as Effect from "effect/Effect"
 import type * as Socket from "effect/socket/Socket"
 
