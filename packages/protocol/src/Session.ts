@@ -2,10 +2,11 @@
  * The session: one end of an open WebSocket connection as a state machine without I/O.
  *
  * The owner passes in received bytes and gets events; it passes in messages to send and takes the bytes to write from
- * `output`. The session enforces RFC 6455 sections 5 to 7, for clients and servers. The rules for a frame are in
- * `internal/FrameRules`, for both directions; `internal/MessageReader` adds those for messages that are received, and
- * `SessionState` has the states. The session has no clock, socket or fiber. Its owner writes the output, runs the
- * timers, and calls {@link Session.answerClose} when the application is done with what came before the peer's close.
+ * `output`. The session enforces RFC 6455 sections 5 to 7, for clients and servers. `internal/MessageReader` decodes and
+ * checks what is received, and `internal/SessionSender` checks and encodes what is sent. Both use the rules for frames in
+ * `internal/FrameRules` and the state in `internal/Lifecycle`. The session has no clock, socket or fiber. Its owner
+ * writes the output, runs the timers, and calls {@link Session.answerClose} when the application is done with what came
+ * before the peer's close.
  *
  * A session owns the chunks passed to it: it unmasks payloads in place, and binary messages are views into the chunk
  * that they arrived in.
@@ -13,33 +14,26 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import * as Argument from "./Argument.ts"
 import * as CloseCode from "./CloseCode.ts"
 import * as CloseError from "./CloseError.ts"
 import * as CloseFrame from "./CloseFrame.ts"
 import type * as Extension from "./Extension.ts"
 import type * as Frame from "./Frame.ts"
-import { firstByte, FrameWriter } from "./FrameWriter.ts"
-import { brokenStream, CloseRecord } from "./internal/CloseRecord.ts"
+import { FrameWriter } from "./FrameWriter.ts"
 import type { CloseInfo } from "./internal/CloseRecord.ts"
 import * as FrameRules from "./internal/FrameRules.ts"
+import { Lifecycle } from "./internal/Lifecycle.ts"
 import * as MessageReader from "./internal/MessageReader.ts"
 import { MessageWriter } from "./internal/MessageWriter.ts"
-import { OutgoingMessage } from "./internal/OutgoingMessage.ts"
-import { PingTracker } from "./internal/PingTracker.ts"
-import * as Limits from "./Limits.ts"
-import * as Mask from "./Mask.ts"
-import * as Opcode from "./Opcode.ts"
-import { refuse } from "./internal/refuse.ts"
 import type { SendFailure, SendOptions, SessionOptions } from "./internal/SessionOptions.ts"
+import { SessionSender } from "./internal/SessionSender.ts"
+import * as Limits from "./Limits.ts"
+import * as Opcode from "./Opcode.ts"
 import type { PreparedMessage } from "./PreparedMessage.ts"
-import type { EncodedForm } from "./internal/EncodedForm.ts"
 import type * as ProtocolViolation from "./ProtocolViolation.ts"
-import * as SendError from "./SendError.ts"
 import type * as SessionEvent from "./SessionEvent.ts"
 import * as SessionState from "./SessionState.ts"
 import { SlabPool } from "./Slab.ts"
-import * as Utf8 from "./Utf8.ts"
 
 export { check as checkClose } from "./CloseFrame.ts"
 export type { CloseInfo } from "./internal/CloseRecord.ts"
@@ -62,66 +56,59 @@ export class Session {
   /** The bytes to write to the transport. */
   readonly output: FrameWriter
 
-  private state: SessionState.State = "Open"
   /** The role of this end. */
   readonly role: SessionState.Role
-  private readonly inbound: MessageReader.MessageReader
-  private readonly limits: Limits.Limits
-  private readonly outbound: MessageWriter
   private readonly extensions: ReadonlyArray<Extension.ExtensionInstance>
+  private readonly lifecycle = new Lifecycle()
+  private readonly inbound: MessageReader.MessageReader
+  private readonly writer: MessageWriter
+  private readonly outbound: SessionSender
 
-  private readonly rules: FrameRules.FrameRules
-
-  private closing: CloseRecord | undefined = undefined
-  private outgoing: OutgoingMessage | undefined = undefined
-  private pings: PingTracker | undefined = undefined
-  private backedUp = false
-
-  // Chunks that arrived while an extension was decoding an earlier one.
-  private pendingChunks: Array<Uint8Array> | undefined = undefined
+  // Whether the peer's stream ended while an extension was decoding.
   private pendingEof = false
 
   constructor(options: SessionOptions) {
     this.role = options.role
-    this.limits = Limits.make(options.limits)
+    const limits = Limits.make(options.limits)
     const extensions = options.extensions ?? none
     this.extensions = extensions
     const makeKey = SessionState.roles[options.role].masks ? (options.maskingKey ?? missingKeySource) : undefined
     const slabs = options.slabs ?? new SlabPool()
+    const rules = FrameRules.make(extensions)
     this.output = new FrameWriter(slabs, options.frameCounter)
-    this.rules = FrameRules.make(extensions)
-    this.inbound = new MessageReader.MessageReader(options.role, this.limits, this.rules, extensions, slabs.allocate)
-    this.outbound = new MessageWriter(this.output, makeKey, extensions)
+    this.inbound = new MessageReader.MessageReader(options.role, limits, rules, extensions, slabs.allocate)
+    this.writer = new MessageWriter(this.output, makeKey, extensions)
+    this.outbound = new SessionSender(this.lifecycle, this.writer, this.inbound, extensions, rules, limits)
   }
 
   /** Whether neither end has begun to close. */
   get isOpen(): boolean {
-    return this.state === "Open"
+    return this.lifecycle.state === "Open"
   }
 
   /** Whether data may be sent. */
   get canSend(): boolean {
-    return SessionState.canSend(this.state)
+    return this.lifecycle.canSend
   }
 
   /** Whether data from the peer is still processed. */
   get canReceive(): boolean {
-    return SessionState.canReceive(this.state)
+    return this.lifecycle.canReceive
   }
 
   /** Whether a close frame is due once the application is done with the events so far. */
   get mustAnswerClose(): boolean {
-    return SessionState.owesClose(this.state)
+    return SessionState.owesClose(this.lifecycle.state)
   }
 
   /** Whether this end sent a close frame and waits for the peer's. */
   get isClosing(): boolean {
-    return this.state === "Closing"
+    return this.lifecycle.state === "Closing"
   }
 
   /** Whether nothing more is sent or received. */
   get isClosed(): boolean {
-    return this.state === "Closed"
+    return this.lifecycle.state === "Closed"
   }
 
   /**
@@ -130,8 +117,8 @@ export class Session {
   get shouldCloseTransport(): boolean {
     return (
       this.isClosed &&
-      this.outbound.pending === undefined &&
-      (SessionState.roles[this.role].closesStreamFirst || this.closing?.received === undefined)
+      this.writer.pending === undefined &&
+      (SessionState.roles[this.role].closesStreamFirst || this.lifecycle.close?.received === undefined)
     )
   }
 
@@ -152,12 +139,12 @@ export class Session {
 
   /** Whether the session refers to received chunks, apart from the events that it returned. */
   get retainsInput(): boolean {
-    return this.pendingChunks !== undefined || this.inbound.retainsInput
+    return this.inbound.retainsInput
   }
 
   /** How the session ends, or `undefined` before either end has begun to close. */
   get closeInfo(): CloseInfo | undefined {
-    return this.closing?.info
+    return this.lifecycle.close?.info
   }
 
   // -- receiving -----------------------------------------------------------------------------------------------------
@@ -166,13 +153,8 @@ export class Session {
   receive(chunk: Uint8Array): Array<SessionEvent.SessionEvent> {
     const events = emptyList()
     if (!this.canReceive) return events
-    if (this.inbound.pending !== undefined) {
-      this.pendingChunks ??= []
-      this.pendingChunks.push(chunk)
-      return events
-    }
     this.inbound.feed(chunk)
-    this.receiveFrom(this.inbound.next(events), events)
+    if (this.inbound.pending === undefined) this.receiveFrom(this.inbound.next(events), events)
     return events
   }
 
@@ -189,33 +171,26 @@ export class Session {
     const events: Array<SessionEvent.SessionEvent> = []
     if (!this.canReceive || this.inbound.pending === undefined) return events
     this.receiveFrom(this.inbound.resume(failure, events), events)
-    while (this.inbound.pending === undefined && this.canReceive && this.pendingChunks !== undefined) {
-      const chunk = this.pendingChunks.shift()!
-      if (this.pendingChunks.length === 0) this.pendingChunks = undefined
-      this.inbound.feed(chunk)
-      this.receiveFrom(this.inbound.next(events), events)
-    }
-    if (this.pendingEof && this.inbound.pending === undefined) this.endWith("EndOfStream")
+    if (this.pendingEof && this.inbound.pending === undefined) this.end("EndOfStream")
     return events
   }
 
   private receiveFrom(first: MessageReader.Step, events: Array<SessionEvent.SessionEvent>): void {
     const inbound = this.inbound
     for (let step = first; ; step = inbound.next(events)) {
-      if (step === MessageReader.Continue) continue
+      if (step === MessageReader.Continue || (step === MessageReader.NeedData && inbound.feedQueued())) continue
       if (step === MessageReader.NeedData || step === MessageReader.Suspended) return
       if (step !== MessageReader.ControlFrame) this.failConnection(step, events)
       else if (this.onControl(inbound.controlOpcode, inbound.controlPayload, events)) continue
       // What follows a close frame, or a violation, is ignored (RFC 6455 5.5.1 and 7.1.7).
       inbound.discard()
-      this.pendingChunks = undefined
       return
     }
   }
 
   /** Records that the peer ended its stream. This takes effect after {@link pendingDecode}. */
   receiveEnd(): void {
-    if (this.inbound.pending === undefined) this.endWith("EndOfStream")
+    if (this.inbound.pending === undefined) this.end("EndOfStream")
     else this.pendingEof = true
   }
 
@@ -223,7 +198,14 @@ export class Session {
    * Ends the session after a timeout or a transport error; `why` becomes the reason of the 1006. Sends nothing more.
    */
   abort(why?: string): void {
-    this.endWith("Abort", why)
+    this.end("Abort", why)
+  }
+
+  private end(trigger: "EndOfStream" | "Abort", why?: string): void {
+    // A peer that half-closes its stream after its close frame may still read messages that are being encoded.
+    if (this.canReceive || trigger === "Abort") this.writer.discard()
+    this.inbound.discard()
+    this.lifecycle.end(trigger, why)
   }
 
   /**
@@ -242,20 +224,6 @@ export class Session {
     if (failure !== undefined) throw failure.defect
   }
 
-  private endWith(trigger: "EndOfStream" | "Abort", why = brokenStream): void {
-    if (this.canReceive) {
-      this.closing ??= new CloseRecord("transport")
-      this.closing.lost(why)
-      this.outbound.discard()
-    }
-    this.state = SessionState.next(this.state, trigger)
-    this.inbound.discard()
-    this.pendingChunks = undefined
-    this.pendingEof = false
-    // A peer that half-closes its stream after its close frame may still read messages that are being encoded.
-    if (trigger === "Abort") this.outbound.discard()
-  }
-
   /**
    * Sets how received data is delivered: as whole messages (the default), as fragments when they arrive, or as frames.
    *
@@ -270,30 +238,22 @@ export class Session {
   private onControl(opcode: Opcode.Opcode, payload: Uint8Array, events: Array<SessionEvent.SessionEvent>): boolean {
     switch (opcode) {
       case Opcode.Ping: {
-        // RFC 6455 5.5.2: "an endpoint MUST send a Pong frame in response, unless it already received a Close frame"
-        if (this.state === "Open") {
-          // RFC 6455 5.5.3: an endpoint may answer only the newest ping. The session does so while the transport is
-          // backed up.
-          if (this.backedUp) this.pingTracker().delayedPong = new Uint8Array(payload)
-          else this.writeControl(Opcode.Pong, payload)
-        }
+        this.outbound.answerPing(payload)
         events.push({ _tag: "Ping", data: payload })
         return true
       }
       case Opcode.Pong: {
-        events.push({ _tag: "Pong", data: payload, ping: this.pings?.answered(payload) })
+        events.push({ _tag: "Pong", data: payload, ping: this.outbound.answeredPing(payload) })
         return true
       }
       default: {
         const close = CloseFrame.decode(payload)
-        if (Result.isFailure(close)) {
-          this.failConnection(close.failure, events)
-          return false
+        if (Result.isFailure(close)) this.failConnection(close.failure, events)
+        else {
+          const { code, reason } = close.success
+          this.lifecycle.receiveClose(close.success)
+          events.push({ _tag: "CloseReceived", code, reason })
         }
-        this.closing ??= new CloseRecord("remote")
-        this.closing.received = close.success
-        this.state = SessionState.next(this.state, "ReceiveClose")
-        events.push({ _tag: "CloseReceived", code: close.success.code, reason: close.success.reason })
         return false
       }
     }
@@ -303,13 +263,10 @@ export class Session {
     violation: ProtocolViolation.ProtocolViolation | CloseError.SendableCloseError,
     events: Array<SessionEvent.SessionEvent>
   ): void {
-    const error = violation._tag === "ProtocolViolation" ? violationError(violation) : violation
-    // A close code that was sent stands. A later violation of the peer only ends the wait for its close frame.
-    this.closing ??= new CloseRecord("local", error)
-    this.closing.failed = true
-    if (violation._tag === "ProtocolViolation") this.closing.violation = violation
-    this.state = SessionState.next(this.state, "Violation")
-    events.push({ _tag: "Failed", error, violation: this.closing.violation })
+    const isViolation = violation._tag === "ProtocolViolation"
+    const error = isViolation ? violationError(violation) : violation
+    const close = this.lifecycle.fail(error, isViolation ? violation : undefined)
+    events.push({ _tag: "Failed", error, violation: close.violation })
   }
 
   /**
@@ -318,37 +275,19 @@ export class Session {
    * The owner calls it when the application is done with everything that came before.
    */
   answerClose(): void {
-    if (this.state === "Answering") {
-      // RFC 6455 5.5.1: "the endpoint typically echos the status code it received"; the session echoes the reason too
-      this.writeClose(this.closing!.received!)
-    } else if (this.state === "Failing") {
-      const { code, reason } = this.closing!.error
-      // RFC 6455 7.1.7: "an endpoint MUST NOT continue to attempt to process data"; the close frame says why
-      this.writeClose({ code, reason })
-    }
+    this.outbound.answerClose()
   }
 
   /** Fails the connection for a local reason, such as a keepalive timeout. Sends the close frame at once. */
   fail(error: CloseError.SendableCloseError): void {
-    this.failOnEncodeError(error)
+    this.outbound.failOn(error)
   }
 
   // -- sending -------------------------------------------------------------------------------------------------------
 
   /** Sends a message: a string as text, bytes as binary. */
   send(data: string | Uint8Array, options?: SendOptions): SendFailure | undefined {
-    if (typeof data !== "string" && !Argument.isBytes(data)) refuse(data)
-    checkSendOptions(options)
-    if (!this.canSend) return this.closing!.error
-    if (this.outgoing !== undefined) return SendError.make("InterruptedMessage", "sending a message")
-    const isText = typeof data === "string"
-    const opcode = isText ? Opcode.Text : Opcode.Binary
-    if (this.outbound.isDirect && options?.fragmentSize === undefined) {
-      if (isText) this.outbound.writeText(data)
-      else this.outbound.writeFrame(0x80 | opcode, data)
-      return undefined
-    }
-    return this.sendPiece(opcode, isText ? Utf8.encode(data) : data, true, true, options)
+    return this.outbound.send(data, options)
   }
 
   /**
@@ -356,14 +295,7 @@ export class Session {
    * encoded bytes, it encodes the message itself.
    */
   sendPrepared(prepared: PreparedMessage, options?: SendOptions): SendFailure | undefined {
-    checkSendOptions(options)
-    if (!this.canSend) return this.closing!.error
-    if (this.outgoing !== undefined) return SendError.make("InterruptedMessage", "sending a message")
-    const { opcode, payload } = prepared
-    const form = this.sharedForm(prepared, options)
-    return form === undefined
-      ? this.sendPiece(opcode, payload, true, true, options)
-      : this.failOnEncodeError(this.outbound.sendShared(form, payload))
+    return this.outbound.sendPrepared(prepared, options)
   }
 
   /**
@@ -371,43 +303,7 @@ export class Session {
    * is enough for all connections.
    */
   pendingPrepare(prepared: PreparedMessage, options?: SendOptions): Extension.AsyncTransform | undefined {
-    return this.canSend ? this.sharedForm(prepared, options)?.pending : undefined
-  }
-
-  private sharedForm(prepared: PreparedMessage, options: SendOptions | undefined): EncodedForm | undefined {
-    // RFC 6455 5.3: "the client MUST pick a fresh masking key" for each frame, so no two frames have the same bytes.
-    if (SessionState.roles[this.role].masks || options?.fragmentSize !== undefined) return undefined
-    return prepared.form(this.extensions, options?.compress)
-  }
-
-  private sendPiece(
-    opcode: Opcode.Opcode,
-    payload: Uint8Array,
-    first: boolean,
-    last: boolean,
-    options: SendOptions | undefined
-  ): SendFailure | undefined {
-    const fragmentSize = options?.fragmentSize
-    return this.failOnEncodeError(
-      this.outbound.send({ opcode, payload, first, last, fragmentSize, compress: options?.compress })
-    )
-  }
-
-  // A message that cannot be encoded cannot be sent, nor can any later one: closes with the code of the extension.
-  private failOnEncodeError(failure: CloseError.SendableCloseError | undefined): SendFailure | undefined {
-    if (failure === undefined) return undefined
-    if (!this.canSend) return failure
-    this.closing ??= new CloseRecord("local", failure)
-    this.closing.failed = true
-    this.outbound.discard()
-    this.inbound.discard()
-    this.pendingChunks = undefined
-    if (this.state === "Open") {
-      this.state = SessionState.next(this.state, "Violation")
-    }
-    if (this.state === "Answering") this.writeClose({ code: failure.code, reason: failure.reason })
-    else this.answerClose()
-    return failure
+    return this.outbound.pendingPrepare(prepared, options)
   }
 
   /**
@@ -415,17 +311,17 @@ export class Session {
    * is done. What is sent until then is queued and counted in {@link queuedBytes}.
    */
   get pendingEncode(): Extension.AsyncTransform | undefined {
-    return this.outbound.pending
+    return this.writer.pending
   }
 
   /** Bytes of payload queued behind {@link pendingEncode}. */
   get queuedBytes(): number {
-    return this.outbound.queuedBytes
+    return this.writer.queuedBytes
   }
 
   /** Resumes sending after {@link pendingEncode}. */
   resumeSend(failure?: CloseError.SendableCloseError): SendFailure | undefined {
-    return this.failOnEncodeError(this.outbound.resume(failure))
+    return this.outbound.resume(failure)
   }
 
   /**
@@ -440,22 +336,12 @@ export class Session {
     last: boolean,
     options?: SendOptions
   ): SendFailure | undefined {
-    if (typeof data !== "string") Argument.bytes("piece of a message", data)
-    checkSendOptions(options)
-    if (!this.canSend) return this.closing!.error
-    const first = this.outgoing === undefined
-    this.outgoing ??= new OutgoingMessage(type === "Text" ? Opcode.Text : Opcode.Binary, false)
-    const message = this.outgoing
-    if (message.isRaw) return SendError.make("InterruptedMessage", "sending a piece of a message")
-    const payload = typeof data === "string" ? Utf8.encode(message.wholeCharacters(data, last)) : data
-    const failure = this.sendPiece(message.opcode, payload, first, last, options)
-    if (last || failure !== undefined) this.outgoing = undefined
-    return failure
+    return this.outbound.sendFragment(type, data, last, options)
   }
 
   /** Whether {@link sendFragment} has begun a message and not ended it. */
   get isSendingMessage(): boolean {
-    return this.outgoing !== undefined
+    return this.outbound.isSendingMessage
   }
 
   /**
@@ -469,41 +355,7 @@ export class Session {
    * take note of a close frame or of the beginning of a message.
    */
   sendFrame(frame: Frame.Frame, options?: { readonly unchecked?: boolean | undefined }): SendFailure | undefined {
-    checkFields(frame)
-    if (!this.canSend) return this.closing!.error
-    const { maskingKey, opcode, payload } = frame
-    const isUnchecked = options?.unchecked === true
-    const mayMask = isUnchecked || SessionState.roles[this.role].masks
-    const key = mayMask && maskingKey !== undefined ? Mask.keyFromBytes(maskingKey) : undefined
-    if (isUnchecked) {
-      this.outbound.writeFrame(firstByte(frame), payload, key)
-      return undefined
-    }
-    const broken = this.checkFrame(frame)
-    if (broken !== undefined) return broken
-    if (opcode === Opcode.Close) {
-      const close = CloseFrame.decode(payload)
-      if (Result.isFailure(close)) return SendError.make(close.failure.rule, `sending ${close.failure.received}`)
-      this.recordClose(close.success)
-      this.outbound.afterwards(() => this.outbound.writeFrame(firstByte(frame), payload, key))
-    } else if (Opcode.isControl(opcode) || Opcode.isReserved(opcode)) {
-      this.outbound.writeFrame(firstByte(frame), payload, key)
-    } else {
-      if (frame.fin) this.outgoing = undefined
-      else this.outgoing ??= new OutgoingMessage(opcode, true)
-      this.outbound.sendFrame({ firstByte: firstByte(frame), payload, key })
-    }
-    return undefined
-  }
-
-  private checkFrame(frame: Frame.Frame): SendError.SendError | undefined {
-    const { fin, opcode, payload } = frame
-    const rsv = firstByte(frame) & 0x70
-    const broken = this.rules.check(opcode, fin, rsv, payload.length, this.outgoing !== undefined)
-    const isOfOther = opcode === Opcode.Continuation && this.outgoing?.isRaw === false
-    const rule = broken ?? (isOfOther ? "InterruptedMessage" : undefined)
-    if (rule === undefined) return undefined
-    return SendError.make(rule, `sending ${FrameRules.describeFrame(rule, opcode, rsv, payload.length)}`)
+    return this.outbound.sendFrame(frame, options?.unchecked === true)
   }
 
   /**
@@ -514,27 +366,12 @@ export class Session {
    * answers the earlier ones too (RFC 6455 5.5.3).
    */
   ping(payload?: Uint8Array): number | SendFailure {
-    if (payload !== undefined) Argument.bytes("ping", payload)
-    if (this.state !== "Open") return this.closing!.error
-    const pings = this.pingTracker()
-    const data = pings.payloadOf(payload)
-    if (data.length > 125) return SendError.make("ControlFrameTooLong", `a ping with ${data.length} bytes`)
-    if (this.backedUp) pings.delayedPing = data
-    else this.writeControl(Opcode.Ping, data)
-    return pings.sent(data, this.limits.maxPendingPings)
+    return this.outbound.ping(payload)
   }
 
   /** Sends an unsolicited pong, a heartbeat in one direction (RFC 6455 5.5.3). */
   pong(payload: Uint8Array): SendFailure | undefined {
-    Argument.bytes("pong", payload)
-    if (this.state !== "Open") return this.closing!.error
-    if (payload.length > 125) return SendError.make("ControlFrameTooLong", `a pong with ${payload.length} bytes`)
-    this.writeControl(Opcode.Pong, payload)
-    return undefined
-  }
-
-  private pingTracker(): PingTracker {
-    return (this.pings ??= new PingTracker())
+    return this.outbound.pong(payload)
   }
 
   /**
@@ -543,58 +380,13 @@ export class Session {
    * send them ahead of it.
    */
   setBackedUp(backedUp: boolean): void {
-    this.backedUp = backedUp
-    if (!backedUp) this.writeDelayed()
-  }
-
-  private writeDelayed(): void {
-    const pings = this.pings
-    if (pings === undefined) return
-    const { delayedPing, delayedPong } = pings
-    pings.delayedPing = undefined
-    pings.delayedPong = undefined
-    if (delayedPong !== undefined && this.canSend) this.writeControl(Opcode.Pong, delayedPong)
-    if (delayedPing !== undefined && this.state === "Open") this.writeControl(Opcode.Ping, delayedPing)
+    this.outbound.setBackedUp(backedUp)
   }
 
   /** Starts the closing handshake, or answers the peer's close with `code`. */
   close(code: number = CloseCode.registered.NormalClosure, reason = ""): SendFailure | undefined {
-    const broken = CloseFrame.check(code, reason)
-    if (!this.canSend) return this.closing!.error
-    if (broken !== undefined) return broken
-    if (this.state === "Failing") this.answerClose()
-    else this.writeClose({ code, reason })
-    return undefined
+    return this.outbound.close(code, reason)
   }
-
-  private writeClose(close: CloseFrame.CloseFrame): void {
-    this.recordClose(close)
-    // Queued messages that are still being encoded are sent first.
-    this.outbound.afterwards(() => this.writeControl(Opcode.Close, CloseFrame.encode(close.code, close.reason)))
-  }
-
-  private recordClose(close: CloseFrame.CloseFrame): void {
-    this.writeDelayed()
-    this.closing ??= new CloseRecord("local")
-    this.closing.sent = close
-    this.outgoing = undefined
-    this.state = SessionState.next(this.state, "SendClose")
-  }
-
-  private writeControl(opcode: Opcode.Opcode, payload: Uint8Array): void {
-    this.outbound.writeFrame(0x80 | opcode, payload)
-  }
-}
-
-const checkSendOptions = (options: SendOptions | undefined): void => {
-  if (options?.fragmentSize !== undefined) Argument.limit("fragmentSize", options.fragmentSize, 1)
-}
-
-const checkFields = (frame: Frame.Frame): void => {
-  if (typeof frame !== "object" || frame === null) throw Argument.mismatch("frame", "a frame", frame)
-  Argument.integer("frame opcode", frame.opcode, 0, 15)
-  Argument.bytes("frame payload", frame.payload)
-  if (frame.maskingKey !== undefined) Argument.bytes("frame masking key", frame.maskingKey)
 }
 
 const violationError = (

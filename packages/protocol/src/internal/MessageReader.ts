@@ -1,6 +1,6 @@
 /**
- * The receiving half of a session: decodes chunks into messages, fragments or frames, and checks them. `FrameRules` has
- * the rules that bind both directions; `checkHeader` adds masks and limits.
+ * The decoder of a session: decodes chunks into messages, fragments or frames, and checks them. `FrameRules` has the
+ * rules that bind both directions; `checkHeader` adds masks and limits.
  *
  * It adds data events itself. Complete control frames go to the session, which decides on their answers.
  */
@@ -77,6 +77,8 @@ export class MessageReader {
   private events: Array<SessionEvent.SessionEvent> | undefined = undefined
   /** The pending transform of a suspended step. */
   pending: Extension.AsyncTransform | undefined = undefined
+  // Chunks that arrived since then.
+  private queue: Array<Uint8Array> | undefined = undefined
 
   // Collects a frame that spans chunks and must be complete before it is processed: a control frame, or a data frame of
   // some connections.
@@ -127,9 +129,23 @@ export class MessageReader {
     )
   }
 
+  /** Receives a chunk. Queues it while a step is suspended. */
   feed(chunk: Uint8Array): void {
+    if (this.pending !== undefined) {
+      this.queue ??= []
+      this.queue.push(chunk)
+      return
+    }
     this.parser ??= spareParsers.pop() ?? new FrameParser()
     this.parser.feed(chunk)
+  }
+
+  /** Receives the next queued chunk. Returns whether there was one. */
+  feedQueued(): boolean {
+    if (this.queue === undefined) return false
+    this.feed(this.queue.shift()!)
+    if (this.queue.length === 0) this.queue = undefined
+    return true
   }
 
   // Ends a chunk. Keeps the parser only in the middle of a frame.
@@ -147,6 +163,7 @@ export class MessageReader {
     this.parser?.discard()
     this.transforming = undefined
     this.pending = undefined
+    this.queue = undefined
     this.frame = undefined
     this.collected = undefined
   }

@@ -1,5 +1,6 @@
 /**
- * The sending half of a session: encodes messages into frames, through the extensions, in order.
+ * The encoder of a session: encodes messages into frames, through the extensions, in order. `SessionSender` decides
+ * before whether a message may be sent.
  *
  * Without extensions a message is encoded in the calling turn. An extension may need longer. Later messages then wait
  * in a queue here, so order is kept, while control frames go ahead of them.
@@ -69,6 +70,11 @@ export class MessageWriter {
     this.makeKey = makeKey
     this.messageLevel = extensions.length === 0 ? none : encoders(extensions, "message")
     this.frameLevel = extensions.length === 0 ? none : encoders(extensions, "frame")
+  }
+
+  /** Whether this end masks its frames, as a client does. */
+  get masks(): boolean {
+    return this.makeKey !== undefined
   }
 
   /** Whether messages go to the writer without extensions. */
