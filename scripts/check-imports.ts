@@ -14,7 +14,8 @@
  * package they declare. A page's script runs in a browser as it stands, so it imports nothing from outside.
  *
  * What packages share among themselves stands under `PACKAGE/internal`. Only the sources of published packages import
- * it. No files import each other in a circle, types included.
+ * it. No files import each other in a circle, types included, and no packages depend on each other in one, dependencies
+ * for development included.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { builtinModules } from "node:module"
@@ -70,8 +71,8 @@ interface Import {
 }
 
 /**
- * Returns one line for each import under `root/packages` that points the wrong way, is not declared, or closes a
- * circle.
+ * Returns one line for each import under `root/packages` that points the wrong way, is not declared, or closes a circle,
+ * and one for each circle of packages.
  */
 export const checkImports = (root: string): ReadonlyArray<string> => {
   const packages = join(root, "packages")
@@ -80,7 +81,7 @@ export const checkImports = (root: string): ReadonlyArray<string> => {
     .map((folder): Workspace => ({ folder, manifest: readJson<Manifest>(join(packages, folder, "package.json")) }))
   const folders = new Map(workspaces.map(({ folder, manifest }) => [manifest.name, folder]))
 
-  const problems: Array<string> = []
+  const problems: Array<string> = [...checkDependencies(workspaces, folders)]
   for (const { folder, manifest } of workspaces) {
     const directory = join(packages, folder)
     for (const part of readdirSync(directory, { withFileTypes: true })) {
@@ -112,6 +113,32 @@ export const checkImports = (root: string): ReadonlyArray<string> => {
     }
   }
   return problems
+}
+
+const checkDependencies = (
+  workspaces: ReadonlyArray<Workspace>,
+  folders: ReadonlyMap<string, string>
+): ReadonlyArray<string> => {
+  const kinds = ["dependencies", "peerDependencies", "devDependencies"] as const
+  const manifests = new Map(workspaces.map(({ folder, manifest }) => [folder, manifest]))
+  const dependencies = new Map(
+    workspaces.map(({ folder, manifest }) => {
+      const names = kinds.flatMap((kind) => Object.keys(manifest[kind] ?? {}))
+      return [folder, names.flatMap((name) => folders.get(name) ?? [])] as const
+    })
+  )
+  return importCircles(dependencies).map((circle) => {
+    const [first, ...others] = circle
+    const steps = others.map((folder, at) => {
+      const [from, to] = [manifests.get(circle[at]!)!, manifests.get(folder)!]
+      const kind = kinds.find((kind) => to.name in (from[kind] ?? {}))
+      return `${folder} (${kind})`
+    })
+    return (
+      `packages/${first}/package.json: depends on itself through other packages: ${first} depends on ` +
+      `${steps.join(", which depends on ")}. Move what both need, or the tests that need both`
+    )
+  })
 }
 
 const checkRelative = (file: string, specifier: string, home: string): string | undefined => {

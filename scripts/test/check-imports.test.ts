@@ -133,6 +133,17 @@ describe("check-imports", () => {
     ])
   })
 
+  it("refuses a circle of packages, of those for development too, and names the packages on it", () => {
+    write("protocol/package.json", {
+      name: "@effect-ws/protocol",
+      peerDependencies: { effect: "*" },
+      devDependencies: { "@effect-ws/bench": "workspace:^" }
+    })
+    assert.deepStrictEqual(checkImports(root), [
+      "packages/bench/package.json: depends on itself through other packages: bench depends on server (dependencies), which depends on protocol (dependencies), which depends on bench (devDependencies). Move what both need, or the tests that need both"
+    ])
+  })
+
   it("reads the modules of pages, and the types that their comments import", () => {
     write("server/tsconfig.page.json", tsconfig())
     assertProblem("server/src/page/a.js", `import { x } from "./missing.js"\n`, /a\.js:1: .*no such file/)

@@ -7,7 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Inspector from "../src/Inspector.ts"
-import { quiet } from "./support/quiet.ts"
+import { quiet } from "@effect-ws/test-peers/InMemory"
 
 const served = (options?: Inspector.Options, server?: WebSocketServer.ServerOptions) =>
   WebSocketServer.layer(

@@ -13,7 +13,7 @@ import { InspectorProtocol } from "../src/InspectorProtocol.ts"
 import type { FromInspector, FromViewer } from "../src/InspectorProtocol.ts"
 import * as InspectorView from "../src/InspectorView.ts"
 import * as Recording from "../src/Recording.ts"
-import { quiet } from "./support/quiet.ts"
+import { quiet } from "@effect-ws/test-peers/InMemory"
 
 /** An echo server at echo.test, and beside it one for viewers at viewers.test. */
 const served = (options?: InspectorView.ViewOptions, record?: Inspector.Options) => {

@@ -9,7 +9,7 @@ import { TestClock } from "effect/testing"
 import * as Inspector from "../src/Inspector.ts"
 import * as Recording from "../src/Recording.ts"
 import * as Replay from "../src/Replay.ts"
-import { quiet } from "./support/quiet.ts"
+import { quiet } from "@effect-ws/test-peers/InMemory"
 
 /** Counts what it is told, and says so a second later. */
 const counter =

@@ -15,8 +15,8 @@ import * as Auth from "../src/Auth.ts"
 import * as AuthNonces from "../src/AuthNonces.ts"
 import { hashes } from "../src/internal/hashes.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { captureLogs, connect, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
+import { captureLogs, connect, receiveText } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
 
 const target = "/chat?room=1"
 

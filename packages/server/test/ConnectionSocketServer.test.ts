@@ -9,8 +9,8 @@ import type { Socket } from "effect/socket"
 import { SocketServer } from "effect/socket"
 import * as ConnectionSocketServer from "../src/ConnectionSocketServer.ts"
 import type { ServerOptions } from "../src/WebSocketServer.ts"
-import { captureLogs, connect, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
+import { captureLogs, connect, receiveText } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
 import { memory, tcp } from "./support/transports.ts"
 
 class User extends Context.Service<User, string>()("test/User") {}

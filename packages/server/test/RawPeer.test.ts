@@ -12,10 +12,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import type { Scope } from "effect"
 import type { SocketServer } from "effect/socket"
-import { captureLogs, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
-import * as RawPeer from "./support/RawPeer.ts"
-import { acceptFor, close, frame, sampleKey, text } from "./support/RawPeer.ts"
+import { captureLogs, receiveText } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
+import { acceptFor, close, frame, sampleKey, text } from "@effect-ws/test-peers/RawPeer"
 
 type Requirements = SocketServer.SocketServer | PushSocketServer | Dialer | Scope.Scope
 

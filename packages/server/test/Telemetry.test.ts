@@ -14,37 +14,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Latch, Layer, Logger, Metric, Option, References, Stream, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import type { Handlers } from "../src/Handlers.ts"
-import * as Topics from "@effect-ws/topics/Topics"
+import { assertFigures, deliveries, figures } from "@effect-ws/test-peers/Figures"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { network, quiet } from "./support/inMemory.ts"
-import { connect, echo, echoHandlers } from "./support/programs.ts"
-import * as RawPeer from "./support/RawPeer.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { connect, echo, echoHandlers } from "@effect-ws/test-peers/Programs"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
 import { handled, start } from "./support/variants.ts"
-
-/** What the metrics say now: `name{attribute="value"}` and a number; of a histogram, how many and their sum. */
-const figures = Effect.map(Metric.snapshot, (snapshot) => {
-  const figures = new Map<string, number>()
-  for (const { attributes = {}, id, state, type } of snapshot) {
-    const labels = Object.entries(attributes)
-      .filter(([name]) => name !== "unit")
-      .map(([name, value]) => `${name}="${value}"`)
-      .sort()
-    const set = (name: string, value: number): void => void figures.set(`${name}{${labels.join(",")}}`, value)
-    if (type === "Counter") set(id, Number(state.count))
-    else if (type === "Gauge") set(id, Number(state.value))
-    else if (type === "Histogram") {
-      set(`${id}_count`, state.count)
-      set(`${id}_sum`, state.sum)
-    }
-  }
-  return figures
-})
-
-const assertFigures = (expected: Readonly<Record<string, number>>): Effect.Effect<void> =>
-  Effect.map(figures, (found) => {
-    const some = Object.fromEntries(Object.keys(expected).map((name) => [name, found.get(name)]))
-    assert.deepStrictEqual(some, expected)
-  })
 
 const serve = (
   variant: (typeof handled)[number],
@@ -251,14 +226,6 @@ describe.each(handled)("metrics of the $name server and of its client", (variant
 })
 
 describe("metrics of what is sent to many", () => {
-  const deliveries = (source: string, outcomes: Readonly<Record<string, number>>): Record<string, number> =>
-    Object.fromEntries(
-      ["delivered", "queued", "disconnected", "closed"].map((outcome) => [
-        `websocket_deliveries_total{outcome="${outcome}",source="${source}"}`,
-        outcomes[outcome] ?? 0
-      ])
-    )
-
   it.effect("count broadcasts, and the connections that got them", () =>
     Effect.gen(function* () {
       const server = yield* serve(handled[0]!, echoHandlers)
@@ -272,50 +239,6 @@ describe("metrics of what is sent to many", () => {
         'websocket_deliveries_dropped_total{source="broadcast"}': 0,
         ...deliveries("broadcast", { delivered: 4 })
       })
-    }).pipe(observed())
-  )
-
-  it.effect("count publications, subscriptions, and what became of each message", () =>
-    Effect.gen(function* () {
-      const topics = yield* Topics.make({ maxQueuedMessages: 2 })
-      const server = yield* serve(handled[0]!, echoHandlers, { writeHighWaterMark: 1 })
-      yield* connect(server)
-      const slow = yield* RawPeer.upgrade(server.address)
-      const [one, two] = yield* server.connections
-      yield* topics.publish("news", "to nobody")
-      yield* topics.subscribe(one!, "news")
-      yield* topics.subscribe(two!, "news")
-      yield* topics.subscribe(two!, "sports")
-      yield* assertFigures({ "websocket_subscriptions_active{}": 3 })
-      yield* topics.publish("news", "to both")
-      yield* assertFigures({
-        'websocket_published_messages_total{source="topic"}': 2,
-        ...deliveries("topic", { delivered: 2 })
-      })
-      // More than the network takes, so that the subscriber is behind with what follows.
-      for (let time = 0; time < 2; time++) yield* Effect.forkScoped(two!.send(new Uint8Array(100_000)))
-      yield* quiet
-      for (let time = 0; time < 5; time++) yield* topics.publish("sports", "to one that does not read")
-      yield* assertFigures({
-        'websocket_published_messages_total{source="topic"}': 7,
-        'websocket_deliveries_dropped_total{source="topic"}': 3,
-        ...deliveries("topic", { delivered: 2, queued: 5 })
-      })
-      yield* topics.subscribe(two!, "sports", { onSlowSubscriber: "wait", backpressureTimeout: "1 second" })
-      const publishing = yield* Effect.forkScoped(topics.publish("sports", "waited for"))
-      const given = yield* Effect.forkScoped(topics.publish("sports", "waited for, then not"))
-      yield* quiet
-      yield* Fiber.interrupt(given)
-      yield* TestClock.adjust("1 second")
-      yield* Fiber.join(publishing)
-      yield* assertFigures({
-        'websocket_published_messages_total{source="topic"}': 9,
-        ...deliveries("topic", { delivered: 2, queued: 5, disconnected: 1 })
-      })
-      yield* slow.reset
-      yield* quiet
-      yield* topics.unsubscribe(one!, "news")
-      yield* assertFigures({ "websocket_subscriptions_active{}": 0 })
     }).pipe(observed())
   )
 })

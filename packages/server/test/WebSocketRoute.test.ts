@@ -16,9 +16,9 @@ import * as Http from "node:http"
 import * as Ws from "ws"
 import * as WebSocketRoute from "../src/WebSocketRoute.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { captureLogs, connect, echo, echoHandlers, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
-import * as RawPeer from "./support/RawPeer.ts"
+import { captureLogs, connect, echo, echoHandlers, receiveText } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
 import { httpServer } from "./support/transports.ts"
 
 class User extends Context.Service<User, string>()("test/User") {}

@@ -13,8 +13,8 @@ import * as Ws from "ws"
 import * as WebSocketRoute from "../src/WebSocketRoute.ts"
 import type * as WebSocketServer from "../src/WebSocketServer.ts"
 import * as Http2Peer from "./support/Http2Peer.ts"
-import { captureLogs, echo, echoHandlers } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
+import { captureLogs, echo, echoHandlers } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
 import { certificate, makeHttp2Server } from "./support/transports.ts"
 
 class User extends Context.Service<User, string>()("test/User") {}

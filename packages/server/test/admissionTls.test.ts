@@ -13,7 +13,7 @@ import * as Net from "node:net"
 import { duplexPair } from "node:stream"
 import * as NodeTls from "node:tls"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { connect, echo, receiveText } from "./support/programs.ts"
+import { connect, echo, receiveText } from "@effect-ws/test-peers/Programs"
 import { certificate, tls } from "./support/transports.ts"
 import { start } from "./support/variants.ts"
 

@@ -11,7 +11,7 @@ import { execFile, spawnSync } from "node:child_process"
 import * as Auth from "../src/Auth.ts"
 import * as AuthNonces from "../src/AuthNonces.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { captureLogs } from "./support/programs.ts"
+import { captureLogs } from "@effect-ws/test-peers/Programs"
 
 const isMissing = process.env.CI === undefined && spawnSync("curl", ["--version"]).status !== 0
 

@@ -4,8 +4,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Queue, References } from "effect"
 import { WebSocketServer } from "../src/WebSocketServer.ts"
 import * as Server from "../src/WebSocketServer.ts"
-import { network } from "./support/inMemory.ts"
-import { connect, receiveText } from "./support/programs.ts"
+import { network } from "@effect-ws/test-peers/InMemory"
+import { connect, receiveText } from "@effect-ws/test-peers/Programs"
 import { start } from "./support/variants.ts"
 
 const options = { keepalive: false } as const

@@ -8,9 +8,9 @@ import * as Extensions from "@effect-ws/extensions/Extensions"
 import type { MessagePart, AsyncTransform } from "@effect-ws/protocol/Extension"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Schema, Stream } from "effect"
-import { network, quiet } from "./support/inMemory.ts"
-import { captureLogs, connect, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { captureLogs, connect, receiveText } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
 import { handled, start } from "./support/variants.ts"
 
 const None = Schema.Struct({})

@@ -9,9 +9,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Queue, Schema, Stream } from "effect"
 import type { Handlers } from "../src/Handlers.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { network, quiet } from "./support/inMemory.ts"
-import * as RawPeer from "./support/RawPeer.ts"
-import { frame } from "./support/RawPeer.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
+import { frame } from "@effect-ws/test-peers/RawPeer"
 import { handled } from "./support/variants.ts"
 
 const KiB = 1024

@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
-import * as RawPeer from "./support/RawPeer.ts"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
 import * as NetAddress from "effect/net/NetAddress"
 
 const isExecutable = (path: string): boolean => {

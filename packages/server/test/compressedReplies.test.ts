@@ -7,8 +7,8 @@ import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
 import type { CloseInfo } from "@effect-ws/protocol/Session"
-import { network, quiet } from "./support/inMemory.ts"
-import { connect } from "./support/programs.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { connect } from "@effect-ws/test-peers/Programs"
 import { handled, start } from "./support/variants.ts"
 
 const KiB = 1024

@@ -10,7 +10,7 @@ import { HttpServer } from "effect/http"
 import * as Http from "node:http"
 import * as WebSocketRoute from "../src/WebSocketRoute.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { echo, echoHandlers } from "./support/programs.ts"
+import { echo, echoHandlers } from "@effect-ws/test-peers/Programs"
 
 const connectTo = (port: number) =>
   Dialer.use(({ dial }) =>

@@ -8,9 +8,9 @@ import { Dialer } from "@effect-ws/transport/Dialer"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue, Stream } from "effect"
 import { SocketServer } from "effect/socket/SocketServer"
-import { network, quiet } from "./support/inMemory.ts"
-import * as RawPeer from "./support/RawPeer.ts"
-import { frame } from "./support/RawPeer.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
+import { frame } from "@effect-ws/test-peers/RawPeer"
 import { direct, start } from "./support/variants.ts"
 
 const KiB = 1024

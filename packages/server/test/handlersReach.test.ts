@@ -14,9 +14,9 @@ import type { SocketServer } from "effect/socket"
 import type { Handlers } from "../src/Handlers.ts"
 import { WebSocketServer } from "../src/WebSocketServer.ts"
 import * as Server from "../src/WebSocketServer.ts"
-import { network, quiet } from "./support/inMemory.ts"
-import { captureLogs, connect, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { captureLogs, connect, receiveText } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
 import { handled, start } from "./support/variants.ts"
 
 type OwnServer = Handlers<unknown, WebSocketServer | Scope.Scope>

@@ -10,7 +10,7 @@ import type { Scope } from "effect"
 import { fork } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
-import { close, frame, requestHead, text } from "./support/RawPeer.ts"
+import { close, frame, requestHead, text } from "@effect-ws/test-peers/RawPeer"
 
 const MIB = 1 << 20
 const streamed = process.env["EFFECT_WS_SLOW"] === "1" ? 2048 * MIB : 256 * MIB

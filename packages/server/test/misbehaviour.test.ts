@@ -12,9 +12,9 @@ import type { SocketServer } from "effect/socket"
 import { TestClock } from "effect/testing"
 import type { Handlers, Program } from "../src/Handlers.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { network, quiet } from "./support/inMemory.ts"
-import { captureLogs, connect, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { captureLogs, connect, receiveText } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
 
 type Network = SocketServer.SocketServer | Dialer
 type Scoped = Handlers<unknown, Scope.Scope>

@@ -7,8 +7,8 @@ import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { network, quiet } from "./support/inMemory.ts"
-import { connect } from "./support/programs.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { connect } from "@effect-ws/test-peers/Programs"
 import { start } from "./support/variants.ts"
 
 const recorder = () => {

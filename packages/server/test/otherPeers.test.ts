@@ -14,7 +14,7 @@ import type * as NetAddress from "effect/net/NetAddress"
 import type { SocketServer } from "effect/socket"
 import * as Ws from "ws"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { echo, patterned } from "./support/programs.ts"
+import { echo, patterned } from "@effect-ws/test-peers/Programs"
 import { start } from "./support/variants.ts"
 
 const serve = (

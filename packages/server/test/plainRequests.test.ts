@@ -16,8 +16,8 @@ import * as Http from "node:http"
 import * as Https from "node:https"
 import * as WebSocketRoute from "../src/WebSocketRoute.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { echo, echoHandlers } from "./support/programs.ts"
-import * as RawPeer from "./support/RawPeer.ts"
+import { echo, echoHandlers } from "@effect-ws/test-peers/Programs"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
 import { certificate, httpServer, transports } from "./support/transports.ts"
 
 const body = new TextEncoder().encode("a page\n")

@@ -10,10 +10,10 @@ import type { SocketServer } from "effect/socket"
 import { TestClock } from "effect/testing"
 import type { Handlers } from "../src/Handlers.ts"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { network, quiet } from "./support/inMemory.ts"
-import { captureLogs, connect } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
-import * as RawPeer from "./support/RawPeer.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { captureLogs, connect } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
 
 const stuck = Effect.uninterruptible(Effect.never)
 

@@ -13,8 +13,8 @@ import * as Net from "node:net"
 import * as NodeTls from "node:tls"
 import { localhost, makeSelfSigned } from "@effect-ws/test-support/Certificates"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { connect } from "./support/programs.ts"
-import { frame, requestHead } from "./support/RawPeer.ts"
+import { connect } from "@effect-ws/test-peers/Programs"
+import { frame, requestHead } from "@effect-ws/test-peers/RawPeer"
 import { start } from "./support/variants.ts"
 
 const MB = 1_000_000

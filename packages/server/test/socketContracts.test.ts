@@ -8,7 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
 import { Socket, SocketServer } from "effect/socket"
 import * as ConnectionSocketServer from "../src/ConnectionSocketServer.ts"
-import { connect } from "./support/programs.ts"
+import { connect } from "@effect-ws/test-peers/Programs"
 import { transports } from "./support/transports.ts"
 
 /** A socket of a server, and the one of its client. */

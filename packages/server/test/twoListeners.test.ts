@@ -8,7 +8,7 @@ import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { echo, echoHandlers } from "./support/programs.ts"
+import { echo, echoHandlers } from "@effect-ws/test-peers/Programs"
 
 const connectTo = (port: number) =>
   Dialer.use(({ dial }) =>

@@ -1,14 +1,13 @@
 /**
- * Typed messages at both kinds of server, and for all subscribers of a topic or all connections of a server at once.
+ * Typed messages at both kinds of server, and for all its connections at once.
  */
 import * as MessageCodec from "@effect-ws/connection/MessageCodec"
 import * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Layer, Queue, Schema, Stream } from "effect"
-import * as Topics from "@effect-ws/topics/Topics"
+import { Deferred, Effect, Queue, Schema, Stream } from "effect"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { network } from "./support/inMemory.ts"
-import { connect } from "./support/programs.ts"
+import { network } from "@effect-ws/test-peers/InMemory"
+import { connect } from "@effect-ws/test-peers/Programs"
 import { handled, start } from "./support/variants.ts"
 
 const Numbers = TypedConnection.protocol({
@@ -72,7 +71,7 @@ describe("typed messages", () => {
     )
   }
 
-  it.effect("are broadcast and published, each encoded once for all", () =>
+  it.effect("are broadcast, each encoded once for all", () =>
     Effect.gen(function* () {
       let encoded = 0
       const codec = MessageCodec.format({
@@ -85,28 +84,16 @@ describe("typed messages", () => {
         }
       })
       const as = { ...Numbers.server, codec }
-      const topics = yield* Topics.Topics
-      const subscribed = yield* Queue.unbounded<void>()
-      const server = yield* start(
-        WebSocketServer.layer((connection) =>
-          Effect.andThen(
-            topics.subscribe(connection, "numbers"),
-            Effect.andThen(Queue.offer(subscribed, undefined), Stream.runDrain(connection.messages))
-          )
-        )
-      )
+      const server = yield* start(WebSocketServer.layer((connection) => connection.closed))
       const clients = [yield* open(server), yield* open(server)]
-      yield* Queue.takeN(subscribed, 2)
       assert.strictEqual((yield* server.broadcast({ twice: 2 }, { as })).delivered, 2)
-      assert.strictEqual((yield* topics.publish("numbers", { twice: 4 }, { as })).delivered, 2)
-      assert.strictEqual(encoded, 2)
+      assert.strictEqual(encoded, 1)
       const prepared = yield* TypedConnection.prepare(Numbers.server, { twice: 6 })
       yield* server.broadcast(prepared)
-      yield* topics.publish("numbers", prepared)
       for (const client of clients) {
-        for (const twice of [2, 4, 6, 6]) assert.deepStrictEqual(yield* client.receive, { twice })
+        for (const twice of [2, 6]) assert.deepStrictEqual(yield* client.receive, { twice })
       }
-    }).pipe(Effect.provide(Layer.merge(network, Topics.layer())))
+    }).pipe(Effect.provide(network))
   )
 
   it.effect("are not sent to anybody where the Schema refuses them", () =>
@@ -115,11 +102,6 @@ describe("typed messages", () => {
       const client = yield* open(server)
       const refused = yield* Effect.flip(server.broadcast({ twice: 1.5 }, { as: Numbers.server }))
       assert.strictEqual(refused._tag, "SchemaError")
-      const { publish } = yield* Topics.make()
-      assert.strictEqual(
-        (yield* Effect.flip(publish("numbers", { twice: 1.5 }, { as: Numbers.server })))._tag,
-        "SchemaError"
-      )
       yield* server.broadcast({ twice: 2 }, { as: Numbers.server })
       assert.deepStrictEqual(yield* client.receive, { twice: 2 })
     }).pipe(Effect.provide(network))

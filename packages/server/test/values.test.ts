@@ -7,13 +7,12 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type * as Message from "@effect-ws/protocol/Message"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Stream } from "effect"
 import * as AuthNonces from "../src/AuthNonces.ts"
-import * as Topics from "@effect-ws/topics/Topics"
 import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { network, quiet } from "./support/inMemory.ts"
-import { captureLogs, connect, receiveText } from "./support/programs.ts"
-import type { Entry } from "./support/programs.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { captureLogs, connect, receiveText } from "@effect-ws/test-peers/Programs"
+import type { Entry } from "@effect-ws/test-peers/Programs"
 import { handled, start } from "./support/variants.ts"
 
 const values: Readonly<Record<string, unknown>> = {
@@ -155,20 +154,10 @@ it.effect("a queue server does not start with an impossible number of workers or
   }).pipe(Effect.scoped, Effect.provide(network))
 )
 
-it.effect("topics and nonces are not made of impossible options, and nothing but a message is published", () =>
+it.effect("nonces are not made of impossible options", () =>
   Effect.gen(function* () {
-    for (const options of [
-      { batchSize: 0 },
-      { maxSubscriptions: -1 },
-      { maxQueuedMessages: -1 },
-      { backpressureTimeout: -1 }
-    ]) {
-      assert.include(defectOf(yield* Effect.exit(Layer.build(Topics.layer(options)))), Object.keys(options)[0]!)
-    }
     for (const options of [{ lifetime: -1 }, { capacity: Number.NaN }]) {
       assert.include(defectOf(yield* Effect.exit(Layer.build(AuthNonces.layer(options)))), Object.keys(options)[0]!)
     }
-    const topics = Context.get(yield* Layer.build(Topics.layer()), Topics.Topics)
-    assert.include(defectOf(yield* Effect.exit(topics.publish("news", 5 as never))), "message: expected")
   }).pipe(Effect.scoped)
 )

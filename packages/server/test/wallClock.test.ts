@@ -10,9 +10,9 @@ import { Clock, Duration, Effect, Fiber, Layer, Metric } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import * as AuthNonces from "../src/AuthNonces.ts"
-import { network, quiet } from "./support/inMemory.ts"
-import { connect, echoHandlers } from "./support/programs.ts"
-import * as RawPeer from "./support/RawPeer.ts"
+import { network, quiet } from "@effect-ws/test-peers/InMemory"
+import { connect, echoHandlers } from "@effect-ws/test-peers/Programs"
+import * as RawPeer from "@effect-ws/test-peers/RawPeer"
 import { handled, start } from "./support/variants.ts"
 
 const hour = 3_600_000

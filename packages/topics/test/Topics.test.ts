@@ -7,7 +7,7 @@ import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import type { Dialer } from "@effect-ws/transport/Dialer"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Queue, Schema } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Queue, Schema } from "effect"
 import type { Scope } from "effect"
 import { SocketServer } from "effect/socket"
 import { MemoryEngine } from "../src/MemoryEngine.ts"
@@ -216,6 +216,23 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
 })
 
 describe("Topics", () => {
+  it.effect("is not made of impossible options, and publishes nothing but messages", () =>
+    Effect.gen(function* () {
+      const defectOf = (exit: Exit.Exit<unknown, unknown>): string =>
+        Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "no failure"
+      for (const options of [
+        { batchSize: 0 },
+        { maxSubscriptions: -1 },
+        { maxQueuedMessages: -1 },
+        { backpressureTimeout: -1 }
+      ]) {
+        assert.include(defectOf(yield* Effect.exit(Layer.build(Topics.layer(options)))), Object.keys(options)[0]!)
+      }
+      const topics = yield* Topics.make()
+      assert.include(defectOf(yield* Effect.exit(topics.publish("news", 5 as never))), "message: expected")
+    })
+  )
+
   it.effect("refuses a position without a log", () =>
     Effect.gen(function* () {
       const topics = yield* Topics.make()

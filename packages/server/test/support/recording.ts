@@ -8,7 +8,7 @@ import { Effect, Queue } from "effect"
 import type { Scope } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
 import type * as WebSocketServer from "../../src/WebSocketServer.ts"
-import { captureLogs, connect, echo, echoHandlers, receiveText } from "./programs.ts"
+import { captureLogs, connect, echo, echoHandlers, receiveText } from "@effect-ws/test-peers/Programs"
 import type { Programs, Way } from "./ways.ts"
 
 export interface Server {

@@ -17,7 +17,7 @@ import type * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { localhost, makeSelfSigned } from "@effect-ws/test-support/Certificates"
-import { layerSharedSession } from "./programs.ts"
+import { layerSharedSession } from "@effect-ws/test-peers/Programs"
 import * as WebSocketRoute from "../../src/WebSocketRoute.ts"
 
 /** A network to run the suite over: a server on a free address, and a dialer that reaches it. */

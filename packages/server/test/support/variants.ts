@@ -1,4 +1,5 @@
 import type { Handler } from "@effect-ws/connection/ConnectionHandler"
+import * as ServerVariants from "@effect-ws/test-peers/ServerVariants"
 import { Context, Effect, Layer } from "effect"
 import type { Scope } from "effect"
 import type { SocketServer } from "effect/socket"
@@ -6,26 +7,20 @@ import type { Handlers } from "../../src/Handlers.ts"
 import * as WebSocketServer from "../../src/WebSocketServer.ts"
 
 /** A kind of server, by what it takes for a program. */
-export interface Variant<Program> {
-  readonly name: string
-  readonly layer: (
-    program: Program,
-    options?: WebSocketServer.ServerOptions
-  ) => Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer.SocketServer>
-}
+export type Variant<Program> = ServerVariants.Variant<
+  Program,
+  WebSocketServer.ServerOptions,
+  Layer.Layer<WebSocketServer.WebSocketServer, never, SocketServer.SocketServer>
+>
 
 /** Every kind of server that takes the direct style. */
 export const direct: ReadonlyArray<Variant<Handler<unknown>>> = [{ name: "fiber", layer: WebSocketServer.layer }]
 
 /** Every kind of server that takes handlers, which all do. */
-export const handled: ReadonlyArray<Variant<Handlers<unknown>>> = [
-  { name: "fiber", layer: WebSocketServer.layer },
-  { name: "queue", layer: WebSocketServer.layerQueue },
-  {
-    name: "queue with one worker and slices of one",
-    layer: (handlers, options) => WebSocketServer.layerQueue(handlers, { ...options, workers: 1, maxEventsPerTurn: 1 })
-  }
-]
+export const handled: ReadonlyArray<Variant<Handlers<unknown>>> = ServerVariants.handled(
+  WebSocketServer.layer,
+  WebSocketServer.layerQueue
+)
 
 /** Starts the server of a layer, which runs until the Scope closes. */
 export const start = <E, R>(

@@ -7,10 +7,9 @@ import * as Tls from "@effect-ws/transport/Tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Redacted, References } from "effect"
 import { localhost, makeSelfSigned } from "@effect-ws/test-support/Certificates"
-import * as Topics from "@effect-ws/topics/Topics"
-import * as WebSocketServer from "../src/WebSocketServer.ts"
-import { connect } from "./support/programs.ts"
-import { start } from "./support/variants.ts"
+import * as Topics from "../src/Topics.ts"
+import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
+import { connect } from "@effect-ws/test-peers/Programs"
 
 const certificate = await makeSelfSigned({ name: "localhost", ...localhost })
 
@@ -38,15 +37,13 @@ describe.each(networks)("a burst over $name", ({ layer }) => {
       Effect.gen(function* () {
         const joined = yield* Deferred.make<void>()
         const topics = yield* Topics.make()
-        const server = yield* start(
-          WebSocketServer.layer(
-            (connection) =>
-              Effect.andThen(
-                topics.subscribe(connection, "news", { onSlowSubscriber }),
-                Effect.andThen(Deferred.succeed(joined, undefined), Effect.never)
-              ),
-            { drainTimeout: 0 }
-          )
+        const server = yield* WebSocketServer.make(
+          (connection) =>
+            Effect.andThen(
+              topics.subscribe(connection, "news", { onSlowSubscriber }),
+              Effect.andThen(Deferred.succeed(joined, undefined), Effect.never)
+            ),
+          { drainTimeout: 0 }
         )
         const client = yield* connect(server)
         yield* Deferred.await(joined)

@@ -1,19 +1,23 @@
+/** Programs that tests run at either end of a connection, and our own client to any server. */
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Connect from "@effect-ws/connection/Connect"
+import type * as Message from "@effect-ws/protocol/Message"
 import { Dialer } from "@effect-ws/transport/Dialer"
 import * as Http2Session from "@effect-ws/transport/Http2Session"
 import { Context, Effect, Layer, Logger, Scope, Semaphore, Stream } from "effect"
 import type { Cause, LogLevel } from "effect"
 import type { SocketError } from "effect/socket/Socket"
 import type * as NetAddress from "effect/net/NetAddress"
-import type { Handlers } from "../../src/Handlers.ts"
 
 /** Sends every message back. */
 export const echo = (connection: Connection): Effect.Effect<void, unknown> =>
   Stream.runForEach(connection.messages, (message) => connection.send(message))
 
 /** The same, for a server that takes handlers. */
-export const echoHandlers: Handlers<unknown> = { onMessage: (connection, message) => connection.send(message) }
+export const echoHandlers = {
+  onMessage: (connection: Connection, message: Message.Message): Effect.Effect<void, unknown> =>
+    connection.send(message)
+}
 
 /** What our own client may be told. */
 export interface ClientOptions extends Connect.ConnectOptions {
