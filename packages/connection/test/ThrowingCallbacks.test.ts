@@ -4,9 +4,10 @@
  */
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Logger } from "effect"
+import { Cause, Effect, Exit, Fiber, Logger, Schema, Stream } from "effect"
 import { Budget } from "../src/Budget.ts"
 import type { ConnectionImpl } from "../src/internal/ConnectionImpl.ts"
+import { SessionCore } from "../src/internal/resumable/SessionCore.ts"
 import * as Polling from "../src/Polling.ts"
 import { frame, open } from "./support/StubSocket.ts"
 import type { StubSocket } from "./support/StubSocket.ts"
@@ -179,6 +180,20 @@ describe("a poller that throws", () => {
         })
       )
       logsBug(logs, 2)
+    })
+  )
+})
+
+describe("a resumable session", () => {
+  it.effect("fails every value that was not acknowledged when it ends, also after one that throws", () =>
+    Effect.gen(function* () {
+      const session = yield* SessionCore.make("id", { receive: Schema.String, send: Schema.String })
+      yield* runBroken(session.send("x"))
+      const other = yield* wait(session.send("y"))
+      const reading = yield* wait(Stream.runDrain(session.messages))
+      assert.throws(() => session.finish(Exit.void), "a bug of the program")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(other)))
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(reading)))
     })
   )
 })

@@ -70,6 +70,22 @@ const join = Effect.fnUntraced(function* (
 const names = (seen: { readonly members: ReadonlySet<string> }): ReadonlyArray<string> => [...seen.members].sort()
 
 describe("TopicPresence", () => {
+  it.effect("goes on after what is no message of presence", () =>
+    Effect.gen(function* () {
+      const engine = new MemoryEngine()
+      const node = yield* startNode(engine)
+      const seen = yield* watch(node.presence, "room")
+      yield* pass(1)
+      const log = Context.get(yield* Layer.build(TopicLog.layerMemory({ engine })), TopicLog.TopicLog)
+      for (const data of ["{", "null", '{"_tag":"Delta","node":"other"}', '{"_tag":"Later","node":"other"}']) {
+        yield* log.append("~presence:room", data)
+      }
+      yield* join(node.presence, "room", "ann")
+      yield* pass(1)
+      assert.deepStrictEqual(names(seen), ["ann"])
+    })
+  )
+
   it.effect("tells who is there, on all nodes, and a member leaves with the last of its connections", () =>
     Effect.gen(function* () {
       const engine = new MemoryEngine()

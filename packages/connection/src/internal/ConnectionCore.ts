@@ -307,7 +307,7 @@ export class ConnectionCore
     const waiters = this.closeWaiters
     this.closeWaiters = undefined
     this.atEnd(() => this.meter?.closed(this, closeInfo))
-    if (waiters !== undefined) this.atEnd(() => callEach(waiters, closeInfo))
+    if (waiters !== undefined) this.atEnd(() => callEach(waiters, (resume) => resume(closeInfo)))
     if (this.ownKeepalive !== undefined) this.atEnd(() => this.keepalive.failPings(closeInfo.error))
   }
 

@@ -6,7 +6,9 @@ import type { Recipient, FanoutCounters } from "@effect-ws/connection/Fanout"
 import * as CloseError from "@effect-ws/protocol/CloseError"
 import type { PreparedMessage } from "@effect-ws/protocol/PreparedMessage"
 import type { SendOptions } from "@effect-ws/protocol/Session"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type { PublishResult, PublishOptions } from "../Publishing.ts"
 import type { QueueEntry } from "./OutboundQueue.ts"
 import type { SubscriberQueueOptions } from "./SubscriberQueueOptions.ts"
@@ -110,7 +112,16 @@ export class PublishJob {
   run(channel: PublishTarget): Effect.Effect<PublishResult> {
     const next = (begin: () => void): Effect.Effect<void> =>
       Effect.callback((resume) => {
-        this.onStep = () => resume(Effect.void)
+        const publisher = Fiber.getCurrent()!
+        this.onStep = () => {
+          // The publisher goes on in here, in the middle of a pass for others.
+          try {
+            resume(Effect.void)
+          } catch (defect) {
+            const log = Effect.logError("A fiber that published threw when it was resumed", Cause.die(defect))
+            Effect.runForkWith(publisher.context)(log)
+          }
+        }
         begin()
       })
     return Effect.flatMap(

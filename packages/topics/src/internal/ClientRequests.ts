@@ -3,6 +3,7 @@
  * next one until it is answered, until `publishTimeout`, or, for a publish, until the server might have forgotten its
  * id.
  */
+import { callEach } from "@effect-ws/transport/internal"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -84,10 +85,10 @@ export class ClientRequests {
 
   /** Fails all of them. */
   close(closed: ClientClosed): void {
-    for (const pending of this.pending.values()) {
+    callEach([...this.pending.values()], (pending) => {
       const error = pending.firstSent === undefined ? closed : unanswered(pending, closed.message)
       Deferred.doneUnsafe(pending.answer, Exit.fail(error))
-    }
+    })
   }
 
   private send(pending: Pending): Effect.Effect<void> {

@@ -2,6 +2,7 @@
  * The subscriptions of a topic client. A subscription outlives its connection: it is made again on the next one, after
  * the position of the last item that arrived.
  */
+import { callEach } from "@effect-ws/transport/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -114,8 +115,9 @@ export class ClientSubscriptions {
 
   /** Ends all of them. */
   close(closed: ClientClosed): void {
-    for (const { items } of this.byTopic.values()) Queue.failCauseUnsafe(items, Cause.fail(closed))
+    const subscriptions = [...this.byTopic.values()]
     this.byTopic.clear()
+    callEach(subscriptions, ({ items }) => Queue.failCauseUnsafe(items, Cause.fail(closed)))
   }
 
   private of(ref: number): Subscription | undefined {

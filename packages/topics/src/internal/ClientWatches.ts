@@ -2,6 +2,7 @@
  * The presence that a topic client watches. A watch outlives its connection: it is made again on the next one, where it
  * begins with a new snapshot.
  */
+import { callEach } from "@effect-ws/transport/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -104,7 +105,7 @@ export class ClientWatches {
 
   /** Ends all of them. */
   close(closed: ClientClosed): void {
-    for (const topic of this.byTopic.keys()) this.end(topic, closed)
+    callEach([...this.byTopic.keys()], (topic) => this.end(topic, closed))
   }
 
   private tell({ events, members }: Watch, event: PresenceEvent): void {

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { TopicLog } from "../TopicLog.ts"
@@ -16,7 +17,7 @@ import { LimitExceeded } from "../TopicLogError.ts"
 import type { LogUnavailable } from "../TopicLogError.ts"
 import type { PresenceEvent, TopicPresenceService } from "./PresenceTypes.ts"
 import { sizeOf } from "./sizeOf.ts"
-import { PresenceState } from "./PresenceState.ts"
+import { decodeMessage, PresenceState } from "./PresenceState.ts"
 import type { PresenceChange, PresenceMessage } from "./PresenceState.ts"
 
 /** The topics of presence in the log, which clients may not use. */
@@ -196,7 +197,10 @@ class PresenceTopic {
       this.hasNews.openUnsafe()
       return
     }
-    const message = JSON.parse(String(item.data)) as PresenceMessage
+    const decoded = decodeMessage(item.data)
+    // Nothing that another program or version appends may end presence on this node.
+    if (Result.isFailure(decoded)) return
+    const message = decoded.success
     const { change, gone } = this.state.receive(message, item.at)
     // A query of another node; or this one was silent for so long that all nodes took it for gone, itself included.
     if ((message._tag === "Query" && message.node !== this.node) || gone.has(this.node)) {

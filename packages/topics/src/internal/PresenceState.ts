@@ -2,6 +2,7 @@
  * Computes the members of a topic from the messages of all nodes. Pure: the same messages in the same order give the
  * same members on every node.
  */
+import * as Schema from "effect/Schema"
 
 /**
  * What a node tells the others.
@@ -11,21 +12,21 @@
  * - `Full`: all of its members, in parts.
  * - `Query`: it asks all nodes for `Full`.
  */
-export type PresenceMessage =
-  | { readonly _tag: "Beat" | "Query"; readonly node: string }
-  | {
-      readonly _tag: "Delta"
-      readonly node: string
-      readonly joined: ReadonlyArray<string>
-      readonly left: ReadonlyArray<string>
-    }
-  | {
-      readonly _tag: "Full"
-      readonly node: string
-      readonly members: ReadonlyArray<string>
-      readonly isFirst: boolean
-      readonly isLast: boolean
-    }
+const PresenceMessage = Schema.TaggedUnion({
+  Beat: { node: Schema.String },
+  Delta: { node: Schema.String, joined: Schema.Array(Schema.String), left: Schema.Array(Schema.String) },
+  Full: {
+    node: Schema.String,
+    members: Schema.Array(Schema.String),
+    isFirst: Schema.Boolean,
+    isLast: Schema.Boolean
+  },
+  Query: { node: Schema.String }
+})
+export type PresenceMessage = typeof PresenceMessage.Type
+
+/** Decodes a message from the data of an entry. */
+export const decodeMessage = Schema.decodeUnknownResult(Schema.fromJsonString(PresenceMessage))
 
 /** The members that joined and left the topic, over all nodes. */
 export interface PresenceChange {

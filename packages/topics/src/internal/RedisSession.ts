@@ -14,6 +14,7 @@ import * as Redis from "effect/persistence/Redis"
 import * as Scope from "effect/Scope"
 import { EngineUnsupported, LogUnavailable } from "../TopicLogError.ts"
 import * as metrics from "./metrics.ts"
+import { resumeAll } from "./resumeAll.ts"
 
 /** A client that has not failed so far. */
 export interface Session {
@@ -101,8 +102,9 @@ export class Sessions<E, R> {
           Effect.flatMap((session) => {
             attempt = 0
             this.current = session
-            for (const wake of this.waiting) wake()
+            const waiting = [...this.waiting]
             this.waiting.clear()
+            resumeAll(waiting)
             const count = isFirst ? Effect.void : Metric.update(metrics.engineReconnects, 1)
             isFirst = false
             return Effect.andThen(

@@ -4,6 +4,7 @@
  */
 import type * as ReconnectingClient from "@effect-ws/client/ReconnectingClient"
 import * as Argument from "@effect-ws/protocol/Argument"
+import { callEach } from "@effect-ws/transport/internal"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
@@ -322,8 +323,6 @@ export class TopicConnection<C extends Below, E> implements TopicClient<E, Event
     const closed = new ClientClosed({ cause })
     this.closed = closed
     this.session = undefined
-    this.requests.close(closed)
-    this.subscriptions.close(closed)
-    this.watches.close(closed)
+    callEach([this.requests, this.subscriptions, this.watches], (part) => part.close(closed))
   }
 }

@@ -6,6 +6,7 @@
 import type { Position } from "../Position.ts"
 import type { Entry } from "./LogTypes.ts"
 import type { EntrySink } from "./Engine.ts"
+import { resumeAll } from "./resumeAll.ts"
 
 /** Bounds of a feed. */
 export interface FeedLimits {
@@ -122,6 +123,6 @@ export class TopicFeed implements EntrySink {
     if (this.waiting.size === 0) return
     const waiting = [...this.waiting]
     this.waiting.clear()
-    for (const resume of waiting) resume()
+    resumeAll(waiting)
   }
 }

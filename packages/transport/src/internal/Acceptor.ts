@@ -124,10 +124,7 @@ export class Acceptor {
     this._maxPending = 0
     const pending = this._pending
     this._pending = []
-    callEach(
-      pending.map((socket) => () => this._drop(socket)),
-      undefined
-    )
+    callEach(pending, this._drop)
   }
 
   /** Runs a handler for each connection in a fiber of its own. Interruption interrupts them and closes the sockets. */

@@ -390,7 +390,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
     const waiters = this._drainWaiters
     if (waiters === undefined) return
     this._drainWaiters = undefined
-    callEach(waiters, outcome)
+    callEach(waiters, (resume) => resume(outcome))
   }
 
   // Errors are expensive, and usually nothing waits. Resuming a fiber may throw, see `callEach`.

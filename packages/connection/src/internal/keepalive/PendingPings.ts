@@ -63,10 +63,6 @@ export class PendingPings {
   failAll(error: CloseError.CloseError): void {
     const { awaited } = this
     this.awaited = undefined
-    if (awaited !== undefined)
-      callEach(
-        Array.from(awaited.values(), ({ fail }) => fail),
-        error
-      )
+    if (awaited !== undefined) callEach(awaited.values(), (ping) => ping.fail(error))
   }
 }

@@ -4,6 +4,7 @@
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as CloseError from "@effect-ws/protocol/CloseError"
+import { callEach } from "@effect-ws/transport/internal"
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -236,14 +237,12 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
   /** The other end has lost the session, and begins a new one under the same name. */
   lose(): void {
     const lost = this.log.filter(({ wasHanded }) => wasHanded)
-    for (const entry of lost) {
-      this.remove(entry)
-      Deferred.doneUnsafe(entry.outcome, Effect.fail(unsettled(entry, "SessionLost")))
-    }
+    for (const entry of lost) this.remove(entry)
     // What arrived before and waits for the program is given to it, and not acknowledged.
     this.epoch++
     this.received = 0
     this.taken = 0
+    callEach(lost, (entry) => Deferred.doneUnsafe(entry.outcome, Effect.fail(unsettled(entry, "SessionLost"))))
   }
 
   /** Ends the session, at the other end too unless told otherwise. The first end is the one that counts. */
@@ -251,13 +250,17 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
     if (this.isOver) return
     this.isOver = true
     this.saysBye = saysBye
-    for (const entry of this.log) Deferred.doneUnsafe(entry.outcome, Effect.fail(unsettled(entry, "Closed")))
+    const { log } = this
     this.log = []
     this.logBytes = 0
-    Deferred.doneUnsafe(this.over, Effect.void)
-    if (Exit.isFailure(end)) Queue.failCauseUnsafe(this.queue, end.cause)
-    else Queue.endUnsafe(this.queue)
-    this.wanted.openUnsafe()
+    try {
+      callEach(log, (entry) => Deferred.doneUnsafe(entry.outcome, Effect.fail(unsettled(entry, "Closed"))))
+    } finally {
+      Deferred.doneUnsafe(this.over, Effect.void)
+      if (Exit.isFailure(end)) Queue.failCauseUnsafe(this.queue, end.cause)
+      else Queue.endUnsafe(this.queue)
+      this.wanted.openUnsafe()
+    }
   }
 
   private handle(message: Envelope): Effect.Effect<void, CloseError.CloseError> {

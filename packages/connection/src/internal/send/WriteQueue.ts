@@ -197,7 +197,7 @@ export class WriteQueue {
   wakeAll(): void {
     const waiters = this.waiters
     this.waiters = undefined
-    if (waiters !== undefined) callEach(waiters, undefined)
+    if (waiters !== undefined) callEach(waiters, (resume) => resume())
   }
 
   /** From now on {@link takeSent} tells of messages that were written. */
