@@ -27,7 +27,8 @@ import type { Connection } from "./Connection.ts"
 import * as ConnectionOptions from "./ConnectionOptions.ts"
 import * as Peer from "./Peer.ts"
 import * as SharedTimeouts from "@effect-ws/transport/SharedTimeouts"
-import { ServerHandshakeDriver, release } from "./internal/handshake/ServerHandshakeDriver.ts"
+import { releaseSocket } from "./internal/handshake/acquireSocket.ts"
+import { ServerHandshakeDriver } from "./internal/handshake/ServerHandshakeDriver.ts"
 import { HandshakeTime } from "./internal/handshake/HandshakeTime.ts"
 import type { ServerHandshakeConfig } from "./internal/handshake/ServerHandshakeDriver.ts"
 import { environment } from "./internal/makeConnection.ts"
@@ -285,6 +286,6 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
         handshake.start()
         return handshake
       },
-      release
+      release: releaseSocket
     }
   })

@@ -14,7 +14,7 @@ import type * as Exit from "effect/Exit"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import type { Connection } from "./Connection.ts"
-import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
+import { isOwn } from "./internal/OwnConnection.ts"
 
 /**
  * A program for one connection. It may fail with a close to close with; any other failure becomes 1011.
@@ -69,7 +69,7 @@ export const closeWithExitSync = (
   done: (closeInfo: CloseInfo) => void
 ): boolean => {
   const { code, reason, unhandled } = intentOf(exit)
-  if (unhandled !== undefined || !(connection instanceof ConnectionImpl)) return false
+  if (unhandled !== undefined || !isOwn(connection)) return false
   connection.programEnded()
   connection.closeSync(code, reason, done)
   return true
@@ -101,7 +101,7 @@ const intentOf = (exit: Exit.Exit<unknown, unknown>): Intent => {
  * @since 0.1.0
  */
 export const abandon = (connection: Connection, why: string): Effect.Effect<void> =>
-  connection instanceof ConnectionImpl ? Effect.sync(() => connection.leave(why)) : connection.abort(why)
+  isOwn(connection) ? Effect.sync(() => connection.leave(why)) : connection.abort(why)
 
 /**
  * Logs what went wrong in a program and was not handled, at the level of `References.UnhandledLogLevel`: an error
@@ -117,6 +117,6 @@ export const logUnhandled = (message: string, cause: Cause.Cause<unknown>): Effe
 
 const close = (connection: Connection, code: number, reason?: string): Effect.Effect<CloseInfo> =>
   Effect.suspend(() => {
-    if (connection instanceof ConnectionImpl) connection.programEnded()
+    if (isOwn(connection)) connection.programEnded()
     return Effect.orDie(connection.close(code, reason))
   })

@@ -19,7 +19,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { Connection } from "./Connection.ts"
-import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
+import { isOwn } from "./internal/OwnConnection.ts"
+import type { OwnConnection } from "./internal/OwnConnection.ts"
 import * as Polling from "./Polling.ts"
 
 /**
@@ -46,13 +47,13 @@ import * as Polling from "./Polling.ts"
  * @since 0.1.0
  */
 export const fromConnection = (connection: Connection): Socket.Socket => {
-  if (!(connection instanceof ConnectionImpl)) {
+  if (!isOwn(connection)) {
     throw new Error("only a connection that Accept or Connect made can be a socket")
   }
   return Socket.make({ reader: reader(connection), writer: Effect.succeed(writer(connection)) })
 }
 
-const reader = (connection: ConnectionImpl): Effect.Effect<Socket.Reader, never, Scope.Scope> =>
+const reader = (connection: OwnConnection): Effect.Effect<Socket.Reader, never, Scope.Scope> =>
   Effect.gen(function* () {
     const events = Polling.pull(connection, [])
     // Begun last, so that it ends first: a program that waits in `pull` sees the close.
@@ -68,13 +69,13 @@ const reader = (connection: ConnectionImpl): Effect.Effect<Socket.Reader, never,
     }
   })
 
-const writer = (connection: ConnectionImpl): Socket.Writer => ({
+const writer = (connection: OwnConnection): Socket.Writer => ({
   write: (chunk) => (Socket.isCloseEvent(chunk) ? close(connection, chunk) : send(connection, [chunk])),
   writeAll: (chunks) => send(connection, chunks)
 })
 
 const send = (
-  connection: ConnectionImpl,
+  connection: OwnConnection,
   chunks: ReadonlyArray<string | Uint8Array>
 ): Effect.Effect<void, Socket.SocketError> =>
   connection.queueAll(chunks).pipe(

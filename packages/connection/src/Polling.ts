@@ -14,7 +14,8 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import type { Connection, ConnectionEvent } from "./Connection.ts"
-import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
+import { isOwn } from "./internal/OwnConnection.ts"
+import type { OwnConnection } from "./internal/OwnConnection.ts"
 import type { Poller } from "./internal/receive/Poller.ts"
 import type { Poll } from "./internal/receive/Poll.ts"
 
@@ -36,11 +37,8 @@ export type { Poller } from "./internal/receive/Poller.ts"
  * @category constructors
  * @since 0.1.0
  */
-export const poll = (connection: Connection, kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): Poll => {
-  const { receiver } = pollable(connection)
-  receiver.poll(kinds, poller)
-  return receiver
-}
+export const poll = (connection: Connection, kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">, poller: Poller): Poll =>
+  pollable(connection).poll(kinds, poller)
 
 /**
  * Waits for events and takes all that are there.
@@ -64,7 +62,7 @@ export const pull = (
   kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
 ): Effect.Effect<NonEmptyReadonlyArray<ConnectionEvent>, CloseError | Cause.Done> => pollable(connection).pull(kinds)
 
-const pollable = (connection: Connection): ConnectionImpl => {
-  if (connection instanceof ConnectionImpl) return connection
+const pollable = (connection: Connection): OwnConnection => {
+  if (isOwn(connection)) return connection
   throw new Error("only a connection that Accept or Connect made can be polled")
 }

@@ -19,7 +19,7 @@ import * as Tracer from "effect/Tracer"
 import type { Connection } from "./Connection.ts"
 import { ofServer, TelemetryConfig } from "./internal/telemetry/TelemetryConfig.ts"
 import { CurrentServerObserver } from "./ServerObserver.ts"
-import { ConnectionImpl } from "./internal/ConnectionImpl.ts"
+import { isOwn } from "./internal/OwnConnection.ts"
 
 /**
  * What is to be observed.
@@ -126,7 +126,7 @@ export const refusing = <A, E, R>(refusal: Effect.Effect<A, E, R>, socket?: Sock
  * @since 0.1.0
  */
 export const contextOf = <R>(connection: Connection, context: Context.Context<R>): Context.Context<R> => {
-  const meter = connection instanceof ConnectionImpl ? connection.meter : undefined
+  const meter = isOwn(connection) ? connection.meter : undefined
   if (meter === undefined) return context
   const spanned: Context.Context<R> =
     meter.span === undefined ? context : Context.add(context, Tracer.ParentSpan, meter.span)

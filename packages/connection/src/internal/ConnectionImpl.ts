@@ -22,19 +22,23 @@ import * as Fiber from "effect/Fiber"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Stream from "effect/Stream"
 import { TypeId } from "../Connection.ts"
-import type { Connection, ConnectionEvent, MessageStream } from "../Connection.ts"
+import type { ConnectionEvent, MessageStream } from "../Connection.ts"
 import { RecipientTypeId } from "../Recipient.ts"
 import type { Recipient } from "../Recipient.ts"
 import type { ConnectionMetrics } from "./telemetry/ConnectionMetrics.ts"
 import { ConnectionCore } from "./ConnectionCore.ts"
 import { attempt } from "./ConnectionParts.ts"
 import type { End, Parts } from "./ConnectionParts.ts"
+import { OwnTypeId } from "./OwnConnection.ts"
+import type { OwnConnection } from "./OwnConnection.ts"
+import type { Poll } from "./receive/Poll.ts"
+import type { Poller } from "./receive/Poller.ts"
 import * as PullOrWait from "./receive/PullOrWait.ts"
 import * as reading from "./receive/reading.ts"
 import type { EventKinds } from "./receive/Receiver.ts"
 import type { Sendable } from "./send/Sender.ts"
 
-export class ConnectionImpl extends ConnectionCore implements Connection {
+export class ConnectionImpl extends ConnectionCore implements OwnConnection {
   readonly request: UpgradeRequest
   readonly subprotocol: string | undefined
   readonly extensions: ReadonlyArray<ExtensionOffer>
@@ -52,6 +56,9 @@ export class ConnectionImpl extends ConnectionCore implements Connection {
 
   get [TypeId](): typeof TypeId {
     return TypeId
+  }
+  get [OwnTypeId](): typeof OwnTypeId {
+    return OwnTypeId
   }
   get context(): Context.Context<never> {
     return Context.isContext(this.attached) ? this.attached : Context.empty()
@@ -99,6 +106,10 @@ export class ConnectionImpl extends ConnectionCore implements Connection {
   }
   events(kinds: EventKinds): Stream.Stream<ConnectionEvent, CloseError.CloseError> {
     return reading.events(this.receiver, kinds)
+  }
+  poll(kinds: EventKinds, poller: Poller): Poll {
+    this.receiver.poll(kinds, poller)
+    return this.receiver
   }
   pull(kinds: EventKinds): Effect.Effect<NonEmptyReadonlyArray<ConnectionEvent>, End> {
     const { receiver } = this

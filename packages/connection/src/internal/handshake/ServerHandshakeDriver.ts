@@ -4,7 +4,7 @@
  *
  * It is a sink of the socket and no fiber. A decision that is there at once is carried out in the very callback that
  * completed the request; only one that takes time has a fiber, and the socket is not read meanwhile. The caller that
- * begins it owns the socket: when it is over, {@link release} releases it.
+ * begins it owns the socket: when it is over, `releaseSocket` releases it.
  */
 import type { Extension } from "@effect-ws/extensions/Extension"
 import * as Negotiation from "@effect-ws/extensions/Negotiation"
@@ -37,7 +37,6 @@ import type {
   HandshakeProgress,
   HttpAnswer
 } from "./HandshakeDecision.ts"
-import type { Connection } from "../../Connection.ts"
 import { AnsweredAsHttp } from "../../AnsweredAsHttp.ts"
 import * as Peer from "../../Peer.ts"
 import { checkHead } from "./checkHead.ts"
@@ -50,7 +49,7 @@ import { makeConnection } from "../makeConnection.ts"
 import { PulledSocket } from "./PulledSocket.ts"
 import { Http1ResponseWriter, Http2ResponseWriter } from "./ResponseWriter.ts"
 import type { ResponseWriter } from "./ResponseWriter.ts"
-import { ConnectionImpl } from "../ConnectionImpl.ts"
+import type { ConnectionImpl } from "../ConnectionImpl.ts"
 
 /** What all handshakes of one server have in common. */
 export interface ServerHandshakeConfig<R> {
@@ -71,12 +70,6 @@ export interface ServerHandshakeConfig<R> {
 interface OpenedExtensions {
   readonly agreement: Negotiation.NegotiatedExtensions
   readonly instances: ReadonlyArray<ExtensionInstance>
-}
-
-/** Releases a connection, if one was made, and then its socket. */
-export const release = (socket: Socket.Socket, connection: Connection | undefined): void => {
-  if (connection instanceof ConnectionImpl) connection.release()
-  if (Push.isPushSocket(socket)) socket.close()
 }
 
 export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {

@@ -1,18 +1,20 @@
 /**
- * Takes both ends of a socket for one connection, and gives them up with the Scope: first the connection learns that it
- * is over, then the socket is closed.
+ * Takes both ends of a socket for one connection, and releases them with the Scope: first the connection, which learns
+ * that it is over, then the socket.
  */
 import * as Push from "@effect-ws/transport/Push"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
-import type { ConnectionImpl } from "../ConnectionImpl.ts"
+import type { Connection } from "../../Connection.ts"
+import { isOwn } from "../OwnConnection.ts"
+import type { OwnConnection } from "../OwnConnection.ts"
 
 export interface AcquiredSocket {
   readonly reader: Socket.Reader
   readonly writer: Socket.Writer
   /** The connection, once there is one. */
-  connection: ConnectionImpl | undefined
+  connection: OwnConnection | undefined
 }
 
 export const acquireSocket = (
@@ -27,9 +29,12 @@ export const acquireSocket = (
   }
   // An open socket of ours needs one finalizer, where acquiring its ends would take two more.
   const held: AcquiredSocket = { reader: socket.readerUnsafe, writer: socket.writerUnsafe, connection: undefined }
-  const release = Effect.sync(() => {
-    held.connection?.release()
-    socket.close()
-  })
+  const release = Effect.sync(() => releaseSocket(socket, held.connection))
   return Effect.flatMap(Effect.scope, (scope) => Effect.as(Scope.addFinalizer(scope, release), held))
+}
+
+/** Releases a connection, if one was made, and then its socket. */
+export const releaseSocket = (socket: Socket.Socket, connection: Connection | undefined): void => {
+  if (connection !== undefined && isOwn(connection)) connection.release()
+  if (Push.isPushSocket(socket)) socket.close()
 }
