@@ -7,8 +7,6 @@
  * begins it owns the socket: when it is over, `releaseSocket` releases it.
  */
 import type { Extension } from "@effect-ws/extensions/Extension"
-import * as Negotiation from "@effect-ws/extensions/Negotiation"
-import type { ExtensionInstance } from "@effect-ws/protocol/Extension"
 import * as HandshakePolicy from "@effect-ws/protocol/HandshakePolicy"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import { HttpHeadError, HeadParser } from "@effect-ws/protocol/HeadParser"
@@ -46,6 +44,8 @@ import type { HandshakeTime } from "./HandshakeTime.ts"
 import type { Environment } from "../ConnectionParts.ts"
 import type { TelemetryConfig } from "../telemetry/TelemetryConfig.ts"
 import { makeConnection } from "../makeConnection.ts"
+import { openExtensions } from "./openExtensions.ts"
+import type { OpenedExtensions } from "./openExtensions.ts"
 import { PulledSocket } from "./PulledSocket.ts"
 import { Http1ResponseWriter, Http2ResponseWriter } from "./ResponseWriter.ts"
 import type { ResponseWriter } from "./ResponseWriter.ts"
@@ -65,11 +65,6 @@ export interface ServerHandshakeConfig<R> {
   /** The observer of metrics and spans, if there is one. */
   readonly observer: TelemetryConfig | undefined
   readonly environment: Environment
-}
-
-interface OpenedExtensions {
-  readonly agreement: Negotiation.NegotiatedExtensions
-  readonly instances: ReadonlyArray<ExtensionInstance>
 }
 
 export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
@@ -286,17 +281,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
       return Result.isSuccess(rejection) ? this.refuse(rejection.success) : this.break(exit.cause as Cause.Cause<never>)
     }
     const acceptance = exit.value
-    const { extensions } = this.terms
-    const allowed = acceptance.extensions
-    const missing = allowed?.find((name) => !extensions.some(({ names }) => names.includes(name)))
-    if (missing !== undefined) return this.break(Cause.die(new Error(noSuchExtension(missing, extensions))))
-    const offers =
-      allowed === undefined ? request.extensions : request.extensions.filter(({ name }) => allowed.includes(name))
-    if (extensions.length === 0 || offers.length === 0) return this.accept(request, acceptance, plain)
-    const opening = Effect.flatMap(Negotiation.negotiate(extensions, offers), (agreement) =>
-      Effect.map(agreement.open, (instances): OpenedExtensions => ({ agreement, instances }))
-    )
-    this.run(opening, (exit) =>
+    this.run(openExtensions(this.terms.extensions, request.extensions, acceptance.extensions), (exit) =>
       Exit.isSuccess(exit) ? this.accept(request, acceptance, exit.value) : this.break(exit.cause)
     )
   }
@@ -396,13 +381,6 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     if (Exit.isFailure(exit) && this.ends instanceof PulledSocket) this.ends.shutdown()
     this.owner.handshakeDone(exit)
   }
-}
-
-const plain: OpenedExtensions = { agreement: Negotiation.none, instances: [] }
-
-const noSuchExtension = (name: string, extensions: ReadonlyArray<Extension>): string => {
-  const names = extensions.flatMap(({ names }) => names).join(", ") || "none"
-  return `decide allowed the extension ${JSON.stringify(name)}, which this server does not have; it has: ${names}`
 }
 
 const broken = new HandshakeRejection.HandshakeRejection({ status: 500, reason: "the server failed to answer" })
