@@ -242,7 +242,7 @@ export class FrameParser {
     if (part === undefined) return undefined
     if (this.inPayload || this.assembly !== undefined) {
       this.assembly ??= new PayloadBuffer(allocate)
-      this.assembly.append(part)
+      this.assembly.append(part, this.remaining)
       if (this.inPayload) return undefined
     }
     const payload = this.assembly === undefined ? part : this.assembly.take()

@@ -122,7 +122,7 @@ export class Session {
     )
   }
 
-  /** Received bytes of an incomplete message. */
+  /** Bytes that an incomplete message holds: those that arrived, and from half of it on all that it will have. */
   get bufferedBytes(): number {
     return this.inbound.bufferedBytes
   }

@@ -325,9 +325,12 @@ describe.each(roles)("Session as %s", (role) => {
 
   it("counts what it has of a message that is not complete", () => {
     const end = new End(role)
-    const bytes = end.bytes(binary(noise(100, 1), false), last(noise(100, 2)))
-    end.session.receive(bytes.subarray(0, bytes.length - 30))
-    assert.strictEqual(end.session.bufferedBytes, 170)
+    const bytes = end.bytes(binary(noise(20, 1), false), last(noise(100, 2)))
+    end.session.receive(bytes.subarray(0, bytes.length - 70))
+    assert.strictEqual(end.session.bufferedBytes, 50)
+    // More than half has arrived: there is memory for the rest.
+    end.session.receive(bytes.subarray(bytes.length - 70, bytes.length - 30))
+    assert.strictEqual(end.session.bufferedBytes, 120)
     end.session.receive(bytes.subarray(bytes.length - 30))
     assert.strictEqual(end.session.bufferedBytes, 0)
   })

@@ -138,8 +138,8 @@ export interface PushWriter extends Socket.Writer {
    * 0, the peer has made room and is therefore alive. Bytes that the system takes at once prove nothing.
    */
   readonly takenBytes?: number | undefined
-  /** Whether a written buffer may be reused as soon as `pendingBytes` is 0. */
-  readonly copies: boolean
+  /** Whether the transport may still read buffers that were written to it: until it does not, leave them unchanged. */
+  readonly retainsBuffers: boolean
   /** Half-closes: sends FIN after pending bytes. Reading continues. */
   shutdown(): void
   /**

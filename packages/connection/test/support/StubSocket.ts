@@ -19,7 +19,6 @@ export class StubSocket implements PushReader, PushWriter {
   readonly upgrade = () => Effect.die("no TLS here")
   readonly write = () => Effect.die("a connection pushes")
   readonly writeAll = () => Effect.die("a connection pushes")
-  readonly copies = true
   ownsMemory = false
   /** What was written, write by write. */
   readonly written: Array<Uint8Array> = []
@@ -28,6 +27,10 @@ export class StubSocket implements PushReader, PushWriter {
   /** Whether the system takes what is written, so that nothing is pending. */
   takes = true
   pendingBytes = 0
+
+  get retainsBuffers(): boolean {
+    return this.pendingBytes > 0
+  }
   isPaused = false
   isShut = false
   isDestroyed = false

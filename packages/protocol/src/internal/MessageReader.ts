@@ -113,7 +113,7 @@ export class MessageReader {
   }
 
   get bufferedBytes(): number {
-    return (this.collected?.length ?? 0) + (this.frame?.length ?? 0)
+    return (this.collected?.heldBytes ?? 0) + (this.frame?.heldBytes ?? 0)
   }
 
   get isInMessage(): boolean {
@@ -236,7 +236,7 @@ export class MessageReader {
     const parser = this.parser!
     if (this.frame === undefined && !parser.isInPayload) return part
     this.frame ??= new PayloadBuffer(this.allocate)
-    this.frame.append(part)
+    this.frame.append(part, parser.remaining)
     if (parser.isInPayload) return undefined
     const payload = this.frame.take()
     this.frame = undefined
@@ -366,7 +366,9 @@ export class MessageReader {
       }
     } else {
       this.collected ??= new PayloadBuffer(this.allocate)
-      this.collected.append(payload)
+      const { fin, remaining } = this.parser!
+      // How much follows is known in the last frame, unless an extension changes it.
+      this.collected.append(payload, fin && this.rsv === 0 ? remaining : 0)
       if (last) {
         const whole = this.collected.take()
         this.collected = undefined

@@ -1,9 +1,9 @@
 /**
  * Collects a payload that spans several chunks or frames.
  *
- * A header may announce a gigabyte, so nothing is allocated for bytes that have not arrived. Large pieces are kept as
- * views of their chunks. Small ones are copied together, so that they do not retain their chunks. The complete payload
- * is copied once, into a buffer of exactly its size.
+ * A header may announce a gigabyte, so memory for the whole payload is allocated only when half of it has arrived: from
+ * then on every piece is copied to its final place, and its chunk is free at once. Until then large pieces are kept as
+ * views of their chunks, and small ones are copied together, so that they do not retain their chunks.
  */
 
 // Smaller pieces are copied, and so are pieces that are a small part of their chunk. A view would retain the whole
@@ -20,51 +20,82 @@ export class PayloadBuffer {
 
   private readonly allocate: (size: number) => Uint8Array
   private readonly pieces: Array<Uint8Array> = []
-  // The buffer that collects small pieces, and how much of it is used.
-  private smallPieces: Uint8Array | undefined = undefined
+  // The memory that pieces are copied to, and how much of it is used.
+  private block: Uint8Array | undefined = undefined
   private used = 0
+  // Whether the block has room for the whole payload, and has all of it so far.
+  private isWhole = false
 
   constructor(allocate: (size: number) => Uint8Array) {
     this.allocate = allocate
   }
 
-  append(bytes: Uint8Array): void {
+  /** The bytes that arrived, and those that memory was allocated for before they arrive: at most as many. */
+  get heldBytes(): number {
+    return this.isWhole ? this.block!.length : this.length
+  }
+
+  /** Adds a piece; `following` is how many more bytes will come, or 0 if that is not known. */
+  append(bytes: Uint8Array, following = 0): void {
+    const { length } = bytes
     // A decompressor may return no bytes for a piece.
-    if (bytes.length === 0) return
-    this.length += bytes.length
-    if (bytes.length >= KEPT_FROM && bytes.length * KEPT_SHARE >= bytes.buffer.byteLength) {
-      this.flushSmallPieces()
-      this.pieces.push(bytes)
-      this.keepsInput = true
-      return
+    if (length === 0) return
+    this.length += length
+    if (!this.isWhole && following > 0 && following <= this.length) this.allocateWhole(this.length + following, length)
+    const room = this.block === undefined ? 0 : this.block.length - this.used
+    if (room < length || !this.isWhole) {
+      if (length >= KEPT_FROM && length * KEPT_SHARE >= bytes.buffer.byteLength) return this.keep(bytes)
+      if (room < length) {
+        const size = this.block?.length ?? 0
+        this.endBlock()
+        // Sizes grow, so many small pieces end in few large blocks, and few pieces cost little.
+        this.block = this.allocate(Math.max(Math.min(size * 4, GATHERED), length, 256))
+      }
     }
-    const room = this.smallPieces === undefined ? 0 : this.smallPieces.length - this.used
-    if (room < bytes.length) {
-      const size = this.smallPieces?.length ?? 0
-      this.flushSmallPieces()
-      // Sizes grow, so many small pieces end in few large buffers, and few pieces cost little.
-      this.smallPieces = this.allocate(Math.max(Math.min(size * 4, GATHERED), bytes.length, 256))
-    }
-    this.smallPieces!.set(bytes, this.used)
-    this.used += bytes.length
+    this.block!.set(bytes, this.used)
+    this.used += length
   }
 
-  private flushSmallPieces(): void {
-    if (this.smallPieces !== undefined) this.pieces.push(this.smallPieces.subarray(0, this.used))
-    this.smallPieces = undefined
+  private keep(bytes: Uint8Array): void {
+    this.endBlock()
+    this.pieces.push(bytes)
+    this.keepsInput = true
+  }
+
+  // Allocates memory for the whole payload, and moves there what came before the last `coming` bytes.
+  private allocateWhole(size: number, coming: number): void {
+    this.endBlock()
+    const whole = this.allocate(size)
+    this.moveTo(whole)
+    this.block = whole
+    this.used = this.length - coming
+    this.isWhole = true
+  }
+
+  private endBlock(): void {
+    if (this.block !== undefined) this.pieces.push(this.block.subarray(0, this.used))
+    this.block = undefined
     this.used = 0
+    this.isWhole = false
   }
 
-  /** Returns the bytes. The buffer must not be used afterwards. */
-  take(): Uint8Array {
-    this.flushSmallPieces()
-    const whole = this.allocate(this.length)
+  private moveTo(whole: Uint8Array): void {
     let at = 0
     for (const piece of this.pieces) {
       whole.set(piece, at)
       at += piece.length
       release(piece)
     }
+    this.pieces.length = 0
+    this.keepsInput = false
+  }
+
+  /** Returns the bytes, in memory of exactly their size. The buffer must not be used afterwards. */
+  take(): Uint8Array {
+    if (this.isWhole && this.block!.length === this.length) return this.block!
+    this.endBlock()
+    const whole = this.allocate(this.length)
+    this.moveTo(whole)
     return whole
   }
 }

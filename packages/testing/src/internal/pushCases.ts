@@ -307,17 +307,33 @@ export const addPushCases = (test: Add, transferBytes: number): void => {
   )
 
   test(
-    "lets a buffer be reused once nothing is pending",
+    "reads no buffer that it does not retain",
     Effect.gen(function* () {
       const pair = yield* connectPair
       const { writer } = asPush(pair.reader, pair.writer)
       const sink = new ByteRecorder()
       pair.far.readerUnsafe.subscribe(sink)
-      const bytes = encoder.encode("before")
-      writer.writeUnsafe(bytes)
-      if (writer.copies && writer.pendingBytes === 0) bytes.fill(0x21)
-      yield* sink.until((self) => self.bytes === 6)
-      assert.strictEqual(sink.text, "before")
+      let total = 0
+      let retained: Array<Uint8Array> = []
+      for (let round = 0; round < 60; round++) {
+        // Every third write finds earlier ones under way; every sixth is corked.
+        const isCorked = round % 6 === 5
+        if (isCorked) writer.cork()
+        for (let at = 0; at < 1 + (round % 3); at++) {
+          const bytes = encoder.encode(`${round}.${at} `.repeat(1 + ((round * 97) % 3000)))
+          total += bytes.length
+          retained.push(bytes)
+          writer.writeUnsafe(bytes)
+        }
+        if (isCorked) writer.uncork()
+        if (!writer.retainsBuffers) {
+          for (const bytes of retained) bytes.fill(0x21)
+          retained = []
+        }
+        if (round % 3 === 2) yield* sink.until((self) => self.bytes === total)
+      }
+      assert.isFalse(sink.text.includes("!"))
+      assert.isTrue(sink.text.endsWith("59.2 "))
     })
   )
 }

@@ -135,8 +135,8 @@ export class FaultyDuplex extends PushDuplex {
     return Math.max(0, this._outBytes - this._settings.pipeSize)
   }
 
-  get copies(): boolean {
-    return true
+  get retainsBuffers(): boolean {
+    return this.pendingBytes > 0
   }
 
   protected get needsDrain(): boolean {

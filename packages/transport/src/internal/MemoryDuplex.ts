@@ -131,8 +131,8 @@ export class MemoryDuplex extends PushDuplex {
     return Math.max(0, this._pipeBytes - this._pipeSize)
   }
 
-  get copies(): boolean {
-    return true
+  get retainsBuffers(): boolean {
+    return this.pendingBytes > 0
   }
 
   override get ownsMemory(): boolean {

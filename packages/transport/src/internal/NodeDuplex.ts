@@ -66,6 +66,9 @@ export class NodeDuplex extends PushDuplex {
   private _listening = false
   private _remote: NetAddress.SocketAddress | undefined = undefined
   private _local: NetAddress.SocketAddress | undefined = undefined
+  // Whether OpenSSL has encrypted all that was written: it does so inside `write`, into memory of its own. Node counts
+  // these bytes as pending for a turn more.
+  private _isEncrypted = false
 
   constructor(duplex: Duplex, settings: NodeDuplexSettings) {
     super(settings.readAhead)
@@ -127,6 +130,7 @@ export class NodeDuplex extends PushDuplex {
 
   protected put(bytes: Uint8Array): boolean {
     const stream = this._stream
+    this._isEncrypted = isNode && stream instanceof Tls.TLSSocket && writesAtOnce(stream)
     const room = stream.write(bytes)
     if (room && stream.writableLength !== 0) this._askForDrain()
     return room
@@ -255,9 +259,9 @@ export class NodeDuplex extends PushDuplex {
     return this._stream instanceof Net.Socket && !(this._stream instanceof Tls.TLSSocket)
   }
 
-  get copies(): boolean {
-    // Inside `write`, Node passes a chunk to the kernel or to OpenSSL where it can, and otherwise counts it as pending.
-    return true
+  get retainsBuffers(): boolean {
+    // Inside `write`, Node passes a chunk to the kernel where it can, and otherwise counts it as pending.
+    return this.pendingBytes > 0 && !this._isEncrypted
   }
 
   protected get needsDrain(): boolean {
@@ -382,6 +386,10 @@ export const endOnError = (stream: Duplex): void => {
 function destroySelf(this: Duplex, cause: Error): void {
   this.destroy(cause)
 }
+
+/** Whether the next write is passed on at once. */
+const writesAtOnce = (stream: Tls.TLSSocket): boolean =>
+  stream.writableLength === 0 && stream.writableCorked === 0 && !stream.connecting
 
 const lingered = (duplex: NodeDuplex): void => {
   duplex.cutOff()

@@ -70,7 +70,7 @@ export abstract class PushDuplex implements PushSocket, PushReader, PushWriter, 
   abstract cork(): void
   abstract uncork(): void
   abstract get pendingBytes(): number
-  abstract get copies(): boolean
+  abstract get retainsBuffers(): boolean
   /** Whether a call of `drained` is due. */
   protected abstract get needsDrain(): boolean
   abstract get remoteAddress(): NetAddress.SocketAddress | undefined

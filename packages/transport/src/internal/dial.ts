@@ -137,8 +137,8 @@ class DetachedWriter implements PushWriter {
     return this._socket.current?.pendingBytes ?? 0
   }
 
-  get copies(): boolean {
-    return this._socket.current?.copies ?? true
+  get retainsBuffers(): boolean {
+    return this._socket.current?.retainsBuffers ?? false
   }
 
   shutdown(): void {

@@ -8,7 +8,7 @@ export class TestDuplex extends PushDuplex {
   readonly calls: Array<string> = []
   needsDrain = false
   readonly pendingBytes = 0
-  readonly copies = true
+  readonly retainsBuffers = false
   readonly remoteAddress = undefined
   readonly localAddress = undefined
   readonly secure = false

@@ -25,7 +25,7 @@ export class PulledSocket implements PushReader, PushWriter {
   readonly write: PushWriter["write"]
   readonly writeAll: PushWriter["writeAll"]
   // The socket may keep what it is given as long as it likes.
-  readonly copies = false
+  readonly retainsBuffers = true
   pendingBytes = 0
 
   private readonly reader: Socket.Reader

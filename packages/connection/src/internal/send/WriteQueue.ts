@@ -59,7 +59,7 @@ export class WriteQueue {
       this.handOver()
     }
     this.pending = writer.pendingBytes > 0
-    output.release(this.waiting === undefined && writer.copies && !this.pending)
+    output.release(this.waiting === undefined && !writer.retainsBuffers)
   }
 
   private take(): ReadonlyArray<Uint8Array> {
@@ -116,7 +116,7 @@ export class WriteQueue {
     // All that the session has written since are the ping and the pong that it owed.
     if (output.pendingBytes > 0) {
       for (const chunk of this.take()) writer.writeUnsafe(chunk)
-      output.release(writer.copies && writer.pendingBytes === 0)
+      output.release(!writer.retainsBuffers)
     }
     this.handOver()
   }
