@@ -70,12 +70,12 @@ export const connect = Effect.fnUntraced(function* (
   options: ClientOptions = {}
 ): Effect.fn.Return<Connection, ConnectError, Dialer | Scope.Scope> {
   const target = yield* Effect.fromResult(Target.make(url, options.socketPath))
-  const journey = new ConnectState(target, options)
+  const state = new ConnectState(target, options)
   const scope = yield* Effect.scope
   while (true) {
-    const arrived = yield* inOwnScope(scope, connectOnce(journey, options))
+    const arrived = yield* inOwnScope(scope, connectOnce(state, options))
     if (arrived === "again") continue
-    yield* debug(() => `Connected to ${Target.format(journey.target)}`)
+    yield* debug(() => `Connected to ${Target.format(state.target)}`)
     return arrived
   }
 })

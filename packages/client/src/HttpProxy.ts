@@ -205,8 +205,8 @@ export const open = Effect.fnUntraced(function* (
   options?: Dialer.DialOptions
 ): Effect.fn.Return<OpenSocket, Socket.SocketError | ProxyError, Scope.Scope> {
   const { credentials, sendCredentials } = proxy
-  const answers = new AuthSession({
-    proof: credentials,
+  const auth = new AuthSession({
+    credentials,
     schemes: proxy.authSchemes,
     preemptive: sendCredentials !== "on-challenge"
   })
@@ -217,7 +217,7 @@ export const open = Effect.fnUntraced(function* (
     const tunnel =
       proxy.kind === "socks5"
         ? Effect.as(socksTunnel(socket, proxy, destination), "open" as const)
-        : httpTunnel(socket, proxy, destination, answers)
+        : httpTunnel(socket, proxy, destination, auth)
     const outcome = yield* Effect.catchTag(tunnel, "SocketError", (error) =>
       Effect.fail(brokenOff(proxy, destination, error))
     )

@@ -260,7 +260,7 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
   // One context for all connections: what a fiber makes of its own is held as long as anything refers to that.
   Effect.zipWith(Extensions.current, Effect.context<never>(), (extensions, context): Acceptor<R> => {
     const timeout = Argument.duration("handshakeTimeout", options.handshakeTimeout ?? "10 seconds")
-    const terms: ServerHandshakeConfig<R> = {
+    const config: ServerHandshakeConfig<R> = {
       limits: options,
       policy: options,
       forwarding: Peer.forwarding(options),
@@ -273,10 +273,10 @@ export const makeAcceptor = <R = never>(options: AcceptOptions<R> = {}): Effect.
       environment: environment(ConnectionOptions.settings(options), context)
     }
     return {
-      startTime: (onExpire) => new HandshakeTime(terms.deadlines, onExpire),
+      startTime: (onExpire) => new HandshakeTime(config.deadlines, onExpire),
       begin: (socket, context, scope, owner, time) => {
         const handshake = new ServerHandshakeDriver(
-          terms,
+          config,
           socket,
           context,
           scope,

@@ -30,7 +30,7 @@ export interface BudgetOptions {
   readonly limit?: number | undefined
   /**
    * The bytes that the connections of one remote address may hold together, whatever the others hold. An IPv6 address
-   * counts as its /64. The process holds at most `limit`, `floor` for each address, and one message. Default: 128 KiB,
+   * counts as its /64. The process holds at most `limit`, `minPerConnection` for each address, and one message. Default: 128 KiB,
    * enough for both buffers of a connection.
    */
   readonly minPerConnection?: number | undefined

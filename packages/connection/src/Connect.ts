@@ -66,16 +66,16 @@ export const handshake = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.flatMap(Telemetry, (observer) =>
     observer === undefined
-      ? greet(socket, url, options, onRefusal, undefined)
-      : observer.handshake("client", (watched) => greet(socket, url, options, onRefusal, watched))
+      ? runHttp1(socket, url, options, onRefusal, undefined)
+      : observer.handshake("client", (telemetry) => runHttp1(socket, url, options, onRefusal, telemetry))
   )
 
-const greet = (
+const runHttp1 = (
   socket: Socket.Socket,
   url: string | URL,
   options: ConnectOptions,
   onRefusal: ((refusal: Refusal) => void) | undefined,
-  watched: HandshakeTelemetry | undefined
+  telemetry: HandshakeTelemetry | undefined
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.flatMap(acquireSocket(socket), (held) =>
     Effect.flatMap(Extensions.current, (extensions) =>
@@ -87,7 +87,7 @@ const greet = (
           subprotocols,
           extensions: Negotiation.offer(extensions)
         }
-        const headers = watched?.sending(
+        const headers = telemetry?.sending(
           "HTTP/1.1",
           target,
           HeaderFields.fromInput(options.headers),
@@ -95,7 +95,7 @@ const greet = (
         )
         const head = ClientHandshake.request({ ...offered, url: target, origin, headers: headers ?? options.headers })
         if (Result.isFailure(head)) return Effect.fail(head.failure)
-        return converse(held, options, Result.getOrThrow(HttpHead.encodeRequest(head.success)), {
+        return drive(held, options, Result.getOrThrow(HttpHead.encodeRequest(head.success)), {
           socket,
           ...ends(held, context as Context.Context<never>),
           extensions,
@@ -110,7 +110,7 @@ const greet = (
           secure: isSecure(target),
           context,
           onRefusal,
-          watched
+          telemetry
         })
       })
     )
@@ -134,23 +134,23 @@ export const handshakeHttp2 = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.flatMap(Telemetry, (observer) =>
     observer === undefined
-      ? greetHttp2(session, url, options, onRefusal, undefined)
-      : observer.handshake("client", (watched) => greetHttp2(session, url, options, onRefusal, watched))
+      ? runHttp2(session, url, options, onRefusal, undefined)
+      : observer.handshake("client", (telemetry) => runHttp2(session, url, options, onRefusal, telemetry))
   )
 
-const greetHttp2 = (
+const runHttp2 = (
   session: Http2Session,
   url: string | URL,
   options: ConnectOptions,
   onRefusal: ((refusal: Refusal) => void) | undefined,
-  watched: HandshakeTelemetry | undefined
+  telemetry: HandshakeTelemetry | undefined
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.flatMap(Extensions.current, (extensions) =>
     Effect.contextWith((context: Context.Context<Scope.Scope>) => {
       const target = typeof url === "string" ? new URL(url) : url
       const { origin, subprotocols = [] } = options
       const offered = { subprotocols, extensions: Negotiation.offer(extensions) }
-      const headers = watched?.sending("HTTP/2", target, HeaderFields.fromInput(options.headers), session.peer)
+      const headers = telemetry?.sending("HTTP/2", target, HeaderFields.fromInput(options.headers), session.peer)
       const head = ClientHandshake.connectRequest({
         ...offered,
         url: target,
@@ -158,11 +158,11 @@ const greetHttp2 = (
         headers: headers ?? options.headers
       })
       if (Result.isFailure(head)) return Effect.fail(head.failure)
-      let greeting: ClientHandshakeDriver | undefined
-      const opened = session.request(Http2Head.toFields(head.success), (response) => greeting?.onHead(response))
+      let driver: ClientHandshakeDriver | undefined
+      const opened = session.request(Http2Head.toFields(head.success), (response) => driver?.onHead(response))
       return Effect.flatMap(opened, (socket) =>
         Effect.flatMap(acquireSocket(socket), (held) =>
-          converse(held, options, undefined, {
+          drive(held, options, undefined, {
             socket,
             ...ends(held, context as Context.Context<never>),
             extensions,
@@ -178,8 +178,8 @@ const greetHttp2 = (
             secure: isSecure(target),
             context,
             onRefusal,
-            watched,
-            onStart: (started) => (greeting = started)
+            telemetry,
+            onStart: (started) => (driver = started)
           })
         )
       )
@@ -199,16 +199,16 @@ const asked = (
   secure: undefined
 })
 
-const converse = (
+const drive = (
   held: AcquiredSocket,
   options: ConnectOptions,
   head: Uint8Array | undefined,
   parts: Omit<ClientHandshakeConfig, "done" | "options"> & {
-    readonly onStart?: (greeting: ClientHandshakeDriver) => void
+    readonly onStart?: (driver: ClientHandshakeDriver) => void
   }
 ): Effect.Effect<Connection, ConnectError> =>
   Effect.callback<Connection, ConnectError>((resume) => {
-    const greeting = new ClientHandshakeDriver({
+    const driver = new ClientHandshakeDriver({
       ...parts,
       options,
       done: (exit) => {
@@ -216,9 +216,9 @@ const converse = (
         resume(exit)
       }
     })
-    parts.onStart?.(greeting)
-    greeting.start(head)
-    return Effect.sync(() => greeting.interrupt())
+    parts.onStart?.(driver)
+    driver.start(head)
+    return Effect.sync(() => driver.interrupt())
   })
 
 const peerOf = (socket: Socket.Socket, { reader }: AcquiredSocket): Push.PeerInfo | undefined =>

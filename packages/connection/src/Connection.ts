@@ -3,7 +3,7 @@
  *
  * The same interface serves clients and servers, over any transport. Code that only exchanges messages asks for the
  * smaller `MessageConnection`, which a connection in a browser is as well; `FrameConnection` is what lies below
- * messages. How a conversation ends is part of the types: `messages` ends when the peer closed normally (1000, 1001, or
+ * messages. How a connection closes is part of the types: `messages` ends when the peer closed normally (1000, 1001, or
  * no code) or this end closed, and fails with the peer's close as a typed error otherwise; `closed` tells the whole
  * story and never fails.
  *

@@ -1,5 +1,5 @@
 /**
- * How a conversation ends: what a program's exit becomes on the wire.
+ * Closes a connection with the exit of the program that handles it.
  *
  * A handler that returns closes with 1000; one that fails with a typed close closes with that; any other failure or
  * defect closes with 1011, says nothing of its cause to the peer, and is logged; interruption closes with 1001.

@@ -108,10 +108,10 @@ const supervise = Effect.fnUntraced(function* <
   let step = yield* Schedule.toStep(schedule)
   while (true) {
     let hasBegun = false
-    const conversation = converse(core, connect, helloTimeout, () => {
+    const running = runConnection(core, connect, helloTimeout, () => {
       hasBegun = true
     })
-    const failure = yield* Effect.flip(Effect.scoped(conversation)).pipe(Effect.catch(() => Effect.undefined))
+    const failure = yield* Effect.flip(Effect.scoped(running)).pipe(Effect.catch(() => Effect.undefined))
     if (failure === undefined) return
     if (hasBegun) step = yield* Schedule.toStep(schedule)
     if (!mayGoOn(failure)) return yield* Effect.fail(failure)
@@ -122,12 +122,12 @@ const supervise = Effect.fnUntraced(function* <
     })
     if (delay === undefined) return yield* Effect.fail(failure)
     yield* Effect.raceFirst(Effect.sleep(delay), ended(core))
-    if (core.isOver) return
+    if (core.isClosed) return
   }
 })
 
 // From an attempt to the end of its connection: fails with that, and succeeds when the session is over.
-const converse = Effect.fnUntraced(function* <
+const runConnection = Effect.fnUntraced(function* <
   Below extends MessageConnection<CloseError.CloseError, unknown, unknown>,
   E,
   R,
@@ -156,10 +156,10 @@ const converse = Effect.fnUntraced(function* <
   if (!welcome.resumed) core.lose()
   yield* core.attach(link, welcome)
   // An ordinary end of the connection alone does not end the session.
-  if (!core.isOver) yield* link.receive
+  if (!core.isClosed) yield* link.receive
 })
 
-const ended = ({ over }: { readonly over: Deferred.Deferred<void> }): Effect.Effect<void> => Deferred.await(over)
+const ended = ({ closed }: { readonly closed: Deferred.Deferred<void> }): Effect.Effect<void> => Deferred.await(closed)
 
 const longest = Duration.seconds(30)
 

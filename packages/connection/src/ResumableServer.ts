@@ -89,16 +89,16 @@ export const make = Effect.fnUntraced(function* <
     const running = Effect.scoped(
       program(core as ResumableSession<Receive["Type"], Send["Type"], SessionExpired>)
     ) as Effect.Effect<unknown, E, Exclude<R, Scope.Scope>>
-    const overdue = Effect.as(Effect.andThen(Deferred.await(core.over), Effect.sleep(handlerTimeout)), Exit.void)
+    const overdue = Effect.as(Effect.andThen(Deferred.await(core.closed), Effect.sleep(handlerTimeout)), Exit.void)
     yield* Effect.raceFirst(Effect.exit(running), overdue).pipe(
       Effect.flatMap((exit) => {
         if (sessions.get(id) === session) sessions.delete(id)
-        const { isConnected, isOver } = core
+        const { isConnected, isClosed } = core
         // The client of a program that failed sees how its connection is closed.
         core.finish(Exit.void, Exit.isSuccess(exit))
-        Deferred.doneUnsafe(session.exit, isOver ? Exit.void : Exit.asVoid(exit))
+        Deferred.doneUnsafe(session.exit, isClosed ? Exit.void : Exit.asVoid(exit))
         // The server tells of what fails on a connection.
-        return Exit.isSuccess(exit) || isOver || isConnected || Cause.hasInterruptsOnly(exit.cause)
+        return Exit.isSuccess(exit) || isClosed || isConnected || Cause.hasInterruptsOnly(exit.cause)
           ? Effect.void
           : ConnectionHandler.logUnhandled("The program of a session failed", exit.cause)
       }),
@@ -132,7 +132,7 @@ export const make = Effect.fnUntraced(function* <
       const owner = options.owner?.(connection)
       const known = sessions.get(hello.session)
       // The program of one that is over may still be busy.
-      const existing = known?.core.isOver === true ? undefined : known
+      const existing = known?.core.isClosed === true ? undefined : known
       if (existing !== undefined && existing.owner !== owner) {
         return yield* Effect.fail(new CloseError.PolicyViolation({ reason: "the session has another owner" }))
       }
@@ -144,7 +144,7 @@ export const make = Effect.fnUntraced(function* <
       if (session.displaced !== undefined) Deferred.doneUnsafe(session.displaced, Effect.void)
       session.displaced = displaced
       if (session.expiry !== undefined) yield* Fiber.interrupt(session.expiry)
-      const conversation = Effect.gen(function* () {
+      const exchange = Effect.gen(function* () {
         yield* link.send({ _tag: "Welcome", resumed: existing !== undefined, ...session.core.progress })
         yield* session.core.attach(link, existing === undefined ? { received: 0, taken: 0 } : hello)
       })
@@ -152,11 +152,11 @@ export const make = Effect.fnUntraced(function* <
         Deferred.await(displaced),
         Effect.fail(new CloseError.GoingAway({ reason: "the session goes on on another connection" }))
       )
-      yield* Effect.raceFirst(conversation, replaced).pipe(
+      yield* Effect.raceFirst(exchange, replaced).pipe(
         Effect.ensuring(Effect.suspend(() => (session.displaced === displaced ? expire(session) : Effect.void)))
       )
       // How the program ended is how the connection ends.
-      if (session.core.isOver) yield* Deferred.await(session.exit)
+      if (session.core.isClosed) yield* Deferred.await(session.exit)
     })
 })
 

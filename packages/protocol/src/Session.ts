@@ -375,12 +375,12 @@ export class Session {
   }
 
   /**
-   * Records whether the transport is backed up. While it is, only the newest ping and the newest pong are kept.
-   * `setBackedUp(false)` writes them to `output`, behind what is there: an owner that has taken that data before can
-   * send them ahead of it.
+   * Records whether the transport takes data without delay. While it does not, the session keeps only the newest ping
+   * and the newest pong. `setWritable(true)` writes them to `output`, behind the data that is there. An owner that takes
+   * that data first can send them ahead of it.
    */
-  setBackedUp(backedUp: boolean): void {
-    this.outbound.setBackedUp(backedUp)
+  setWritable(isWritable: boolean): void {
+    this.outbound.setWritable(isWritable)
   }
 
   /** Starts the closing handshake, or answers the peer's close with `code`. */

@@ -144,8 +144,8 @@ describe.each(roles)("Session as %s, closing", (role) => {
     for (const end of ends) {
       end.lines()
       const { session } = end
-      session.setBackedUp(true)
-      session.setBackedUp(false)
+      session.setWritable(false)
+      session.setWritable(true)
       const failures = [
         session.send("a"),
         session.send(noise(20_000, 1), { fragmentSize: 7 }),

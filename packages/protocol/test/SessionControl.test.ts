@@ -21,41 +21,41 @@ describe.each(roles)("Session as %s, pings and pongs", (role) => {
   it("answers only the newest ping while the transport is backed up", () => {
     const end = new End(role)
     end.receive(ping("0"))
-    end.session.setBackedUp(true)
+    end.session.setWritable(false)
     assert.strictEqual(end.receive(ping("1"), ping("2"), ping("3")).length, 3)
     assert.deepStrictEqual(end.lines(), ["PONG 30"])
-    end.session.setBackedUp(true)
+    end.session.setWritable(false)
     assert.deepStrictEqual(end.lines(), [])
-    end.session.setBackedUp(false)
+    end.session.setWritable(true)
     assert.deepStrictEqual(end.lines(), ["PONG 33"])
-    end.session.setBackedUp(false)
+    end.session.setWritable(true)
     end.receive(ping("4"))
     assert.deepStrictEqual(end.lines(), ["PONG 34"])
   })
 
   it("keeps an owed pong as it was, also when the chunk is a Node Buffer that is used again", () => {
     const end = new End(role)
-    end.session.setBackedUp(true)
+    end.session.setWritable(false)
     const chunk = Buffer.from(end.bytes(ping("keep")))
     end.session.receive(chunk)
     chunk.fill(0)
-    end.session.setBackedUp(false)
+    end.session.setWritable(true)
     assert.deepStrictEqual(end.lines(), [`PONG ${Buffer.from("keep").toString("hex")}`])
   })
 
   it("sends an owed pong before its own close frame, and none after", () => {
     const end = new End(role)
-    end.session.setBackedUp(true)
+    end.session.setWritable(false)
     end.receive(ping("1"))
     end.session.close(1000)
-    end.session.setBackedUp(false)
+    end.session.setWritable(true)
     end.receive(ping("2"))
     assert.deepStrictEqual(end.lines(), ["PONG 31", "CLOSE 1000"])
   })
 
   it("sends an owed pong when a violation follows the ping", () => {
     const end = new End(role)
-    end.session.setBackedUp(true)
+    end.session.setWritable(false)
     end.receive(ping("1"), { opcode: 3 })
     end.session.answerClose()
     assert.deepStrictEqual(end.lines(), ["PONG 31", "CLOSE 1002"])
@@ -63,10 +63,10 @@ describe.each(roles)("Session as %s, pings and pongs", (role) => {
 
   it("drops an owed pong with the connection", () => {
     const end = new End(role)
-    end.session.setBackedUp(true)
+    end.session.setWritable(false)
     end.receive(ping("1"))
     end.session.abort()
-    end.session.setBackedUp(false)
+    end.session.setWritable(true)
     assert.deepStrictEqual(end.lines(), [])
   })
 

@@ -56,7 +56,7 @@ export const make = <R = never>(
     Effect.succeed({
       address: Context.get(transport, SocketServer.SocketServer).address,
       run: <R2, E, _>(handler: Handler<R2, E, _>) =>
-        WebSocketServer.make((connection) => converse(connection, handler), options).pipe(
+        WebSocketServer.make((connection) => runHandler(connection, handler), options).pipe(
           Effect.andThen(Effect.never),
           Effect.scoped,
           Effect.updateContext((caller: Context.Context<R2>) =>
@@ -74,7 +74,7 @@ const listenerOf = <R>(
 ): Context.Context<SocketServer.SocketServer> =>
   Context.pick(SocketServer.SocketServer, PushSocketServer)(transport as Context.Context<SocketServer.SocketServer>)
 
-const converse = <R, E, _>(connection: Connection, handler: Handler<R, E, _>): Effect.Effect<_, E, R> =>
+const runHandler = <R, E, _>(connection: Connection, handler: Handler<R, E, _>): Effect.Effect<_, E, R> =>
   Effect.updateContext(handler(ConnectionSocket.fromConnection(connection)), (context: Context.Context<R>) =>
     Context.merge(context, Context.add(connection.context, CurrentConnection, connection))
   )

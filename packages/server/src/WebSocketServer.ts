@@ -234,12 +234,12 @@ const serve = Effect.fnUntraced(
   ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
     const sockets = yield* SocketServer.SocketServer
     const context = yield* Effect.context<Scope.Scope>()
-    const roster = new ConnectionRegistry(
+    const registry = new ConnectionRegistry(
       new Admission(options, Context.get(context, Clock.Clock)),
       Context.get(context, CurrentBudget)
     )
     const broadcaster = new Broadcaster(
-      () => roster.connections,
+      () => registry.connections,
       Argument.limit("broadcastBatchSize", options.broadcastBatchSize ?? mostInOneTurn, 1),
       yield* Fanout.counters("broadcast")
     )
@@ -261,16 +261,16 @@ const serve = Effect.fnUntraced(
       const leaves =
         (drainOptions.newConnections ?? options.newConnectionsWhileDraining) === "stopListening" && Option.isSome(push)
       readiness.end()
-      yield* Effect.logInfo(`Draining ${roster.size} connections`)
-      yield* closeAtPace(pace, () => roster.connections)
+      yield* Effect.logInfo(`Draining ${registry.size} connections`)
+      yield* closeAtPace(pace, () => registry.connections)
       if (leaves) yield* push.value.stopAccepting
-      yield* roster.drain({ code, reason, timeout, refuses: !leaves, isFinal })
+      yield* registry.drain({ code, reason, timeout, refuses: !leaves, isFinal })
     })
 
     const server = WebSocketServer.of({
       address: sockets.address,
       isReady: Effect.sync(() => readiness.isReady),
-      connections: Effect.sync(() => roster.connections),
+      connections: Effect.sync(() => registry.connections),
       broadcast: (
         message: unknown,
         options?: PublishOptions &
@@ -284,19 +284,21 @@ const serve = Effect.fnUntraced(
     yield* ServerObserver.register({ address: sockets.address, drain: server.drain() })
     // The Scope of each connection replaces that of the server.
     const provided = Context.add(context, WebSocketServer, server) as Context.Context<R | RD>
-    const conversations = new ConnectionSupervisor<R | RD>(
+    const supervisor = new ConnectionSupervisor<R | RD>(
       runner,
       yield* Accept.makeAcceptor({ ...options, ...entrance(options, readiness, context) }),
-      roster,
+      registry,
       provided,
       new RefusalLog(provided, refusalLogInterval)
     )
 
     // The accepting fibers run during the drain, to reject connections. This finalizer interrupts what is left after
     // it.
-    yield* Effect.addFinalizer(() => roster.interrupt(Duration.max(Duration.times(drainTimeout, 1 / 4), leastPatience)))
-    yield* Effect.forkScoped(roster.interruptOverdueHandlers(handlerTimeoutAfterClose))
-    yield* Effect.forkScoped(Effect.orDie(accepting(sockets, push, conversations)))
+    yield* Effect.addFinalizer(() =>
+      registry.interrupt(Duration.max(Duration.times(drainTimeout, 1 / 4), leastPatience))
+    )
+    yield* Effect.forkScoped(registry.interruptOverdueHandlers(handlerTimeoutAfterClose))
+    yield* Effect.forkScoped(Effect.orDie(accepting(sockets, push, supervisor)))
     yield* Effect.addFinalizer(() => Effect.andThen(drain({}, true), Effect.logInfo("Stopped")))
     yield* Effect.logInfo(`Listening on ${Dialer.formatAddress(sockets.address)}`)
 
@@ -332,11 +334,11 @@ const pushOf = <R>(
 const accepting = <R>(
   sockets: SocketServer.SocketServer["Service"],
   push: Option.Option<PushSocketServer["Service"]>,
-  conversations: ConnectionSupervisor<R>
+  supervisor: ConnectionSupervisor<R>
 ): Effect.Effect<never, SocketServer.SocketServerError> =>
   Option.isSome(push)
-    ? push.value.accept((socket, arrival) => conversations.start(socket, undefined, arrival), conversations)
-    : sockets.run((socket) => Effect.callback<void>((resume) => conversations.start(socket, () => resume(Effect.void))))
+    ? push.value.accept((socket, arrival) => supervisor.start(socket, undefined, arrival), supervisor)
+    : sockets.run((socket) => Effect.callback<void>((resume) => supervisor.start(socket, () => resume(Effect.void))))
 
 /**
  * Provides a server that runs `program` for each connection.

@@ -14,7 +14,7 @@ const unused = (): never => {
 /** A dispatcher without receivers. */
 const makeDispatcher = (): Dispatcher<Recipient> =>
   new Dispatcher<Recipient>(
-    { recipient: unused, member: unused, includes: unused, place: unused },
+    { recipient: unused, member: unused, includes: unused, queue: unused },
     () => [].values(),
     new SliceScheduler(10)
   )

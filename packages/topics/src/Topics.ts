@@ -192,7 +192,7 @@ export const make = (
 ): Effect.Effect<TopicsOf<TooManySubscriptions, never>, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.map(Fanout.counters("topic"), (tally) => new TopicRegistry(options, tally)),
+      Effect.map(Fanout.counters("topic"), (counters) => new TopicRegistry(options, counters)),
       (book) => Effect.sync(() => book.close())
     ),
     (book) => ({

@@ -121,9 +121,9 @@ export const layerServer = (
         const failed = (defect: unknown): void => void runFork(Effect.logError("The filter of upgrades failed", defect))
         const unclaimUpgrades = Upgrades.register(server, {
           accepts: (request) => isWebSocketUpgrade(request) && isWanted(request),
-          handle: (request, stream, early) => {
+          handle: (request, stream, head) => {
             if (isCut(request, server)) return Upgrades.answer(stream, 431, "too many header fields")
-            acceptor.offer(fromUpgrade(request, stream, { ...options, early, localAddress: unixAddressOf(server) }))
+            acceptor.offer(fromUpgrade(request, stream, { ...options, head, localAddress: unixAddressOf(server) }))
           },
           failed
         })
@@ -152,7 +152,7 @@ export const layerServer = (
  *
  * **Details**
  *
- * `early` is the event's third argument: the bytes after the request. `services` are added to the context of the
+ * `head` is the event's third argument: the bytes after the request. `services` are added to the context of the
  * handshake's decision and of the handler. `onAnswering` runs right before the response is written. `onAnswer` gets the
  * response's status once, or `undefined` when the socket closes without a response. `localAddress` is for a server on a
  * Unix socket, whose connections do not know it. Call this inside the event: afterwards the socket handles errors of
@@ -165,7 +165,7 @@ export const fromUpgrade = (
   request: Http.IncomingMessage,
   stream: Duplex,
   options: UpgradeOptions & {
-    readonly early?: Uint8Array | undefined
+    readonly head?: Uint8Array | undefined
     readonly localAddress?: NetAddress.SocketAddress | undefined
     readonly services?: Context.Context<never> | undefined
     readonly onAnswering?: (() => void) | undefined
@@ -177,9 +177,9 @@ export const fromUpgrade = (
     stream.setTimeout(0)
     stream.setNoDelay(options.noDelay ?? true)
   }
-  const { early = new Uint8Array(0), onAnswer, onAnswering, services = Context.empty() } = options
+  const { head = new Uint8Array(0), onAnswer, onAnswering, services = Context.empty() } = options
   const settings = { ...duplexSettings(options, true), localAddress: options.localAddress }
-  const duplex = new UpgradedDuplex({ request, stream, early, services, onAnswer, onAnswering }, settings)
+  const duplex = new UpgradedDuplex({ request, stream, head, services, onAnswer, onAnswering }, settings)
   // The response to an earlier request of this client is pending; the client would take ours for it.
   if (isBusy(stream)) duplex.destroy()
   return duplex
@@ -325,8 +325,8 @@ const kept = new WeakMap<Http.IncomingMessage, Uint8Array>()
  */
 export const keepUpgradeHead = <Server extends Net.Server>(server: Server): Server => {
   const events: Net.Server = server
-  events.prependListener("upgrade", (request: Http.IncomingMessage, _: Duplex, early: Buffer) => {
-    if (early.length > 0) kept.set(request, early)
+  events.prependListener("upgrade", (request: Http.IncomingMessage, _: Duplex, head: Buffer) => {
+    if (head.length > 0) kept.set(request, head)
   })
   return server
 }

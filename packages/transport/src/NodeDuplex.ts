@@ -35,6 +35,6 @@ export const fromDuplex = (
   options?: NodeDuplexOptions & { readonly head?: Uint8Array | undefined }
 ): PushSocket => {
   const duplex = new NodeDuplex(stream, duplexSettings(options, false))
-  if (options?.head !== undefined) duplex.putBack(options.head)
+  if (options?.head !== undefined) duplex.unread(options.head)
   return duplex
 }

@@ -359,9 +359,9 @@ describe("HttpUpgrade", { timeout: 10_000 }, () => {
       const server = yield* listening(Http.createServer(page))
       const told = yield* Queue.unbounded<number | undefined>()
       const left = yield* Queue.unbounded<PushSocket>()
-      server.on("upgrade", (request, stream, early) => {
+      server.on("upgrade", (request, stream, head) => {
         const onAnswer = (status: number | undefined): void => void Queue.offerUnsafe(told, status)
-        const socket = HttpUpgrade.fromUpgrade(request, stream, { early, onAnswer })
+        const socket = HttpUpgrade.fromUpgrade(request, stream, { head, onAnswer })
         if (request.url !== "/answered") return void Queue.offerUnsafe(left, socket)
         socket.writerUnsafe.writeUnsafe(Buffer.from("HTTP/1.1 403 Forbidden\r\n\r\n"))
         socket.close()

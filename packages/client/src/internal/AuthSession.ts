@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import { createHash, randomBytes } from "node:crypto"
 
 export interface AuthSessionOptions {
-  readonly proof: ClientAuth.ClientCredentials | undefined
+  readonly credentials: ClientAuth.ClientCredentials | undefined
   readonly schemes: ReadonlyArray<"Basic" | "Digest" | "Bearer"> | undefined
   /** Whether the first request carries credentials. */
   readonly preemptive: boolean
@@ -42,29 +42,35 @@ export class AuthSession {
   }
 
   private build(asked: Asked): Option.Option<string> {
-    const { preemptive, proof, schemes } = this.options
-    if (proof === undefined) return Option.none()
-    if (this.challenges !== undefined) return this.answer(asked, proof, this.challenges, ++this.nonceCount)
-    const unasked = proof._tag === "Token" ? "Bearer" : "Basic"
-    return preemptive && (schemes === undefined || schemes.includes(unasked))
-      ? ClientAuth.preemptive(proof)
+    const { preemptive, credentials, schemes } = this.options
+    if (credentials === undefined) return Option.none()
+    if (this.challenges !== undefined) return this.answer(asked, credentials, this.challenges, ++this.nonceCount)
+    const scheme = credentials._tag === "Token" ? "Bearer" : "Basic"
+    return preemptive && (schemes === undefined || schemes.includes(scheme))
+      ? ClientAuth.preemptive(credentials)
       : Option.none()
   }
 
   private answer(
     asked: Asked,
-    proof: ClientAuth.ClientCredentials,
+    credentials: ClientAuth.ClientCredentials,
     challenges: ReadonlyArray<Challenge>,
     nc: number
   ): Option.Option<string> {
     const { schemes } = this.options
-    return ClientAuth.respondToChallenge(challenges, proof, { ...asked, cnonce: this.cnonce, nc, hashes, schemes })
+    return ClientAuth.respondToChallenge(challenges, credentials, {
+      ...asked,
+      cnonce: this.cnonce,
+      nc,
+      hashes,
+      schemes
+    })
   }
 
   /** Takes the challenges of a refusal. Returns whether there are credentials for them that were not sent yet. */
   challenge(challenges: ReadonlyArray<Challenge>, asked: Asked): boolean {
-    const { proof } = this.options
-    if (proof === undefined) return false
+    const { credentials } = this.options
+    if (credentials === undefined) return false
     if (this.challenges !== undefined) {
       // A nonce may be stale once; any other refusal means that the credentials are wrong.
       if (this.renewed || !ClientAuth.isStale(challenges)) return false
@@ -72,7 +78,7 @@ export class AuthSession {
     }
     // RFC 7616 3.4.2: a -sess session key contains the first cnonce, so the cnonce stays the same as long as the nonce.
     this.cnonce = randomBytes(16).toString("hex")
-    const answer = this.answer(asked, proof, challenges, 1)
+    const answer = this.answer(asked, credentials, challenges, 1)
     if (Option.isNone(answer) || answer.value === this.lastSent) return false
     this.challenges = challenges
     this.nonceCount = 0

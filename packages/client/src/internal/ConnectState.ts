@@ -23,21 +23,22 @@ export class ConnectState {
   readonly bodyTimeout: Duration.Duration
   private readonly options: ClientOptions
   private given: HeaderFields.HeaderFields
-  private answers: AuthSession | undefined
+  private auth: AuthSession | undefined
   private identified: TlsOptions | undefined
   // Of the last request: RFC 8441 makes it CONNECT.
   private method: "GET" | "CONNECT" = "GET"
 
   constructor(target: Target.Target, options: ClientOptions) {
-    const proof = options.credentials ?? target.userInfo
-    const mode = options.sendCredentials ?? (proof?._tag === "Token" ? "preemptive" : "on-challenge")
+    const credentials = options.credentials ?? target.userInfo
+    const mode = options.sendCredentials ?? (credentials?._tag === "Token" ? "preemptive" : "on-challenge")
     this.maxRedirects = Argument.limit("maxRedirects", options.maxRedirects ?? 10)
     this.maxBodyBytes = Argument.limit("maxBodyBytes", options.maxBodyBytes ?? 64 * 1024)
     this.bodyTimeout = Argument.duration("bodyTimeout", options.bodyTimeout ?? defaultBodyTimeout)
     this.target = target
     this.options = options
     this.given = HeaderFields.fromInput(options.headers)
-    this.answers = proof && new AuthSession({ proof, schemes: options.authSchemes, preemptive: mode === "preemptive" })
+    this.auth =
+      credentials && new AuthSession({ credentials, schemes: options.authSchemes, preemptive: mode === "preemptive" })
     this.identified = options.tls
   }
 
@@ -48,7 +49,7 @@ export class ConnectState {
   /** Returns the headers of the next request: the program's, and the credentials. */
   headers(method: "GET" | "CONNECT"): HeaderFields.HeaderFields {
     this.method = method
-    const value = this.answers?.next(this.asked)
+    const value = this.auth?.next(this.asked)
     if (value === undefined) return this.given
     return [
       ...this.given.filter(({ name }) => !equalsIgnoreCase(name, "Authorization")),
@@ -62,18 +63,18 @@ export class ConnectState {
 
   /** Takes the challenges of a 401. Returns whether there are credentials for them that were not sent yet. */
   challenge(challenges: ReadonlyArray<Challenge>): boolean {
-    return this.answers?.challenge(challenges, this.asked) ?? false
+    return this.auth?.challenge(challenges, this.asked) ?? false
   }
 
   /** Moves to the target of a redirect. */
   followRedirect(target: Target.Target): void {
     this.redirects++
     if (Target.isSameOrigin(this.target, target)) {
-      this.answers?.moved()
+      this.auth?.moved()
     } else {
       // Any header may be a secret, not only Authorization and Cookie.
       this.given = HeaderFields.empty
-      this.answers = undefined
+      this.auth = undefined
       const { tls } = this.options
       this.identified = tls && { ca: tls.ca, rejectUnauthorized: tls.rejectUnauthorized }
     }

@@ -223,14 +223,14 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
       let attempt = 0
       while (true) {
         this.tell({ _tag: "Connecting", attempt: ++attempt })
-        const conversation = yield* Effect.result(this.converse(attempt, connect))
+        const result = yield* Effect.result(this.runConnection(attempt, connect))
         // `close` reports the rest of the events, and interrupts this fiber.
         if (this.stopping) return yield* Effect.never
-        const wasOpen = Result.isSuccess(conversation)
-        const failure: Failure<E1> = wasOpen ? conversation.success.closeInfo.error : conversation.failure
+        const wasOpen = Result.isSuccess(result)
+        const failure: Failure<E1> = wasOpen ? result.success.closeInfo.error : result.failure
         if (wasOpen) {
           attempt = 0
-          if (conversation.success.lasted >= stableAfter) step = yield* Schedule.toStep(schedule)
+          if (result.success.lasted >= stableAfter) step = yield* Schedule.toStep(schedule)
         }
         // The Schedule may depend on the date, as `Schedule.cron` does.
         const now = yield* Clock.currentTimeMillis
@@ -243,9 +243,9 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
             })
           : undefined
         this.tell(
-          Result.isSuccess(conversation)
-            ? { _tag: "Closed", closeInfo: conversation.success.closeInfo, retryIn }
-            : { _tag: "Failed", attempt, error: conversation.failure, retryIn }
+          Result.isSuccess(result)
+            ? { _tag: "Closed", closeInfo: result.success.closeInfo, retryIn }
+            : { _tag: "Failed", attempt, error: result.failure, retryIn }
         )
         if (retryIn === undefined) return failure
         yield* wake === undefined ? Effect.sleep(retryIn) : Effect.raceFirst(Effect.sleep(retryIn), wake)
@@ -254,7 +254,7 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
   }
 
   // Connects, and waits until that connection ends.
-  private converse<E1, R>(
+  private runConnection<E1, R>(
     attempt: number,
     connect: Effect.Effect<C, E1, R>
   ): Effect.Effect<{ readonly closeInfo: Info<C>; readonly lasted: number }, E1, Exclude<R, Scope.Scope>> {

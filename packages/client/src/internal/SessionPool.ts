@@ -43,7 +43,7 @@ interface Pooled {
   timer: NodeJS.Timeout | undefined
 }
 
-interface Place {
+interface Entry {
   readonly sessions: Set<Pooled>
   /** A dial is in progress; other callers wait for its result. */
   dialing: Deferred.Deferred<void, unknown> | undefined
@@ -51,7 +51,7 @@ interface Place {
 
 export class SessionPool {
   private readonly options: PoolOptions
-  private readonly places = new Map<string, Place>()
+  private readonly entries = new Map<string, Entry>()
   // Keys of servers without extended CONNECT. The oldest comes first, and is forgotten first.
   private readonly withoutConnect = new Set<string>()
 
@@ -61,7 +61,7 @@ export class SessionPool {
 
   get size(): number {
     let size = 0
-    for (const { sessions } of this.places.values()) size += sessions.size
+    for (const { sessions } of this.entries.values()) size += sessions.size
     return size
   }
 
@@ -79,10 +79,10 @@ export class SessionPool {
   }
 
   private leaseNow<E, R>(route: Route<E, R>, restore: Restore): Effect.Effect<Dialed, E, R | Scope.Scope> {
-    const place = this.placeOf(route.key)
-    for (const pooled of place.sessions) if (this.hasRoom(pooled)) return this.take(route.key, pooled)
-    const { dialing } = place
-    if (dialing === undefined) return this.dial(route, place, restore)
+    const entry = this.entryOf(route.key)
+    for (const pooled of entry.sessions) if (this.hasRoom(pooled)) return this.take(route.key, pooled)
+    const { dialing } = entry
+    if (dialing === undefined) return this.dial(route, entry, restore)
     // Another caller dials the same route. If that fails, a dial of ours would fail as well.
     return Effect.andThen(
       restore(Deferred.await(dialing) as Effect.Effect<void, E>),
@@ -90,13 +90,13 @@ export class SessionPool {
     )
   }
 
-  private dial<E, R>(route: Route<E, R>, place: Place, restore: Restore): Effect.Effect<Dialed, E, R | Scope.Scope> {
+  private dial<E, R>(route: Route<E, R>, entry: Entry, restore: Restore): Effect.Effect<Dialed, E, R | Scope.Scope> {
     const { key } = route
-    const dialing = (place.dialing = Deferred.makeUnsafe<void, unknown>())
+    const dialing = (entry.dialing = Deferred.makeUnsafe<void, unknown>())
     const scope = Scope.makeUnsafe()
     return Effect.flatMap(Effect.exit(restore(Scope.provide(route.dial(this.options.session), scope))), (exit) => {
-      place.dialing = undefined
-      const leased = this.dialed(key, place, scope, exit)
+      entry.dialing = undefined
+      const leased = this.dialed(key, entry, scope, exit)
       // The waiting callers use the result, or dial again where this attempt was interrupted.
       const isFailure = Exit.isFailure(exit) && !Exit.hasInterrupts(exit)
       Deferred.doneUnsafe(dialing, isFailure ? Exit.asVoid(exit) : Exit.void)
@@ -106,18 +106,18 @@ export class SessionPool {
 
   private dialed<E>(
     key: string,
-    place: Place,
+    entry: Entry,
     scope: Scope.Closeable,
     exit: Exit.Exit<Dialed, E>
   ): Effect.Effect<Dialed, E, Scope.Scope> {
     if (Exit.isSuccess(exit) && exit.value._tag === "Session") {
       const { session } = exit.value
       const pooled: Pooled = { session, scope, leases: 0, timer: undefined }
-      place.sessions.add(pooled)
+      entry.sessions.add(pooled)
       session.onceClosed(() => this.retire(key, pooled))
       return this.take(key, pooled)
     }
-    this.tidy(key, place)
+    this.tidy(key, entry)
     if (Exit.isSuccess(exit) && exit.value._tag === "Http1") {
       return Effect.as(
         Effect.addFinalizer((exit) => Scope.close(scope, exit)),
@@ -133,14 +133,14 @@ export class SessionPool {
     clearTimeout(pooled.timer)
     if (pooled.leases++ === 0) pooled.session.keepAlive(true)
     return Effect.as(
-      Effect.addFinalizer(() => Effect.sync(() => this.giveBack(key, pooled))),
+      Effect.addFinalizer(() => Effect.sync(() => this.release(key, pooled))),
       { _tag: "Session", session: pooled.session } as const
     )
   }
 
-  private giveBack(key: string, pooled: Pooled): void {
+  private release(key: string, pooled: Pooled): void {
     if (--pooled.leases > 0) return
-    if (this.places.get(key)?.sessions.has(pooled) !== true) return closeNow(pooled)
+    if (this.entries.get(key)?.sessions.has(pooled) !== true) return closeNow(pooled)
     pooled.session.keepAlive(false)
     pooled.timer = setTimeout(() => {
       this.forget(key, pooled)
@@ -158,8 +158,8 @@ export class SessionPool {
   /** Closes all sessions, including those in use. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const all = [...this.places.values()].flatMap(({ sessions }) => [...sessions])
-      this.places.clear()
+      const all = [...this.entries.values()].flatMap(({ sessions }) => [...sessions])
+      this.entries.clear()
       return Effect.forEach(
         all,
         ({ scope, timer }) => {
@@ -175,22 +175,22 @@ export class SessionPool {
     return session.isOpen && leases < Math.min(this.options.maxStreams, session.maxStreams)
   }
 
-  private placeOf(key: string): Place {
-    let place = this.places.get(key)
-    if (place === undefined) this.places.set(key, (place = { sessions: new Set(), dialing: undefined }))
-    return place
+  private entryOf(key: string): Entry {
+    let entry = this.entries.get(key)
+    if (entry === undefined) this.entries.set(key, (entry = { sessions: new Set(), dialing: undefined }))
+    return entry
   }
 
   private forget(key: string, pooled: Pooled): boolean {
-    const place = this.places.get(key)
-    if (place === undefined || !place.sessions.delete(pooled)) return false
-    this.tidy(key, place)
+    const entry = this.entries.get(key)
+    if (entry === undefined || !entry.sessions.delete(pooled)) return false
+    this.tidy(key, entry)
     return true
   }
 
-  private tidy(key: string, place: Place): void {
-    if (place.sessions.size === 0 && place.dialing === undefined && this.places.get(key) === place) {
-      this.places.delete(key)
+  private tidy(key: string, entry: Entry): void {
+    if (entry.sessions.size === 0 && entry.dialing === undefined && this.entries.get(key) === entry) {
+      this.entries.delete(key)
     }
   }
 

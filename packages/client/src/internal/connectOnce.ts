@@ -27,12 +27,12 @@ import { debug } from "./debug.ts"
 
 /** Connects to the current target. After a redirect or a challenge it updates the state and returns "again". */
 export const connectOnce = Effect.fnUntraced(function* (
-  journey: ConnectState,
+  state: ConnectState,
   options: ClientOptions
 ): Effect.fn.Return<Connection | "again", ConnectError, Dialer | Scope.Scope> {
-  const { target } = journey
-  const route = yield* openRoute(target, { ...options, tls: journey.tls })
-  const headers = journey.headers(route._tag === "Session" ? "CONNECT" : "GET")
+  const { target } = state
+  const route = yield* openRoute(target, { ...options, tls: state.tls })
+  const headers = state.headers(route._tag === "Session" ? "CONNECT" : "GET")
   const handshakeOptions = headers.length === 0 && options.headers === undefined ? options : { ...options, headers }
   let refusal: Connect.Refusal | undefined
   const onRefusal = (refused: Connect.Refusal): void => void (refusal = refused)
@@ -45,18 +45,18 @@ export const connectOnce = Effect.fnUntraced(function* (
   const error = connected.failure
   // In TLS 1.3 the server rejects a client's certificate after the client has finished its part of the TLS handshake.
   if (error._tag === "SocketError" && target.secure && SocketFailure.isTls(error)) {
-    return yield* tlsError(target, journey.tls, error)
+    return yield* tlsError(target, state.tls, error)
   }
   if (error._tag !== "HandshakeError" && error._tag !== "NegotiationError") return yield* Effect.fail(error)
   // Both errors require a parsed response.
   if (refusal === undefined) return yield* Effect.die(error)
   const response = refusal
-  const onward = goOn(journey, response.head)
+  const onward = goOn(state, response.head)
   if (onward === "again") {
-    yield* debug(() => `${response.head.status} from ${Target.format(target)}; trying ${Target.format(journey.target)}`)
+    yield* debug(() => `${response.head.status} from ${Target.format(target)}; trying ${Target.format(state.target)}`)
     return onward
   }
-  return yield* unexpected(journey, route, response, onward ?? error)
+  return yield* unexpected(state, route, response, onward ?? error)
 })
 
 // Our own transports return one socket that is both ends.
@@ -65,18 +65,18 @@ const toSocket = ({ reader, writer }: OpenSocket): Socket.Socket =>
     ? reader
     : Socket.make({ reader: Effect.succeed(reader), writer: Effect.succeed(writer) })
 
-const goOn = (journey: ConnectState, head: Http2ResponseHead): "again" | Redirect.RedirectError | undefined => {
+const goOn = (state: ConnectState, head: Http2ResponseHead): "again" | Redirect.RedirectError | undefined => {
   if (head.status === 401) {
-    return journey.challenge(Authorization.challengesOf(head.headers)) ? "again" : undefined
+    return state.challenge(Authorization.challengesOf(head.headers)) ? "again" : undefined
   }
-  const { maxRedirects } = journey
+  const { maxRedirects } = state
   if (!Redirect.isRedirect(head) || maxRedirects === 0) return undefined
-  if (journey.redirects >= maxRedirects) {
+  if (state.redirects >= maxRedirects) {
     return { rule: "TooManyRedirects", detail: `${head.status} after ${maxRedirects} redirects` }
   }
-  const next = Redirect.follow(journey.target, head)
+  const next = Redirect.follow(state.target, head)
   if (Result.isFailure(next)) return next.failure
-  journey.followRedirect(next.success)
+  state.followRedirect(next.success)
   return "again"
 }
 

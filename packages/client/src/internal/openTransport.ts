@@ -23,15 +23,16 @@ import type { Dialed } from "./SessionPool.ts"
 import { startTls } from "./startTls.ts"
 
 /** Why no transport could be opened. */
-export type LineError = Socket.SocketError | HttpProxy.InvalidProxy | ProxyError | TlsError | ConnectTimeout
+export type OpenTransportError = Socket.SocketError | HttpProxy.InvalidProxy | ProxyError | TlsError | ConnectTimeout
 
 /** Options for reaching a server. */
-export type LineOptions = Pick<ClientOptions, "connectTimeout" | "proxy" | "tls">
+export type OpenTransportOptions = Pick<ClientOptions, "connectTimeout" | "proxy" | "tls">
 
 export const openTransport = (
   target: Target.Target,
-  options: LineOptions
-): Effect.Effect<OpenSocket, LineError, Dialer.Dialer | Scope.Scope> => inTime(target, options, open(target, options))
+  options: OpenTransportOptions
+): Effect.Effect<OpenSocket, OpenTransportError, Dialer.Dialer | Scope.Scope> =>
+  inTime(target, options, open(target, options))
 
 /**
  * Opens a transport and starts an HTTP/2 session on it. If ALPN chooses HTTP/1.1, or the socket is not Node's, returns
@@ -39,9 +40,9 @@ export const openTransport = (
  */
 export const openSession = (
   target: Target.Target,
-  options: LineOptions,
+  options: OpenTransportOptions,
   session: Http2Session.SessionOptions
-): Effect.Effect<Dialed, LineError, Dialer.Dialer | Scope.Scope> =>
+): Effect.Effect<Dialed, OpenTransportError, Dialer.Dialer | Scope.Scope> =>
   inTime(
     target,
     options,
@@ -60,7 +61,7 @@ const defaultTimeout = Duration.seconds(10)
 
 const inTime = <A, E, R>(
   target: Target.Target,
-  options: LineOptions,
+  options: OpenTransportOptions,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | ConnectTimeout, R> => {
   const after = Argument.duration("connectTimeout", options.connectTimeout ?? defaultTimeout)

@@ -11,7 +11,7 @@ import { Http2Unavailable } from "../ConnectError.ts"
 import * as Http2Sessions from "../Http2Sessions.ts"
 import * as Target from "../Target.ts"
 import { openTransport, openSession, proxyFor } from "./openTransport.ts"
-import type { LineError, LineOptions } from "./openTransport.ts"
+import type { OpenTransportError, OpenTransportOptions } from "./openTransport.ts"
 import type { Dialed } from "./SessionPool.ts"
 
 /** Where a handshake can take place. */
@@ -22,8 +22,8 @@ export type Route =
 /** Opens the route that `http` selects. `"auto"` falls back to HTTP/1.1 if the server has no WebSockets over HTTP/2. */
 export const openRoute = Effect.fnUntraced(function* (
   target: Target.Target,
-  options: LineOptions & Pick<ClientOptions, "http">
-): Effect.fn.Return<Route, LineError | Http2Unavailable, Dialer.Dialer | Scope.Scope> {
+  options: OpenTransportOptions & Pick<ClientOptions, "http">
+): Effect.fn.Return<Route, OpenTransportError | Http2Unavailable, Dialer.Dialer | Scope.Scope> {
   const { http = "1.1" } = options
   const openHttp1 = Effect.map(openTransport(target, options), (socket): Route => ({ _tag: "Http1", socket }))
   // Without TLS there is no ALPN, so the client cannot find out whether the server speaks HTTP/2.

@@ -19,7 +19,7 @@ import { ConnectionImpl } from "./ConnectionImpl.ts"
 export interface MakeConnectionOptions extends Omit<Parts, "session"> {
   readonly role: Role
   /** The handshake, where it is observed. */
-  readonly watched: HandshakeTelemetry | undefined
+  readonly telemetry: HandshakeTelemetry | undefined
 }
 
 // Node copies a write of a Buffer no further; one of a plain Uint8Array it wraps first.
@@ -40,7 +40,7 @@ export const makeConnection = (
   early: ReadonlyArray<Uint8Array>
 ): ConnectionImpl => {
   const { environment, role } = options
-  const meter = options.watched?.opened(options.subprotocol, options.extensions)
+  const meter = options.telemetry?.opened(options.subprotocol, options.extensions)
   const session = new Session({
     role,
     limits: environment.settings.limits,

@@ -75,7 +75,7 @@ const shortWindowHolds = (): boolean => {
 }
 
 /** The common base of both directions: a borrowed context, which may be busy on another thread. */
-abstract class Borrower {
+abstract class PooledContext {
   protected readonly shared: Shared
   protected readonly contextTakeover: boolean
   protected handle: NativeHandle | undefined = undefined
@@ -89,11 +89,11 @@ abstract class Borrower {
     this.contextTakeover = contextTakeover
   }
 
-  protected borrow(): NativeHandle | undefined {
+  protected acquire(): NativeHandle | undefined {
     return (this.handle ??= this.shared.contexts.acquire(this.kind))
   }
 
-  protected giveBack(): void {
+  protected release(): void {
     if (this.handle === undefined) return
     this.shared.contexts.release(this.handle)
     this.handle = undefined
@@ -109,12 +109,12 @@ abstract class Borrower {
           const end = (result: A): void => {
             this.busy = false
             release()
-            if (this.closed) this.giveBack()
+            if (this.closed) this.release()
             else done(result)
           }
           if (this.closed) {
             this.busy = false
-            this.giveBack()
+            this.release()
             release()
           } else work(end)
         })
@@ -126,14 +126,14 @@ abstract class Borrower {
     if (this.closed) return
     this.closed = true
     // The thread pool may still write into the context; then it is released when that is done.
-    if (!this.busy) this.giveBack()
+    if (!this.busy) this.release()
   }
 }
 
-class NativeDeflater extends Borrower implements Zlib.Deflater {
+class NativeDeflater extends PooledContext implements Zlib.Deflater {
   deflate(input: Uint8Array, last: boolean): Uint8Array | "OutOfMemory" | Zlib.Deferred<Uint8Array | "OutOfMemory"> {
     if (this.handle !== undefined && this.contextTakeover) this.shared.contexts.withdraw(this)
-    const handle = this.borrow()
+    const handle = this.acquire()
     if (handle === undefined) return "OutOfMemory"
     if (input.length > this.shared.settings.inlineBytes) {
       return this.defer((end) => this.onThreadPool(handle, input, last, end))
@@ -177,7 +177,7 @@ class NativeDeflater extends Borrower implements Zlib.Deflater {
       },
       (outcome) => {
         if (outcome === "Written") return end(this.finish(join(pieces, length), last))
-        this.giveBack()
+        this.release()
         end("OutOfMemory")
       }
     )
@@ -185,7 +185,7 @@ class NativeDeflater extends Borrower implements Zlib.Deflater {
 
   private finish(output: Uint8Array, last: boolean): Uint8Array {
     if (!last) return output
-    if (!this.contextTakeover) this.giveBack()
+    if (!this.contextTakeover) this.release()
     else if (!this.closed) this.shared.contexts.offer(this)
     return output.subarray(0, output.length - 4)
   }
@@ -202,7 +202,7 @@ class NativeDeflater extends Borrower implements Zlib.Deflater {
   }
 }
 
-class NativeInflater extends Borrower implements Zlib.Inflater {
+class NativeInflater extends PooledContext implements Zlib.Inflater {
   // The current piece: its input, the position in it, and its output.
   private input: Uint8Array = noBytes
   private at = 0
@@ -218,7 +218,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
     last: boolean,
     limit: number
   ): Uint8Array | Zlib.InflateFailure | Zlib.Deferred<Uint8Array | Zlib.InflateFailure> {
-    const handle = this.borrow()
+    const handle = this.acquire()
     if (handle === undefined) return "OutOfMemory"
     this.input = input
     this.at = 0
@@ -261,7 +261,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
         else go()
       }
       const go = (): void => {
-        const handle = this.borrow()
+        const handle = this.acquire()
         if (handle === undefined) return end(this.finish("OutOfMemory"))
         handle.write(
           this.at === 0 ? this.input : this.input.subarray(this.at),
@@ -276,7 +276,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
             if (outcome === "Written") return end(this.finish(this.complete(handle)))
             this.at = this.input.length - handle.inputLeft
             // Node's stream ends with the deflate stream, so a new context replaces it.
-            this.giveBack()
+            this.release()
             nextStream()
           }
         )
@@ -323,7 +323,7 @@ class NativeInflater extends Borrower implements Zlib.Inflater {
     this.pieces = undefined
     this.input = noBytes
     if (this.last) this.isBehindFinal = false
-    if (outcome !== "Done" || (this.last && !this.contextTakeover)) this.giveBack()
+    if (outcome !== "Done" || (this.last && !this.contextTakeover)) this.release()
     if (outcome !== "Done") return outcome
     return pieces === undefined ? noBytes : join(pieces, this.length)
   }

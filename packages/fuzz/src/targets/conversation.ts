@@ -41,7 +41,7 @@ const act = (session: Session, random: Random): { readonly _tag: string } | unde
     case 5:
       return session.sendFragment("Binary", data, random.chance(0.4))
     case 6:
-      session.setBackedUp(random.chance(0.5))
+      session.setWritable(random.chance(0.5))
       return undefined
     case 7:
       session.setReadMode(random.pick(["message", "fragment", "frame"]))

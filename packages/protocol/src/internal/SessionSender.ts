@@ -36,7 +36,7 @@ export class SessionSender {
   // The message that is being sent in several calls.
   private outgoing: OutgoingMessage | undefined = undefined
   private pings: PingTracker | undefined = undefined
-  private backedUp = false
+  private isWritable = true
 
   constructor(
     lifecycle: Lifecycle,
@@ -187,7 +187,7 @@ export class SessionSender {
     const data = pings.payloadOf(payload)
     const broken = this.checkControl(Opcode.Ping, data, "a ping")
     if (broken !== undefined) return broken
-    if (this.backedUp) pings.delayedPing = data
+    if (!this.isWritable) pings.delayedPing = data
     else this.writeControl(Opcode.Ping, data)
     return pings.sent(data, this.limits.maxPendingPings)
   }
@@ -206,7 +206,7 @@ export class SessionSender {
     if (this.lifecycle.state !== "Open") return
     // RFC 6455 5.5.3: an endpoint may answer only the newest ping. The session does so while the transport is backed
     // up.
-    if (this.backedUp) this.pingTracker().delayedPong = new Uint8Array(payload)
+    if (!this.isWritable) this.pingTracker().delayedPong = new Uint8Array(payload)
     else this.writeControl(Opcode.Pong, payload)
   }
 
@@ -219,9 +219,9 @@ export class SessionSender {
     return (this.pings ??= new PingTracker())
   }
 
-  setBackedUp(backedUp: boolean): void {
-    this.backedUp = backedUp
-    if (!backedUp) this.writeDelayed()
+  setWritable(isWritable: boolean): void {
+    this.isWritable = isWritable
+    if (isWritable) this.writeDelayed()
   }
 
   private writeDelayed(): void {

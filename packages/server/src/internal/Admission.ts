@@ -60,7 +60,7 @@ export class Candidate {
 }
 
 /** Counts of the whole server, or of one remote address. */
-class Tally {
+class Counts {
   // In the order in which the connections were accepted.
   readonly underWay = new Set<Candidate>()
   open = 0
@@ -102,8 +102,8 @@ class Tally {
 }
 
 export class Admission {
-  private readonly all: Tally
-  private readonly addresses = new Map<string, Tally>()
+  private readonly all: Counts
+  private readonly addresses = new Map<string, Counts>()
   private readonly maxConnectionsPerAddress: number
   private readonly maxHandshakesPerAddress: number
   // A client that has sent only a part of its request counts as silent after this many milliseconds.
@@ -113,7 +113,7 @@ export class Admission {
 
   constructor(capacity: Capacity, clock: Clock.Clock) {
     const limitOf = (name: Bound, otherwise: number): number => Argument.limit(name, capacity[name] ?? otherwise)
-    this.all = new Tally(limitOf("maxHandshakes", 1024), limitOf("maxConnections", Infinity))
+    this.all = new Counts(limitOf("maxHandshakes", 1024), limitOf("maxConnections", Infinity))
     this.maxConnectionsPerAddress = limitOf("maxConnectionsPerAddress", Infinity)
     this.maxHandshakesPerAddress = limitOf("maxHandshakesPerAddress", Infinity)
     const timeout = Duration.toMillis(Argument.duration("handshakeTimeout", capacity.handshakeTimeout ?? "10 seconds"))
@@ -222,7 +222,7 @@ export class Admission {
   }
 
   /** Evicts the oldest silent handshake. Returns whether there was one. */
-  private evictFrom({ underWay }: Tally): boolean {
+  private evictFrom({ underWay }: Counts): boolean {
     const now = Monotonic.millisUnsafe(this.clock)
     for (const candidate of underWay) {
       const { since, stage } = candidate
@@ -235,16 +235,16 @@ export class Admission {
     return false
   }
 
-  private of(address: string): Tally {
+  private of(address: string): Counts {
     let own = this.addresses.get(address)
     if (own === undefined) {
-      own = new Tally(this.maxHandshakesPerAddress, this.maxConnectionsPerAddress)
+      own = new Counts(this.maxHandshakesPerAddress, this.maxConnectionsPerAddress)
       this.addresses.set(address, own)
     }
     return own
   }
 
-  private change(address: string, step: (own: Tally) => void): void {
+  private change(address: string, step: (own: Counts) => void): void {
     const own = this.addresses.get(address)
     if (own === undefined) return
     step(own)

@@ -22,9 +22,9 @@ export class BatchRunner<E, R> implements Runner<R> {
     this.dispatch = dispatch
   }
 
-  start(visit: RunContext<R>): void {
-    const batches = new Batches(this.dispatch, visit)
-    visit.track(batches)
+  start(runContext: RunContext<R>): void {
+    const batches = new Batches(this.dispatch, runContext)
+    runContext.track(batches)
     batches.onReady()
   }
 }
@@ -32,7 +32,7 @@ export class BatchRunner<E, R> implements Runner<R> {
 /** The batches of one connection. `Effect.whileLoop` calls `while`, `body` and `step` for each event. */
 class Batches<E, R> implements Polling.Poller {
   private readonly dispatch: Dispatch<E, R>
-  private readonly visit: RunContext<R>
+  private readonly runContext: RunContext<R>
   private readonly poll: Polling.Poll
   private isOpen = false
   private isOver = false
@@ -44,10 +44,10 @@ class Batches<E, R> implements Polling.Poller {
   // Resumes the fiber that waits for the next batch because it has children.
   private resume: ((next: Effect.Effect<void>) => void) | undefined = undefined
 
-  constructor(dispatch: Dispatch<E, R>, visit: RunContext<R>) {
+  constructor(dispatch: Dispatch<E, R>, runContext: RunContext<R>) {
     this.dispatch = dispatch
-    this.visit = visit
-    this.poll = Polling.poll(visit.connection, dispatch.kinds, this)
+    this.runContext = runContext
+    this.poll = Polling.poll(runContext.connection, dispatch.kinds, this)
   }
 
   get sendWaits(): boolean {
@@ -90,7 +90,7 @@ class Batches<E, R> implements Polling.Poller {
 
   /** Runs one batch; returns `undefined` where it does not complete synchronously. */
   private runBatch(): Exit.Exit<void, E> | undefined {
-    const fork = this.fork ?? Effect.runForkWith(this.visit.makeContext())
+    const fork = this.fork ?? Effect.runForkWith(this.runContext.makeContext())
     if (this.isOpen) this.fork = fork
     const fiber = fork(Effect.whileLoop(this))
     const exit = fiber.pollUnsafe()
@@ -116,12 +116,12 @@ class Batches<E, R> implements Polling.Poller {
   }
 
   body(): Effect.Effect<unknown, E, R> {
-    const { dispatch, visit } = this
+    const { dispatch, runContext } = this
     if (!this.isOpen) {
       this.isOpen = true
-      return dispatch.open(visit.connection)
+      return dispatch.open(runContext.connection)
     }
-    return this.hasWork ? dispatch.handle(visit.connection, this.events[this.at++]!) : this.nextBatch
+    return this.hasWork ? dispatch.handle(runContext.connection, this.events[this.at++]!) : this.nextBatch
   }
 
   step(): void {}
@@ -149,7 +149,7 @@ class Batches<E, R> implements Polling.Poller {
 
   private conclude(exit: Exit.Exit<void, E>): void {
     this.isOver = true
-    concludeHandlers(this.visit, exit, this.dispatch)
+    concludeHandlers(this.runContext, exit, this.dispatch)
   }
 }
 

@@ -16,39 +16,41 @@ import { SliceScheduler } from "./SliceScheduler.ts"
 export class Broadcaster {
   private readonly channel: Dispatcher<Recipient>
   private readonly behind = new Map<Recipient, SubscriberQueue>()
-  private readonly tally: FanoutCounters | undefined
+  private readonly counters: FanoutCounters | undefined
   private sent = 0
 
   /** `connections` returns the open connections. */
-  constructor(connections: () => ReadonlyArray<FanoutTarget>, slice: number, tally: FanoutCounters | undefined) {
-    this.tally = tally
+  constructor(connections: () => ReadonlyArray<FanoutTarget>, slice: number, counters: FanoutCounters | undefined) {
+    this.counters = counters
     this.channel = new Dispatcher<Recipient>(
       {
         recipient: (recipient) => recipient,
         member: (recipient) => (this.behind.size === 0 ? undefined : this.behind.get(recipient)?.member),
         includes: (recipient, publication) => recipient !== publication.except,
-        place: (recipient, publication) => this.place(recipient, publication)
+        queue: (recipient, publication) => this.queue(recipient, publication)
       },
       () => connections().map(Fanout.recipient).values(),
       new SliceScheduler(slice)
     )
   }
 
-  private place(recipient: Recipient, { behind }: PublishJob): SubscriberQueue {
-    let place = this.behind.get(recipient)
-    if (place === undefined) {
+  private queue(recipient: Recipient, { behind }: PublishJob): SubscriberQueue {
+    let queue = this.behind.get(recipient)
+    if (queue === undefined) {
       const member = new Subscriber(recipient, () => this.behind.delete(recipient))
-      place = new SubscriberQueue(member, behind, 0)
-      this.behind.set(recipient, place)
+      queue = new SubscriberQueue(member, behind, 0)
+      this.behind.set(recipient, queue)
     }
-    place.options = behind
-    return place
+    queue.options = behind
+    return queue
   }
 
   broadcast(
     message: PreparedMessage,
     options: PublishOptions & SlowSubscriberOptions = {}
   ): Effect.Effect<PublishResult> {
-    return new PublishJob(message, options, subscriberQueueOptions(options), ++this.sent, this.tally).run(this.channel)
+    return new PublishJob(message, options, subscriberQueueOptions(options), ++this.sent, this.counters).run(
+      this.channel
+    )
   }
 }

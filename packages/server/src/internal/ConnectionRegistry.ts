@@ -131,11 +131,11 @@ export class ConnectionRegistry {
    * ends during the drain joins the steps that are left. One whose handshake ends after the drain is closed at once,
    * and dropped after a quarter of `timeout`.
    */
-  drain(farewell: DrainRequest): Effect.Effect<void> {
-    const { code, isFinal, reason, timeout } = farewell
+  drain(request: DrainRequest): Effect.Effect<void> {
+    const { code, isFinal, reason, timeout } = request
     return Effect.contextWith((context: Context.Context<never>) => {
       const fork = Effect.runForkWith(context)
-      this.draining = farewell
+      this.draining = request
       this.onLate = (connection) => void fork(Effect.ignore(connection.drain(code, reason)))
       this.openWhenEmpty()
       // Runs for the connections that are open when the step begins.

@@ -31,7 +31,7 @@ import type { Runner, Task, RunContext } from "./Runner.ts"
 export class ConnectionSupervisor<R> implements ArrivalListener {
   readonly runner: Runner<R>
   readonly acceptor: Accept.Acceptor<R>
-  readonly roster: ConnectionRegistry
+  readonly registry: ConnectionRegistry
   readonly context: Context.Context<R>
   /** The connections that have no socket yet, since their PROXY header or TLS handshake is under way. */
   readonly arriving = new Map<Arrival, Arriving<R>>()
@@ -42,13 +42,13 @@ export class ConnectionSupervisor<R> implements ArrivalListener {
   constructor(
     runner: Runner<R>,
     acceptor: Accept.Acceptor<R>,
-    roster: ConnectionRegistry,
+    registry: ConnectionRegistry,
     context: Context.Context<R>,
     refusals: RefusalLog
   ) {
     this.runner = runner
     this.acceptor = acceptor
-    this.roster = roster
+    this.registry = registry
     this.context = context
     this.refusals = refusals
     this.annotations = Context.get(context, References.CurrentLogAnnotations)
@@ -67,7 +67,7 @@ export class ConnectionSupervisor<R> implements ArrivalListener {
 
   readonly onArrival = (arrival: Arrival): void => {
     const arriving = new Arriving(this, arrival)
-    if (this.roster.admission.isDropped(arriving.candidate)) arriving.evict()
+    if (this.registry.admission.isDropped(arriving.candidate)) arriving.evict()
     else this.arriving.set(arrival, arriving)
   }
 
@@ -94,7 +94,7 @@ class Arriving<R> implements Accept.HandshakeUnderWay {
   constructor(server: ConnectionSupervisor<R>, arrival: Arrival) {
     this.server = server
     this.arrival = arrival
-    this.candidate = server.roster.beginHandshake({ remoteAddress: arrival.remoteAddress, localAddress: undefined })
+    this.candidate = server.registry.beginHandshake({ remoteAddress: arrival.remoteAddress, localAddress: undefined })
     this.candidate.stage = this
     this.time = server.acceptor.startTime(() => this.evict())
   }
@@ -106,7 +106,7 @@ class Arriving<R> implements Accept.HandshakeUnderWay {
   /** Counts the connection by the address in its PROXY header. */
   identify(): void {
     const { remoteAddress } = this.arrival
-    this.refusal = this.server.roster.admission.identify(this.candidate, { remoteAddress, localAddress: undefined })
+    this.refusal = this.server.registry.admission.identify(this.candidate, { remoteAddress, localAddress: undefined })
   }
 
   /** Passes the connection on, now that it has a socket: to the handshake, or to be refused. */
@@ -126,10 +126,10 @@ class Arriving<R> implements Accept.HandshakeUnderWay {
 
   /** Ends a connection that will have no socket. */
   end(): void {
-    const { arriving, roster } = this.server
+    const { arriving, registry } = this.server
     arriving.delete(this.arrival)
     this.time.stop()
-    roster.endHandshake(this.candidate)
+    registry.endHandshake(this.candidate)
   }
 }
 
@@ -163,17 +163,17 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
   }
 
   start(arriving: Arriving<R> | undefined): void {
-    const { acceptor, roster } = this.server
-    const candidate = arriving?.candidate ?? roster.beginHandshake(Push.peerInfo(this.socket))
+    const { acceptor, registry } = this.server
+    const candidate = arriving?.candidate ?? registry.beginHandshake(Push.peerInfo(this.socket))
     this.candidate = candidate
-    const refusal = roster.refusal ?? candidate.refusal ?? arriving?.refusal
+    const refusal = registry.refusal ?? candidate.refusal ?? arriving?.refusal
     arriving?.handOver(refusal)
     const handshake =
       refusal === undefined
         ? acceptor.begin(this.socket, this.context, this.scope, this, arriving?.time)
         : this.refuse(refusal)
     // The handshake may have ended already.
-    if (roster.admission.has(candidate)) candidate.stage = handshake
+    if (registry.admission.has(candidate)) candidate.stage = handshake
   }
 
   private refuse(refusal: Refusal): Accept.HandshakeUnderWay {
@@ -187,16 +187,16 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
   }
 
   forwarded(peer: Peer): HandshakeRejection | undefined {
-    const refusal = this.server.roster.admission.forwarded(this.candidate!, peer)
+    const refusal = this.server.registry.admission.forwarded(this.candidate!, peer)
     return refusal && new HandshakeRejection({ rule: "Overloaded", ...refusal })
   }
 
   handshakeDone(exit: Exit.Exit<Connection, Accept.AcceptError>): void {
-    const { roster, runner } = this.server
+    const { registry, runner } = this.server
     const candidate = this.candidate!
     this.candidate = undefined
     if (Exit.isFailure(exit)) {
-      roster.endHandshake(candidate)
+      registry.endHandshake(candidate)
       this.reportHandshake(exit.cause)
       return this.end(exit)
     }
@@ -204,14 +204,14 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
     this.opened = connection
     this.address = candidate.address
     this.report(() => connectMessage(connection))
-    roster.add(connection, this.address)
+    registry.add(connection, this.address)
     // Added before the handshake is removed, so that a drain always sees one of the two.
-    roster.endHandshake(candidate)
+    registry.endHandshake(candidate)
     runner.start(this)
   }
 
   track(task: Task): void {
-    this.server.roster.track(this.connection, task)
+    this.server.registry.track(this.connection, task)
   }
 
   makeContext(): Context.Context<R> {
@@ -238,7 +238,7 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
 
   // Runs when the Scope's finalizers have run. Until then a drain waits for the connection.
   private onReleased(): void {
-    if (this.opened !== undefined) this.server.roster.remove(this.opened, this.address)
+    if (this.opened !== undefined) this.server.registry.remove(this.opened, this.address)
     this.onEnd?.()
   }
 

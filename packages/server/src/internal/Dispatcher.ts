@@ -18,7 +18,7 @@ export interface Audience<Item> {
   /** Whether a message is for this receiver. */
   readonly includes: (item: Item, publication: PublishJob) => boolean
   /** Returns the queue for a message that the connection cannot take now. */
-  readonly place: (item: Item, publication: PublishJob) => SubscriberQueue
+  readonly queue: (item: Item, publication: PublishJob) => SubscriberQueue
 }
 
 // Maximum messages of a pass; it bounds by how much a turn can exceed its slice.
@@ -106,7 +106,7 @@ export class Dispatcher<Item> implements Work {
       const member = audience.member(item)
       if (!recipient.canSend) publication.closed++
       else if (member === undefined ? !recipient.isWritable : !member.isReady) {
-        audience.place(item, publication).put(publication)
+        audience.queue(item, publication).put(publication)
       } else if (recipient.sendUnsafe(publication.message, publication.options) === undefined) {
         publication.delivered++
         wrote = true

@@ -30,27 +30,27 @@ export class OutboundQueue {
     this.onEmpty = onEmpty
   }
 
-  add(letter: QueueEntry): void {
-    letter.before = this.newest
-    if (this.newest === undefined) this.oldest = letter
-    else this.newest.after = letter
-    this.newest = letter
+  add(entry: QueueEntry): void {
+    entry.before = this.newest
+    if (this.newest === undefined) this.oldest = entry
+    else this.newest.after = entry
+    this.newest = entry
     this.forget ??= this.recipient.onWritable(() => this.onReady())
   }
 
   /** Removes an entry without sending it. */
-  remove(letter: QueueEntry): void {
-    this.unlink(letter)
+  remove(entry: QueueEntry): void {
+    this.unlink(entry)
     if (this.oldest === undefined) this.end()
   }
 
-  private unlink(letter: QueueEntry): void {
-    const { after, before } = letter
+  private unlink(entry: QueueEntry): void {
+    const { after, before } = entry
     if (before === undefined) this.oldest = after
     else before.after = after
     if (after === undefined) this.newest = before
     else after.before = before
-    letter.before = letter.after = undefined
+    entry.before = entry.after = undefined
   }
 
   private onReady(): void {
@@ -58,11 +58,11 @@ export class OutboundQueue {
     const { recipient } = this
     let wrote = false
     while (this.oldest !== undefined && (recipient.isWritable || !recipient.canSend)) {
-      const letter = this.oldest
-      this.unlink(letter)
-      const wasSent = recipient.sendUnsafe(letter.message, letter.options) === undefined
+      const entry = this.oldest
+      this.unlink(entry)
+      const wasSent = recipient.sendUnsafe(entry.message, entry.options) === undefined
       wrote = wrote || wasSent
-      letter.left(wasSent)
+      entry.left(wasSent)
     }
     if (wrote) recipient.flushUnsafe()
     // Sending may have queued further messages, or closed the connection.

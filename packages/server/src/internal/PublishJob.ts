@@ -26,7 +26,7 @@ export interface WaitingQueue {
   readonly options: SubscriberQueueOptions
   readonly recipient: Recipient
   /** Removes an entry that is not sent yet. */
-  readonly takeBack: (entry: WaitingEntry) => void
+  readonly withdraw: (entry: WaitingEntry) => void
 }
 
 export class PublishJob {
@@ -50,14 +50,14 @@ export class PublishJob {
   private isServed = false
   private isAbandoned = false
   private onStep: (() => void) | undefined = undefined
-  private readonly tally: FanoutCounters | undefined
+  private readonly counters: FanoutCounters | undefined
 
   constructor(
     message: PreparedMessage,
     options: PublishOptions,
     behind: SubscriberQueueOptions,
     number: number,
-    tally: FanoutCounters | undefined
+    counters: FanoutCounters | undefined
   ) {
     const { compress, except } = options
     this.message = message
@@ -65,7 +65,7 @@ export class PublishJob {
     this.except = except === undefined ? undefined : Fanout.recipient(except)
     this.behind = behind
     this.number = number
-    this.tally = tally
+    this.counters = counters
   }
 
   get account(): PublishResult {
@@ -74,26 +74,26 @@ export class PublishJob {
   }
 
   /** Makes the publisher wait for a subscriber that is behind. Returns nothing if the publisher was interrupted. */
-  waitFor(place: WaitingQueue): WaitingEntry | undefined {
+  waitFor(queue: WaitingQueue): WaitingEntry | undefined {
     if (this.isAbandoned) return undefined
-    const letter = new WaitingEntry(this, place)
+    const entry = new WaitingEntry(this, queue)
     this.waiting ??= new Set()
-    this.waiting.add(letter)
-    return letter
+    this.waiting.add(entry)
+    return entry
   }
 
-  settle(letter: WaitingEntry, outcome: "delivered" | "closed" | "disconnected"): void {
-    if (this.waiting?.delete(letter) !== true) return
+  settle(entry: WaitingEntry, outcome: "delivered" | "closed" | "disconnected"): void {
+    if (this.waiting?.delete(entry) !== true) return
     this[outcome]++
     if (!this.isDone) return
-    this.tally?.add(this)
+    this.counters?.add(this)
     this.step()
   }
 
   /** Records that the pass has visited all subscribers. */
   served(): void {
     this.isServed = true
-    if (this.isDone) this.tally?.add(this)
+    if (this.isDone) this.counters?.add(this)
     this.step()
   }
 
@@ -146,12 +146,12 @@ export class PublishJob {
 
   // Disconnects subscribers that are still behind at the end of their `backpressureTimeout`.
   private get expiring(): Effect.Effect<never> {
-    const times = new Set(Array.from(this.waiting ?? [], ({ place }) => place.options.waitMillis))
+    const times = new Set(Array.from(this.waiting ?? [], ({ queue }) => queue.options.waitMillis))
     const expire = (millis: number): Effect.Effect<void> =>
       Effect.andThen(
         Effect.sleep(millis),
         Effect.sync(() => {
-          for (const letter of this.waiting ?? []) if (letter.place.options.waitMillis <= millis) letter.expire()
+          for (const entry of this.waiting ?? []) if (entry.queue.options.waitMillis <= millis) entry.expire()
         })
       )
     return Effect.andThen(Effect.forEach(times, expire, { concurrency: "unbounded", discard: true }), Effect.never)
@@ -160,8 +160,8 @@ export class PublishJob {
   // Without a waiting publisher nothing bounds the entries that wait for subscribers, so they are withdrawn.
   private abandon(): void {
     this.isAbandoned = true
-    if (this.isServed && !this.isDone) this.tally?.add(this)
-    for (const letter of this.waiting ?? []) letter.takeBack()
+    if (this.isServed && !this.isDone) this.counters?.add(this)
+    for (const entry of this.waiting ?? []) entry.withdraw()
     this.waiting = undefined
   }
 }
@@ -170,12 +170,12 @@ export class PublishJob {
 export class WaitingEntry implements QueueEntry {
   before: QueueEntry | undefined = undefined
   after: QueueEntry | undefined = undefined
-  readonly place: WaitingQueue
+  readonly queue: WaitingQueue
   private readonly publication: PublishJob
 
-  constructor(publication: PublishJob, place: WaitingQueue) {
+  constructor(publication: PublishJob, queue: WaitingQueue) {
     this.publication = publication
-    this.place = place
+    this.queue = queue
   }
 
   get message(): PreparedMessage {
@@ -187,25 +187,25 @@ export class WaitingEntry implements QueueEntry {
   }
 
   left(wasSent: boolean): void {
-    this.place.awaited.delete(this)
+    this.queue.awaited.delete(this)
     this.publication.settle(this, wasSent ? "delivered" : "closed")
   }
 
   /** Ends the wait, since the subscription has ended. */
   cancel(): void {
-    this.takeBack()
+    this.withdraw()
     this.publication.settle(this, "closed")
   }
 
-  takeBack(): void {
-    this.place.awaited.delete(this)
-    this.place.takeBack(this)
+  withdraw(): void {
+    this.queue.awaited.delete(this)
+    this.queue.withdraw(this)
   }
 
   expire(): void {
-    this.takeBack()
+    this.withdraw()
     this.publication.settle(this, "disconnected")
-    this.place.recipient.failUnsafe(tooSlow())
+    this.queue.recipient.failUnsafe(tooSlow())
   }
 }
 

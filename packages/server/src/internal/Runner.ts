@@ -32,7 +32,7 @@ export const stop = (task: Task): Effect.Effect<unknown> => ("stop" in task ? ta
 
 export interface Runner<R> {
   /** Runs the program on a connection. Interrupting it closes the connection with 1001. */
-  readonly start: (visit: RunContext<R>) => void
+  readonly start: (runContext: RunContext<R>) => void
 }
 
 /**
@@ -40,19 +40,19 @@ export interface Runner<R> {
  * is uninterruptible; `afterwards` is interruptible.
  */
 export const concludeRun = <R>(
-  visit: RunContext<R>,
+  runContext: RunContext<R>,
   exit: Exit.Exit<unknown, unknown>,
   afterwards: ((connection: Connection, closeInfo: CloseInfo) => Effect.Effect<unknown, never, R>) | undefined
 ): void => {
-  const { connection } = visit
+  const { connection } = runContext
   const goOn = (closeInfo: CloseInfo): void => {
-    if (afterwards === undefined) return visit.onEnded(closeInfo)
-    const last = Effect.runForkWith(visit.makeContext())(Effect.suspend(() => afterwards(connection, closeInfo)))
-    visit.track(last)
-    last.addObserver(() => visit.onEnded(closeInfo))
+    if (afterwards === undefined) return runContext.onEnded(closeInfo)
+    const last = Effect.runForkWith(runContext.makeContext())(Effect.suspend(() => afterwards(connection, closeInfo)))
+    runContext.track(last)
+    last.addObserver(() => runContext.onEnded(closeInfo))
   }
   if (ConnectionHandler.closeWithExitSync(connection, exit, goOn)) return
-  const closing = Effect.runForkWith(visit.makeContext())(ConnectionHandler.closeWithExit(connection, exit), {
+  const closing = Effect.runForkWith(runContext.makeContext())(ConnectionHandler.closeWithExit(connection, exit), {
     uninterruptible: true
   })
   closing.addObserver((closed) => {
@@ -66,14 +66,14 @@ export const concludeRun = <R>(
  * `onClose`. `onError` may wait, and closing waits for the peer, so both run in fibers of their own.
  */
 export const concludeHandlers = <E, R>(
-  visit: RunContext<R>,
+  runContext: RunContext<R>,
   exit: Exit.Exit<unknown, E>,
   { closed, failed }: Dispatch<E, R>
 ): void => {
-  if (Exit.isSuccess(exit)) return concludeRun(visit, exit, closed)
-  const telling = Effect.runForkWith(visit.makeContext())(failed(visit.connection, exit))
-  visit.track(telling)
-  telling.addObserver(() => concludeRun(visit, exit, closed))
+  if (Exit.isSuccess(exit)) return concludeRun(runContext, exit, closed)
+  const telling = Effect.runForkWith(runContext.makeContext())(failed(runContext.connection, exit))
+  runContext.track(telling)
+  telling.addObserver(() => concludeRun(runContext, exit, closed))
 }
 
 /** Runs each handler in a fiber of its own, which does nothing else. */
@@ -84,9 +84,11 @@ export class FiberRunner<E, R> implements Runner<R> {
     this.handler = handler
   }
 
-  start(visit: RunContext<R>): void {
-    const fiber = Effect.runForkWith(visit.makeContext())(Effect.suspend(() => this.handler(visit.connection)))
-    visit.track(fiber)
-    fiber.addObserver((exit) => concludeRun(visit, exit, undefined))
+  start(runContext: RunContext<R>): void {
+    const fiber = Effect.runForkWith(runContext.makeContext())(
+      Effect.suspend(() => this.handler(runContext.connection))
+    )
+    runContext.track(fiber)
+    fiber.addObserver((exit) => concludeRun(runContext, exit, undefined))
   }
 }

@@ -52,13 +52,13 @@ export class Subscriber {
     return this.backlog === undefined && this.recipient.isWritable
   }
 
-  defer(letter: QueueEntry): void {
+  defer(entry: QueueEntry): void {
     this.backlog ??= new OutboundQueue(this.recipient, (backlog) => {
       if (this.backlog !== backlog) return
       this.backlog = undefined
       this.onCaughtUp?.()
     })
-    this.backlog.add(letter)
+    this.backlog.add(entry)
   }
 }
 
@@ -108,24 +108,24 @@ export class SubscriberQueue {
       publication.dropped++
       return
     }
-    const letter = new QueuedEntry(this, publication.message, publication.options)
-    MutableList.append(this.queue, letter)
+    const entry = new QueuedEntry(this, publication.message, publication.options)
+    MutableList.append(this.queue, entry)
     this.queuedBytes += size
     publication.queued++
-    this.member.defer(letter)
+    this.member.defer(entry)
     while (exceeds(this.queued, this.queuedBytes)) {
-      this.takeBack(this.shift())
+      this.withdraw(this.shift())
       this.dropped++
       publication.dropped++
     }
   }
 
   private putWaiting(publication: PublishJob): void {
-    const letter = publication.waitFor(this)
-    if (letter === undefined) return
+    const entry = publication.waitFor(this)
+    if (entry === undefined) return
     if (this.awaited === none) this.awaited = new Set()
-    this.awaited.add(letter)
-    this.member.defer(letter)
+    this.awaited.add(entry)
+    this.member.defer(entry)
   }
 
   /**
@@ -133,20 +133,20 @@ export class SubscriberQueue {
    * remove.
    */
   shift(): QueuedEntry | undefined {
-    const letter = MutableList.take(this.queue)
-    if (letter === MutableList.Empty) return undefined
-    this.queuedBytes -= letter.message.payload.length
-    return letter
+    const entry = MutableList.take(this.queue)
+    if (entry === MutableList.Empty) return undefined
+    this.queuedBytes -= entry.message.payload.length
+    return entry
   }
 
-  takeBack(letter: QueueEntry | undefined): void {
-    if (letter !== undefined) this.member.backlog?.remove(letter)
+  withdraw(entry: QueueEntry | undefined): void {
+    if (entry !== undefined) this.member.backlog?.remove(entry)
   }
 
   /** Withdraws all entries. */
   clear(): void {
-    while (this.queued > 0) this.takeBack(this.shift())
-    for (const letter of this.awaited) letter.cancel()
+    while (this.queued > 0) this.withdraw(this.shift())
+    for (const entry of this.awaited) entry.cancel()
   }
 }
 
@@ -156,15 +156,15 @@ class QueuedEntry implements QueueEntry {
   after: QueueEntry | undefined = undefined
   readonly message: PreparedMessage
   readonly options: SendOptions | undefined
-  private readonly place: SubscriberQueue
+  private readonly queue: SubscriberQueue
 
-  constructor(place: SubscriberQueue, message: PreparedMessage, options: SendOptions | undefined) {
-    this.place = place
+  constructor(queue: SubscriberQueue, message: PreparedMessage, options: SendOptions | undefined) {
+    this.queue = queue
     this.message = message
     this.options = options
   }
 
   left(): void {
-    this.place.shift()
+    this.queue.shift()
   }
 }

@@ -33,17 +33,17 @@ export class WorkerPool<E, R> implements Runner<R> {
     this.maxEventsPerTurn = slice
   }
 
-  start(visit: RunContext<R>): void {
-    const turns = new ScheduledConnection(this, visit)
-    visit.track(turns)
-    this.ready(turns)
+  start(runContext: RunContext<R>): void {
+    const scheduled = new ScheduledConnection(this, runContext)
+    runContext.track(scheduled)
+    this.ready(scheduled)
   }
 
   /** Gives a connection to an idle worker, or queues it. */
-  ready(turns: ScheduledConnection<E, R>): void {
+  ready(scheduled: ScheduledConnection<E, R>): void {
     const worker = this.idle.pop()
-    if (worker === undefined) MutableList.append(this.queue, turns)
-    else worker(turns)
+    if (worker === undefined) MutableList.append(this.queue, scheduled)
+    else worker(scheduled)
   }
 
   private get next(): Effect.Effect<ScheduledConnection<E, R>> {
@@ -64,12 +64,12 @@ export class WorkerPool<E, R> implements Runner<R> {
    * that cannot be interrupted may outlast that; the drain has logged it before.
    */
   startWorkers(count: number, patience: Duration.Duration): Effect.Effect<void, never, Scope.Scope> {
-    const dismiss = Effect.suspend(() => {
+    const stop = Effect.suspend(() => {
       this.isStopped = true
       return interruptsWithin(Fiber.interruptAll(Array.from(this.workers, ({ fiber }) => fiber)), patience)
     })
     return Effect.flatMap(
-      Effect.addFinalizer(() => dismiss),
+      Effect.addFinalizer(() => stop),
       () =>
         Effect.contextWith((context: Context.Context<never>) =>
           Effect.sync(() => {
@@ -86,28 +86,28 @@ export class WorkerPool<E, R> implements Runner<R> {
     worker.fiber.addObserver((exit) => {
       this.workers.delete(worker)
       if (!this.isStopped) this.spawnWorker(context)
-      worker.turns?.settle(exit)
+      worker.scheduled?.settle(exit)
     })
   }
 
   /** Interrupts the handler of one connection, if one is running. */
-  stop(turns: ScheduledConnection<E, R>): Effect.Effect<void> {
-    for (const worker of this.workers) if (worker.turns === turns) return Fiber.interrupt(worker.fiber)
+  stop(scheduled: ScheduledConnection<E, R>): Effect.Effect<void> {
+    for (const worker of this.workers) if (worker.scheduled === scheduled) return Fiber.interrupt(worker.fiber)
     return Effect.void
   }
 }
 
 class Worker<E, R> {
   /** The connection that the worker is serving. */
-  turns: ScheduledConnection<E, R> | undefined = undefined
+  scheduled: ScheduledConnection<E, R> | undefined = undefined
   readonly fiber: Fiber.Fiber<never>
 
   constructor(next: Effect.Effect<ScheduledConnection<E, R>>, context: Context.Context<never>) {
     this.fiber = Effect.runForkWith(context)(
       Effect.forever(
-        Effect.flatMap(next, (turns) => {
-          this.turns = turns
-          return turns.take(this)
+        Effect.flatMap(next, (scheduled) => {
+          this.scheduled = scheduled
+          return scheduled.take(this)
         }),
         { disableYield: true }
       )
@@ -118,16 +118,16 @@ class Worker<E, R> {
 /** A connection in the queue of the workers. */
 class ScheduledConnection<E, R> implements Polling.Poller {
   private readonly runner: WorkerPool<E, R>
-  private readonly visit: RunContext<R>
+  private readonly runContext: RunContext<R>
   private readonly poll: Polling.Poll
   private isOpen = false
   // Kept while there are events: an idle connection retains none.
   private context: Context.Context<R> | undefined = undefined
 
-  constructor(runner: WorkerPool<E, R>, visit: RunContext<R>) {
+  constructor(runner: WorkerPool<E, R>, runContext: RunContext<R>) {
     this.runner = runner
-    this.visit = visit
-    this.poll = Polling.poll(visit.connection, runner.dispatch.kinds, this)
+    this.runContext = runContext
+    this.poll = Polling.poll(runContext.connection, runner.dispatch.kinds, this)
   }
 
   onReady(): void {
@@ -144,11 +144,11 @@ class ScheduledConnection<E, R> implements Polling.Poller {
 
   /** Serves the connection once: `onOpen`, or a slice of its events. */
   take(worker: Worker<E, R>): Effect.Effect<void> {
-    if (this.isOpen) this.context ??= this.visit.makeContext()
-    const context = this.context ?? this.visit.makeContext()
+    if (this.isOpen) this.context ??= this.runContext.makeContext()
+    const context = this.context ?? this.runContext.makeContext()
     return Effect.flatMap(Effect.exit(Effect.updateContext(this.work, () => context)), (exit) =>
       Effect.sync(() => {
-        worker.turns = undefined
+        worker.scheduled = undefined
         this.settle(exit)
       })
     )
@@ -156,7 +156,7 @@ class ScheduledConnection<E, R> implements Polling.Poller {
 
   private get work(): Effect.Effect<void, E, R> {
     const { dispatch, maxEventsPerTurn } = this.runner
-    const { connection } = this.visit
+    const { connection } = this.runContext
     return Effect.suspend(() => {
       if (!this.isOpen) {
         this.isOpen = true
@@ -178,6 +178,6 @@ class ScheduledConnection<E, R> implements Polling.Poller {
       if (this.poll.done()) return
       if (!this.poll.isEnded) return this.runner.ready(this)
     }
-    concludeHandlers(this.visit, exit, this.runner.dispatch)
+    concludeHandlers(this.runContext, exit, this.runner.dispatch)
   }
 }

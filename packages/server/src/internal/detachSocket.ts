@@ -51,7 +51,7 @@ export const detachSocket = (
   }
   return HttpUpgrade.fromUpgrade(message, stream, {
     ...options,
-    early: HttpUpgrade.upgradeHeadOf(message),
+    head: HttpUpgrade.upgradeHeadOf(message),
     services: servicesOf(context),
     onAnswering,
     onAnswer

@@ -56,7 +56,7 @@ interface LoggedSubscriber {
 export class LoggedTopics {
   private readonly log: TopicLog["Service"]
   private readonly scope: Scope.Scope
-  private readonly tally: Fanout.FanoutCounters | undefined
+  private readonly counters: Fanout.FanoutCounters | undefined
   private readonly settings: LoggedTopicsSettings
   private readonly subscribers = new Map<FanoutTarget, LoggedSubscriber>()
   private readonly counts = new Map<string, number>()
@@ -67,12 +67,12 @@ export class LoggedTopics {
   constructor(
     log: TopicLog["Service"],
     scope: Scope.Scope,
-    tally: Fanout.FanoutCounters | undefined,
+    counters: Fanout.FanoutCounters | undefined,
     settings: LoggedTopicsSettings
   ) {
     this.log = log
     this.scope = scope
-    this.tally = tally
+    this.counters = counters
     this.settings = settings
   }
 
@@ -128,7 +128,7 @@ export class LoggedTopics {
     const { topic } = subscription
     subscriber.byTopic.set(topic, subscription)
     this.counts.set(topic, this.count(topic) + 1)
-    this.tally?.subscribed(1)
+    this.counters?.subscribed(1)
   }
 
   unsubscribe(connection: FanoutTarget, topic: string): Effect.Effect<boolean> {
@@ -147,7 +147,7 @@ export class LoggedTopics {
       const left = this.count(topic) - 1
       if (left === 0) this.counts.delete(topic)
       else this.counts.set(topic, left)
-      this.tally?.subscribed(-1)
+      this.counters?.subscribed(-1)
       return Effect.as(Scope.close(subscription.scope, Exit.void), true)
     })
   }

@@ -114,7 +114,7 @@ class PresenceTopic {
   private readonly left = new Set<string>()
   private mustTellAll = true
   private mustAsk = true
-  private readonly hasNews = Latch.makeUnsafe(true)
+  private readonly hasChanges = Latch.makeUnsafe(true)
   private readonly watchers = new Set<Watcher>()
   private readonly settled = Latch.makeUnsafe(false)
 
@@ -149,10 +149,10 @@ class PresenceTopic {
 
   /** Ends the fibers. First publishes that its members leave, as far as that is possible without waiting. */
   get close(): Effect.Effect<void> {
-    const farewell = Effect.suspend(() =>
+    const leave = Effect.suspend(() =>
       this.left.size === 0 ? Effect.void : Effect.ignore(Effect.timeoutOption(this.append(this.deltas()), "1 second"))
     )
-    return Effect.andThen(Scope.close(this.scope, Exit.void), Effect.asVoid(Effect.forkDetach(farewell)))
+    return Effect.andThen(Scope.close(this.scope, Exit.void), Effect.asVoid(Effect.forkDetach(leave)))
   }
 
   add(member: string): void {
@@ -160,7 +160,7 @@ class PresenceTopic {
     this.local.set(member, count + 1)
     if (count > 0) return
     if (!this.left.delete(member)) this.joined.add(member)
-    this.hasNews.openUnsafe()
+    this.hasChanges.openUnsafe()
   }
 
   remove(member: string): void {
@@ -168,7 +168,7 @@ class PresenceTopic {
     if (count > 1) return void this.local.set(member, count - 1)
     this.local.delete(member)
     if (!this.joined.delete(member)) this.left.add(member)
-    this.hasNews.openUnsafe()
+    this.hasChanges.openUnsafe()
   }
 
   get watch(): Effect.Effect<Stream.Stream<PresenceEvent>, never, Scope.Scope> {
@@ -194,7 +194,7 @@ class PresenceTopic {
       // What is missing is not known: everyone is asked again.
       this.mustAsk = true
       this.mustTellAll = true
-      this.hasNews.openUnsafe()
+      this.hasChanges.openUnsafe()
       return
     }
     const decoded = decodeMessage(item.data)
@@ -205,7 +205,7 @@ class PresenceTopic {
     // A query of another node; or this one was silent for so long that all nodes took it for gone, itself included.
     if ((message._tag === "Query" && message.node !== this.node) || gone.has(this.node)) {
       this.mustTellAll = true
-      this.hasNews.openUnsafe()
+      this.hasChanges.openUnsafe()
     }
     this.notify(change)
   }
@@ -226,18 +226,18 @@ class PresenceTopic {
 
   /** Tells what is new, and every third of the lease that this node is there. */
   private get tell(): Effect.Effect<never> {
-    const news = Effect.timeoutOption(this.hasNews.await, Duration.millis(this.settings.lease / 3))
-    const turn = Effect.flatMap(news, (isNews) =>
-      isNews._tag === "None"
+    const changed = Effect.timeoutOption(this.hasChanges.await, Duration.millis(this.settings.lease / 3))
+    const turn = Effect.flatMap(changed, (awaited) =>
+      awaited._tag === "None"
         ? Effect.ignore(this.append([{ _tag: "Beat", node: this.node }]))
-        : Effect.andThen(Effect.sleep(this.settings.coalesce), this.tellNews)
+        : Effect.andThen(Effect.sleep(this.settings.coalesce), this.tellChanges)
     )
     return Effect.forever(turn)
   }
 
-  private get tellNews(): Effect.Effect<void> {
+  private get tellChanges(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.hasNews.closeUnsafe()
+      this.hasChanges.closeUnsafe()
       const messages: Array<PresenceMessage> = []
       if (this.mustAsk) messages.push({ _tag: "Query", node: this.node })
       if (this.mustTellAll) messages.push(...this.full())
@@ -250,7 +250,7 @@ class PresenceTopic {
         // Telling all again is right whether or not some of it was appended.
         this.mustAsk = true
         this.mustTellAll = true
-        this.hasNews.openUnsafe()
+        this.hasChanges.openUnsafe()
         return Effect.sleep("500 millis")
       })
     })

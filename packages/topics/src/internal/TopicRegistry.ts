@@ -22,16 +22,16 @@ import type { Subscription, TopicsOptions } from "./TopicsTypes.ts"
 const nobody: PublishResult = { subscribers: 0, delivered: 0, queued: 0, dropped: 0, disconnected: 0, closed: 0 }
 
 const subscribed: Audience<TopicSubscription> = {
-  recipient: (place) => place.recipient,
-  member: (place) => place.member,
-  includes: (place, publication) =>
-    place.isActive && place.since < publication.number && place.recipient !== publication.except,
-  place: (place) => place
+  recipient: (subscription) => subscription.recipient,
+  member: (subscription) => subscription.member,
+  includes: (subscription, publication) =>
+    subscription.isActive && subscription.since < publication.number && subscription.recipient !== publication.except,
+  queue: (subscription) => subscription
 }
 
 interface Topic {
   readonly name: string
-  readonly places: Set<TopicSubscription>
+  readonly subscriptions: Set<TopicSubscription>
   readonly channel: Dispatcher<TopicSubscription>
 }
 
@@ -40,14 +40,14 @@ export class TopicRegistry {
   private readonly defaults: SlowSubscriberOptions
   private readonly behind: SubscriberQueueOptions
   private readonly turns: SliceScheduler
-  private readonly tally: FanoutCounters | undefined
+  private readonly counters: FanoutCounters | undefined
   private readonly topics = new Map<string, Topic>()
   private readonly subscribers = new Map<Recipient, TopicSubscriber>()
   private published = 0
   private droppedByThoseWhoLeft = 0
 
-  constructor(options: TopicsOptions, tally: FanoutCounters | undefined) {
-    this.tally = tally
+  constructor(options: TopicsOptions, counters: FanoutCounters | undefined) {
+    this.counters = counters
     this.defaults = options
     this.behind = subscriberQueueOptions(options)
     this.maxSubscriptions = Argument.limit("maxSubscriptions", options.maxSubscriptions ?? 1024)
@@ -58,31 +58,31 @@ export class TopicRegistry {
   subscribe(recipient: Recipient, name: string, options: SlowSubscriberOptions | undefined): Subscription | undefined {
     const settings = subscriberQueueOptions(options, this.defaults)
     let subscriber = this.subscribers.get(recipient)
-    const existing = subscriber?.places.get(name)
+    const existing = subscriber?.subscriptions.get(name)
     if (existing !== undefined) {
       existing.options = settings
       return existing
     }
-    if ((subscriber?.places.size ?? 0) >= this.maxSubscriptions) return undefined
+    if ((subscriber?.subscriptions.size ?? 0) >= this.maxSubscriptions) return undefined
     if (recipient.isClosed) return TopicSubscription.ended(name, recipient, settings)
     if (subscriber === undefined) {
       subscriber = new TopicSubscriber(recipient, () => this.leave(recipient))
       this.subscribers.set(recipient, subscriber)
     }
     const topic = this.topic(name)
-    const place = new TopicSubscription(topic.name, subscriber, settings, this.published)
-    topic.places.add(place)
-    this.tally?.subscribed(1)
-    subscriber.places.set(topic.name, place)
-    return place
+    const subscription = new TopicSubscription(topic.name, subscriber, settings, this.published)
+    topic.subscriptions.add(subscription)
+    this.counters?.subscribed(1)
+    subscriber.subscriptions.set(topic.name, subscription)
+    return subscription
   }
 
   private topic(name: string): Topic {
     let topic = this.topics.get(name)
     if (topic === undefined) {
-      const places = new Set<TopicSubscription>()
-      const channel = new Dispatcher(subscribed, () => places.values(), this.turns)
-      topic = { name, places, channel }
+      const subscriptions = new Set<TopicSubscription>()
+      const channel = new Dispatcher(subscribed, () => subscriptions.values(), this.turns)
+      topic = { name, subscriptions, channel }
       this.topics.set(name, topic)
     }
     return topic
@@ -90,11 +90,11 @@ export class TopicRegistry {
 
   unsubscribe(recipient: Recipient, name: string): boolean {
     const subscriber = this.subscribers.get(recipient)
-    const place = subscriber?.places.get(name)
-    if (subscriber === undefined || place === undefined) return false
-    subscriber.places.delete(name)
-    this.end(place)
-    if (subscriber.places.size === 0) {
+    const subscription = subscriber?.subscriptions.get(name)
+    if (subscriber === undefined || subscription === undefined) return false
+    subscriber.subscriptions.delete(name)
+    this.end(subscription)
+    if (subscriber.subscriptions.size === 0) {
       subscriber.forget()
       this.subscribers.delete(recipient)
     }
@@ -105,30 +105,30 @@ export class TopicRegistry {
     const subscriber = this.subscribers.get(recipient)
     if (subscriber === undefined) return
     this.subscribers.delete(recipient)
-    for (const place of subscriber.places.values()) this.end(place)
+    for (const subscription of subscriber.subscriptions.values()) this.end(subscription)
   }
 
-  private end(place: TopicSubscription): void {
-    place.isActive = false
-    place.clear()
-    this.tally?.subscribed(-1)
-    this.droppedByThoseWhoLeft += place.dropped
-    const topic = this.topics.get(place.topic)
-    topic?.places.delete(place)
-    if (topic?.places.size === 0) this.topics.delete(place.topic)
+  private end(subscription: TopicSubscription): void {
+    subscription.isActive = false
+    subscription.clear()
+    this.counters?.subscribed(-1)
+    this.droppedByThoseWhoLeft += subscription.dropped
+    const topic = this.topics.get(subscription.topic)
+    topic?.subscriptions.delete(subscription)
+    if (topic?.subscriptions.size === 0) this.topics.delete(subscription.topic)
   }
 
   publish(name: string, message: PreparedMessage, options: PublishOptions = {}): Effect.Effect<PublishResult> {
     const topic = this.topics.get(name)
     if (topic === undefined) {
-      this.tally?.add(nobody)
+      this.counters?.add(nobody)
       return Effect.succeed(nobody)
     }
-    return new PublishJob(message, options, this.behind, ++this.published, this.tally).run(topic.channel)
+    return new PublishJob(message, options, this.behind, ++this.published, this.counters).run(topic.channel)
   }
 
   count(name: string): number {
-    return this.topics.get(name)?.places.size ?? 0
+    return this.topics.get(name)?.subscriptions.size ?? 0
   }
 
   get names(): ReadonlyArray<string> {
@@ -136,12 +136,13 @@ export class TopicRegistry {
   }
 
   subscriptions(recipient: Recipient): ReadonlyArray<Subscription> {
-    return Array.from(this.subscribers.get(recipient)?.places.values() ?? [])
+    return Array.from(this.subscribers.get(recipient)?.subscriptions.values() ?? [])
   }
 
   get dropped(): number {
     let dropped = this.droppedByThoseWhoLeft
-    for (const { places } of this.subscribers.values()) for (const place of places.values()) dropped += place.dropped
+    for (const { subscriptions } of this.subscribers.values())
+      for (const subscription of subscriptions.values()) dropped += subscription.dropped
     return dropped
   }
 
@@ -156,7 +157,7 @@ export class TopicRegistry {
 
 /** A connection with subscriptions. */
 class TopicSubscriber extends Subscriber {
-  readonly places = new Map<string, TopicSubscription>()
+  readonly subscriptions = new Map<string, TopicSubscription>()
   /** Removes the listener for the end of the connection. */
   readonly forget: () => void
 
@@ -177,8 +178,8 @@ class TopicSubscription extends SubscriberQueue implements Subscription {
 
   /** Creates the subscription of a connection that is already closed. */
   static ended(topic: string, recipient: Recipient, options: SubscriberQueueOptions): TopicSubscription {
-    const place = new TopicSubscription(topic, new Subscriber(recipient), options, 0)
-    place.isActive = false
-    return place
+    const subscription = new TopicSubscription(topic, new Subscriber(recipient), options, 0)
+    subscription.isActive = false
+    return subscription
   }
 }

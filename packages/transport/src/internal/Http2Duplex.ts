@@ -210,7 +210,7 @@ export interface RequestOptions {
 
 /** The server's socket for one request. It holds the request until the response is sent. */
 export class Http2RequestDuplex extends Http2Duplex {
-  private _handover: ParsedUpgrade | undefined
+  private _parsedUpgrade: ParsedUpgrade | undefined
   private _onAnswering: (() => void) | undefined
   private _onAnswer: ((status: number | undefined) => void) | undefined
 
@@ -220,7 +220,7 @@ export class Http2RequestDuplex extends Http2Duplex {
     settings: NodeDuplexSettings
   ) {
     super(stream, peer, settings)
-    this._handover = {
+    this._parsedUpgrade = {
       head,
       services,
       respond: (status, headers, body) => this._respond(stream, status, headers, body)
@@ -230,7 +230,7 @@ export class Http2RequestDuplex extends Http2Duplex {
   }
 
   get [ParsedUpgradeTypeId](): ParsedUpgrade | undefined {
-    return this._handover
+    return this._parsedUpgrade
   }
 
   /** Sends a complete text response, and closes. */
@@ -245,7 +245,7 @@ export class Http2RequestDuplex extends Http2Duplex {
    * Does nothing once the request is answered.
    */
   giveBack(): void {
-    if (this._handover === undefined || this.isClosed) return
+    if (this._parsedUpgrade === undefined || this.isClosed) return
     const stream = this.release() as Http2.ServerHttp2Stream
     stream.resume()
     // RFC 9113 8.1: after its response a server may ask the client, with NO_ERROR, to send nothing more.
@@ -277,7 +277,7 @@ export class Http2RequestDuplex extends Http2Duplex {
   // Drop the references, so that an idle connection does not retain the request.
   private _answered(status: number | undefined): void {
     const onAnswer = this._onAnswer
-    this._handover = undefined
+    this._parsedUpgrade = undefined
     this._onAnswering = undefined
     this._onAnswer = undefined
     onAnswer?.(status)

@@ -92,7 +92,7 @@ export class NodeDuplex extends PushDuplex {
     if (stream.closed) queueMicrotask(() => this.onClose())
   }
 
-  putBack(bytes: Uint8Array): void {
+  unread(bytes: Uint8Array): void {
     this.received(bytes)
   }
 

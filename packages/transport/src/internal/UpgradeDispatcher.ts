@@ -12,31 +12,31 @@ import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 /** A handler of upgrades. */
 export interface UpgradeHandler {
   readonly accepts: (request: Http.IncomingMessage) => boolean
-  readonly handle: (request: Http.IncomingMessage, stream: Duplex, early: Uint8Array) => void
-  /** Reports what `wants` threw. */
+  readonly handle: (request: Http.IncomingMessage, stream: Duplex, head: Uint8Array) => void
+  /** Reports what `accepts` threw. */
   readonly failed: (defect: unknown) => void
 }
 
-const claimants = new WeakMap<Net.Server, { readonly all: Set<UpgradeHandler>; readonly listener: UpgradeListener }>()
+const listeners = new WeakMap<Net.Server, { readonly all: Set<UpgradeHandler>; readonly listener: UpgradeListener }>()
 
-type UpgradeListener = (request: Http.IncomingMessage, stream: Duplex, early: Buffer) => void
+type UpgradeListener = (request: Http.IncomingMessage, stream: Duplex, head: Buffer) => void
 
 /** Registers a handler of a server's upgrades. Returns a function that removes it. */
-export const register = (server: Net.Server, claimant: UpgradeHandler): (() => void) => {
-  let attached = claimants.get(server)
+export const register = (server: Net.Server, handler: UpgradeHandler): (() => void) => {
+  let attached = listeners.get(server)
   if (attached === undefined) {
     const all = new Set<UpgradeHandler>()
-    attached = { all, listener: (request, stream, early) => dispatch(server, all, request, stream, early) }
-    claimants.set(server, attached)
+    attached = { all, listener: (request, stream, head) => dispatch(server, all, request, stream, head) }
+    listeners.set(server, attached)
     server.on("upgrade", attached.listener)
   }
   const { all, listener } = attached
-  all.add(claimant)
+  all.add(handler)
   return () => {
-    all.delete(claimant)
-    if (all.size > 0 || claimants.get(server)?.listener !== listener) return
+    all.delete(handler)
+    if (all.size > 0 || listeners.get(server)?.listener !== listener) return
     // Without a listener, the server treats upgrade requests as ordinary requests again.
-    claimants.delete(server)
+    listeners.delete(server)
     server.off("upgrade", listener)
   }
 }
@@ -46,18 +46,18 @@ const dispatch = (
   all: ReadonlySet<UpgradeHandler>,
   request: Http.IncomingMessage,
   stream: Duplex,
-  early: Uint8Array
+  head: Uint8Array
 ): void => {
   // The server no longer handles errors of this socket: until a handler takes it, a reset would end the process.
   endOnError(stream)
-  for (const claimant of all) {
+  for (const handler of all) {
     try {
-      if (!claimant.accepts(request)) continue
+      if (!handler.accepts(request)) continue
     } catch (defect) {
-      claimant.failed(defect)
+      handler.failed(defect)
       return answer(stream, 500, "the server failed to answer")
     }
-    return claimant.handle(request, stream, early)
+    return handler.handle(request, stream, head)
   }
   if (server.listenerCount("upgrade") > 1) return
   if (isWebSocketUpgrade(request)) return answer(stream, 404, "nothing is served at this path")

@@ -13,7 +13,7 @@ export interface Upgrade {
   readonly request: Http.IncomingMessage
   readonly stream: Duplex
   /** Bytes after the request. */
-  readonly early: Uint8Array
+  readonly head: Uint8Array
   readonly services: Context.Context<never>
   /** Runs right before the response is written. */
   readonly onAnswering: (() => void) | undefined
@@ -22,26 +22,26 @@ export interface Upgrade {
 }
 
 export class UpgradedDuplex extends NodeDuplex {
-  private _handover: ParsedUpgrade | undefined
+  private _parsedUpgrade: ParsedUpgrade | undefined
   private _onAnswering: (() => void) | undefined
   private _onAnswer: ((status: number | undefined) => void) | undefined
 
-  constructor({ early, onAnswer, onAnswering, request, services, stream }: Upgrade, settings: NodeDuplexSettings) {
+  constructor({ head, onAnswer, onAnswering, request, services, stream }: Upgrade, settings: NodeDuplexSettings) {
     // An HTTPS server ends both directions at the peer's FIN; a request sent before that may still expect a response.
     stream.allowHalfOpen = true
     super(stream, settings)
-    this._handover = { head: requestHead(request), services }
+    this._parsedUpgrade = { head: requestHead(request), services }
     this._onAnswering = onAnswering
     this._onAnswer = onAnswer
-    if (early.length > 0) this.putBack(early)
+    if (head.length > 0) this.unread(head)
   }
 
   get [ParsedUpgradeTypeId](): ParsedUpgrade | undefined {
-    return this._handover
+    return this._parsedUpgrade
   }
 
   protected override put(bytes: Uint8Array): boolean {
-    if (this._handover === undefined) return super.put(bytes)
+    if (this._parsedUpgrade === undefined) return super.put(bytes)
     this._onAnswering?.()
     this._answered(statusOf(bytes))
     return super.put(bytes)
@@ -52,7 +52,7 @@ export class UpgradedDuplex extends NodeDuplex {
    * Does nothing once the request is answered.
    */
   giveBack(): void {
-    if (this._handover === undefined || this.isClosed) return
+    if (this._parsedUpgrade === undefined || this.isClosed) return
     const stream = this.release()
     // The server ends the stream after its response, and no other code reads the peer's FIN.
     stream.allowHalfOpen = false
@@ -68,7 +68,7 @@ export class UpgradedDuplex extends NodeDuplex {
   // Idle connections should not retain the request.
   private _answered(status: number | undefined): void {
     const onAnswer = this._onAnswer
-    this._handover = undefined
+    this._parsedUpgrade = undefined
     this._onAnswering = undefined
     this._onAnswer = undefined
     onAnswer?.(status)

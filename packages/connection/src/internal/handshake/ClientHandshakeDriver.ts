@@ -50,7 +50,7 @@ export interface ClientHandshakeConfig {
   /** Hears of an answer that opened no WebSocket, before `done` does. */
   readonly onRefusal: ((refusal: Refusal) => void) | undefined
   /** The handshake, where it is observed. */
-  readonly watched: HandshakeTelemetry | undefined
+  readonly telemetry: HandshakeTelemetry | undefined
   readonly done: (exit: Exit.Exit<ConnectionImpl, ConnectError>) => void
 }
 
@@ -140,18 +140,18 @@ export class ClientHandshakeDriver implements Push.ByteSink {
   }
 
   onClose(error: Socket.SocketError | undefined): void {
-    this.giveUp(this.brokenOff(error))
+    this.abort(this.brokenOff(error))
   }
 
   expire(): void {
-    this.giveUp(new HandshakeTimeout({ after: this.timeout }))
+    this.abort(new HandshakeTimeout({ after: this.timeout }))
   }
 
   // -- what becomes of the answer -------------------------------------------------------------------------------------
 
   private onResponse(head: ResponseHead | Http2ResponseHead): void {
-    const { check, extensions, watched } = this.parts
-    watched?.answered(head.status)
+    const { check, extensions, telemetry } = this.parts
+    telemetry?.answered(head.status)
     const accepted = check(head)
     if (Result.isFailure(accepted)) return this.refuse(head, accepted.failure)
     const { subprotocol } = accepted.success
@@ -185,7 +185,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
     agreement: Negotiation.NegotiatedExtensions,
     instances: ReadonlyArray<ExtensionInstance>
   ): void {
-    const { context, reader, request, socket, watched, writer } = this.parts
+    const { context, reader, request, socket, telemetry, writer } = this.parts
     const own = environment(this.settings, context as Context.Context<never>)
     const connection = makeConnection(
       {
@@ -198,7 +198,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
         subprotocol,
         extensions: agreement.answers,
         attached: head,
-        watched
+        telemetry
       },
       instances,
       this.early
@@ -221,7 +221,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
   }
 
   // Ends first and interrupts then: that an extension was interrupted is not why there is no connection.
-  private giveUp(error: ConnectError): void {
+  private abort(error: ConnectError): void {
     this.finish(Exit.fail(error))
     this.fiber?.interruptUnsafe()
   }

@@ -68,12 +68,12 @@ export interface ServerHandshakeConfig<R> {
 }
 
 export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
-  private readonly terms: ServerHandshakeConfig<R>
+  private readonly config: ServerHandshakeConfig<R>
   private readonly socket: Socket.Socket
   private readonly context: Context.Context<R>
   private readonly scope: Scope.Scope
   private readonly owner: HandshakeOwner
-  private readonly watched: HandshakeTelemetry | undefined
+  private readonly telemetry: HandshakeTelemetry | undefined
   // What the deadline is set for: this, or what began before there was a socket.
   private readonly time: TimeoutTarget
   // Whether the client has sent anything, including bytes of the TLS handshake.
@@ -95,14 +95,14 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   private over = false
 
   constructor(
-    terms: ServerHandshakeConfig<R>,
+    config: ServerHandshakeConfig<R>,
     socket: Socket.Socket,
     context: Context.Context<R>,
     scope: Scope.Scope,
     owner: HandshakeOwner,
     time: HandshakeTime | undefined
   ) {
-    this.terms = terms
+    this.config = config
     this.socket = socket
     this.context = context
     this.scope = scope
@@ -110,12 +110,13 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     this.time = time ?? this
     this.hasSent = time !== undefined && time.hasSent
     if (time !== undefined) time.handshake = this
-    this.watched = terms.observer && new HandshakeTelemetry(terms.observer, "server", context as Context.Context<never>)
-    this.parser = new HeadParser("request", terms.limits)
+    this.telemetry =
+      config.observer && new HandshakeTelemetry(config.observer, "server", context as Context.Context<never>)
+    this.parser = new HeadParser("request", config.limits)
   }
 
   start(): void {
-    const { deadlines, environment } = this.terms
+    const { deadlines, environment } = this.config
     const { socket } = this
     if (this.time === this) deadlines.add(this)
     if (Push.isPushSocket(socket)) return this.read(socket, socket.readerUnsafe)
@@ -128,12 +129,12 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
 
   /** Aborts the handshake, for example when the server stops. */
   interrupt(): void {
-    this.giveUp(Exit.interrupt())
+    this.abort(Exit.interrupt())
   }
 
   /** Rejects a client that has not sent its request yet, to make room for another client. */
   evict(): void {
-    if (this.ends === undefined || this.pendingExit !== undefined) this.giveUp(this.pendingExit ?? Exit.fail(evicted))
+    if (this.ends === undefined || this.pendingExit !== undefined) this.abort(this.pendingExit ?? Exit.fail(evicted))
     else this.refuse(evicted)
   }
 
@@ -154,7 +155,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     reader.subscribe(this)
     if (parsedUpgrade === undefined || this.over) return
     const { head } = parsedUpgrade
-    this.attempt(() => (respond === undefined ? this.onHandover(head) : this.onHttp2Request(head)))
+    this.attempt(() => (respond === undefined ? this.onParsedUpgrade(head) : this.onHttp2Request(head)))
   }
 
   private get reader(): Push.PushReader {
@@ -187,17 +188,17 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   }
 
   onEnd(): void {
-    if (this.parser !== undefined) this.giveUp(Exit.fail(ended(1000)))
+    if (this.parser !== undefined) this.abort(Exit.fail(ended(1000)))
   }
 
   onClose(error: Socket.SocketError | undefined): void {
-    this.giveUp(this.pendingExit ?? Exit.fail(error ?? ended(1006)))
+    this.abort(this.pendingExit ?? Exit.fail(error ?? ended(1006)))
   }
 
   expire(): void {
-    const after = Duration.format(this.terms.timeout)
+    const after = Duration.format(this.config.timeout)
     if (this.ends === undefined || this.pendingExit !== undefined) {
-      this.giveUp(this.pendingExit ?? Exit.fail(timedOut(408, `the socket was not ready within ${after}`)))
+      this.abort(this.pendingExit ?? Exit.fail(timedOut(408, `the socket was not ready within ${after}`)))
     } else if (this.parser !== undefined) {
       this.refuse(timedOut(408, `the request was not complete within ${after}`))
     } else {
@@ -209,8 +210,8 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   // -- from the request to the answer ---------------------------------------------------------------------------------
 
   /** Another program has read the request. */
-  private onHandover(head: Push.RequestHead): void {
-    const checked = checkHead(head, this.terms.limits)
+  private onParsedUpgrade(head: Push.RequestHead): void {
+    const checked = checkHead(head, this.config.limits)
     if (Result.isSuccess(checked)) this.onRequest(checked.success)
     else this.refuse(checked.failure)
   }
@@ -222,7 +223,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
 
   /** A stream of an HTTP/2 session was opened. */
   private onHttp2Request({ headers }: Push.RequestHead): void {
-    const head = Http2Head.fromFields(headers, this.terms.limits)
+    const head = Http2Head.fromFields(headers, this.config.limits)
     if (Result.isFailure(head)) return this.refuse(head.failure)
     const plain = head.success.method === "CONNECT" ? undefined : ServerHandshake.asHttp1(head.success)
     if (plain !== undefined && this.answersPlain(plain)) return
@@ -231,7 +232,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
 
   /** Answers a request that asks for no WebSocket, where the program does. */
   private answersPlain(head: HttpHead.RequestHead): boolean {
-    const { respond } = this.terms
+    const { respond } = this.config
     if (respond === undefined || !isPlainGet(head)) return false
     const rejection = ServerHandshake.checkHost(head)
     if (rejection !== undefined) this.refuse(rejection)
@@ -245,7 +246,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   }
 
   private onUpgrade(read: Result.Result<UpgradeRequest, HandshakeRejection.HandshakeRejection>): void {
-    const { decide, forwarding, policy } = this.terms
+    const { decide, forwarding, policy } = this.config
     if (Result.isFailure(read)) return this.refuse(read.failure)
     const { info } = this
     const headers = read.success.headers
@@ -257,11 +258,11 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     }
     const request = forwarded === undefined ? read.success : asDialed(read.success, forwarded)
     const peer = forwarded?.peer ?? info
-    this.watched?.received(request, peer)
+    this.telemetry?.received(request, peer)
     const checked = HandshakePolicy.check(request, policy)
     if (Result.isFailure(checked)) return this.refuse(checked.failure)
     const deciding = decide({ ...request, peer: peer ?? Peer.unknown, context: Context.empty() })
-    this.run(this.watched === undefined ? deciding : this.watched.within(deciding), (exit) =>
+    this.run(this.telemetry === undefined ? deciding : this.telemetry.within(deciding), (exit) =>
       this.onDecision(request, exit)
     )
   }
@@ -281,7 +282,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
       return Result.isSuccess(rejection) ? this.refuse(rejection.success) : this.break(exit.cause as Cause.Cause<never>)
     }
     const acceptance = exit.value
-    this.run(openExtensions(this.terms.extensions, request.extensions, acceptance.extensions), (exit) =>
+    this.run(openExtensions(this.config.extensions, request.extensions, acceptance.extensions), (exit) =>
       Exit.isSuccess(exit) ? this.accept(request, acceptance, exit.value) : this.break(exit.cause)
     )
   }
@@ -289,13 +290,13 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   private accept(request: UpgradeRequest, acceptance: Acceptance, { agreement, instances }: OpenedExtensions): void {
     const { context, headers } = acceptance
     const subprotocol =
-      acceptance.subprotocol ?? Subprotocol.select(this.terms.policy.subprotocols ?? [], request.subprotocols)
+      acceptance.subprotocol ?? Subprotocol.select(this.config.policy.subprotocols ?? [], request.subprotocols)
     const extensions = agreement.answers
     const accepted = this.response!.accept(request, { subprotocol, headers, extensions })
     // A decision that cannot be carried out is a mistake of the program, so the client gets 500.
     if (Result.isFailure(accepted)) return this.break(Cause.die(accepted.failure))
-    if (request.version === "HTTP/2") this.watched?.answered(200)
-    const { environment } = this.terms
+    if (request.version === "HTTP/2") this.telemetry?.answered(200)
+    const { environment } = this.config
     const { reader, socket, writer } = this
     const connection = makeConnection(
       {
@@ -309,7 +310,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
         extensions,
         attached: context,
         forwarded: this.forwarded,
-        watched: this.watched
+        telemetry: this.telemetry
       },
       instances,
       this.early
@@ -350,7 +351,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   }
 
   private break(cause: Cause.Cause<never>): void {
-    this.watched?.answered(broken.status)
+    this.telemetry?.answered(broken.status)
     this.response!.reject(broken)
     this.respondAndClose(Exit.failCause(cause))
   }
@@ -361,7 +362,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     else this.finish(exit)
   }
 
-  private giveUp(exit: Exit.Exit<never, AcceptError>): void {
+  private abort(exit: Exit.Exit<never, AcceptError>): void {
     this.stopFiber()
     this.finish(exit)
   }
@@ -376,8 +377,8 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   private finish(exit: Exit.Exit<ConnectionImpl, AcceptError>): void {
     if (this.over) return
     this.over = true
-    this.terms.deadlines.remove(this.time)
-    this.watched?.end(exit, Push.peerInfo(this.socket))
+    this.config.deadlines.remove(this.time)
+    this.telemetry?.end(exit, Push.peerInfo(this.socket))
     if (Exit.isFailure(exit) && this.ends instanceof PulledSocket) this.ends.shutdown()
     this.owner.handshakeDone(exit)
   }

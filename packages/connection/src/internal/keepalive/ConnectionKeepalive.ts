@@ -74,7 +74,7 @@ export class ConnectionKeepalive {
     }
   }
 
-  private judge(quiet: number, isReading: boolean, { interval, millis, timeout }: KeepaliveTicks): Verdict {
+  private judge(idleTicks: number, isReading: boolean, { interval, millis, timeout }: KeepaliveTicks): Verdict {
     const { queue } = this.connection.sender
     this.now += millis
     const hasMoved = this.progress.look(queue, this.now)
@@ -82,15 +82,15 @@ export class ConnectionKeepalive {
     if (!isReading) {
       this.waited = 0
       // Reading may stop for a moment only, and each tick may find one.
-      if (quiet <= 1) this.unread = 0
+      if (idleTicks <= 1) this.unread = 0
       if (++this.unread < interval) return undefined
       this.unread = 0
       return "ping"
     }
     this.unread = 0
     // A byte came since the last tick.
-    if (quiet <= 1) this.ping = 0
-    if (this.ping === 0) return quiet >= interval ? "ping" : undefined
+    if (idleTicks <= 1) this.ping = 0
+    if (this.ping === 0) return idleTicks >= interval ? "ping" : undefined
     this.waited = hasMoved || queue.isBlocked || this.progress.isBlocked ? 0 : this.waited + 1
     const backlog = Math.min(this.progress.backlogMillis / millis, MAX_BACKLOG * timeout)
     return this.waited >= timeout + backlog ? "silent" : undefined

@@ -12,18 +12,18 @@ import { isAboutToYield } from "../../OneByOne.ts"
 import type { End } from "../ConnectionParts.ts"
 import { Primitive } from "../Primitive.ts"
 
-/** Where a demand takes from. */
+/** Where a pull takes from. */
 export interface Source {
   /**
    * Returns what `take` finds, or the end as a failure; `undefined` where nothing is there and more may come. Where the
-   * demand is `strict` an ordinary end is a `CloseError`, too. `reader` is the id of the fiber.
+   * pull is `strict` an ordinary end is a `CloseError`, too. `reader` is the id of the fiber.
    */
   takeNext<A>(take: () => A | undefined, strict: boolean, reader: number): Exit.Exit<A, End> | undefined
-  /** Lets a fiber wait until there may be something to take. It goes on with `demand`. */
+  /** Lets a fiber wait until there may be something to take. It goes on with `pull`. */
   park<A>(
     fiber: Fiber.Fiber<unknown, unknown>,
-    resume: (demand: Effect.Effect<A, End>) => void,
-    demand: Effect.Effect<A, End>
+    resume: (pull: Effect.Effect<A, End>) => void,
+    pull: Effect.Effect<A, End>
   ): void
 }
 

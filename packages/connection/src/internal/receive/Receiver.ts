@@ -326,10 +326,10 @@ export class Receiver implements PullOrWait.Source, Poll, StallTarget {
 
   park<A>(
     fiber: Fiber.Fiber<unknown, unknown>,
-    resume: (demand: Effect.Effect<A, End>) => void,
-    demand: Effect.Effect<A, End>
+    resume: (pull: Effect.Effect<A, End>) => void,
+    pull: Effect.Effect<A, End>
   ): void {
-    this.waiters.add(fiber, resume, demand)
+    this.waiters.add(fiber, resume, pull)
     if (this.isPaused) this.updateReadFlow()
     if (!this.connection.isBusy) this.connection.updateBudget()
   }

@@ -20,18 +20,18 @@ export const collectEvery = 16 * 1024 * 1024
 // With less, collections of the whole heap come back; with more, clearing the garbage costs more than it saves.
 const SHARE = 1 / 4
 // What is copied and thrown away: small enough for the young generation.
-const SCRAP = Array.from({ length: 1024 }, () => 0)
-const SCRAP_BYTES = SCRAP.length * 8
+const GARBAGE = Array.from({ length: 1024 }, () => 0)
+const GARBAGE_BYTES = GARBAGE.length * 8
 
 // Never read. Where it went nowhere, the compiler would leave the copy out.
-export let scrap: ReadonlyArray<number> = SCRAP
+export let sink: ReadonlyArray<number> = GARBAGE
 
 /** Creates the function that counts bytes outside of the heap which the collector is to free. */
 export const makePacing = (collect: Collect | undefined): ((bytes: number) => void) => {
   let owed = 0
   return collect === undefined
     ? (bytes) => {
-        for (owed += bytes * SHARE; owed >= SCRAP_BYTES; owed -= SCRAP_BYTES) scrap = SCRAP.slice()
+        for (owed += bytes * SHARE; owed >= GARBAGE_BYTES; owed -= GARBAGE_BYTES) sink = GARBAGE.slice()
       }
     : (bytes) => {
         owed += bytes

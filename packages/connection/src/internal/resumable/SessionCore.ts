@@ -68,9 +68,9 @@ interface Arrived {
 
 export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
   readonly id: string
-  isOver = false
+  isClosed = false
   /** Done when the session is over. */
-  readonly over = Deferred.makeUnsafe<void>()
+  readonly closed = Deferred.makeUnsafe<void>()
   private readonly types: TypedConnection.MessageTypes<Schema.Constraint, Schema.Constraint>
   private readonly encoder: MessageCodec.CompiledCodec
   private readonly services: Context.Context<unknown>
@@ -161,7 +161,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
   }
 
   private keep(position: number, data: string | Uint8Array): Effect.Effect<Entry, NotSent> {
-    if (this.isOver) return Effect.fail(new NotSent({ reason: "Closed" }))
+    if (this.isClosed) return Effect.fail(new NotSent({ reason: "Closed" }))
     if (this.log.length >= this.limits.messages || this.logBytes + data.length > this.limits.bytes) {
       return Effect.fail(new NotSent({ reason: "Full" }))
     }
@@ -247,8 +247,8 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
 
   /** Ends the session, at the other end too unless told otherwise. The first end is the one that counts. */
   finish(end: Exit.Exit<void, E>, saysBye: boolean = Exit.isSuccess(end)): void {
-    if (this.isOver) return
-    this.isOver = true
+    if (this.isClosed) return
+    this.isClosed = true
     this.saysBye = saysBye
     const { log } = this
     this.log = []
@@ -256,7 +256,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
     try {
       callEach(log, (entry) => Deferred.doneUnsafe(entry.outcome, Effect.fail(unsettled(entry, "Closed"))))
     } finally {
-      Deferred.doneUnsafe(this.over, Effect.void)
+      Deferred.doneUnsafe(this.closed, Effect.void)
       if (Exit.isFailure(end)) Queue.failCauseUnsafe(this.queue, end.cause)
       else Queue.endUnsafe(this.queue)
       this.wanted.openUnsafe()
@@ -310,7 +310,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
         yield* this.wanted.await
         if (this.current !== link) return yield* Effect.never
         for (let work = next(); work !== undefined; work = next()) yield* work
-        if (this.isOver) {
+        if (this.isClosed) {
           if (this.saysBye) yield* link.send({ _tag: "Bye" })
           return
         }

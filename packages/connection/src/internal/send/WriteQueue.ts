@@ -93,7 +93,7 @@ export class WriteQueue {
 
   private block(): void {
     this.blocked = true
-    this.session.setBackedUp(true)
+    this.session.setWritable(false)
   }
 
   /** The transport has handed on what was pending. */
@@ -112,7 +112,7 @@ export class WriteQueue {
       output.release(false)
     }
     this.blocked = false
-    session.setBackedUp(false)
+    session.setWritable(true)
     // All that the session has written since are the ping and the pong that it owed.
     if (output.pendingBytes > 0) {
       for (const chunk of this.take()) writer.writeUnsafe(chunk)

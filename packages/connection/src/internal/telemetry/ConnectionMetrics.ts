@@ -36,15 +36,15 @@ export class ConnectionMetrics implements FrameCounter {
   constructor(
     totals: AggregateMetrics | undefined,
     span: Tracer.Span | undefined,
-    watching: { readonly logAnnotations: boolean; readonly messageSpans: boolean },
+    settings: { readonly logAnnotations: boolean; readonly messageSpans: boolean },
     context: Context.Context<never>,
     server?: ServerObserver
   ) {
     this.totals = totals
     this.server = server
     this.span = span
-    this.annotates = watching.logAnnotations
-    this.tracesMessages = watching.messageSpans && span !== undefined
+    this.annotates = settings.logAnnotations
+    this.tracesMessages = settings.messageSpans && span !== undefined
     this.clock = Context.get(context, Clock.Clock)
     this.openedAt = this.clock.monotonicTimeNanosUnsafe()
   }
@@ -193,13 +193,13 @@ interface CompressionBytes {
 }
 
 // The RSV bit is there before decoding and after encoding, on the first part of a message.
-const counting = (transform: Protocol.Transform, rsv: number, weights: CompressionBytes): Protocol.Transform => {
+const counting = (transform: Protocol.Transform, rsv: number, bytes: CompressionBytes): Protocol.Transform => {
   let isCompressed = false
   const add = (part: Protocol.MessagePart, before: number, wasMarked: boolean): void => {
     if (part.first) isCompressed = wasMarked || (part.rsv & rsv) !== 0
     if (!isCompressed) return
-    weights.input += before
-    weights.output += part.payload.length
+    bytes.input += before
+    bytes.output += part.payload.length
   }
   return (part) => {
     const before = part.payload.length

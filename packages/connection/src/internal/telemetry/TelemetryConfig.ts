@@ -25,8 +25,8 @@ export class TelemetryConfig {
   /** The observer of a server's connections, such as the inspector. */
   readonly server: ServerObserver | undefined
 
-  constructor(watching: TelemetrySettings, context: Context.Context<never>, server?: ServerObserver) {
-    this.settings = watching
+  constructor(settings: TelemetrySettings, context: Context.Context<never>, server?: ServerObserver) {
+    this.settings = settings
     this.context = context
     this.server = server
   }

@@ -3,7 +3,7 @@ import * as Message from "@effect-ws/protocol/Message"
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import * as Outside from "../src/internal/receive/gcPacing.ts"
+import * as GcPacing from "../src/internal/receive/gcPacing.ts"
 import { pair } from "./support/pair.ts"
 import { frame, open } from "./support/StubSocket.ts"
 
@@ -27,7 +27,7 @@ describe("memory of what was received", () => {
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
 
-  it.effect("with `recycle` is gone when the next message is asked for, and not before", () =>
+  it.effect("with `reuseReceiveBuffers` is gone when the next message is asked for, and not before", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pair({ reuseReceiveBuffers: true })
       yield* client.send(bytes(16_000, 1))
@@ -40,7 +40,7 @@ describe("memory of what was received", () => {
     }).pipe(Effect.provide(Memory.layer({ port: 80 })))
   )
 
-  it.effect("with `recycle` is intact on its way back, copied or by reference, and in pieces", () =>
+  it.effect("with `reuseReceiveBuffers` is intact on its way back, copied or by reference, and in pieces", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pair({ reuseReceiveBuffers: true })
       yield* Effect.forkScoped(Stream.runForEach(server.messages, (message) => server.send(message)))
@@ -137,23 +137,28 @@ describe("memory of what was received", () => {
     ["the beginning of a message", 0x02, {}, true],
     ["a text message in shared memory", 0x81, { isShared: true }, true],
     ["a text message", 0x81, {}, false],
-    ["a binary message with `recycle`", 0x82, { recycle: true }, false],
-    ["a binary message with `recycle` that is on its way back", 0x82, { recycle: true, isBackedUp: true }, true]
+    ["a binary message with `reuseReceiveBuffers`", 0x82, { reuses: true }, false],
+    [
+      "a binary message with `reuseReceiveBuffers` that is on its way back",
+      0x82,
+      { reuses: true, isBackedUp: true },
+      true
+    ]
   ] as const) {
     it.effect(
       `is ${isLeft ? "left to the collector, which is made to come for it" : "freed without it"}: ${what}`,
       () =>
         Effect.gen(function* () {
-          const settings: { recycle?: boolean; isShared?: boolean; isBackedUp?: boolean } = options
-          const { connection, socket } = yield* open({ reuseReceiveBuffers: settings.recycle })
+          const settings: { reuses?: boolean; isShared?: boolean; isBackedUp?: boolean } = options
+          const { connection, socket } = yield* open({ reuseReceiveBuffers: settings.reuses })
           socket.ownsMemory = settings.isShared !== true
-          const before = Outside.scrap
+          const before = GcPacing.sink
           const chunk = frame(first, first === 0x81 ? "x".repeat(size) : bytes(size, 1))
           socket.receiveChunk(chunk)
           if (settings.isBackedUp === true) socket.pendingBytes = size
           yield* Effect.forkScoped(Stream.runDrain(connection.messages))
           yield* Effect.yieldNow
-          assert.strictEqual(Outside.scrap !== before, isLeft)
+          assert.strictEqual(GcPacing.sink !== before, isLeft)
           assert.strictEqual(chunk.length > 0, isLeft)
         })
     )
