@@ -11,116 +11,22 @@
  * @since 0.1.0
  */
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
-import type { AuthParam, Challenge, Credentials } from "./Authorization.ts"
-import * as Authorization from "./Authorization.ts"
-import { equalsIgnoreCase, splitList } from "../http/HeaderGrammar.ts"
-import type { AuthHeaderError } from "./AuthHeaderError.ts"
-import { malformed, plain, quoted } from "../internal/authParams.ts"
+import type { Credentials } from "./Authorization.ts"
+import { encodeCredentials } from "../internal/digestHeaders.ts"
+import { formatCount, isSession } from "../internal/digestModel.ts"
+import type { DigestChallenge, DigestCredentials, Hash } from "../internal/digestModel.ts"
 import * as Utf8 from "../Utf8.ts"
-import { fromByteString } from "../internal/authParams.ts"
 
-/**
- * The names of the hash functions.
- *
- * @category models
- * @since 0.1.0
- */
-export type HashName = "SHA-512-256" | "SHA-256" | "MD5"
-
-/**
- * A function that hashes bytes synchronously.
- *
- * @category models
- * @since 0.1.0
- */
-export type Hash = (bytes: Uint8Array) => Uint8Array
-
-/**
- * The available hash functions. An algorithm whose function is missing is not supported.
- *
- * @category models
- * @since 0.1.0
- */
-export type Hashes = { readonly [Name in HashName]?: Hash | undefined }
-
-/**
- * The algorithms. With `-sess`, the hash of the password includes the nonces of server and client.
- *
- * @category models
- * @since 0.1.0
- */
-export type DigestAlgorithm = HashName | `${HashName}-sess`
-
-/**
- * All algorithms, strongest first.
- *
- * @category constants
- * @since 0.1.0
- */
-export const algorithms: ReadonlyArray<DigestAlgorithm> = [
-  "SHA-512-256",
-  "SHA-512-256-sess",
-  "SHA-256",
-  "SHA-256-sess",
-  "MD5",
-  "MD5-sess"
-]
-
-/**
- * Returns the name of the hash function of an algorithm.
- *
- * @category getters
- * @since 0.1.0
- */
-export const hashName = (algorithm: DigestAlgorithm): HashName =>
-  (isSession(algorithm) ? algorithm.slice(0, -"-sess".length) : algorithm) as HashName
-
-const isSession = (algorithm: DigestAlgorithm): boolean => algorithm.endsWith("-sess")
-
-/** Returns the strength of an algorithm: lower is stronger. @internal */
-export const weakness = (algorithm: DigestAlgorithm): number => algorithms.indexOf(algorithm) >> 1
-
-/**
- * A Digest challenge.
- *
- * @category models
- * @since 0.1.0
- */
-export interface DigestChallenge {
-  readonly realm: string
-  readonly nonce: string
-  readonly algorithm: DigestAlgorithm
-  /** Value that the client returns unchanged. */
-  readonly opaque: string | undefined
-  /** Whether the server refused only the age of the nonce. */
-  readonly stale: boolean
-  /** Whether the client may send a hash instead of the user name. */
-  readonly userhash: boolean
-  /** Whether the server accepts user names and passwords in UTF-8. */
-  readonly utf8: boolean
-}
-
-/**
- * The answer of a client to a challenge. It does not contain the password.
- *
- * @category models
- * @since 0.1.0
- */
-export interface DigestCredentials {
-  /** The user name, or its hash in hexadecimal if `userhash` is true. */
-  readonly username: string
-  readonly userhash: boolean
-  readonly realm: string
-  readonly nonce: string
-  readonly algorithm: DigestAlgorithm
-  readonly uri: string
-  readonly cnonce: string
-  /** Number of uses of the nonce, this one included: 1 to 4 294 967 295. */
-  readonly nc: number
-  readonly response: string
-  readonly opaque: string | undefined
-}
+export { decodeChallenge, decodeCredentials, encodeChallenge, encodeCredentials } from "../internal/digestHeaders.ts"
+export { algorithms, hashName, weakness } from "../internal/digestModel.ts"
+export type {
+  DigestAlgorithm,
+  DigestChallenge,
+  DigestCredentials,
+  Hash,
+  Hashes,
+  HashName
+} from "../internal/digestModel.ts"
 
 /**
  * A password, or the hash of `hashPassword` that a server may store instead.
@@ -203,9 +109,6 @@ export const response = (
   return hashText(hash, `${a1}:${nonce}:${formatCount(options.nc)}:${cnonce}:auth:${a2}`)
 }
 
-// RFC 7616 3.4: "nc = 8LHEX"
-const formatCount = (nc: number): string => nc.toString(16).padStart(8, "0")
-
 /**
  * Returns whether credentials prove that the client knows a secret.
  *
@@ -238,77 +141,6 @@ export const verify = (
     options.equals(Utf8.encode(expected), Utf8.encode(credentials.response))
   )
 }
-
-// -- challenges ------------------------------------------------------------------------------------------------------
-
-/**
- * Encodes a challenge for the quality of protection `auth`.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const encodeChallenge = (challenge: DigestChallenge): Challenge => {
-  // RFC 7616 3.3: "the following values MUST be quoted: realm, domain, nonce, opaque, and qop" while stale and
-  // algorithm MUST NOT be
-  const params: Array<AuthParam> = [
-    quoted("realm", challenge.realm),
-    quoted("qop", "auth"),
-    plain("algorithm", challenge.algorithm),
-    quoted("nonce", challenge.nonce)
-  ]
-  if (challenge.opaque !== undefined) params.push(quoted("opaque", challenge.opaque))
-  if (challenge.stale) params.push(plain("stale", "true"))
-  if (challenge.utf8) params.push(plain("charset", "UTF-8"))
-  if (challenge.userhash) params.push(plain("userhash", "true"))
-  return { scheme: "Digest", token68: undefined, params }
-}
-
-/**
- * Decodes a challenge. Fails if it cannot be answered.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const decodeChallenge = (challenge: Challenge): Result.Result<DigestChallenge, AuthHeaderError> => {
-  const fail = (detail: string): Result.Result<never, AuthHeaderError> => malformed("challenge", "Digest", detail)
-  const realm = text(challenge, "realm")
-  const nonce = text(challenge, "nonce")
-  if (realm === undefined || nonce === undefined) return fail("expected a realm and a nonce, in UTF-8")
-  const qop = Authorization.param(challenge, "qop")
-  if (qop === undefined || !splitList(qop).some((value) => equalsIgnoreCase(value, "auth"))) {
-    return fail("expected the quality of protection auth")
-  }
-  const algorithm = readAlgorithm(challenge)
-  if (algorithm === undefined) return fail(`expected one of the algorithms ${algorithms.join(", ")}`)
-  const opaque = text(challenge, "opaque")
-  if (opaque === undefined && Authorization.param(challenge, "opaque") !== undefined) return fail("expected UTF-8")
-  return Result.succeed({
-    realm,
-    nonce,
-    algorithm,
-    opaque,
-    // RFC 7616 3.3: "If stale is true (case insensitive)"
-    stale: isTrue(challenge, "stale"),
-    userhash: isTrue(challenge, "userhash"),
-    utf8: equalsIgnoreCase(Authorization.param(challenge, "charset") ?? "", "UTF-8")
-  })
-}
-
-const text = (challenge: Challenge, name: string): string | undefined => {
-  const value = Authorization.param(challenge, name)
-  return value === undefined ? undefined : fromByteString(value)
-}
-
-const isTrue = (challenge: Challenge, name: string): boolean =>
-  equalsIgnoreCase(Authorization.param(challenge, name) ?? "", "true")
-
-// RFC 7616 3.3: "If this is not present, it is assumed to be "MD5""
-const readAlgorithm = (challenge: Challenge): DigestAlgorithm | undefined => {
-  const name = Authorization.param(challenge, "algorithm") ?? "MD5"
-  return algorithms.find((algorithm) => equalsIgnoreCase(algorithm, name))
-}
-
-// -- credentials -----------------------------------------------------------------------------------------------------
 
 /**
  * Answers a challenge.
@@ -352,111 +184,4 @@ export const answer = (
     },
     { extendedUsername: challenge.utf8 }
   )
-}
-
-const isVisibleAscii = (value: string): boolean => /^[\x20-\x7e]*$/.test(value)
-
-/**
- * Encodes credentials.
- *
- * **Details**
- *
- * With `extendedUsername`, the default, a user name that is not ASCII is sent as `username*` (RFC 5987).
- *
- * @category encoding
- * @since 0.1.0
- */
-export const encodeCredentials = (
-  credentials: DigestCredentials,
-  options?: { readonly extendedUsername?: boolean | undefined }
-): Credentials => {
-  const { opaque, userhash, username } = credentials
-  const params: Array<AuthParam> = [
-    isVisibleAscii(username) || options?.extendedUsername === false
-      ? quoted("username", username)
-      : plain("username*", `UTF-8''${percentEncode(username)}`),
-    // RFC 7616 3.4: realm, nonce, uri, response, cnonce and opaque are quoted, algorithm, qop and nc are not
-    quoted("realm", credentials.realm),
-    quoted("uri", credentials.uri),
-    plain("algorithm", credentials.algorithm),
-    quoted("nonce", credentials.nonce),
-    plain("nc", formatCount(credentials.nc)),
-    quoted("cnonce", credentials.cnonce),
-    plain("qop", "auth"),
-    quoted("response", credentials.response)
-  ]
-  if (opaque !== undefined) params.push(quoted("opaque", opaque))
-  if (userhash) params.push(plain("userhash", "true"))
-  return { scheme: "Digest", token68: undefined, params }
-}
-
-/**
- * Decodes credentials. Fails if they are malformed.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const decodeCredentials = (credentials: Credentials): Result.Result<DigestCredentials, AuthHeaderError> => {
-  const fail = (detail: string): Result.Result<never, AuthHeaderError> => malformed("credentials", "Digest", detail)
-  const userhash = isTrue(credentials, "userhash")
-  const username = readUsername(credentials, userhash)
-  if (username === undefined) return fail("expected one of username and username*, in UTF-8")
-  const realm = text(credentials, "realm")
-  const nonce = text(credentials, "nonce")
-  const uri = text(credentials, "uri")
-  const cnonce = text(credentials, "cnonce")
-  if (realm === undefined || nonce === undefined || uri === undefined || cnonce === undefined) {
-    return fail("expected realm, nonce, uri and cnonce, in UTF-8")
-  }
-  const algorithm = readAlgorithm(credentials)
-  if (algorithm === undefined) return fail(`expected one of the algorithms ${algorithms.join(", ")}`)
-  if (!equalsIgnoreCase(Authorization.param(credentials, "qop") ?? "", "auth")) {
-    return fail("expected the quality of protection auth")
-  }
-  const nc = Authorization.param(credentials, "nc") ?? ""
-  if (!/^[0-9a-f]{8}$/.test(nc) || nc === "00000000") return fail("expected a count of eight hexadecimal digits in nc")
-  const response = Authorization.param(credentials, "response") ?? ""
-  if (!/^[0-9a-f]*$/.test(response) || response.length !== (hashName(algorithm) === "MD5" ? 32 : 64)) {
-    return fail(`expected a response of ${algorithm} in hexadecimal`)
-  }
-  const opaque = text(credentials, "opaque")
-  if (opaque === undefined && Authorization.param(credentials, "opaque") !== undefined) return fail("expected UTF-8")
-  return Result.succeed({
-    username,
-    userhash,
-    realm,
-    nonce,
-    algorithm,
-    uri,
-    cnonce,
-    nc: Number.parseInt(nc, 16),
-    response,
-    opaque
-  })
-}
-
-const readUsername = (credentials: Credentials, userhash: boolean): string | undefined => {
-  const extended = Authorization.param(credentials, "username*")
-  if (extended === undefined) return text(credentials, "username")
-  // RFC 7616 3.4: "username and username* MUST NOT be used simultaneously", and 3.4.4: a hashed name is no username*
-  return userhash || Authorization.param(credentials, "username") !== undefined ? undefined : percentDecode(extended)
-}
-
-// RFC 5987 3.2: attr-char, all else is percent-encoded
-const percentEncode = (value: string): string => {
-  let encoded = ""
-  for (const byte of Utf8.encode(value)) {
-    const char = String.fromCharCode(byte)
-    encoded += /[A-Za-z0-9!#$&+.^_`|~-]/.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
-  }
-  return encoded
-}
-
-const extendedValue = /^utf-8'[A-Za-z0-9-]*'((?:[A-Za-z0-9!#$&+.^_`|~-]|%[0-9A-Fa-f]{2})*)$/i
-
-const percentDecode = (value: string): string | undefined => {
-  const encoded = extendedValue.exec(value)?.[1]
-  return encoded === undefined
-    ? undefined
-    : fromByteString(encoded.replace(/%(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16))))
 }
