@@ -9,49 +9,21 @@
  */
 import * as Result from "effect/Result"
 import * as Authority from "../http/Authority.ts"
-import type { ExtensionOffer } from "./ExtensionHeader.ts"
 import * as ExtensionHeader from "./ExtensionHeader.ts"
-import { addedHeaders, checkExtensions, fail, quote } from "../internal/handshakeChecks.ts"
-import type { HandshakeConfigError } from "./HandshakeConfigError.ts"
-import type { Sha1 } from "./HandshakeKey.ts"
-import { acceptFor, isKey } from "./HandshakeKey.ts"
+import { quote } from "../internal/handshakeChecks.ts"
+import { isKey } from "./HandshakeKey.ts"
 import { HandshakeRejection } from "./HandshakeRejection.ts"
-import type { HeaderField, HeaderFields } from "../http/HeaderFields.ts"
+import type { HeaderFields } from "../http/HeaderFields.ts"
 import * as Fields from "../http/HeaderFields.ts"
-import type { Http2RequestHead, Http2ResponseHead } from "../http/Http2Head.ts"
-import type { RequestHead, ResponseHead } from "../http/HttpHead.ts"
+import type { Http2RequestHead } from "../http/Http2Head.ts"
+import type { RequestHead } from "../http/HttpHead.ts"
+import { upgradeHeader } from "../internal/serverResponses.ts"
+import type { UpgradeRequest } from "../internal/UpgradeRequest.ts"
 import * as Subprotocol from "./Subprotocol.ts"
 
-/**
- * A well-formed request for a WebSocket.
- *
- * @category models
- * @since 0.1.0
- */
-export interface UpgradeRequest {
-  /** How it was asked: by an upgrade of HTTP/1.1, or by an extended CONNECT of HTTP/2 (RFC 8441). */
-  readonly version: "HTTP/1.1" | "HTTP/2"
-  /** The request target as received; over HTTP/2 it is `:path`. */
-  readonly target: string
-  /** The path of the target, percent-encoded as received; starts with `/`. */
-  readonly path: string
-  /** What follows `?` in the target, or the empty string. */
-  readonly query: string
-  /** The host and, if given, the port that the client dialed, as received. */
-  readonly host: string
-  /** The `Origin` header as received; browsers always send it, others seldom. */
-  readonly origin: string | undefined
-  /** The `Sec-WebSocket-Key`; HTTP/2 has none. */
-  readonly key: string | undefined
-  /** The subprotocols offered, by preference of the client, without duplicates. */
-  readonly subprotocols: ReadonlyArray<string>
-  /** The extensions offered, by preference of the client. */
-  readonly extensions: ReadonlyArray<ExtensionOffer>
-  /** All header fields of the request, those read into the properties above included. */
-  readonly headers: HeaderFields
-  /** Whether the request came over TLS, where that is known. */
-  readonly secure: boolean | undefined
-}
+export { acceptResponse, connectResponse, encodePlainAccept } from "../internal/serverResponses.ts"
+export type { AcceptOptions } from "../internal/serverResponses.ts"
+export type { UpgradeRequest } from "../internal/UpgradeRequest.ts"
 
 type Read<A> = Result.Result<A, HandshakeRejection>
 
@@ -61,9 +33,6 @@ const reject = (
   reason: string,
   headers: HeaderFields = Fields.empty
 ): Result.Result<never, HandshakeRejection> => Result.fail(new HandshakeRejection({ rule, status, reason, headers }))
-
-// RFC 9110 15.5.22: "The server MUST send an Upgrade header field in a 426 response"
-const upgradeHeader: HeaderField = { name: "Upgrade", value: "websocket" }
 
 /**
  * Reads the head of a request as a request for a WebSocket. Fails with the rejection to send.
@@ -110,9 +79,7 @@ export const readUpgrade = (
   return Result.succeed({
     version: "HTTP/1.1",
     target: head.target,
-    path: target.success.path,
-    query: target.success.query,
-    host: target.success.host,
+    ...target.success,
     key: key.success,
     ...offers.success,
     headers,
@@ -159,21 +126,14 @@ export const readConnect = (
   if (Number(Fields.get(headers, "Content-Length") ?? 0) !== 0) {
     return reject("UnexpectedBody", 400, "expected a request without a body")
   }
-  const versions = Fields.getAll(headers, "Sec-WebSocket-Version")
-  if (versions.length !== 1 || versions[0] !== "13") {
-    const found = versions.length === 0 ? "none" : quote(versions.join(", "))
-    return reject("UnsupportedVersion", 400, `expected Sec-WebSocket-Version: 13, found ${found}`, [
-      { name: "Sec-WebSocket-Version", value: "13" }
-    ])
-  }
+  const version = readVersion(headers, 400)
+  if (Result.isFailure(version)) return Result.fail(version.failure)
   const offers = readOffers(headers)
   if (Result.isFailure(offers)) return Result.fail(offers.failure)
-  const question = path.indexOf("?")
   return Result.succeed({
     version: "HTTP/2",
     target: path,
-    path: question < 0 ? path : path.slice(0, question),
-    query: question < 0 ? "" : path.slice(question + 1),
+    ...splitQuery(path),
     host: host.success,
     // RFC 8441 5: "do not do the processing of the Sec-WebSocket-Key and Sec-WebSocket-Accept header fields"
     key: undefined,
@@ -253,10 +213,7 @@ const readHost = (headers: HeaderFields): Read<string> => {
 
 const absolutePrefix = /^(?:https?|wss?):\/\//i
 
-const readTarget = (
-  target: string,
-  hostHeader: string
-): Read<{ readonly path: string; readonly query: string; readonly host: string }> => {
+const readTarget = (target: string, hostHeader: string): Read<Pick<UpgradeRequest, "path" | "query" | "host">> => {
   let host = hostHeader
   let rest = target
   const prefix = absolutePrefix.exec(target)
@@ -276,12 +233,14 @@ const readTarget = (
   }
   // RFC 6455 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
   if (rest.includes("#")) return reject("InvalidTarget", 400, "expected a request target without a fragment")
-  const question = rest.indexOf("?")
-  return Result.succeed(
-    question < 0
-      ? { path: rest, query: "", host }
-      : { path: rest.slice(0, question), query: rest.slice(question + 1), host }
-  )
+  return Result.succeed({ ...splitQuery(rest), host })
+}
+
+const splitQuery = (target: string): Pick<UpgradeRequest, "path" | "query"> => {
+  const question = target.indexOf("?")
+  return question < 0
+    ? { path: target, query: "" }
+    : { path: target.slice(0, question), query: target.slice(question + 1) }
 }
 
 const readUpgradeHeaders = (headers: HeaderFields): Read<void> => {
@@ -295,18 +254,21 @@ const readUpgradeHeaders = (headers: HeaderFields): Read<void> => {
   if (!Fields.hasListElement(headers, "Connection", "Upgrade")) {
     return reject("InvalidConnection", 400, "expected the token Upgrade in the Connection header")
   }
+  // RFC 9110 15.5.22: "The server MUST send an Upgrade header field in a 426 response"
+  return readVersion(headers, 426, [upgradeHeader])
+}
+
+const readVersion = (headers: HeaderFields, status: number, added: HeaderFields = Fields.empty): Read<void> => {
+  const versions = Fields.getAll(headers, "Sec-WebSocket-Version")
+  if (versions.length === 1 && versions[0] === "13") return Result.succeed(undefined)
+  const found = versions.length === 0 ? "none" : quote(versions.join(", "))
   // RFC 6455 4.2.2: "If this version does not match a version understood by the server, the server MUST abort the
   // WebSocket handshake [...] and instead send an appropriate HTTP error code (such as 426 Upgrade Required) and a
   // |Sec-WebSocket-Version| header field"
-  const versions = Fields.getAll(headers, "Sec-WebSocket-Version")
-  if (versions.length !== 1 || versions[0] !== "13") {
-    const found = versions.length === 0 ? "none" : quote(versions.join(", "))
-    return reject("UnsupportedVersion", 426, `expected Sec-WebSocket-Version: 13, found ${found}`, [
-      upgradeHeader,
-      { name: "Sec-WebSocket-Version", value: "13" }
-    ])
-  }
-  return Result.succeed(undefined)
+  return reject("UnsupportedVersion", status, `expected Sec-WebSocket-Version: 13, found ${found}`, [
+    ...added,
+    { name: "Sec-WebSocket-Version", value: "13" }
+  ])
 }
 
 const readUnique = (
@@ -332,126 +294,4 @@ const readList = <A>(
   if (values.length === 0) return Result.succeed(none)
   const list = parse(values.join(", "))
   return Result.isFailure(list) ? reject(rule, 400, list.failure.message) : Result.succeed(list.success)
-}
-
-/**
- * The response that accepts a request for a WebSocket.
- *
- * @category models
- * @since 0.1.0
- */
-export interface AcceptOptions {
-  /** The subprotocol chosen, one of those offered. Default none. */
-  readonly subprotocol?: string | undefined
-  /** The extensions in use, in the order in which they work on data, each offered by name. Default none. */
-  readonly extensions?: ReadonlyArray<ExtensionOffer> | undefined
-  /** Further headers, such as `Set-Cookie`; not those that the handshake sets. Default none. */
-  readonly headers?: Fields.Input | undefined
-  readonly sha1: Sha1
-}
-
-const reservedInResponse: ReadonlySet<string> = new Set([
-  "upgrade",
-  "connection",
-  "sec-websocket-accept",
-  "sec-websocket-protocol",
-  "sec-websocket-extensions",
-  "sec-websocket-version",
-  // RFC 9110 8.6 and RFC 9112 6.1: a server MUST NOT send either in a response with a 1xx status
-  "content-length",
-  "transfer-encoding"
-])
-
-/**
- * Creates the head of the response that accepts a request.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const acceptResponse = (
-  request: Pick<UpgradeRequest, "key" | "subprotocols" | "extensions">,
-  options: AcceptOptions
-): Result.Result<ResponseHead, HandshakeConfigError> => {
-  const { key } = request
-  if (key === undefined) return fail("InvalidKey", "expected a request over HTTP/1.1, which has a key")
-  return Result.map(agreed(request, options), (headers) => ({
-    version: "HTTP/1.1",
-    status: 101,
-    reason: "Switching Protocols",
-    headers: [
-      upgradeHeader,
-      { name: "Connection", value: "Upgrade" },
-      { name: "Sec-WebSocket-Accept", value: acceptFor(key, options.sha1) },
-      ...headers
-    ]
-  }))
-}
-
-const plainAccept =
-  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-const acceptLength = 28
-const plainAcceptBytes = Uint8Array.from(`${plainAccept}${"=".repeat(acceptLength)}\r\n\r\n`, (character) =>
-  character.charCodeAt(0)
-)
-
-/**
- * Encodes the most common response: it accepts a request without a subprotocol, extensions or other headers.
- *
- * **Details**
- *
- * Returns the bytes that `HttpHead.encodeResponse` makes of {@link acceptResponse} without options. The head is
- * prebuilt, so nothing is checked.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const encodePlainAccept = (key: string, sha1: Sha1): Uint8Array => {
-  const accept = acceptFor(key, sha1)
-  const bytes = plainAcceptBytes.slice()
-  for (let at = 0; at < acceptLength; at++) bytes[plainAccept.length + at] = accept.charCodeAt(at)
-  return bytes
-}
-
-/**
- * Creates the head of the response that accepts an extended CONNECT.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const connectResponse = (
-  request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
-  options: Omit<AcceptOptions, "sha1">
-): Result.Result<Http2ResponseHead, HandshakeConfigError> =>
-  // RFC 8441 5: "the server replies with a 2xx (Successful) status"; names are in lower case (RFC 9113 8.2)
-  Result.map(agreed(request, options), (headers) => ({
-    status: 200,
-    headers: headers.map(({ name, value }) => ({ name: name.toLowerCase(), value }))
-  }))
-
-/** What both forms say: the subprotocol, the extensions, and what the program adds. */
-const agreed = (
-  request: Pick<UpgradeRequest, "subprotocols" | "extensions">,
-  { extensions = [], headers: extra, subprotocol }: Omit<AcceptOptions, "sha1">
-): Result.Result<HeaderFields, HandshakeConfigError> => {
-  const headers: Array<HeaderField> = []
-  if (subprotocol !== undefined) {
-    // RFC 6455 4.2.2: "The value chosen MUST be derived from the client's handshake"
-    if (!request.subprotocols.includes(subprotocol)) {
-      const offered = request.subprotocols.join(", ") || "none"
-      return fail("UnofferedSubprotocol", `the subprotocol ${quote(subprotocol)} was not offered; offered: ${offered}`)
-    }
-    headers.push({ name: "Sec-WebSocket-Protocol", value: subprotocol })
-  }
-  if (extensions.length > 0) {
-    const malformed = checkExtensions(extensions)
-    if (malformed !== undefined) return malformed
-    // RFC 6455 4.2.2: "Extensions not listed by the client MUST NOT be listed"
-    const unoffered = extensions.find(({ name }) => request.extensions.every((offer) => offer.name !== name))
-    if (unoffered !== undefined) {
-      const offered = request.extensions.map((offer) => offer.name).join(", ") || "none"
-      return fail("UnofferedExtension", `the extension ${unoffered.name} was not offered; offered: ${offered}`)
-    }
-    headers.push({ name: "Sec-WebSocket-Extensions", value: ExtensionHeader.render(extensions) })
-  }
-  return Result.map(addedHeaders(extra, reservedInResponse), (added) => [...headers, ...added])
 }
