@@ -2,7 +2,7 @@
 import type * as Message from "@effect-ws/protocol/Message"
 import * as RestartReason from "@effect-ws/protocol/RestartReason"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Schedule, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { BrowserConnectError } from "../src/BrowserConnectError.ts"
 import { WebSocketConstructor } from "../src/BrowserWebSocket.ts"
@@ -146,6 +146,31 @@ describe("Reconnect in a page", () => {
       yield* TestClock.adjust(1)
       yield* settle
       assert.lengthOf(sockets, 2)
+    })
+  )
+
+  it.effect.each([
+    { maxRetryAfter: "10 seconds", seconds: 7 },
+    { maxRetryAfter: "5 seconds", seconds: 5 },
+    { maxRetryAfter: 0, seconds: 1 }
+  ] as const)("waits $seconds s where 7 s are asked for and maxRetryAfter is $maxRetryAfter", (given) =>
+    Effect.gen(function* () {
+      const { events, sockets } = yield* start({ maxRetryAfter: given.maxRetryAfter })
+      sockets[0]!.opens()
+      yield* settle
+      sockets[0]!.ends(1012, RestartReason.encode(7000))
+      yield* settle
+      const closed = events.at(-1)!
+      assert(closed._tag === "Closed")
+      assert.strictEqual(Duration.toMillis(closed.retryIn!), given.seconds * 1000)
+    })
+  )
+
+  it.effect("refuses a maxRetryAfter that is no duration", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(start({ maxRetryAfter: -1 }))
+      assert(Exit.isFailure(exit))
+      assert.match(String(Cause.squash(exit.cause)), /maxRetryAfter/)
     })
   )
 

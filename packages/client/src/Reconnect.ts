@@ -9,10 +9,8 @@
  * @since 0.1.0
  */
 import type { Connection } from "@effect-ws/connection/Connection"
-import * as Argument from "@effect-ws/protocol/Argument"
 import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Dialer } from "@effect-ws/transport/Dialer"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -57,11 +55,6 @@ export interface ReconnectOptions<E = never, R = never, ES = never, RS = never> 
    * Client options; an effect runs for each attempt, so that header tokens can change. Default: as `Client.connect`.
    */
   readonly options?: ClientOptions | Effect.Effect<ClientOptions, E, R> | undefined
-  /**
-   * Maximum delay before an attempt that the `Retry-After` of a server or proxy, or the close reason of a server that
-   * restarts (see `RestartReason`), may ask for. 0 ignores both. Default: 5 minutes.
-   */
-  readonly maxRetryAfter?: Duration.Input | undefined
 }
 
 /**
@@ -116,19 +109,17 @@ export const isTransient = (failure: Failure<unknown>): boolean => FailureKind.i
  */
 export const make = <E = never, R = never, ES = never, RS = never>(
   options: ReconnectOptions<E, R, ES, RS>
-): Effect.Effect<ReconnectingClient<E | ES>, never, Dialer | Scope.Scope | R | RS> =>
-  Effect.suspend(() => {
-    const maxRetryAfter = Argument.duration("maxRetryAfter", options.maxRetryAfter ?? "5 minutes")
-    const connect = Effect.gen(function* () {
-      const url = Effect.isEffect(options.url) ? yield* options.url : options.url
-      const clientOptions = Effect.isEffect(options.options) ? yield* options.options : options.options
-      return yield* Client.connect(url, clientOptions)
-    })
-    return Reconnecting.make(connect, {
-      ...options,
-      while: options.while ?? isTransient,
-      minDelay: (failure, now) => Math.min(retryAfterOf(failure, now), Duration.toMillis(maxRetryAfter)),
-      // A ping overtakes buffered messages, so it follows `flushed`. The pong proves that the peer read all of them.
-      proof: (connection) => Effect.andThen(connection.flushed, connection.ping())
-    })
+): Effect.Effect<ReconnectingClient<E | ES>, never, Dialer | Scope.Scope | R | RS> => {
+  const connect = Effect.gen(function* () {
+    const url = Effect.isEffect(options.url) ? yield* options.url : options.url
+    const clientOptions = Effect.isEffect(options.options) ? yield* options.options : options.options
+    return yield* Client.connect(url, clientOptions)
   })
+  return Reconnecting.make(connect, {
+    ...options,
+    while: options.while ?? isTransient,
+    minDelay: retryAfterOf,
+    // A ping overtakes buffered messages, so it follows `flushed`. The pong proves that the peer read all of them.
+    proof: (connection) => Effect.andThen(connection.flushed, connection.ping())
+  })
+}

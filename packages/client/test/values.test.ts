@@ -48,7 +48,8 @@ for (const options of [
   { maxPendingBytes: -1 },
   { receiveQueueSize: 0 },
   { eventBuffer: 0 },
-  { stableAfter: -1 }
+  { stableAfter: -1 },
+  { maxRetryAfter: -1 }
 ]) {
   it.effect(`does not reconnect with ${JSON.stringify(options)}`, () =>
     Effect.gen(function* () {

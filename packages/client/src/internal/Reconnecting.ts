@@ -217,6 +217,7 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
     schedule: Schedule.Schedule<unknown, Failure<E1>, ES, RS>
   ): Effect.Effect<Failure<E>, ES, Exclude<R, Scope.Scope> | RS> {
     const stableAfter = Duration.toMillis(Argument.duration("stableAfter", options.stableAfter ?? "5 seconds"))
+    const maxAsked = Argument.duration("maxRetryAfter", options.maxRetryAfter ?? "5 minutes")
     const { minDelay = () => 0, wake } = options
     return Effect.gen({ self: this }, function* () {
       let step = yield* Schedule.toStep(schedule)
@@ -234,7 +235,7 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
         }
         // The Schedule may depend on the date, as `Schedule.cron` does.
         const now = yield* Clock.currentTimeMillis
-        const asked = Duration.millis(minDelay(failure, now))
+        const asked = Duration.min(Duration.millis(minDelay(failure, now)), maxAsked)
         const retryIn = options.while(failure)
           ? yield* Pull.matchEffect(step(now, failure), {
               onSuccess: ([, delay]) => Effect.succeed<Duration.Duration | undefined>(Duration.max(delay, asked)),

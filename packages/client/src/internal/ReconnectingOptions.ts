@@ -86,6 +86,11 @@ export interface RetryOptions<F, ES = never, RS = never> {
    * server that accepts and closes at once would never grow. Default: 5 seconds.
    */
   readonly stableAfter?: Duration.Input | undefined
+  /**
+   * Maximum delay before an attempt that the `Retry-After` of a server or proxy, which a page does not see, or the close
+   * reason of a server that restarts (see `RestartReason`) may ask for. 0 ignores both. Default: 5 minutes.
+   */
+  readonly maxRetryAfter?: Duration.Input | undefined
   /** Whether `send` without a connection queues the message or fails. Default: "wait". */
   readonly whenDisconnected?: "wait" | "fail" | undefined
   /** Maximum number of queued messages; `send` fails with `QueueFull` beyond it. Default: 1024. */
@@ -116,7 +121,7 @@ export interface ReconnectingClientOptions<
    * are `Lost` when their connection ends. Bounded by the connection's life.
    */
   readonly proof: (connection: C) => Effect.Effect<unknown, unknown>
-  /** A delay in milliseconds that a failure asks for, at the date `now`. Default: none. */
+  /** A delay in milliseconds that a failure asks for, at the date `now`, up to `maxRetryAfter`. Default: none. */
   readonly minDelay?: ((failure: F, now: number) => number) | undefined
   /** Ends the wait for the next attempt early when it completes, such as when the network is back. Default: never. */
   readonly wake?: Effect.Effect<unknown> | undefined
