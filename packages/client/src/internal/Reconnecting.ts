@@ -4,7 +4,7 @@
  */
 import * as OneByOne from "@effect-ws/connection/OneByOne"
 import * as Argument from "@effect-ws/protocol/Argument"
-import * as CloseError from "@effect-ws/protocol/CloseError"
+import type * as CloseError from "@effect-ws/protocol/CloseError"
 import type { Message } from "@effect-ws/protocol/Message"
 import { refuse } from "@effect-ws/protocol/internal"
 import type { SendOptions } from "@effect-ws/protocol/Session"
@@ -17,7 +17,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import * as Predicate from "effect/Predicate"
 import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
@@ -33,6 +32,7 @@ import type {
 import { SendRejected } from "../SendRejected.ts"
 import { Incoming } from "./Incoming.ts"
 import { Pending } from "./Pending.ts"
+import { PendingSender, trySend } from "./PendingSender.ts"
 
 type Failure<E> = E | CloseError.CloseError
 
@@ -46,19 +46,12 @@ type CloseFailure<C extends ReconnectableConnection> = Effect.Error<ReturnType<C
 type SendFailure<C extends ReconnectableConnection> = Effect.Error<ReturnType<C["send"]>>
 
 export class Reconnecting<C extends ReconnectableConnection, E> {
-  private readonly waiting: Pending
   private readonly mayWait: boolean
-  private readonly proof: (connection: C) => Effect.Effect<unknown, unknown>
-  // Queued messages that were sent on the current connection and are not yet proven to have arrived.
-  private readonly unproven: Array<string | Uint8Array> = []
-  // How many messages left that list so far.
-  private settledCount = 0
+  private readonly pendingSender: PendingSender<C>
   private readonly incoming: Incoming<Failure<E>>
   private readonly told: Queue.Queue<ReconnectEvent<C, E>, Cause.Done>
   // Open while there is a connection, and after the client has ended.
   private readonly settled = Latch.makeUnsafe(false)
-  // Open when there may be queued messages for the connection.
-  private readonly wanted = Latch.makeUnsafe(false)
   private current: C | undefined = undefined
   private supervisor: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private stopping = false
@@ -76,11 +69,13 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
     incoming: Incoming<Failure<E>>,
     told: Queue.Queue<ReconnectEvent<C, E>, Cause.Done>
   ) {
-    this.waiting = new Pending(
+    const pending = new Pending(
       Argument.limit("maxPendingMessages", options.maxPendingMessages ?? 1024),
       Argument.limit("maxPendingBytes", options.maxPendingBytes ?? 1 << 20)
     )
-    this.proof = options.proof
+    this.pendingSender = new PendingSender(pending, options.proof, (data) =>
+      this.tell({ _tag: "Dropped", messages: [data], reason: "Refused" })
+    )
     this.mayWait = options.whenDisconnected !== "fail"
     this.incoming = incoming
     this.told = told
@@ -124,7 +119,7 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
   }
 
   get pending(): Effect.Effect<number> {
-    return Effect.sync(() => this.waiting.size)
+    return Effect.sync(() => this.pendingSender.size)
   }
 
   get connection(): Effect.Effect<C, SendRejected> {
@@ -148,8 +143,8 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
       if (options?.fragmentSize !== undefined) Argument.limit("fragmentSize", options.fragmentSize, 1)
       const { current } = this
       // Queued messages go first.
-      if (current === undefined || this.waiting.size > 0) return this.queue(data, options)
-      return Effect.flatMap(hand(current, data, options), (taken) =>
+      if (current === undefined || this.pendingSender.size > 0) return this.queue(data, options)
+      return Effect.flatMap(trySend(current, data, options), (taken) =>
         taken ? Effect.succeed("sent" as const) : this.queue(data, options)
       )
     })
@@ -159,9 +154,9 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
     return Effect.suspend(() => {
       if (this.over || this.stopping) return Effect.fail(new SendRejected({ reason: "Closed" }))
       if (!this.mayWait) return Effect.fail(new SendRejected({ reason: "Disconnected" }))
-      if (!this.waiting.offer(data, options)) return Effect.fail(new SendRejected({ reason: "QueueFull" }))
-      this.wanted.openUnsafe()
-      return Effect.succeed("queued")
+      return this.pendingSender.offer(data, options)
+        ? Effect.succeed("queued")
+        : Effect.fail(new SendRejected({ reason: "QueueFull" }))
     })
   }
 
@@ -264,7 +259,7 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
         const connection = yield* connect
         const openedAt = yield* Monotonic.millis
         this.opened(connection, attempt)
-        yield* Effect.forkScoped(this.handOn(connection), { startImmediately: true })
+        yield* Effect.forkScoped(this.pendingSender.run(connection), { startImmediately: true })
         const passing = yield* Effect.forkScoped(this.passOn(connection), { startImmediately: true })
         this.passing = passing
         // The messages end before `closed` completes, unless the program does not read them.
@@ -288,7 +283,6 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
   private opened(connection: C, attempt: number): void {
     this.current = connection
     this.settled.openUnsafe()
-    if (this.waiting.size > 0) this.wanted.openUnsafe()
     this.tell({ _tag: "Open", attempt, connection })
   }
 
@@ -298,59 +292,13 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
   }
 
   private tellLost(): void {
-    const messages = this.settle(this.unproven.length)
+    const messages = this.pendingSender.takeUnproven()
     if (messages.length > 0) this.tell({ _tag: "Dropped", messages, reason: "Lost" })
   }
 
   private passOn(connection: C): Effect.Effect<void> {
     // `closeInfo` reports how the messages ended.
     return Effect.ignore(Stream.runForEach(connection.messages, (message) => this.incoming.add(message)))
-  }
-
-  private handOn(connection: C): Effect.Effect<void, never, Scope.Scope> {
-    const some = Effect.suspend(() => {
-      this.wanted.closeUnsafe()
-      return this.handAll(connection)
-    })
-    return Effect.repeat(this.wanted.whenOpen(some), { while: (isTaking) => isTaking }).pipe(Effect.asVoid)
-  }
-
-  // Sends all queued messages on a connection. Returns whether the connection can still take more.
-  private handAll(connection: C): Effect.Effect<boolean, never, Scope.Scope> {
-    return Effect.gen({ self: this }, function* () {
-      while (true) {
-        const next = this.waiting.shift()
-        if (next === undefined) break
-        // From here on the message may have been written, even if this fiber is interrupted.
-        this.unproven.push(next.data)
-        const outcome = yield* Effect.result(hand(connection, next.data, next.options))
-        if (Result.isSuccess(outcome) && outcome.success) continue
-        if (Result.isFailure(outcome) && !isMisuse(outcome.failure)) return false
-        this.unproven.pop()
-        if (Result.isSuccess(outcome)) {
-          this.waiting.unshift(next)
-          return false
-        }
-        this.tell({ _tag: "Dropped", messages: [next.data], reason: "Refused" })
-      }
-      if (this.unproven.length > 0) yield* Effect.forkScoped(this.prove(connection))
-      return true
-    })
-  }
-
-  // Learns whether what was handed on so far has arrived.
-  private prove(connection: C): Effect.Effect<void> {
-    const upTo = this.settledCount + this.unproven.length
-    return this.proof(connection).pipe(
-      Effect.andThen(Effect.sync(() => this.settle(upTo - this.settledCount))),
-      Effect.ignore
-    )
-  }
-
-  private settle(count: number): ReadonlyArray<string | Uint8Array> {
-    const messages = this.unproven.splice(0, count)
-    this.settledCount += messages.length
-    return messages
   }
 
   // -- the end --------------------------------------------------------------------------------------------------------
@@ -360,7 +308,7 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
       this.over = true
       this.current = undefined
       this.settled.openUnsafe()
-      const messages = this.waiting.clear()
+      const messages = this.pendingSender.clear()
       if (messages.length > 0) this.tell({ _tag: "Dropped", messages, reason: "Closed" })
       const failure: Result.Result<Failure<E>, unknown> = Exit.isSuccess(exit)
         ? Result.succeed(exit.value)
@@ -386,33 +334,3 @@ export class Reconnecting<C extends ReconnectableConnection, E> {
     Queue.offerUnsafe(this.told, event)
   }
 }
-
-/**
- * Sends a message on a connection. Returns false only when the connection was closing and wrote none of its bytes. A
- * failure with a close means that the connection broke while the message waited: it may have been written.
- */
-const hand = <C extends ReconnectableConnection>(
-  connection: C,
-  data: string | Uint8Array,
-  options: SendOptions | undefined
-): Effect.Effect<boolean, SendFailure<C>> => {
-  const sending = connection.send(data, options) as Effect.Effect<unknown, SendFailure<C>>
-  // A closing connection fails `send` at once. A `send` that does not complete at once waits for the peer to read.
-  return Effect.flatMap(Effect.forkChild(sending, { startImmediately: true }), (fiber) => {
-    const exit = fiber.pollUnsafe()
-    if (exit === undefined) {
-      return Effect.as(
-        Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber)),
-        true
-      )
-    }
-    if (Exit.isSuccess(exit)) return Effect.succeed(true)
-    const error = Cause.findError(exit.cause)
-    return Result.isSuccess(error) && CloseError.isCloseError(error.success)
-      ? Effect.succeed(false)
-      : Effect.as(exit, true)
-  })
-}
-
-// The program's own misuse, after which the connection goes on.
-const isMisuse = (error: unknown): boolean => Predicate.isTagged(error, "SendError")
