@@ -1,16 +1,15 @@
 /**
  * WebSockets as routes of Effect's `HttpRouter`, and on the port of a plain `node:http` server: what differs from a
- * port of our own. That everything else is the same, the shared suite shows.
+ * port of our own. `routeSuite.test.ts` has what HTTP/2 shares; the suite of all servers covers the rest.
  */
 import type { Connection } from "@effect-ws/connection/Connection"
-import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import * as HttpUpgrade from "@effect-ws/transport/HttpUpgrade"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
-import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Http from "node:http"
 import * as Ws from "ws"
@@ -20,8 +19,6 @@ import { captureLogs, connect, echo, echoHandlers, receiveText } from "@effect-w
 import type { Entry } from "@effect-ws/test-peers/Programs"
 import * as RawPeer from "@effect-ws/test-peers/RawPeer"
 import { httpServer } from "./support/transports.ts"
-
-class User extends Context.Service<User, string>()("test/User") {}
 
 const quiet = Logger.layer([])
 
@@ -150,38 +147,6 @@ for (const [variant, layer] of Object.entries(variants)) {
     )
 
     test(
-      "gives requests without an upgrade to respond",
-      Effect.gen(function* () {
-        const server = yield* serve(
-          layer("/chat", {
-            respond: ({ method, target }) =>
-              target === "/chat?none"
-                ? undefined
-                : {
-                    status: 200,
-                    headers: [
-                      { name: "Content-Type", value: "text/html" },
-                      { name: "X-Method", value: method }
-                    ],
-                    body: new TextEncoder().encode("a page")
-                  }
-          })
-        )
-        const page = yield* Effect.promise(() => fetch(`http://127.0.0.1:${portOf(server)}/chat`))
-        assert.deepStrictEqual(
-          [page.status, page.headers.get("content-type"), page.headers.get("x-method")],
-          [200, "text/html", "GET"]
-        )
-        assert.strictEqual(yield* Effect.promise(() => page.text()), "a page")
-        const none = yield* Effect.promise(() => fetch(`http://127.0.0.1:${portOf(server)}/chat?none`))
-        assert.strictEqual(none.status, 426)
-        const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/chat`)
-        client.socket.send("hello")
-        assert.strictEqual(yield* client.received, "hello")
-      })
-    )
-
-    test(
       "is a server for those who need it: its connections, a broadcast to them, a drain",
       Effect.gen(function* () {
         const chat = layer("/chat")
@@ -221,30 +186,6 @@ for (const [variant, layer] of Object.entries(variants)) {
     )
 
     test(
-      "leaves the answer to middleware that gives up while the handshake is decided",
-      Effect.gen(function* () {
-        const interrupted = yield* Deferred.make<void>()
-        const impatient = HttpRouter.middleware(
-          (handler) =>
-            Effect.timeoutOrElse(handler, {
-              duration: "50 millis",
-              orElse: () => Effect.succeed(HttpServerResponse.text("too slow", { status: 504 }))
-            }),
-          { global: true }
-        )
-        const decide = () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
-        const server = yield* serve(Layer.mergeAll(layer("/slow", { decide }), layer("/quick"), impatient))
-        const answer = yield* ask(server, RawPeer.requestHead({}, "GET /slow HTTP/1.1"))
-        assert.deepStrictEqual([answer.status, answer.body], [504, "too slow"])
-        yield* Deferred.await(interrupted)
-        const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/quick`)
-        yield* Effect.sleep("100 millis")
-        client.socket.send("still here")
-        assert.strictEqual(yield* client.received, "still here")
-      })
-    )
-
-    test(
       "takes frames that come in the packet of the request",
       Effect.gen(function* () {
         const server = yield* serve(layer("/chat"))
@@ -254,16 +195,6 @@ for (const [variant, layer] of Object.entries(variants)) {
         assert.strictEqual(RawPeer.render(yield* peer.frame), "text early")
         yield* peer.send(RawPeer.text("bird").subarray(3))
         assert.strictEqual(RawPeer.render(yield* peer.frame), "text bird")
-      })
-    )
-
-    test(
-      "keeps the limits of the route",
-      Effect.gen(function* () {
-        const server = yield* serve(layer("/chat", { maxConnections: 1 }))
-        yield* connect(server, { target: "/chat" })
-        const { body, status } = yield* ask(server, RawPeer.requestHead())
-        assert.deepStrictEqual([status, body], [503, "too many connections are open\n"])
       })
     )
 
@@ -421,51 +352,6 @@ for (const [where, start] of Object.entries(attached)) {
 }
 
 describe("a WebSocket as a route of HttpRouter", () => {
-  const greet = Effect.fnUntraced(function* (connection: Connection) {
-    const { room } = yield* HttpRouter.params
-    const { url } = yield* HttpServerRequest.HttpServerRequest
-    yield* connection.send(`${yield* User} in ${room} at ${url}`)
-    yield* Stream.runDrain(connection.messages)
-  })
-
-  const signIn = HttpRouter.middleware<{ provides: User }>()((handler) =>
-    Effect.gen(function* () {
-      const { headers } = yield* HttpServerRequest.HttpServerRequest
-      const name = headers["x-user"]
-      return name === undefined
-        ? HttpServerResponse.text("who are you?", { status: 401 })
-        : yield* Effect.provideService(handler, User, name)
-    })
-  ).layer
-
-  for (const [variant, route] of [
-    ["fiber", WebSocketRoute.layer("/rooms/:room", greet)],
-    [
-      "queue",
-      WebSocketRoute.layerQueue("/rooms/:room", {
-        onOpen: (connection) =>
-          Effect.gen(function* () {
-            const { room } = yield* HttpRouter.params
-            const { url } = yield* HttpServerRequest.HttpServerRequest
-            yield* connection.send(`${yield* User} in ${room} at ${url}`)
-          })
-      })
-    ]
-  ] as const) {
-    test(
-      `program and decision have the context of the request, ${variant}`,
-      Effect.gen(function* () {
-        const server = yield* serve(Layer.provide(route, signIn))
-        const url = `ws://127.0.0.1:${portOf(server)}/rooms`
-        const ada = yield* wsClient(`${url}/blue?x=1`, { headers: { "X-User": "ada" } })
-        const bob = yield* wsClient(`${url}/r%C3%A9d`, { headers: { "X-User": "bob" } })
-        assert.strictEqual(yield* ada.received, "ada in blue at /rooms/blue?x=1")
-        assert.strictEqual(yield* bob.received, "bob in réd at /rooms/r%C3%A9d")
-        assert.strictEqual(yield* Effect.flip(wsClient(`${url}/blue`)), "Unexpected server response: 401")
-      })
-    )
-  }
-
   test(
     "gives a handler its own route as the WebSocketServer, whatever its route was built with",
     Effect.gen(function* () {
@@ -533,39 +419,6 @@ describe("a WebSocket as a route of HttpRouter", () => {
       const warnings = logs.filter(({ level }) => level === "Warn").map(({ message }) => message)
       assert.lengthOf(warnings, 1)
       assert.include(warnings[0], "call HttpRouter.serve for each")
-    })
-  )
-
-  test(
-    "decides with the parameters of the path, and middleware sees the status of the answer",
-    Effect.gen(function* () {
-      const statuses: Array<number> = []
-      const watch = HttpRouter.middleware(
-        (handler) => Effect.tap(handler, ({ status }) => Effect.sync(() => statuses.push(status))),
-        { global: true }
-      )
-      const route = WebSocketRoute.layer("/rooms/:room", echo, {
-        decide: () =>
-          Effect.gen(function* () {
-            const { room } = yield* HttpRouter.params
-            if (room === "open") {
-              return { subprotocol: "v1", headers: [{ name: "Set-Cookie", value: "a=1" }] }
-            }
-            return yield* new HandshakeRejection.HandshakeRejection({
-              status: 403,
-              headers: [{ name: "X-Why", value: "full" }],
-              reason: `${room} is full`
-            })
-          })
-      })
-      const server = yield* serve(Layer.mergeAll(route, watch))
-      const client = yield* wsClient(`ws://127.0.0.1:${portOf(server)}/rooms/open`, { protocols: ["v0", "v1"] })
-      assert.strictEqual(client.socket.protocol, "v1")
-      assert.deepStrictEqual(client.response.headers["set-cookie"], ["a=1"])
-      const refusal = yield* ask(server, RawPeer.requestHead({}, "GET /rooms/small HTTP/1.1"))
-      assert.deepStrictEqual([refusal.status, refusal.body], [403, "small is full\n"])
-      assert.strictEqual(refusal.headers.get("x-why"), "full")
-      assert.deepStrictEqual(statuses, [101, 403])
     })
   )
 

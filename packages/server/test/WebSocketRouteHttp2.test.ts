@@ -1,11 +1,9 @@
 /**
  * WebSocket routes of Effect's `HttpRouter` on a server of `node:http2`, with Node's HTTP/2 client. These tests cover
- * what differs from HTTP/1.1. The shared suite covers the rest over both versions.
+ * what differs from HTTP/1.1; `routeSuite.test.ts` covers the rest over both versions.
  */
-import type { Connection } from "@effect-ws/connection/Connection"
-import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, Scope, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, Scope } from "effect"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Http2 from "node:http2"
@@ -16,8 +14,6 @@ import * as Http2Peer from "./support/Http2Peer.ts"
 import { captureLogs, echo, echoHandlers } from "@effect-ws/test-peers/Programs"
 import type { Entry } from "@effect-ws/test-peers/Programs"
 import { certificate, makeHttp2Server } from "./support/transports.ts"
-
-class User extends Context.Service<User, string>()("test/User") {}
 
 const prepared = WebSocketRoute.layerServer(makeHttp2Server, { port: 0, host: "127.0.0.1" })
 
@@ -129,61 +125,6 @@ for (const [variant, layer] of Object.entries(variants)) {
     )
 
     test(
-      "gives requests that ask for no WebSocket to respond",
-      Effect.gen(function* () {
-        const session = yield* open(
-          yield* serve(
-            layer("/chat", {
-              respond: ({ headers, method, target }) => ({
-                status: 200,
-                headers: [{ name: "Content-Type", value: "text/plain" }],
-                body: Buffer.from(`${method} ${target} ${headers[0]!.name}: ${headers[0]!.value}`)
-              })
-            })
-          )
-        )
-        assert.strictEqual((yield* ask(session, { ":path": "/chat?a" })).body, "GET /chat?a Host: localhost")
-        yield* isEcho(yield* talk(session, "/chat"))
-      })
-    )
-
-    test(
-      "leaves the answer to middleware that gives up while the handshake is decided",
-      Effect.gen(function* () {
-        const interrupted = yield* Deferred.make<void>()
-        const impatient = HttpRouter.middleware(
-          (handler) =>
-            Effect.timeoutOrElse(handler, {
-              duration: "50 millis",
-              orElse: () => Effect.succeed(HttpServerResponse.text("too slow", { status: 504 }))
-            }),
-          { global: true }
-        )
-        const decide = () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
-        const session = yield* open(
-          yield* serve(Layer.mergeAll(layer("/slow", { decide }), layer("/quick"), impatient))
-        )
-        const answer = yield* refused(session, "/slow")
-        assert.deepStrictEqual([answer.status, answer.body], [504, "too slow"])
-        assert.strictEqual(yield* wait(answer.code), Http2.constants.NGHTTP2_NO_ERROR)
-        yield* Deferred.await(interrupted)
-        const socket = yield* talk(session, "/quick")
-        yield* Effect.sleep("100 millis")
-        yield* isEcho(socket)
-      })
-    )
-
-    test(
-      "keeps the limits of the route",
-      Effect.gen(function* () {
-        const session = yield* open(yield* serve(layer("/chat", { maxConnections: 1 })))
-        yield* talk(session, "/chat")
-        const answer = yield* refused(session, "/chat")
-        assert.deepStrictEqual([answer.status, answer.body], [503, "too many connections are open\n"])
-      })
-    )
-
-    test(
       "survives resets before, with and after its answer",
       Effect.gen(function* () {
         const waiting = yield* Queue.unbounded<Deferred.Deferred<void>>()
@@ -238,73 +179,6 @@ for (const [variant, layer] of Object.entries(variants)) {
 }
 
 describe("a WebSocket as a route of HttpRouter over HTTP/2", () => {
-  const greet = Effect.fnUntraced(function* (connection: Connection) {
-    const { room } = yield* HttpRouter.params
-    const { method, originalUrl } = yield* HttpServerRequest.HttpServerRequest
-    yield* connection.send(`${yield* User} in ${room}: ${method} ${originalUrl}, ${connection.request.version}`)
-    yield* Stream.runDrain(connection.messages)
-  })
-
-  const signIn = HttpRouter.middleware<{ provides: User }>()((handler) =>
-    Effect.gen(function* () {
-      const { headers } = yield* HttpServerRequest.HttpServerRequest
-      const name = headers["x-user"]
-      return name === undefined
-        ? HttpServerResponse.text("who are you?", { status: 401 })
-        : yield* Effect.provideService(handler, User, name)
-    })
-  ).layer
-
-  for (const [variant, route] of [
-    ["fiber", WebSocketRoute.layer("/rooms/:room", greet)],
-    ["queue", WebSocketRoute.layerQueue("/rooms/:room", { onOpen: greet })]
-  ] as const) {
-    test(
-      `program and decision have the context of the request, ${variant}`,
-      Effect.gen(function* () {
-        const session = yield* open(yield* serve(Layer.provide(route, signIn)))
-        const { bytes } = yield* talk(session, "/rooms/r%C3%A9d?x=1", { "x-user": "ada" })
-        const expected = Buffer.from("ada in réd: GET https://localhost/rooms/r%C3%A9d?x=1, HTTP/2")
-        assert.strictEqual((yield* wait(bytes(2 + expected.length))).subarray(2).toString(), expected.toString())
-        const nobody = yield* refused(session, "/rooms/blue")
-        assert.deepStrictEqual([nobody.status, nobody.body], [401, "who are you?"])
-      })
-    )
-  }
-
-  test(
-    "decides with the parameters of the path, and middleware sees the status of the answer",
-    Effect.gen(function* () {
-      const statuses: Array<number> = []
-      const watch = HttpRouter.middleware(
-        (handler) => Effect.tap(handler, ({ status }) => Effect.sync(() => statuses.push(status))),
-        { global: true }
-      )
-      const route = WebSocketRoute.layer("/rooms/:room", echo, {
-        decide: () =>
-          Effect.gen(function* () {
-            const { room } = yield* HttpRouter.params
-            if (room === "open") {
-              return { subprotocol: "v1", headers: [{ name: "Set-Cookie", value: "a=1" }] }
-            }
-            return yield* new HandshakeRejection.HandshakeRejection({
-              status: 403,
-              headers: [{ name: "X-Why", value: "full" }],
-              reason: `${room} is full`
-            })
-          })
-      })
-      const session = yield* open(yield* serve(Layer.mergeAll(route, watch)))
-      const socket = yield* talk(session, "/rooms/open", { "sec-websocket-protocol": "v0, v1" })
-      const { "sec-websocket-protocol": subprotocol, "set-cookie": cookies } = yield* wait(socket.headers)
-      assert.deepStrictEqual([subprotocol, cookies], ["v1", ["a=1"]])
-      const refusal = Http2Peer.connect(session, { ":path": "/rooms/small", ":scheme": "https" })
-      assert.strictEqual((yield* wait(refusal.headers))["x-why"], "full")
-      assert.strictEqual(String(yield* wait(refusal.body)), "small is full\n")
-      assert.deepStrictEqual(statuses, [200, 403])
-    })
-  )
-
   test(
     "is announced where there is one, and nothing else is taken by CONNECT",
     Effect.gen(function* () {
