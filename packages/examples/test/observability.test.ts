@@ -115,10 +115,10 @@ describe("the OTLP example", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const connection = yield* Client.connect(`ws://127.0.0.1:${port}/room`, {
-            headers: [
-              { name: "traceparent", value: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
-              { name: "User-Agent", value: "test/1" }
-            ]
+            headers: {
+              traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+              "User-Agent": "test/1"
+            }
           })
           yield* connection.send("hello")
           assert.strictEqual((yield* connection.receive).data, "hello")

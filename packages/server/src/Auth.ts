@@ -51,7 +51,7 @@ export const unauthorized = (challenges: ReadonlyArray<Challenge>, reason: strin
     rule: "Unauthorized",
     status: 401,
     // RFC 9110 15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field"
-    headers: challenges.map((challenge) => ({ name: "WWW-Authenticate", value: Authorization.render(challenge) })),
+    headers: { "WWW-Authenticate": challenges.map(Authorization.render) },
     reason
   })
 

@@ -45,13 +45,29 @@ export const RejectionRule = Schema.Literals([
 ])
 
 /**
+ * Options of a rejection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RejectionOptions {
+  /** Rule that the request broke. Default: "Application". */
+  readonly rule?: typeof RejectionRule.Type | undefined
+  /** HTTP status, from 300 to 599. */
+  readonly status: number
+  /** Headers, a list or a record, in addition to those of `toResponse`. Default: none. */
+  readonly headers?: Fields.Input | undefined
+  /** Body: a sentence for the developer of the client, so it must not contain secrets. */
+  readonly reason: string
+}
+
+/**
  * Rejects an opening handshake with an HTTP response.
  *
  * **Details**
  *
- * `status` is 300 to 599. `headers` (default: none) are sent in addition to those of `toResponse`. `reason` is the
- * body: a sentence for the developer of the client, so it must not contain secrets. `rule` defaults to `Application`.
- * The constructor throws if the status is out of range or a header cannot be encoded.
+ * The constructor throws if the status is out of range or a header cannot be encoded. The rejection holds the headers
+ * as a list.
  *
  * @category errors
  * @since 0.1.0
@@ -64,6 +80,10 @@ export class HandshakeRejection extends Schema.TaggedError<HandshakeRejection>(
   headers: HeaderFields.pipe(Schema.withConstructorDefault(Effect.succeed(Fields.empty))),
   reason: Schema.String
 }) {
+  constructor(options: RejectionOptions, makeOptions?: Schema.MakeOptions) {
+    super({ ...options, rule: options.rule ?? "Application", headers: Fields.fromInput(options.headers) }, makeOptions)
+  }
+
   override get message(): string {
     return `handshake rejected with ${this.status}: ${this.reason}`
   }

@@ -46,6 +46,24 @@ describe("HandshakeRejection", () => {
     )
   })
 
+  it("takes headers as a record, and holds them as a list", () => {
+    const rejection = new HandshakeRejection.HandshakeRejection({
+      status: 503,
+      headers: { "Retry-After": "5", "X-Tag": ["1", "2"], "X-None": undefined },
+      reason: "x"
+    })
+    assert.deepStrictEqual(rejection.headers, [
+      { name: "Retry-After", value: "5" },
+      { name: "X-Tag", value: "1" },
+      { name: "X-Tag", value: "2" }
+    ])
+    const decoded = Schema.decodeUnknownSync(HandshakeRejection.HandshakeRejection)(
+      Schema.encodeSync(HandshakeRejection.HandshakeRejection)(rejection)
+    )
+    assert.instanceOf(decoded, HandshakeRejection.HandshakeRejection)
+    assert.deepStrictEqual(decoded.headers, rejection.headers)
+  })
+
   it("is made with the rule Application and no headers unless told otherwise", () => {
     const rejection = new HandshakeRejection.HandshakeRejection({ status: 404, reason: "x" })
     assert.strictEqual(rejection.rule, "Application")
@@ -58,6 +76,8 @@ describe("HandshakeRejection", () => {
     assert.throws(() => new make({ status: 101, reason: "x" }))
     assert.throws(() => new make({ status: 600, reason: "x" }))
     assert.throws(() => new make({ status: 400, reason: "x", headers: [{ name: "A", value: "b\r\nC: d" }] }))
+    assert.throws(() => new make({ status: 400, reason: "x", headers: { A: "b\r\nC: d" } }))
+    assert.throws(() => new make({ status: 400, reason: "x", headers: { "A B": "c" } }))
   })
 
   it("answers a head that could not be read with its status", () => {

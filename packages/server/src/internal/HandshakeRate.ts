@@ -7,7 +7,6 @@
 import type * as Accept from "@effect-ws/connection/Accept"
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as HandshakeRejection from "@effect-ws/protocol/HandshakeRejection"
-import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Monotonic from "@effect-ws/transport/Monotonic"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -63,7 +62,7 @@ export class HandshakeRate {
       new HandshakeRejection.HandshakeRejection({
         rule: "Overloaded",
         status: 503,
-        headers: HeaderFields.fromEntries([["Retry-After", String(Math.ceil((this.later - now) / 1000))]]),
+        headers: { "Retry-After": String(Math.ceil((this.later - now) / 1000)) },
         reason: "too many handshakes per second"
       })
     )

@@ -39,7 +39,7 @@ const notAnUpgrade = reject({
   rule: "NotAnUpgrade",
   status: 426,
   reason: "this is a WebSocket endpoint: expected the header Upgrade: websocket",
-  headers: [{ name: "Upgrade", value: "websocket" }]
+  headers: { Upgrade: "websocket" }
 })
 
 // RFC 9110 15.5.6: "The origin server MUST generate an Allow header field in a 405 response"
@@ -47,7 +47,7 @@ export const notAGet: HttpServerResponse.HttpServerResponse = reject({
   rule: "MethodNotAllowed",
   status: 405,
   reason: "this is a WebSocket endpoint: expected the method GET",
-  headers: [{ name: "Allow", value: "GET" }]
+  headers: { Allow: "GET" }
 })
 
 export const unexpectedBody: HttpServerResponse.HttpServerResponse = reject({
