@@ -12,67 +12,23 @@
  */
 import * as Accept from "@effect-ws/connection/Accept"
 import type { Connection } from "@effect-ws/connection/Connection"
-import type { Challenge, Credentials } from "@effect-ws/protocol/Authorization"
-import * as Authorization from "@effect-ws/protocol/Authorization"
 import * as BasicAuth from "@effect-ws/protocol/BasicAuth"
 import * as BearerAuth from "@effect-ws/protocol/BearerAuth"
-import * as DigestAuth from "@effect-ws/protocol/DigestAuth"
 import { HandshakeRejection } from "@effect-ws/protocol/HandshakeRejection"
-import * as Fields from "@effect-ws/protocol/HeaderFields"
-import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { AuthNonces } from "./AuthNonces.ts"
-import { decoy, hashes, sameBytes, sha256 } from "./internal/hashes.ts"
+import { credentialsOf, decoded, unauthorized, wrongPassword } from "./internal/authPolicy.ts"
+import type { Policy } from "./internal/authPolicy.ts"
+import type { DigestOptions } from "./internal/digestPolicy.ts"
+import { decoy, sameBytes, sha256 } from "./internal/hashes.ts"
 
-/**
- * Returns the identity of a request's sender, or fails with the rejection to answer with.
- *
- * @category models
- * @since 0.1.0
- */
-export type Policy<out Identity, R = never> = (
-  request: Accept.HandshakeRequest
-) => Effect.Effect<Identity, HandshakeRejection, R>
-
-// -- refusals --------------------------------------------------------------------------------------------------------
-
-/**
- * Creates the rejection that asks for credentials, with one `WWW-Authenticate` header for each challenge.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const unauthorized = (challenges: ReadonlyArray<Challenge>, reason: string): HandshakeRejection =>
-  new HandshakeRejection({
-    rule: "Unauthorized",
-    status: 401,
-    // RFC 9110 15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field"
-    headers: { "WWW-Authenticate": challenges.map(Authorization.render) },
-    reason
-  })
-
-const malformed = (reason: string): HandshakeRejection =>
-  new HandshakeRejection({ rule: "Unauthorized", status: 400, reason })
-
-const decoded = <A>(result: Result.Result<A, Error>): Effect.Effect<A, HandshakeRejection> =>
-  Effect.fromResult(Result.mapError(result, (error) => malformed(error.message)))
-
-/** Returns the credentials of a scheme, or `undefined` if the request has none. */
-const credentialsOf = (
-  request: UpgradeRequest,
-  scheme: string
-): Effect.Effect<Credentials | undefined, HandshakeRejection> => {
-  const values = Fields.getAll(request.headers, "Authorization")
-  if (values.length === 0) return Effect.undefined
-  if (values.length > 1) return Effect.fail(malformed(`expected one Authorization header, found ${values.length}`))
-  return Effect.map(decoded(Authorization.parseCredentials(values[0]!)), (credentials) =>
-    Authorization.isScheme(credentials, scheme) ? credentials : undefined
-  )
-}
+export { unauthorized } from "./internal/authPolicy.ts"
+export type { Policy } from "./internal/authPolicy.ts"
+export { digest } from "./internal/digestPolicy.ts"
+export type { DigestOptions, DigestUser } from "./internal/digestPolicy.ts"
 
 // -- schemes ---------------------------------------------------------------------------------------------------------
 
@@ -116,8 +72,6 @@ export const basic = <Identity, R = never>(options: BasicOptions<Identity, R>): 
   })
 }
 
-const wrongPassword = "wrong user name or password"
-
 /**
  * Options of {@link bearer}.
  *
@@ -156,121 +110,6 @@ export const bearer = <Identity, R = never>(options: BearerOptions<Identity, R>)
   })
 }
 
-/**
- * A user, as Digest needs it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface DigestUser<out Identity> {
-  readonly identity: Identity
-  /** The password, or the hash that is stored instead of it. */
-  readonly secret: DigestAuth.DigestSecret
-}
-
-/**
- * Options of {@link digest}.
- *
- * @category models
- * @since 0.1.0
- */
-export interface DigestOptions<Identity, R = never> {
-  /** Realm of the password: the text that a browser shows in its prompt. It is part of every password hash. */
-  readonly realm: string
-  /**
-   * Function that returns the user of a name, or none. A stored hash must be of the algorithm's hash function.
-   */
-  readonly lookup: (
-    username: string,
-    algorithm: DigestAuth.DigestAlgorithm
-  ) => Effect.Effect<Option.Option<DigestUser<Identity>>, HandshakeRejection, R>
-  /**
-   * Function that returns the user, with the name, for a hashed name (`DigestAuth.hashUsername`). Default: clients must
-   * send names unhashed.
-   */
-  readonly lookupHashed?:
-    | ((
-        hash: string,
-        algorithm: DigestAuth.DigestAlgorithm
-      ) => Effect.Effect<Option.Option<DigestUser<Identity> & { readonly username: string }>, HandshakeRejection, R>)
-    | undefined
-  /**
-   * Algorithms to challenge for, the strongest first. Versions of curl before 8.11 take SHA-512-256 for SHA-256 and
-   * fail. Default: SHA-256 and MD5.
-   */
-  readonly algorithms?: ReadonlyArray<DigestAuth.DigestAlgorithm> | undefined
-}
-
-/**
- * Creates the policy of Digest (RFC 7616): the client proves that it knows the password without sending it.
- *
- * **Details**
- *
- * Captured credentials cannot be replayed, nor used for another path. An expired or evicted nonce gets 401 with
- * `stale=true`, and clients then retry without asking for the password.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const digest = <Identity, R = never>(options: DigestOptions<Identity, R>): Policy<Identity, R | AuthNonces> => {
-  const { lookup, lookupHashed, realm } = options
-  const algorithms = DigestAuth.algorithms.filter((algorithm) =>
-    (options.algorithms ?? ["SHA-256", "MD5"]).includes(algorithm)
-  )
-
-  const refuse = Effect.fnUntraced(function* (reason: string, stale: boolean) {
-    const nonce = yield* Effect.flatMap(AuthNonces, (nonces) => nonces.issue)
-    const challenges = algorithms.map((algorithm) =>
-      DigestAuth.encodeChallenge({
-        realm,
-        nonce,
-        algorithm,
-        opaque: undefined,
-        stale,
-        userhash: lookupHashed !== undefined,
-        utf8: true
-      })
-    )
-    return yield* unauthorized(challenges, reason)
-  })
-
-  return Effect.fnUntraced(function* (request) {
-    const header = yield* credentialsOf(request, "Digest")
-    if (header === undefined) return yield* refuse("expected Digest credentials", false)
-    const credentials = yield* decoded(DigestAuth.decodeCredentials(header))
-    const { algorithm, userhash, username } = credentials
-    // RFC 7616 3.4: the server has to assure that the resource of the request is that of the uri, else it answers 400
-    if (credentials.uri !== request.target) return yield* malformed("expected the Digest uri to be the request target")
-    if (userhash && lookupHashed === undefined) return yield* malformed("expected an unhashed user name")
-    if (credentials.realm !== realm || !algorithms.includes(algorithm)) {
-      return yield* refuse("expected credentials for this realm and one of its algorithms", false)
-    }
-    const user = Option.getOrUndefined<DigestUser<Identity> & { readonly username?: string }>(
-      userhash && lookupHashed !== undefined
-        ? yield* lookupHashed(username, algorithm)
-        : yield* lookup(username, algorithm)
-    )
-    const isRight = DigestAuth.verify(credentials, {
-      method: request.version === "HTTP/2" ? "CONNECT" : "GET",
-      username: user?.username,
-      // For an unknown user the same work is done, so that the response time does not reveal which names exist.
-      secret: user?.secret ?? decoy,
-      hash: hashes[DigestAuth.hashName(algorithm)],
-      equals: sameBytes
-    })
-    if (user === undefined || !isRight) return yield* refuse(wrongPassword, false)
-    const nonces = yield* AuthNonces
-    switch (yield* nonces.use(credentials.nonce, credentials.nc)) {
-      case "fresh":
-        return user.identity
-      case "stale":
-        return yield* refuse("stale nonce", true)
-      case "replayed":
-        return yield* refuse("nonce count already used", true)
-    }
-  })
-}
-
 // -- users and secrets -----------------------------------------------------------------------------------------------
 
 /**
@@ -291,7 +130,7 @@ export const sameSecret = (a: Redacted.Redacted<string>, b: Redacted.Redacted<st
 export interface Users {
   /** Checks credentials for {@link basic}. */
   readonly verify: BasicOptions<string>["verify"]
-  /** Looks users up for {@link digest}. */
+  /** Looks users up for `digest`. */
   readonly lookup: DigestOptions<string>["lookup"]
 }
 
