@@ -64,11 +64,12 @@ export const handshake = (
   options: ConnectOptions,
   onRefusal?: (refusal: Refusal) => void
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  Effect.flatMap(Telemetry, (observer) =>
-    observer === undefined
-      ? runHttp1(socket, url, options, onRefusal, undefined)
-      : observer.handshake("client", (telemetry) => runHttp1(socket, url, options, onRefusal, telemetry))
-  )
+  withTelemetry((telemetry) => runHttp1(socket, url, options, onRefusal, telemetry))
+
+const withTelemetry = (
+  run: (telemetry: HandshakeTelemetry | undefined) => Effect.Effect<Connection, ConnectError, Scope.Scope>
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.flatMap(Telemetry, (observer) => (observer === undefined ? run(undefined) : observer.handshake("client", run)))
 
 const runHttp1 = (
   socket: Socket.Socket,
@@ -132,11 +133,7 @@ export const handshakeHttp2 = (
   options: ConnectOptions,
   onRefusal?: (refusal: Refusal) => void
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-  Effect.flatMap(Telemetry, (observer) =>
-    observer === undefined
-      ? runHttp2(session, url, options, onRefusal, undefined)
-      : observer.handshake("client", (telemetry) => runHttp2(session, url, options, onRefusal, telemetry))
-  )
+  withTelemetry((telemetry) => runHttp2(session, url, options, onRefusal, telemetry))
 
 const runHttp2 = (
   session: Http2Session,

@@ -6,6 +6,7 @@
  */
 import * as ForwardedHeaders from "@effect-ws/protocol/ForwardedHeaders"
 import type { HeaderFields } from "@effect-ws/protocol/HeaderFields"
+import { unknownPeer } from "@effect-ws/transport/internal"
 import type { PeerInfo } from "@effect-ws/transport/Push"
 import * as TrustedProxies from "@effect-ws/transport/TrustedProxies"
 
@@ -32,15 +33,7 @@ export interface Peer extends PeerInfo {
  * @category constructors
  * @since 0.1.0
  */
-export const unknown: Peer = {
-  remoteAddress: undefined,
-  localAddress: undefined,
-  secure: false,
-  alpnProtocol: undefined,
-  serverName: undefined,
-  authorized: false,
-  peerCertificate: undefined
-}
+export const unknown: Peer = unknownPeer
 
 /**
  * Which proxies to believe, and which of the headers that they send.

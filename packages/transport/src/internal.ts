@@ -3,3 +3,4 @@
  * check lets only published packages import it.
  */
 export { callEach } from "./internal/callEach.ts"
+export { unknownPeer } from "./internal/unknownPeer.ts"

@@ -2,11 +2,11 @@
  * Authentication of a client to a server or a proxy: chooses the credentials of the next request, and decides whether a
  * refused request is retried with other credentials.
  */
+import { digestHashes } from "@effect-ws/connection/internal"
 import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import type { Challenge } from "@effect-ws/protocol/Authorization"
-import type { Hashes } from "@effect-ws/protocol/DigestAuth"
 import * as Option from "effect/Option"
-import { createHash, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 
 export interface AuthSessionOptions {
   readonly credentials: ClientAuth.ClientCredentials | undefined
@@ -62,7 +62,7 @@ export class AuthSession {
       ...asked,
       cnonce: this.cnonce,
       nc,
-      hashes,
+      hashes: digestHashes,
       schemes
     })
   }
@@ -90,10 +90,3 @@ export class AuthSession {
     this.renewed = false
   }
 }
-
-const hash =
-  (name: string) =>
-  (bytes: Uint8Array): Uint8Array =>
-    createHash(name).update(bytes).digest()
-
-const hashes: Hashes = { "SHA-512-256": hash("sha512-256"), "SHA-256": hash("sha256"), MD5: hash("md5") }

@@ -1,20 +1,11 @@
 /**
- * Node's hash functions and constant-time comparison, for authentication.
+ * SHA-256 and constant-time comparison by Node, for authentication.
  */
-import type { DigestSecret, Hash, HashName } from "@effect-ws/protocol/DigestAuth"
+import type { DigestSecret } from "@effect-ws/protocol/DigestAuth"
 import * as Redacted from "effect/Redacted"
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto"
 
-const hash =
-  (name: string): Hash =>
-  (bytes) =>
-    createHash(name).update(bytes).digest()
-
-export const hashes: { readonly [Name in HashName]: Hash } = {
-  "SHA-512-256": hash("sha512-256"),
-  "SHA-256": hash("sha256"),
-  MD5: hash("md5")
-}
+export { digestHashes as hashes } from "@effect-ws/connection/internal"
 
 export const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest()
 

@@ -15,6 +15,9 @@ import { readError, systemError } from "./errors.ts"
 import { inetAddress, NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 import * as TlsPeer from "./tlsPeer.ts"
+import { UnansweredRequest } from "./UnansweredRequest.ts"
+import type { AnswerListeners } from "./UnansweredRequest.ts"
+import { unknownPeer } from "./unknownPeer.ts"
 
 /** Addresses and TLS details of the peer of a session. All streams of the session share them. */
 export class SessionPeer implements PeerInfo {
@@ -54,16 +57,6 @@ export const sessionPeerOf = ({ session }: Http2.Http2Stream): PeerInfo => {
     peers.set(session, (peer = new SessionPeer(session.socket, ends)))
   }
   return peer
-}
-
-const unknownPeer: PeerInfo = {
-  remoteAddress: undefined,
-  localAddress: undefined,
-  secure: false,
-  alpnProtocol: undefined,
-  serverName: undefined,
-  authorized: false,
-  peerCertificate: undefined
 }
 
 export class Http2Duplex extends NodeDuplex {
@@ -197,40 +190,29 @@ export class Http2Duplex extends NodeDuplex {
   }
 }
 
-export interface RequestOptions {
+export interface RequestOptions extends AnswerListeners {
   readonly head: RequestHead
   readonly peer: PeerInfo
   /** Services added to the context of the decision and of the handler. Default: none. */
   readonly services?: Context.Context<never> | undefined
-  /** Called right before the response is sent. */
-  readonly onAnswering?: (() => void) | undefined
-  /** Called with the status of the response, or with `undefined` if the stream closes without one. */
-  readonly onAnswer?: ((status: number | undefined) => void) | undefined
 }
 
 /** The server's socket for one request. It holds the request until the response is sent. */
 export class Http2RequestDuplex extends Http2Duplex {
-  private _parsedUpgrade: ParsedUpgrade | undefined
-  private _onAnswering: (() => void) | undefined
-  private _onAnswer: ((status: number | undefined) => void) | undefined
+  private _unanswered: UnansweredRequest | undefined
 
   constructor(
     stream: Http2.ServerHttp2Stream,
-    { head, onAnswer, onAnswering, peer, services = Context.empty() }: RequestOptions,
+    { head, peer, services = Context.empty(), ...listeners }: RequestOptions,
     settings: NodeDuplexSettings
   ) {
     super(stream, peer, settings)
-    this._parsedUpgrade = {
-      head,
-      services,
-      respond: (status, headers, body) => this._respond(stream, status, headers, body)
-    }
-    this._onAnswering = onAnswering
-    this._onAnswer = onAnswer
+    const respond: ParsedUpgrade["respond"] = (status, headers, body) => this._respond(stream, status, headers, body)
+    this._unanswered = new UnansweredRequest({ head, services, respond }, listeners)
   }
 
   get [ParsedUpgradeTypeId](): ParsedUpgrade | undefined {
-    return this._parsedUpgrade
+    return this._unanswered?.upgrade
   }
 
   /** Sends a complete text response, and closes. */
@@ -245,7 +227,7 @@ export class Http2RequestDuplex extends Http2Duplex {
    * Does nothing once the request is answered.
    */
   giveBack(): void {
-    if (this._parsedUpgrade === undefined || this.isClosed) return
+    if (this._unanswered === undefined || this.isClosed) return
     const stream = this.release() as Http2.ServerHttp2Stream
     stream.resume()
     // RFC 9113 8.1: after its response a server may ask the client, with NO_ERROR, to send nothing more.
@@ -265,7 +247,7 @@ export class Http2RequestDuplex extends Http2Duplex {
     body: Uint8Array | undefined
   ): void {
     if (stream.destroyed || stream.closed || stream.headersSent) return this._answered(undefined)
-    this._onAnswering?.()
+    this._unanswered?.answering()
     this._answered(status)
     const isEmpty = body?.length === 0
     stream.respond({ ...toHeaders(headers), ":status": status }, { endStream: isEmpty })
@@ -274,13 +256,10 @@ export class Http2RequestDuplex extends Http2Duplex {
     this.shutdown()
   }
 
-  // Drop the references, so that an idle connection does not retain the request.
   private _answered(status: number | undefined): void {
-    const onAnswer = this._onAnswer
-    this._parsedUpgrade = undefined
-    this._onAnswering = undefined
-    this._onAnswer = undefined
-    onAnswer?.(status)
+    const request = this._unanswered
+    this._unanswered = undefined
+    request?.answered(status)
   }
 }
 
@@ -292,13 +271,6 @@ export const toHeaders = (headers: HeaderList): Http2.OutgoingHttpHeaders => {
     record[name] = earlier === undefined ? value : Array.isArray(earlier) ? [...earlier, value] : [earlier, value]
   }
   return record
-}
-
-/** Converts the raw headers of Node, in which names and values alternate. */
-export const fromRawHeaders = (raw: ReadonlyArray<string>): HeaderList => {
-  const headers: Array<{ readonly name: string; readonly value: string }> = []
-  for (let at = 0; at < raw.length; at += 2) headers.push({ name: raw[at]!, value: raw[at + 1]! })
-  return headers
 }
 
 /** Returns the head of a request. Its `headers` include the pseudo-headers. */

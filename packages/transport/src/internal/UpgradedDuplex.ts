@@ -8,41 +8,36 @@ import { ParsedUpgradeTypeId } from "../Push.ts"
 import type { ParsedUpgrade, RequestHead } from "../Push.ts"
 import { NodeDuplex } from "./NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
+import { fromRawHeaders } from "./rawHeaders.ts"
+import { UnansweredRequest } from "./UnansweredRequest.ts"
+import type { AnswerListeners } from "./UnansweredRequest.ts"
 
-export interface Upgrade {
+export interface Upgrade extends AnswerListeners {
   readonly request: Http.IncomingMessage
   readonly stream: Duplex
   /** Bytes after the request. */
   readonly head: Uint8Array
   readonly services: Context.Context<never>
-  /** Runs right before the response is written. */
-  readonly onAnswering: (() => void) | undefined
-  /** Gets the status of the response, or `undefined` when there is none. */
-  readonly onAnswer: ((status: number | undefined) => void) | undefined
 }
 
 export class UpgradedDuplex extends NodeDuplex {
-  private _parsedUpgrade: ParsedUpgrade | undefined
-  private _onAnswering: (() => void) | undefined
-  private _onAnswer: ((status: number | undefined) => void) | undefined
+  private _unanswered: UnansweredRequest | undefined
 
-  constructor({ head, onAnswer, onAnswering, request, services, stream }: Upgrade, settings: NodeDuplexSettings) {
+  constructor({ head, request, services, stream, ...listeners }: Upgrade, settings: NodeDuplexSettings) {
     // An HTTPS server ends both directions at the peer's FIN; a request sent before that may still expect a response.
     stream.allowHalfOpen = true
     super(stream, settings)
-    this._parsedUpgrade = { head: requestHead(request), services }
-    this._onAnswering = onAnswering
-    this._onAnswer = onAnswer
+    this._unanswered = new UnansweredRequest({ head: requestHead(request), services }, listeners)
     if (head.length > 0) this.unread(head)
   }
 
   get [ParsedUpgradeTypeId](): ParsedUpgrade | undefined {
-    return this._parsedUpgrade
+    return this._unanswered?.upgrade
   }
 
   protected override put(bytes: Uint8Array): boolean {
-    if (this._parsedUpgrade === undefined) return super.put(bytes)
-    this._onAnswering?.()
+    if (this._unanswered === undefined) return super.put(bytes)
+    this._unanswered.answering()
     this._answered(statusOf(bytes))
     return super.put(bytes)
   }
@@ -52,7 +47,7 @@ export class UpgradedDuplex extends NodeDuplex {
    * Does nothing once the request is answered.
    */
   giveBack(): void {
-    if (this._parsedUpgrade === undefined || this.isClosed) return
+    if (this._unanswered === undefined || this.isClosed) return
     const stream = this.release()
     // The server ends the stream after its response, and no other code reads the peer's FIN.
     stream.allowHalfOpen = false
@@ -65,29 +60,20 @@ export class UpgradedDuplex extends NodeDuplex {
     super.onClose()
   }
 
-  // Idle connections should not retain the request.
   private _answered(status: number | undefined): void {
-    const onAnswer = this._onAnswer
-    this._parsedUpgrade = undefined
-    this._onAnswering = undefined
-    this._onAnswer = undefined
-    onAnswer?.(status)
+    const request = this._unanswered
+    this._unanswered = undefined
+    request?.answered(status)
   }
 }
 
 /** Returns the head of a request that Node has read. */
-export const requestHead = (request: Http.IncomingMessage): RequestHead => {
-  const { rawHeaders } = request
-  const headers: Array<{ readonly name: string; readonly value: string }> = []
-  // Everywhere else Node joins or drops repeated fields.
-  for (let at = 0; at < rawHeaders.length; at += 2) headers.push({ name: rawHeaders[at]!, value: rawHeaders[at + 1]! })
-  return {
-    method: request.method ?? "",
-    target: request.url ?? "",
-    version: `HTTP/${request.httpVersion}`,
-    headers
-  }
-}
+export const requestHead = ({ httpVersion, method = "", rawHeaders, url = "" }: Http.IncomingMessage): RequestHead => ({
+  method,
+  target: url,
+  version: `HTTP/${httpVersion}`,
+  headers: fromRawHeaders(rawHeaders)
+})
 
 // The first bytes written are the head of a response: "HTTP/1.1 101 ...".
 const statusOf = (bytes: Uint8Array): number => Number(Buffer.from(bytes.subarray(9, 12)).toString("latin1"))
