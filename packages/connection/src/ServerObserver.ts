@@ -34,6 +34,10 @@ export interface ServerObserver {
 /**
  * Observes one connection. The bytes belong to the connection: copy what is kept.
  *
+ * **Gotchas**
+ *
+ * A chunk may be a Node `Buffer`, whose `slice` is a view: use `Uint8Array.prototype.slice.call` for copies.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -56,10 +56,7 @@ export class ConnectionMetrics implements FrameCounter {
 
   /** Shows bytes that have arrived, before the session unmasks them. */
   arrived(chunk: Uint8Array): void {
-    // Plain bytes, because `slice` of a Node `Buffer` does not copy.
-    if (this.observer !== undefined) {
-      this.observer.arrived(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-    }
+    if (this.observer !== undefined) this.observer.arrived(chunk)
   }
 
   /** Shows a message, or a piece of one, that the program sends. */
