@@ -16,10 +16,13 @@ export interface OpenSocket {
 
 /** Acquires both ends of a socket, of the same connection. */
 export const openSocket = (socket: Socket.Socket): Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope> =>
-  Effect.zipWith(socket.reader, socket.writer, (reader, writer) => ({
-    reader,
-    writer: Push.boundWriter(reader, writer)
-  }))
+  Effect.flatMap(socket.reader, (reader) => {
+    // The reader of our transports is both ends, and closes both with its Scope.
+    if (Socket.isSocket(reader) && Push.isPushSocket(reader)) {
+      return Effect.succeed<OpenSocket>({ reader, writer: reader.writerUnsafe })
+    }
+    return Effect.map(socket.writer, (writer): OpenSocket => ({ reader, writer: Push.boundWriter(reader, writer) }))
+  })
 
 /** Makes a socket from an effect that opens one. Closing the effect's Scope must close the socket. */
 export const makeLazy = (open: Effect.Effect<OpenSocket, Socket.SocketError, Scope.Scope>): Socket.Socket => {
