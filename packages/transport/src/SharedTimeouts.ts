@@ -11,6 +11,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { LinkedList } from "./LinkedList.ts"
+import type { Links } from "./LinkedList.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as SharedTimer from "./SharedTimer.ts"
 
@@ -26,6 +28,17 @@ export interface TimeoutTarget {
 }
 
 /**
+ * A timeout that runs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Timeout {
+  /** Stops it. Does nothing after its time is over or it was stopped. */
+  stop(): void
+}
+
+/**
  * Timeouts of one length.
  *
  * @category models
@@ -33,8 +46,8 @@ export interface TimeoutTarget {
  */
 export class SharedTimeouts extends SharedTimer.SharedTimer {
   private readonly millis: number
-  // Targets in the order of their deadlines, each with its monotonic deadline.
-  private readonly waiting = new Map<TimeoutTarget, number>()
+  // In the order of their deadlines.
+  private readonly pending = new LinkedList<PendingTimeout>()
 
   private readonly clock: Clock.Clock
 
@@ -45,15 +58,19 @@ export class SharedTimeouts extends SharedTimer.SharedTimer {
   }
 
   /** Starts a timeout. */
-  add(expiring: TimeoutTarget): void {
-    if (this.millis === Infinity) return
-    this.waiting.set(expiring, Monotonic.millisUnsafe(this.clock) + this.millis)
+  add(target: TimeoutTarget): Timeout {
+    if (this.millis === Infinity) return endless
+    const timeout = new PendingTimeout(this, target, Monotonic.millisUnsafe(this.clock) + this.millis)
+    this.pending.add(timeout)
     this.start(this.clock)
+    return timeout
   }
 
-  /** Stops a timeout. */
-  remove(expiring: TimeoutTarget): void {
-    if (this.waiting.delete(expiring)) this.stopSoon()
+  /** @internal */
+  remove(timeout: PendingTimeout): boolean {
+    const isRemoved = this.pending.delete(timeout)
+    if (isRemoved) this.stopSoon()
+    return isRemoved
   }
 
   /** Tests whether these timeouts have that length. */
@@ -62,19 +79,17 @@ export class SharedTimeouts extends SharedTimer.SharedTimer {
   }
 
   protected get isNeeded(): boolean {
-    return this.waiting.size > 0
+    return this.pending.size > 0
   }
 
   protected run(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const next = this.waiting.values().next()
-      if (next.done === true) return this.end
-      const rest = next.value - Monotonic.millisUnsafe(this.clock)
+      const { first } = this.pending
+      if (first === undefined) return this.end
+      const rest = first.deadline - Monotonic.millisUnsafe(this.clock)
       if (rest > 0) return Effect.andThen(Effect.sleep(rest), this.run())
-      const [expiring] = this.waiting.keys()
-      this.waiting.delete(expiring!)
       try {
-        expiring!.expire()
+        first.expire()
       } catch (defect) {
         return Effect.andThen(Effect.logError("A timeout failed", Cause.die(defect)), this.run())
       }
@@ -83,21 +98,38 @@ export class SharedTimeouts extends SharedTimer.SharedTimer {
   }
 }
 
+class PendingTimeout implements Timeout, Links<PendingTimeout> {
+  readonly deadline: number
+  previous: PendingTimeout | undefined = undefined
+  next: PendingTimeout | undefined = undefined
+  private readonly timeouts: SharedTimeouts
+  private readonly target: TimeoutTarget
+
+  constructor(timeouts: SharedTimeouts, target: TimeoutTarget, deadline: number) {
+    this.timeouts = timeouts
+    this.target = target
+    this.deadline = deadline
+  }
+
+  stop(): void {
+    this.timeouts.remove(this)
+  }
+
+  expire(): void {
+    if (this.timeouts.remove(this)) this.target.expire()
+  }
+}
+
+const endless: Timeout = { stop: () => {} }
+
 /**
  * Starts a timeout among those of the same Clock and length.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const start = (
-  after: Duration.Duration,
-  clock: Clock.Clock,
-  expiring: TimeoutTarget
-): { readonly stop: () => void } => {
-  const timeouts = latestOf(after, clock)
-  timeouts.add(expiring)
-  return { stop: () => timeouts.remove(expiring) }
-}
+export const start = (after: Duration.Duration, clock: Clock.Clock, expiring: TimeoutTarget): Timeout =>
+  latestOf(after, clock).add(expiring)
 
 /**
  * Returns the timeouts of a Clock and a length. All callers with the same Clock and length share them.
@@ -125,6 +157,8 @@ export const timeoutOrElse = <A, E, R, A2, E2, R2>(
     ? Effect.contextWith((context: Context.Context<R>) =>
         Effect.callback<A | A2, E | E2, R2>((resume) => {
           const fiber = Effect.runForkWith(context)(effect)
+          const exit = fiber.pollUnsafe()
+          if (exit !== undefined) return resume(exit)
           let isLate = false
           const deadline = start(options.duration, Context.get(context, Clock.Clock), {
             expire: () => {

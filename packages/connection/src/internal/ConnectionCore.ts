@@ -55,6 +55,7 @@ export class ConnectionCore
   /** The keepalive, from the first ping or the first tick at which there is something to watch. */
   protected ownKeepalive: ConnectionKeepalive | undefined = undefined
   idleTicks = 0
+  watchedAt = -1
   isBusy = false
   isFinished = false
 

@@ -10,6 +10,8 @@ import type { HandshakeUnderWay } from "@effect-ws/connection/Accept"
 import type { Peer } from "@effect-ws/connection/Peer"
 import * as Argument from "@effect-ws/protocol/Argument"
 import { addressKey } from "@effect-ws/transport/AddressKey"
+import { LinkedList } from "@effect-ws/transport/LinkedList"
+import type { Links } from "@effect-ws/transport/LinkedList"
 import * as Monotonic from "@effect-ws/transport/Monotonic"
 import type { PeerInfo } from "@effect-ws/transport/Push"
 import * as TrustedProxies from "@effect-ws/transport/TrustedProxies"
@@ -44,7 +46,9 @@ const tooManyHandshakesOfAddress: Refusal = {
 const tooManyConnectionsOfAddress: Refusal = { status: 429, reason: "too many connections from this address are open" }
 
 /** A handshake under way. */
-export class Candidate {
+export class Candidate implements Links<Candidate> {
+  previous: Candidate | undefined = undefined
+  next: Candidate | undefined = undefined
   /** The key under which the client is counted; `undefined` if it is not counted by address. */
   address: string | undefined
   /** The monotonic time at which the connection was accepted, in milliseconds. */
@@ -62,14 +66,15 @@ export class Candidate {
 /** Counts of the whole server, or of one remote address. */
 class Counts {
   // In the order in which the connections were accepted.
-  readonly underWay = new Set<Candidate>()
+  readonly underWay: LinkedList<Candidate> | Set<Candidate>
   open = 0
   // The number of those that only wait for their refusal to be sent.
   private refused = 0
   private readonly maxHandshakes: number
   private readonly maxConnections: number
 
-  constructor(maxHandshakes: number, maxConnections: number) {
+  constructor(underWay: LinkedList<Candidate> | Set<Candidate>, maxHandshakes: number, maxConnections: number) {
+    this.underWay = underWay
     this.maxHandshakes = maxHandshakes
     this.maxConnections = maxConnections
   }
@@ -113,7 +118,7 @@ export class Admission {
 
   constructor(capacity: Capacity, clock: Clock.Clock) {
     const limitOf = (name: Bound, otherwise: number): number => Argument.limit(name, capacity[name] ?? otherwise)
-    this.all = new Counts(limitOf("maxHandshakes", 1024), limitOf("maxConnections", Infinity))
+    this.all = new Counts(new LinkedList(), limitOf("maxHandshakes", 1024), limitOf("maxConnections", Infinity))
     this.maxConnectionsPerAddress = limitOf("maxConnectionsPerAddress", Infinity)
     this.maxHandshakesPerAddress = limitOf("maxHandshakesPerAddress", Infinity)
     const timeout = Duration.toMillis(Argument.duration("handshakeTimeout", capacity.handshakeTimeout ?? "10 seconds"))
@@ -238,7 +243,8 @@ export class Admission {
   private of(address: string): Counts {
     let own = this.addresses.get(address)
     if (own === undefined) {
-      own = new Counts(this.maxHandshakesPerAddress, this.maxConnectionsPerAddress)
+      // A candidate is in one list only: that of all.
+      own = new Counts(new Set(), this.maxHandshakesPerAddress, this.maxConnectionsPerAddress)
       this.addresses.set(address, own)
     }
     return own

@@ -24,7 +24,7 @@ import type * as Socket from "effect/socket/Socket"
 import type { Candidate, Refusal } from "./Admission.ts"
 import { rejectBeforeRequest } from "./rejectBeforeRequest.ts"
 import type { RefusalLog } from "./RefusalLog.ts"
-import type { ConnectionRegistry } from "./ConnectionRegistry.ts"
+import type { ConnectionRegistry, OpenConnection } from "./ConnectionRegistry.ts"
 import type { Runner, Task, RunContext } from "./Runner.ts"
 
 /** What all connections of a server share. */
@@ -133,7 +133,12 @@ class Arriving<R> implements Accept.HandshakeUnderWay {
   }
 }
 
-class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
+class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R>, OpenConnection {
+  previous: OpenConnection | undefined = undefined
+  next: OpenConnection | undefined = undefined
+  // The key under which admission counts the connection. Set with `opened`.
+  address: string | undefined = undefined
+  task: Task | undefined = undefined
   private readonly server: ConnectionSupervisor<R>
   private readonly socket: Socket.Socket
   private readonly onEnd: (() => void) | undefined
@@ -142,8 +147,6 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
   private readonly scope = Scope.makeUnsafe()
   // Set during the handshake; `opened` is set after it.
   private candidate: Candidate | undefined = undefined
-  // The key under which admission counts the connection.
-  private address: string | undefined = undefined
   private opened: Connection | undefined = undefined
 
   constructor(server: ConnectionSupervisor<R>, socket: Socket.Socket, onEnd: (() => void) | undefined) {
@@ -204,14 +207,14 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
     this.opened = connection
     this.address = candidate.address
     this.report(() => connectMessage(connection))
-    registry.add(connection, this.address)
+    registry.add(this)
     // Added before the handshake is removed, so that a drain always sees one of the two.
     registry.endHandshake(candidate)
     runner.start(this)
   }
 
   track(task: Task): void {
-    this.server.registry.track(this.connection, task)
+    this.task = task
   }
 
   makeContext(): Context.Context<R> {
@@ -238,7 +241,7 @@ class ServerConnection<R> implements Accept.HandshakeOwner, RunContext<R> {
 
   // Runs when the Scope's finalizers have run. Until then a drain waits for the connection.
   private onReleased(): void {
-    if (this.opened !== undefined) this.server.registry.remove(this.opened, this.address)
+    if (this.opened !== undefined) this.server.registry.remove(this)
     this.onEnd?.()
   }
 

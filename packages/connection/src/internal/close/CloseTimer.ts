@@ -23,7 +23,7 @@ export class CloseTimer implements TimeoutTarget {
   private readonly backlog: () => number
   private readonly context: Context.Context<never>
   private readonly expired: () => void
-  private readonly timeouts: SharedTimeouts.SharedTimeouts
+  private readonly timeout: SharedTimeouts.Timeout
   // Where `closeTimeout` has passed and the peer has more time.
   private fiber: Fiber.Fiber<void> | undefined = undefined
   // When `closeTimeout` started last.
@@ -47,8 +47,7 @@ export class CloseTimer implements TimeoutTarget {
     this.startedAt = this.now
     this.latest = this.now + Math.max(this.closeTimeout, Duration.toMillis(longest))
     // Nothing ends before `closeTimeout` has passed, and most peers have answered by then.
-    this.timeouts = SharedTimeouts.latestOf(closeTimeout, this.clock)
-    this.timeouts.add(this)
+    this.timeout = SharedTimeouts.start(closeTimeout, this.clock, this)
   }
 
   expire(): void {
@@ -65,7 +64,7 @@ export class CloseTimer implements TimeoutTarget {
   }
 
   stop(context: Context.Context<never>): void {
-    this.timeouts.remove(this)
+    this.timeout.stop()
     if (this.fiber !== undefined) Effect.runForkWith(context)(Fiber.interrupt(this.fiber))
   }
 

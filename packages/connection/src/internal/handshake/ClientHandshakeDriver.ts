@@ -66,7 +66,7 @@ export class ClientHandshakeDriver implements Push.ByteSink {
   private interim = 0
   // Frames may come in the same packet as the answer.
   private early: Array<Uint8Array> = []
-  private deadline: { readonly stop: () => void } | undefined = undefined
+  private deadline: SharedTimeouts.Timeout | undefined = undefined
   // Extensions that take time to open.
   private fiber: Fiber.Fiber<unknown> | undefined = undefined
   private over = false

@@ -16,7 +16,7 @@ import type * as HttpHead from "@effect-ws/protocol/HttpHead"
 import * as ServerHandshake from "@effect-ws/protocol/ServerHandshake"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as Subprotocol from "@effect-ws/protocol/Subprotocol"
-import type { SharedTimeouts, TimeoutTarget } from "@effect-ws/transport/SharedTimeouts"
+import type { SharedTimeouts, Timeout, TimeoutTarget } from "@effect-ws/transport/SharedTimeouts"
 import * as Push from "@effect-ws/transport/Push"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -74,8 +74,8 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   private readonly scope: Scope.Scope
   private readonly owner: HandshakeOwner
   private readonly telemetry: HandshakeTelemetry | undefined
-  // What the deadline is set for: this, or what began before there was a socket.
-  private readonly time: TimeoutTarget
+  // A timeout that began before there was a socket covers the handshake, too.
+  private time: Timeout | undefined
   // Whether the client has sent anything, including bytes of the TLS handshake.
   private hasSent: boolean
 
@@ -107,7 +107,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
     this.context = context
     this.scope = scope
     this.owner = owner
-    this.time = time ?? this
+    this.time = time
     this.hasSent = time !== undefined && time.hasSent
     if (time !== undefined) time.handshake = this
     this.telemetry =
@@ -118,7 +118,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   start(): void {
     const { deadlines, environment } = this.config
     const { socket } = this
-    if (this.time === this) deadlines.add(this)
+    this.time ??= deadlines.add(this)
     if (Push.isPushSocket(socket)) return this.read(socket, socket.readerUnsafe)
     this.run(Effect.zip(socket.reader, socket.writer), (exit) => {
       if (Exit.isFailure(exit)) return this.finish(Exit.failCause(exit.cause))
@@ -377,7 +377,7 @@ export class ServerHandshakeDriver<R> implements Push.ByteSink, TimeoutTarget {
   private finish(exit: Exit.Exit<ConnectionImpl, AcceptError>): void {
     if (this.over) return
     this.over = true
-    this.config.deadlines.remove(this.time)
+    this.time?.stop()
     this.telemetry?.end(exit, Push.peerInfo(this.socket))
     if (Exit.isFailure(exit) && this.ends instanceof PulledSocket) this.ends.shutdown()
     this.owner.handshakeDone(exit)

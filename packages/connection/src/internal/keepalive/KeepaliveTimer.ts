@@ -20,6 +20,8 @@ export interface KeepaliveTicks {
 
 /** A connection as the keepalive sees it. */
 export interface Watched {
+  /** Position in the timer's list; -1 while it is not watched. Only the timer sets it. */
+  watchedAt: number
   /** A tick has passed. */
   onTick(ticks: KeepaliveTicks): void
 }
@@ -43,7 +45,8 @@ export class KeepaliveTimer extends SharedTimer.SharedTimer {
 
   private readonly times: KeepaliveTimes
   private readonly ticks: KeepaliveTicks
-  private readonly watched = new Set<Watched>()
+  // Not a `Set`, for the reason that `LinkedList` gives. The order does not matter, and an array takes less memory.
+  private readonly watched: Array<Watched> = []
 
   constructor(times: KeepaliveTimes) {
     super()
@@ -68,16 +71,25 @@ export class KeepaliveTimer extends SharedTimer.SharedTimer {
 
   add(connection: Watched, context: Context.Context<never>): void {
     if (this.ticks.millis === Infinity) return
-    this.watched.add(connection)
+    if (connection.watchedAt !== -1) return
+    connection.watchedAt = this.watched.push(connection) - 1
     this.start(Context.get(context, Clock.Clock))
   }
 
   remove(connection: Watched): void {
-    if (this.watched.delete(connection)) this.stopSoon()
+    const at = connection.watchedAt
+    if (at === -1) return
+    connection.watchedAt = -1
+    const last = this.watched.pop()!
+    if (last !== connection) {
+      this.watched[at] = last
+      last.watchedAt = at
+    }
+    this.stopSoon()
   }
 
   protected get isNeeded(): boolean {
-    return this.watched.size > 0
+    return this.watched.length > 0
   }
 
   protected run(): Effect.Effect<void> {
@@ -90,7 +102,8 @@ export class KeepaliveTimer extends SharedTimer.SharedTimer {
   }
 
   private tick(): void {
-    for (const connection of this.watched) connection.onTick(this.ticks)
+    // A tick may end its connection and others, which changes the array.
+    for (const connection of this.watched.slice()) if (connection.watchedAt !== -1) connection.onTick(this.ticks)
   }
 }
 
