@@ -122,7 +122,7 @@ export class Session {
     )
   }
 
-  /** Bytes that an incomplete message holds: those that arrived, and from half of it on all that it will have. */
+  /** Bytes that an incomplete message holds: those that arrived, and at most an eighth more, or 16 KiB. */
   get bufferedBytes(): number {
     return this.inbound.bufferedBytes
   }

@@ -1,9 +1,10 @@
 /**
  * Collects a payload that spans several chunks or frames.
  *
- * A header may announce a gigabyte, so memory for the whole payload is allocated only when half of it has arrived: from
- * then on every piece is copied to its final place, and its chunk is free at once. Until then large pieces are kept as
- * views of their chunks, and small ones are copied together, so that they do not retain their chunks.
+ * A header may announce a gigabyte, so memory for the whole payload is allocated only when little is missing: no more
+ * than an eighth of what has arrived, and 16 KiB. From then on every piece is copied to its final place, and its chunk
+ * is free at once. Until then large pieces are kept as views of their chunks, and small ones are copied together, so
+ * that they do not retain their chunks.
  */
 
 // Smaller pieces are copied, and so are pieces that are a small part of their chunk. A view would retain the whole
@@ -11,6 +12,9 @@
 const KEPT_FROM = 4096
 const KEPT_SHARE = 4
 const GATHERED = 64 * 1024
+// What may be missing of a payload when its memory is allocated: so many bytes, and such a share of what has arrived.
+const MISSING = 16 * 1024
+const MISSING_SHARE = 8
 
 /** The pieces of one payload. */
 export class PayloadBuffer {
@@ -30,7 +34,7 @@ export class PayloadBuffer {
     this.allocate = allocate
   }
 
-  /** The bytes that arrived, and those that memory was allocated for before they arrive: at most as many. */
+  /** The bytes that arrived, and those that memory was allocated for ahead: at most an eighth as many, and 16 KiB. */
   get heldBytes(): number {
     return this.isWhole ? this.block!.length : this.length
   }
@@ -41,7 +45,8 @@ export class PayloadBuffer {
     // A decompressor may return no bytes for a piece.
     if (length === 0) return
     this.length += length
-    if (!this.isWhole && following > 0 && following <= this.length) this.allocateWhole(this.length + following, length)
+    const isNearEnd = following > 0 && following <= MISSING && following * MISSING_SHARE <= this.length
+    if (isNearEnd && !this.isWhole) this.allocateWhole(this.length + following, length)
     const room = this.block === undefined ? 0 : this.block.length - this.used
     if (room < length || !this.isWhole) {
       if (length >= KEPT_FROM && length * KEPT_SHARE >= bytes.buffer.byteLength) return this.keep(bytes)
