@@ -99,6 +99,14 @@ export const writeError = (cause: unknown): Socket.SocketError =>
 export const upgradeError = (cause: unknown): Socket.SocketError =>
   new Socket.SocketError({ reason: new UpgradeError({ cause }) })
 
+// Clients that go away without a close reset their connections. All these errors are equal, so all sockets share one.
+let reset: Socket.SocketError | undefined
+
+const isReset = (cause: Error): boolean =>
+  cause.message === "read ECONNRESET" && "code" in cause && cause.code === "ECONNRESET"
+
 /** Converts the `error` event of a Node socket to a typed error. */
-export const fromNode = (cause: Error): Socket.SocketError =>
-  "syscall" in cause && cause.syscall === "write" ? writeError(cause) : readError(cause)
+export const fromNode = (cause: Error): Socket.SocketError => {
+  if (isReset(cause)) return (reset ??= readError(cause))
+  return "syscall" in cause && cause.syscall === "write" ? writeError(cause) : readError(cause)
+}
