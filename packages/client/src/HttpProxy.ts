@@ -10,7 +10,6 @@
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import { password } from "@effect-ws/protocol/ClientAuth"
-import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
 import * as Dialer from "@effect-ws/transport/Dialer"
 import { describe } from "@effect-ws/transport/SocketFailure"
 import * as Config from "effect/Config"
@@ -28,11 +27,12 @@ import { AuthSession } from "./internal/AuthSession.ts"
 import { namedOpenError } from "./internal/errors.ts"
 import { httpTunnel } from "./internal/httpTunnel.ts"
 import { makeLazy, openSocket } from "./internal/LazySocket.ts"
+import { proxyError } from "./internal/proxyError.ts"
 import type { OpenSocket } from "./internal/LazySocket.ts"
 import { socksTunnel } from "./internal/socksTunnel.ts"
 import { startTls } from "./internal/startTls.ts"
 import * as NoProxy from "./NoProxy.ts"
-import { ProxyError } from "./ProxyError.ts"
+import type { ProxyError } from "./ProxyError.ts"
 import type { Proxy } from "./internal/ProxyOptions.ts"
 
 export type { Proxy } from "./internal/ProxyOptions.ts"
@@ -231,15 +231,14 @@ const brokenOff = (
   destination: { readonly host: string; readonly port: number },
   cause: Socket.SocketError
 ): ProxyError =>
-  new ProxyError({
-    rule: "BrokenOff",
-    proxy: Dialer.formatAddress(proxy),
-    destination: Dialer.formatAddress(destination),
-    headers: HeaderFields.empty,
+  proxyError(
+    proxy,
+    destination,
+    "BrokenOff",
     // An orderly end carries a number where other failures carry text.
-    detail: `the proxy closed the connection without an answer${cause.reason._tag === "SocketCloseError" ? "" : `: ${describe(cause)}`}`,
-    cause
-  })
+    `the proxy closed the connection without an answer${cause.reason._tag === "SocketCloseError" ? "" : `: ${describe(cause)}`}`,
+    { cause }
+  )
 
 const reach = Effect.fnUntraced(function* (
   dialer: Dialer.Dialer["Service"],
@@ -252,17 +251,14 @@ const reach = Effect.fnUntraced(function* (
   const { tls = {} } = proxy
   const servername = Dialer.serverName(tls.servername ?? proxy.host)
   return yield* Effect.as(
-    Effect.mapError(
-      startTls(socket, servername, tls),
-      (error) =>
-        new ProxyError({
-          rule: "TlsFailed",
-          proxy: Dialer.formatAddress(proxy),
-          destination: Dialer.formatAddress(destination),
-          headers: HeaderFields.empty,
-          detail: `TLS with the proxy failed (server name ${servername}): ${describe(error)}`,
-          cause: error
-        })
+    Effect.mapError(startTls(socket, servername, tls), (error) =>
+      proxyError(
+        proxy,
+        destination,
+        "TlsFailed",
+        `TLS with the proxy failed (server name ${servername}): ${describe(error)}`,
+        { cause: error }
+      )
     ),
     socket
   )

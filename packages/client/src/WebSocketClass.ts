@@ -19,29 +19,12 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import type * as Scope from "effect/Scope"
 import * as Client from "./Client.ts"
 import * as Arguments from "./internal/WebSocketArguments.ts"
+import type { WebSocketInit } from "./internal/WebSocketArguments.ts"
 import type { EventName } from "./internal/WebSocketEvents.ts"
 import { CLOSED, CLOSING, CONNECTING, engineOf, OPEN, WebSocketImpl } from "./internal/WebSocketImpl.ts"
 import type { Run } from "./internal/WebSocketImpl.ts"
 
-/**
- * Options that may stand in place of the subprotocols.
- *
- * **Details**
- *
- * Deviation: the standard accepts subprotocols only; Node, Bun and Deno accept this.
- *
- * @category models
- * @since 0.1.0
- */
-export interface WebSocketInit {
-  /** Subprotocols to offer, best first. Default: none. */
-  readonly protocols?: string | Iterable<string> | undefined
-  /** Headers to add to the handshake request. Default: none. */
-  readonly headers?:
-    | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
-    | Iterable<readonly [string, string]>
-    | undefined
-}
+export type { WebSocketInit }
 
 /**
  * Event types by name.

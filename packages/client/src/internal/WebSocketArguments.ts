@@ -8,9 +8,20 @@ import { isToken } from "@effect-ws/protocol/HeaderGrammar"
 import * as Utf8 from "@effect-ws/protocol/Utf8"
 import { types } from "node:util"
 
-/** Options that may stand in place of subprotocols, as in Node, Bun and Deno. */
-export interface Init {
+/**
+ * Options that may stand in place of the subprotocols.
+ *
+ * **Details**
+ *
+ * Deviation: the standard accepts subprotocols only; Node, Bun and Deno accept this.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WebSocketInit {
+  /** Subprotocols to offer, best first. Default: none. */
   readonly protocols?: string | Iterable<string> | undefined
+  /** Headers to add to the handshake request. Default: none. */
   readonly headers?:
     | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
     | Iterable<readonly [string, string]>
@@ -32,13 +43,15 @@ export const toUrl = (text: string): URL => {
   return url
 }
 
-/** Steps 8 and 9 of the constructor, and the headers of an {@link Init}. */
+/** Steps 8 and 9 of the constructor, and the headers of an {@link WebSocketInit}. */
 export const toHandshake = (
   input: unknown
 ): { readonly subprotocols: ReadonlyArray<string>; readonly headers: HeaderFields.HeaderFields } => {
   // Deviation: the standard accepts no headers; every implementation outside of browsers does.
-  const init: Init =
-    isObject(input) && !(Symbol.iterator in input) ? input : { protocols: input as Init["protocols"] | undefined }
+  const init: WebSocketInit =
+    isObject(input) && !(Symbol.iterator in input)
+      ? input
+      : { protocols: input as WebSocketInit["protocols"] | undefined }
   const { headers = {}, protocols = [] } = init
   const subprotocols = isObject(protocols)
     ? Array.from(protocols as Iterable<unknown>, (name) => `${name}`)

@@ -11,9 +11,11 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Socket from "effect/socket/Socket"
 import type { Proxy } from "./ProxyOptions.ts"
-import { ProxyError } from "../ProxyError.ts"
+import type { ProxyError } from "../ProxyError.ts"
 import type { AuthSession } from "./AuthSession.ts"
 import type { OpenSocket } from "./LazySocket.ts"
+import { tunnelFailure } from "./proxyError.ts"
+import type { TunnelFailure } from "./proxyError.ts"
 import { toBytes } from "@effect-ws/protocol/internal"
 
 /** Result of the request: an open tunnel, or a challenge to answer in a new request. */
@@ -29,21 +31,7 @@ export const httpTunnel = Effect.fnUntraced(function* (
   answers: AuthSession
 ): Effect.fn.Return<Outcome, Socket.SocketError | ProxyError> {
   const target = formatAddress(destination)
-  const error = (
-    rule: ProxyError["rule"],
-    detail: string,
-    head?: { readonly status: number; readonly headers: HeaderFields.HeaderFields }
-  ): Effect.Effect<never, ProxyError> =>
-    Effect.fail(
-      new ProxyError({
-        rule,
-        detail,
-        proxy: formatAddress(proxy),
-        destination: target,
-        headers: head?.headers ?? HeaderFields.empty,
-        ...(head === undefined ? undefined : { status: head.status })
-      })
-    )
+  const error = tunnelFailure(proxy, destination)
   // RFC 9110 9.3.6: the target of CONNECT "consists of only the host name and port number of the tunnel destination"
   const headers: Array<HeaderField> = [{ name: "Host", value: target }]
   const asked = { method: "CONNECT", uri: target }
@@ -75,11 +63,7 @@ export const httpTunnel = Effect.fnUntraced(function* (
 
 const readAnswer = Effect.fnUntraced(function* (
   reader: Socket.Reader,
-  error: (
-    rule: ProxyError["rule"],
-    detail: string,
-    head?: { readonly status: number; readonly headers: HeaderFields.HeaderFields }
-  ) => Effect.Effect<never, ProxyError>
+  error: TunnelFailure
 ): Effect.fn.Return<
   { readonly head: HttpHead.ResponseHead; readonly surplus: boolean },
   Socket.SocketError | ProxyError

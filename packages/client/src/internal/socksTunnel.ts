@@ -1,17 +1,16 @@
 /**
  * Requests a tunnel from a SOCKS5 proxy (RFC 1928), with username/password authentication (RFC 1929).
  */
-import * as HeaderFields from "@effect-ws/protocol/HeaderFields"
-import { formatAddress } from "@effect-ws/transport/Dialer"
 import * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Socket from "effect/socket/Socket"
 import type { Proxy } from "./ProxyOptions.ts"
-import { ProxyError } from "../ProxyError.ts"
+import type { ProxyError } from "../ProxyError.ts"
 import { ByteReader } from "./ByteReader.ts"
 import type { OpenSocket } from "./LazySocket.ts"
+import { tunnelFailure } from "./proxyError.ts"
 
 const NO_AUTHENTICATION = 0x00
 const USERNAME_PASSWORD = 0x02
@@ -35,21 +34,7 @@ export const socksTunnel = Effect.fnUntraced(function* (
   proxy: Proxy,
   destination: { readonly host: string; readonly port: number }
 ): Effect.fn.Return<void, Socket.SocketError | ProxyError> {
-  const error = (
-    rule: ProxyError["rule"],
-    detail: string,
-    more?: { readonly reply: number }
-  ): Effect.Effect<never, ProxyError> =>
-    Effect.fail(
-      new ProxyError({
-        rule,
-        detail,
-        ...more,
-        proxy: formatAddress(proxy),
-        destination: formatAddress(destination),
-        headers: HeaderFields.empty
-      })
-    )
+  const error = tunnelFailure(proxy, destination)
   const input = new ByteReader(socket.reader)
   const read = (length: number): Effect.Effect<Uint8Array, Socket.SocketError> => input.read(length)
 

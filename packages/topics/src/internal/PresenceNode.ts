@@ -16,6 +16,7 @@ import type { TopicItem } from "./LogTypes.ts"
 import { LimitExceeded } from "../TopicLogError.ts"
 import type { LogUnavailable } from "../TopicLogError.ts"
 import type { PresenceEvent, TopicPresenceService } from "./PresenceTypes.ts"
+import { cutNames } from "./cutNames.ts"
 import { sizeOf } from "./sizeOf.ts"
 import { decodeMessage, PresenceState } from "./PresenceState.ts"
 import type { PresenceChange, PresenceMessage } from "./PresenceState.ts"
@@ -286,20 +287,8 @@ class PresenceTopic {
     ].filter((message) => message._tag === "Delta" && message.joined.length + message.left.length > 0)
   }
 
-  /** Cuts names into parts that fit into an entry; at least one, which may be empty. */
+  /** Cuts names into parts that fit into an entry. */
   private parts(names: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> {
-    const room = this.log.maxEntryBytes - 256
-    const parts: Array<Array<string>> = [[]]
-    let bytes = 0
-    for (const name of names) {
-      const size = sizeOf(JSON.stringify(name)) + 1
-      if (bytes + size > room && bytes > 0) {
-        parts.push([])
-        bytes = 0
-      }
-      parts.at(-1)!.push(name)
-      bytes += size
-    }
-    return parts
+    return cutNames(names, this.log.maxEntryBytes - 256)
   }
 }

@@ -10,7 +10,7 @@ import type { LimitExceeded, LogUnavailable } from "../TopicLogError.ts"
 import type { PresenceEvent, TopicPresenceService } from "./PresenceTypes.ts"
 import * as TopicProtocol from "../TopicProtocol.ts"
 import { sendPrepared } from "./sendPrepared.ts"
-import { sizeOf } from "./sizeOf.ts"
+import { cutNames } from "./cutNames.ts"
 
 // Bytes of the names in one message; a list that is longer comes in parts.
 const maxPartBytes = 32 * 1024
@@ -74,33 +74,17 @@ const messagesOf = (
 ): ReadonlyArray<PreparedMessage.PreparedMessage> => {
   const messages: Array<TopicProtocol.ServerMessage> = []
   if (event._tag === "Snapshot") {
-    const parts = partsOf([...event.members])
+    const parts = cutNames([...event.members], maxPartBytes)
     for (const [at, members] of parts.entries()) {
       messages.push({ _tag: "Members", ref, topic, members, isLast: at === parts.length - 1 })
     }
   } else {
-    for (const left of event.left.length === 0 ? [] : partsOf(event.left)) {
+    for (const left of event.left.length === 0 ? [] : cutNames(event.left, maxPartBytes)) {
       messages.push({ _tag: "MembersChanged", ref, topic, joined: [], left })
     }
-    for (const joined of event.joined.length === 0 ? [] : partsOf(event.joined)) {
+    for (const joined of event.joined.length === 0 ? [] : cutNames(event.joined, maxPartBytes)) {
       messages.push({ _tag: "MembersChanged", ref, topic, joined, left: [] })
     }
   }
   return messages.map((message) => PreparedMessage.make(TopicProtocol.encodeServer(message)))
-}
-
-/** Cuts names into parts; at least one, which may be empty. */
-const partsOf = (names: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
-  const parts: Array<Array<string>> = [[]]
-  let bytes = 0
-  for (const name of names) {
-    const size = sizeOf(name)
-    if (bytes + size > maxPartBytes && bytes > 0) {
-      parts.push([])
-      bytes = 0
-    }
-    parts.at(-1)!.push(name)
-    bytes += size
-  }
-  return parts
 }
