@@ -25,7 +25,7 @@ import * as FrameRules from "./internal/FrameRules.ts"
 import { Lifecycle } from "./internal/Lifecycle.ts"
 import * as MessageReader from "./internal/MessageReader.ts"
 import { MessageWriter } from "./internal/MessageWriter.ts"
-import type { SendFailure, SendOptions, SessionOptions } from "./internal/SessionOptions.ts"
+import type { ReadMode, SendFailure, SendOptions, SessionOptions } from "./internal/SessionOptions.ts"
 import { SessionSender } from "./internal/SessionSender.ts"
 import * as Limits from "./Limits.ts"
 import * as Opcode from "./Opcode.ts"
@@ -37,8 +37,7 @@ import { SlabPool } from "./Slab.ts"
 
 export { check as checkClose } from "./CloseFrame.ts"
 export type { CloseInfo } from "./internal/CloseRecord.ts"
-export type { ReadMode } from "./internal/MessageReader.ts"
-export type { SendFailure, SendOptions, SessionOptions } from "./internal/SessionOptions.ts"
+export type { ReadMode, SendFailure, SendOptions, SessionOptions } from "./internal/SessionOptions.ts"
 
 /**
  * One end of an open WebSocket connection.
@@ -231,7 +230,7 @@ export class Session {
    * message, with one exception: a message that is being collected switches to fragments at once, and the bytes so far
    * are returned as its first fragment.
    */
-  setReadMode(delivery: MessageReader.ReadMode): Array<SessionEvent.SessionEvent> {
+  setReadMode(delivery: ReadMode): Array<SessionEvent.SessionEvent> {
     return this.inbound.setReadMode(delivery)
   }
 

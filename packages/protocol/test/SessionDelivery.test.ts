@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as SessionEvent from "../src/SessionEvent.ts"
-import type { ReadMode } from "../src/internal/MessageReader.ts"
+import type { ReadMode } from "../src/Session.ts"
 import type { Session } from "../src/Session.ts"
 import { binary, close, describeEvents, End, last, more, ping, roles, runs, text } from "./fixtures/ends.ts"
 import { cuts, traffic } from "./fixtures/traffic.ts"

@@ -1,6 +1,7 @@
 /**
- * The decoder of a session: decodes chunks into messages, fragments or frames, and checks them. `FrameRules` has the
- * rules that bind both directions; `checkHeader` adds masks and limits.
+ * The decoder of a session: decodes chunks into frames and checks them, and passes their payloads through the
+ * extensions. `FrameRules` has the rules that bind both directions; `checkHeader` adds masks and limits. The payloads of
+ * data frames go to `IncomingMessage`, which makes messages or fragments of them.
  *
  * It adds data events itself. Complete control frames go to the session, which decides on their answers.
  */
@@ -11,21 +12,12 @@ import { FrameParser } from "../FrameParser.ts"
 import type * as Limits from "../Limits.ts"
 import * as Opcode from "../Opcode.ts"
 import * as SessionState from "../SessionState.ts"
-import * as Utf8 from "../Utf8.ts"
 import * as ProtocolViolation from "../ProtocolViolation.ts"
 import * as FrameRules from "./FrameRules.ts"
+import { IncomingMessage } from "./IncomingMessage.ts"
 import { PayloadBuffer } from "./PayloadBuffer.ts"
+import type { ReadMode } from "./SessionOptions.ts"
 import { transform } from "./transforms.ts"
-
-/**
- * How received data is delivered: as whole messages, as fragments of one message, or as frames.
- *
- * Frames are delivered as they are on the wire, before message-level extensions.
- *
- * @category models
- * @since 0.1.0
- */
-export type ReadMode = "message" | "fragment" | "frame"
 
 /** A step was done, and another may follow. */
 export const Continue = 0
@@ -49,8 +41,9 @@ export type Step =
 type Transforming = Generator<Extension.AsyncTransform, Step, CloseError.SendableCloseError | undefined>
 
 // About as many as there are connections that are in the middle of a chunk at the same time.
-const SPARE_PARSERS = 8
+const SPARES = 8
 const spareParsers: Array<FrameParser> = []
+const spareMessages: Array<IncomingMessage> = []
 
 const noBytes = new Uint8Array(0)
 const none: ReadonlyArray<never> = []
@@ -85,17 +78,8 @@ export class MessageReader {
   private frame: PayloadBuffer | undefined = undefined
 
   private readMode: ReadMode = "message"
-  // The message in progress; `opcode` is 0 if there is none.
-  private opcode: Opcode.Opcode = 0
-  private rsv = 0
-  private fragments = 0
-  private wireSize = 0
-  private size = 0
-  private isFirst = false
-  private current: ReadMode = "message"
-  private collected: PayloadBuffer | undefined = undefined
-  private validator: Utf8.Validator | undefined = undefined
-  private text: TextDecoder | undefined = undefined
+  // Unset between chunks that end with a message.
+  private message: IncomingMessage | undefined = undefined
 
   constructor(
     role: SessionState.Role,
@@ -113,17 +97,22 @@ export class MessageReader {
   }
 
   get bufferedBytes(): number {
-    return (this.collected?.heldBytes ?? 0) + (this.frame?.heldBytes ?? 0)
+    return (this.message?.heldBytes ?? 0) + (this.frame?.heldBytes ?? 0)
+  }
+
+  // Whether a message was begun and not ended.
+  private get hasMessage(): boolean {
+    return this.message !== undefined && this.message.opcode !== 0
   }
 
   get isInMessage(): boolean {
-    return this.opcode !== 0 || this.parser !== undefined
+    return this.hasMessage || this.parser !== undefined
   }
 
   get retainsInput(): boolean {
     return (
       this.frame?.keepsInput === true ||
-      this.collected?.keepsInput === true ||
+      this.message?.keepsInput === true ||
       this.transforming !== undefined ||
       (this.parser !== undefined && this.parser.hasInput)
     )
@@ -148,13 +137,18 @@ export class MessageReader {
     return true
   }
 
-  // Ends a chunk. Keeps the parser only in the middle of a frame.
+  // Ends a chunk. Keeps the parser only in the middle of a frame, and the message only in the middle of a message.
   private needData(): typeof NeedData {
     const parser = this.parser!
     if (parser.isIdle) {
       parser.discard()
       this.parser = undefined
-      if (spareParsers.length < SPARE_PARSERS) spareParsers.push(parser)
+      if (spareParsers.length < SPARES) spareParsers.push(parser)
+    }
+    const { message } = this
+    if (message !== undefined && message.opcode === 0) {
+      this.message = undefined
+      if (spareMessages.length < SPARES) spareMessages.push(message)
     }
     return NeedData
   }
@@ -165,18 +159,15 @@ export class MessageReader {
     this.pending = undefined
     this.queue = undefined
     this.frame = undefined
-    this.collected = undefined
+    this.message = undefined
   }
 
   setReadMode(delivery: ReadMode): Array<SessionEvent.SessionEvent> {
     this.readMode = delivery
     const events: Array<SessionEvent.SessionEvent> = []
-    if (delivery === "fragment" && this.current === "message" && this.opcode !== 0) {
-      this.current = "fragment"
-      const collected = this.collected
-      this.collected = undefined
-      // What was collected so far is the first fragment.
-      if (collected !== undefined) this.deliverFragment(collected.take(), true, false, events)
+    const { message } = this
+    if (delivery === "fragment" && message?.mode === "message" && message.opcode !== 0) {
+      message.continueAsFragments(events)
     }
     return events
   }
@@ -204,7 +195,7 @@ export class MessageReader {
       return ControlFrame
     }
     this.parts = (this.parts + 1) | 0
-    if (this.current === "frame" || this.frameLevel.length > 0) {
+    if (this.message!.mode === "frame" || this.frameLevel.length > 0) {
       const payload = this.assemblePayload(part)
       return payload === undefined ? NeedData : this.run(this.onFrame(payload), events)
     }
@@ -252,51 +243,21 @@ export class MessageReader {
         ? ProtocolViolation.make("UnmaskedClientFrame", "a frame without a mask")
         : ProtocolViolation.make("MaskedServerFrame", "a masked frame")
     }
-    const rule = this.rules.check(opcode, fin, rsv, length, this.opcode !== 0)
+    const rule = this.rules.check(opcode, fin, rsv, length, this.hasMessage)
     if (rule !== undefined) {
       return ProtocolViolation.make(rule, FrameRules.describeFrame(rule, opcode, rsv, length))
     }
     if (Opcode.isControl(opcode)) return undefined
-    if (Opcode.isReserved(opcode)) return this.checkFrameSize(length)
-    if (opcode === Opcode.Continuation) this.fragments++
-    else this.beginMessage(opcode, rsv)
-    return this.checkSize(length)
-  }
-
-  private beginMessage(opcode: Opcode.Opcode, rsv: number): void {
-    this.opcode = opcode
-    this.rsv = rsv
-    this.fragments = 1
-    this.wireSize = 0
-    this.size = 0
-    this.isFirst = true
-    this.current = this.readMode
-  }
-
-  private checkSize(length: number): ProtocolViolation.ProtocolViolation | undefined {
-    const frameTooBig = this.checkFrameSize(length)
-    if (frameTooBig !== undefined) return frameTooBig
-    const { maxFragments, maxMessageSize } = this.limits
-    if (this.fragments > maxFragments) {
-      return ProtocolViolation.make("TooManyFragments", `more than ${maxFragments} fragments`)
-    }
-    this.wireSize += length
-    // A message with RSV bits may expand: its size is checked after the extensions.
-    return this.rsv === 0 && this.wireSize > maxMessageSize ? this.tooBig(this.wireSize) : undefined
-  }
-
-  private checkFrameSize(length: number): ProtocolViolation.ProtocolViolation | undefined {
     const { maxFrameSize } = this.limits
-    return length > maxFrameSize
-      ? ProtocolViolation.make("FrameTooBig", `a frame of ${length} bytes, the limit is ${maxFrameSize}`)
-      : undefined
-  }
-
-  private tooBig(size: number): ProtocolViolation.ProtocolViolation {
-    return ProtocolViolation.make(
-      "MessageTooBig",
-      `a message of ${size} bytes or more, the limit is ${this.limits.maxMessageSize}`
-    )
+    if (length > maxFrameSize) {
+      return ProtocolViolation.make("FrameTooBig", `a frame of ${length} bytes, the limit is ${maxFrameSize}`)
+    }
+    if (Opcode.isReserved(opcode)) return undefined
+    if (opcode !== Opcode.Continuation) {
+      this.message ??= spareMessages.pop() ?? new IncomingMessage()
+      this.message.begin(opcode, rsv, this.readMode)
+    }
+    return this.message!.addFrame(length, this.limits)
   }
 
   private framePart(payload: Uint8Array, limit: number): Extension.MessagePart {
@@ -316,30 +277,32 @@ export class MessageReader {
   // Decodes a whole data frame, if frames are delivered or an extension works on frames.
   private *onFrame(payload: Uint8Array): Transforming {
     const parser = this.parser!
-    const part = this.framePart(payload, this.limits.maxMessageSize - this.size)
+    const message = this.message!
+    const part = this.framePart(payload, this.limits.maxMessageSize - message.size)
     const failure = yield* transform(part, this.frameLevel)
     if (failure !== undefined) return failure
-    if (this.isFirst) this.rsv = part.rsv
-    if (this.current !== "frame") return yield* this.onPart(part.payload, true)
+    if (message.isFirst) message.rsv = part.rsv
+    if (message.mode !== "frame") return yield* this.onPart(part.payload, true)
     // A compressed text is checked after decompression; other text is checked here.
-    const violation = this.rsv === 0 ? this.checkText(part.payload, parser.fin) : undefined
+    const violation = message.rsv === 0 ? message.checkText(part.payload, parser.fin) : undefined
     if (violation !== undefined) return violation
     this.events!.push({ _tag: "Frame", frame: parser.frame(part.payload, part.rsv) })
-    this.isFirst = false
-    if (parser.fin) this.opcode = 0
+    message.isFirst = false
+    if (parser.fin) message.end()
     return Continue
   }
 
   // Passes a part of a message through the message-level extensions.
   private *onPart(payload: Uint8Array, frameDone: boolean): Transforming {
     if (this.messageLevel.length === 0) return this.onData(payload, frameDone, this.events!)
+    const { isFirst, opcode, rsv, size } = this.message!
     const part: Extension.MessagePart = {
-      opcode: this.opcode,
+      opcode,
       payload,
-      rsv: this.rsv,
-      first: this.isFirst,
+      rsv,
+      first: isFirst,
       last: frameDone && this.parser!.fin,
-      limit: this.limits.maxMessageSize - this.size,
+      limit: this.limits.maxMessageSize - size,
       compress: undefined
     }
     const failure = yield* transform(part, this.messageLevel)
@@ -347,77 +310,16 @@ export class MessageReader {
   }
 
   private onData(payload: Uint8Array, frameDone: boolean, events: Array<SessionEvent.SessionEvent>): Step {
-    const last = frameDone && this.parser!.fin
-    const first = this.isFirst
-    this.isFirst = false
-    this.size += payload.length
-    if (this.size > this.limits.maxMessageSize) return this.tooBig(this.size)
-    const isFragment = this.current === "fragment"
-    // The common case: a message in one frame in one chunk.
-    if (first && last && !isFragment) return this.deliverMessage(payload, events)
-    const violation = this.checkText(payload, last)
+    const message = this.message!
+    const { fin, isInPayload, remaining } = this.parser!
+    const last = frameDone && fin
+    // How much follows is known in the last frame, unless an extension changes it.
+    const following = fin && message.rsv === 0 ? remaining : 0
+    const violation = message.add(payload, last, following, this.limits, this.allocate, events)
     if (violation !== undefined) return violation
-    if (isFragment) {
-      this.deliverFragment(payload, first, last, events)
-      if (last) {
-        this.opcode = 0
-        // Read mode "fragment" applies to one message.
-        if (this.readMode === "fragment") this.readMode = "message"
-      }
-    } else {
-      this.collected ??= new PayloadBuffer(this.allocate)
-      const { fin, remaining } = this.parser!
-      // How much follows is known in the last frame, unless an extension changes it.
-      this.collected.append(payload, fin && this.rsv === 0 ? remaining : 0)
-      if (last) {
-        const whole = this.collected.take()
-        this.collected = undefined
-        return this.deliverMessage(whole, events)
-      }
-    }
-    return this.parser!.isInPayload ? NeedData : Continue
-  }
-
-  // RFC 6455 8.1: invalid UTF-8 fails the connection. The check fails at the first byte that no UTF-8 can have there.
-  private checkText(payload: Uint8Array, last: boolean): ProtocolViolation.ProtocolViolation | undefined {
-    if (this.opcode !== Opcode.Text) return undefined
-    this.validator ??= new Utf8.Validator()
-    const at = this.validator.push(payload)
-    if (at >= 0)
-      return ProtocolViolation.make("InvalidUtf8", `byte 0x${payload[at]!.toString(16).padStart(2, "0")} in a text`)
-    const isComplete = this.validator.isComplete
-    if (last) this.validator = undefined
-    return last && !isComplete
-      ? ProtocolViolation.make("InvalidUtf8", "a text that ends in the middle of a character")
-      : undefined
-  }
-
-  private deliverMessage(payload: Uint8Array, events: Array<SessionEvent.SessionEvent>): Step {
-    const opcode = this.opcode
-    this.opcode = 0
-    if (opcode === Opcode.Binary) {
-      events.push({ _tag: "Binary", data: payload })
-      return Continue
-    }
-    const data = Utf8.decode(payload)
-    if (data === undefined) return ProtocolViolation.make("InvalidUtf8", "a text with bytes that are not UTF-8")
-    events.push({ _tag: "Text", data })
-    return Continue
-  }
-
-  private deliverFragment(
-    payload: Uint8Array,
-    first: boolean,
-    last: boolean,
-    events: Array<SessionEvent.SessionEvent>
-  ): void {
-    if (this.opcode === Opcode.Binary) {
-      events.push({ _tag: "Fragment", type: "Binary", data: payload, first, last })
-      return
-    }
-    // The decoder keeps the bytes of a character that the next fragment completes.
-    this.text ??= new TextDecoder("utf-8", { ignoreBOM: true })
-    events.push({ _tag: "Fragment", type: "Text", data: this.text.decode(payload, { stream: !last }), first, last })
+    // Read mode "fragment" applies to one message.
+    if (last && message.mode === "fragment" && this.readMode === "fragment") this.readMode = "message"
+    return isInPayload ? NeedData : Continue
   }
 }
 

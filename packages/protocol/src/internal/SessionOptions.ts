@@ -34,6 +34,16 @@ export interface SessionOptions {
 }
 
 /**
+ * How received data is delivered: as whole messages, as fragments of one message, or as frames.
+ *
+ * Frames are delivered as they are on the wire, before message-level extensions.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReadMode = "message" | "fragment" | "frame"
+
+/**
  * Options for sending a message.
  *
  * @category models
