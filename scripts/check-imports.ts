@@ -50,8 +50,11 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
 /** Those that run in a browser. */
 const withoutNode: ReadonlyArray<string> = ["protocol", "browser"]
 
-/** Internal modules that a package shares with one other, each by name; no one else may import them. */
-const shared: Readonly<Record<string, string>> = { "@effect-ws/server/internal/publishing": "topics" }
+/** Internal modules that a package shares with others, each by name; no other package may import them. */
+const shared: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "@effect-ws/connection/internal/preparedAs": ["server", "topics"],
+  "@effect-ws/server/internal/publishing": ["topics"]
+}
 
 interface Workspace {
   readonly folder: string
@@ -174,7 +177,7 @@ const checkPackage = (
   if (target !== undefined && specifier === `${name}/internal` && (allowed === undefined || !isSource)) {
     return "only the sources of published packages may import what packages share among themselves"
   }
-  if (target !== undefined && specifier.includes("/internal/") && shared[specifier] !== folder) {
+  if (target !== undefined && specifier.includes("/internal/") && shared[specifier]?.includes(folder) !== true) {
     return `it is internal to packages/${target}`
   }
   if (isPublishedSource) {

@@ -6,24 +6,10 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import { globalWebSocket } from "./internal/globalWebSocket.ts"
+import type { BrowserWebSocket } from "./internal/globalWebSocket.ts"
 
-/**
- * An object of the browser's `WebSocket` class.
- *
- * @category models
- * @since 0.1.0
- */
-export interface BrowserWebSocket {
-  readonly url: string
-  readonly protocol: string
-  readonly readyState: number
-  readonly bufferedAmount: number
-  // The DOM says what the strings are; here they are written only.
-  binaryType: string
-  addEventListener(type: "open" | "message" | "close", listener: (event: never) => void): void
-  send(data: string | Uint8Array<ArrayBuffer>): void
-  close(code?: number, reason?: string): void
-}
+export type { BrowserWebSocket } from "./internal/globalWebSocket.ts"
 
 /**
  * An object of the browser's `WebSocketStream` class, which Chromium has.
@@ -58,18 +44,6 @@ export const WebSocketConstructor: Context.Reference<
 > = Context.Reference("@effect-ws/browser/WebSocketConstructor", {
   defaultValue: () => globalWebSocket
 })
-
-/**
- * Opens the global `WebSocket`.
- *
- * @internal
- */
-export const globalWebSocket = (url: string, protocols: ReadonlyArray<string>): BrowserWebSocket => {
-  const { WebSocket } = globalThis as unknown as {
-    readonly WebSocket: new (url: string, protocols: ReadonlyArray<string>) => BrowserWebSocket
-  }
-  return new WebSocket(url, protocols)
-}
 
 /**
  * Options of a `WebSocketStream`. `signal` is an `AbortSignal` that gives the attempt up.

@@ -41,12 +41,11 @@ export interface Options extends Http2Session.SessionOptions {
 export interface Http2Sessions {
   /** How many sessions are open. */
   readonly size: Effect.Effect<number>
-  /** @internal */
-  readonly pool: SessionPool
 }
 
 /**
- * The sessions that connections share. Default: `undefined`, so each connection opens a session of its own.
+ * The sessions that connections share, made by {@link make}. Default: `undefined`, so each connection opens a session
+ * of its own.
  *
  * @category services
  * @since 0.1.0
@@ -62,20 +61,17 @@ export const CurrentSessions: Context.Reference<Http2Sessions | undefined> = Con
  * @since 0.1.0
  */
 export const make = (options: Options = {}): Effect.Effect<Http2Sessions, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(
-        () =>
-          new SessionPool({
-            session: options,
-            maxStreams: Argument.limit("maxStreams", options.maxStreams ?? 100, 1),
-            idleTimeout: Argument.duration("idleTimeout", options.idleTimeout ?? "30 seconds"),
-            maxRemembered: Argument.limit("maxRemembered", options.maxRemembered ?? 256)
-          })
-      ),
-      (pool) => pool.close
+  Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new SessionPool({
+          session: options,
+          maxStreams: Argument.limit("maxStreams", options.maxStreams ?? 100, 1),
+          idleTimeout: Argument.duration("idleTimeout", options.idleTimeout ?? "30 seconds"),
+          maxRemembered: Argument.limit("maxRemembered", options.maxRemembered ?? 256)
+        })
     ),
-    (pool) => ({ size: Effect.sync(() => pool.size), pool })
+    (pool) => pool.close
   )
 
 /**

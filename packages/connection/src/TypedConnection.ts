@@ -273,17 +273,6 @@ export const prepare = <Send extends Schema.Constraint>(
     PreparedMessage.make
   ) as Effect.Effect<PreparedMessage.PreparedMessage, Schema.SchemaError, Send["EncodingServices"]>
 
-/**
- * Prepares a message, or a value with the side of a protocol that sends it.
- *
- * @internal
- */
-export const preparedAs = (
-  message: unknown,
-  as: SentAs<Schema.Constraint>["as"] | undefined
-): Effect.Effect<PreparedMessage.PreparedMessage, Schema.SchemaError, unknown> =>
-  as === undefined ? Effect.sync(() => PreparedMessage.make(message as string)) : prepare(as, message)
-
 const compile = (codec: MessageCodec.MessageCodec | undefined, schema: Schema.Constraint): MessageCodec.CompiledCodec =>
   (codec ?? MessageCodec.json).compile(schema)
 

@@ -16,6 +16,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { withRecord } from "./internal/recordOf.ts"
 import { ServerRecord } from "./internal/ServerRecord.ts"
 import type { Recording } from "./Recording.ts"
 import type { ClosedConnection, OpenConnection, Refusal, Totals } from "./internal/ServerState.ts"
@@ -87,8 +88,6 @@ export class Inspector extends Context.Service<
     readonly watch: (id: number) => Effect.Effect<boolean, never, Scope.Scope>
     /** The frames that are kept of a connection, open or closed, as a recording. `undefined` where there are none. */
     readonly recording: (id: number) => Effect.Effect<Recording | undefined>
-    /** @internal */
-    readonly record: ServerRecord
   }
 >()("@effect-ws/inspector/Inspector") {}
 
@@ -113,7 +112,7 @@ export const layer = (options: Options = {}): Layer.Layer<Inspector> =>
       const record = new ServerRecord(settingsOf(options), Context.get(context, Clock.Clock))
       const services = Context.make(
         Inspector,
-        Inspector.of({ ...viewOf(record), record })
+        withRecord(Inspector.of(viewOf(record)), record)
       ) as Context.Context<Inspector>
       return Effect.succeed(Context.add(services, CurrentServerObserver, record))
     })
@@ -127,7 +126,7 @@ export const layer = (options: Options = {}): Layer.Layer<Inspector> =>
  */
 export const layerOff: Layer.Layer<never> = Layer.succeed(CurrentServerObserver, undefined)
 
-const viewOf = (record: ServerRecord): Omit<Inspector["Service"], "record"> => ({
+const viewOf = (record: ServerRecord): Inspector["Service"] => ({
   connections: Effect.sync(() => record.openConnections()),
   closed: Effect.sync(() => record.closedConnections()),
   refusals: Effect.sync(() => record.refusals.slice()),

@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import type { Inspector } from "./Inspector.ts"
 import { InspectorProtocol } from "./InspectorProtocol.ts"
 import type { FromInspector, FromViewer } from "./InspectorProtocol.ts"
+import { recordOf } from "./internal/recordOf.ts"
 import { Viewer } from "./internal/Viewer.ts"
 import * as Recording from "./Recording.ts"
 
@@ -57,7 +58,7 @@ export const make = (
   const pingInterval =
     options.pingInterval === undefined ? undefined : Argument.duration("pingInterval", options.pingInterval)
   const maxViewers = Argument.limit("maxViewers", options.maxViewers ?? 16, 1)
-  const { record } = inspector
+  const record = recordOf(inspector)
   let viewers = 0
   const hello: FromInspector = {
     _tag: "Hello",

@@ -6,23 +6,12 @@
  *
  * @since 0.1.0
  */
-import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
-import * as ConnectionHandler from "@effect-ws/connection/ConnectionHandler"
+import type { Connection } from "@effect-ws/connection/Connection"
+import type * as ConnectionHandler from "@effect-ws/connection/ConnectionHandler"
 import type * as Message from "@effect-ws/protocol/Message"
-import * as Argument from "@effect-ws/protocol/Argument"
 import type { CloseInfo } from "@effect-ws/protocol/Session"
-import * as Cause from "effect/Cause"
-import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-
-/**
- * Default of `handlerTimeoutAfterClose`: the time that a handler may run after its connection has closed.
- *
- * @category constants
- * @since 0.1.0
- */
-export const defaultGrace: Duration.Input = "30 seconds"
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
 
 /**
  * The handlers of a program, for the events of its connections.
@@ -71,87 +60,3 @@ export interface Handlers<E = never, R = never> {
  * @since 0.1.0
  */
 export type Program<E, R> = ConnectionHandler.Handler<E, R> | Handlers<E, R>
-
-/**
- * Handlers as a server calls them: none is missing, and `failed` and `closed` do not fail.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Dispatch<E, R> {
-  /** Events beside messages that have a handler. */
-  readonly kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
-  readonly open: (connection: Connection) => Effect.Effect<void, E, R>
-  readonly handle: (connection: Connection, event: ConnectionEvent) => Effect.Effect<unknown, E, R>
-  /** Calls `onError` after a handler failed. */
-  readonly failed: (connection: Connection, exit: Exit.Exit<unknown, E>) => Effect.Effect<void, never, R>
-  /** Calls `onError` if the connection was lost or broke a rule, then `onClose`. `undefined` without these handlers. */
-  readonly closed: ((connection: Connection, closeInfo: CloseInfo) => Effect.Effect<void, never, R>) | undefined
-}
-
-/**
- * Converts handlers to the functions that a server calls.
- *
- * @category conversions
- * @since 0.1.0
- */
-export const toDispatch = <E, R>(
-  handlers: Handlers<E, R>,
-  handlerTimeoutAfterClose?: Duration.Input
-): Dispatch<E, R> => {
-  const grace = Argument.duration("handlerTimeoutAfterClose", handlerTimeoutAfterClose ?? defaultGrace)
-  const { onClose, onError, onMessage, onOpen, onPing, onPong, onSent } = handlers
-  const error = (connection: Connection, cause: Cause.Cause<unknown>): Effect.Effect<void, never, R> =>
-    onError === undefined ? Effect.void : bounded(() => onError(connection, cause), "onError", grace)
-  return {
-    kinds: [
-      ...(onPing === undefined ? [] : ["Ping" as const]),
-      ...(onPong === undefined ? [] : ["Pong" as const]),
-      ...(onSent === undefined ? [] : ["Sent" as const])
-    ],
-    open: (connection) => Effect.asVoid(Effect.suspend(() => onOpen?.(connection) ?? Effect.void)),
-    handle: (connection, event) => {
-      switch (event._tag) {
-        case "Ping":
-          return onPing?.(connection, event.data) ?? Effect.void
-        case "Pong":
-          return onPong?.(connection, event.data) ?? Effect.void
-        case "Sent":
-          return onSent?.(connection, event.message) ?? Effect.void
-        default:
-          return onMessage?.(connection, event) ?? Effect.void
-      }
-    },
-    failed: (connection, exit) =>
-      Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? Effect.void : error(connection, exit.cause),
-    closed:
-      onError === undefined && onClose === undefined
-        ? undefined
-        : (connection, closeInfo) => {
-            const broke = closeInfo.violation !== undefined || closeInfo.error._tag === "AbnormalClosure"
-            return Effect.andThen(
-              broke ? error(connection, Cause.fail(closeInfo.error)) : Effect.void,
-              onClose === undefined ? Effect.void : logged(() => onClose(connection, closeInfo), "onClose")
-            )
-          }
-  }
-}
-
-const logged = <E, R>(handler: () => Effect.Effect<unknown, E, R>, name: string): Effect.Effect<void, never, R> =>
-  Effect.catchCause(Effect.asVoid(Effect.suspend(handler)), (cause) =>
-    ConnectionHandler.logUnhandled(`The handler ${name} failed`, cause)
-  )
-
-// The connection closes only after `onError`, so the handler must end, also where the caller is uninterruptible.
-const bounded = <E, R>(
-  handler: () => Effect.Effect<unknown, E, R>,
-  name: string,
-  grace: Duration.Input
-): Effect.Effect<void, never, R> =>
-  logged(handler, name).pipe(
-    Effect.timeoutOrElse({
-      duration: grace,
-      orElse: () => Effect.logError(`The handler ${name} was interrupted: it ran longer than handlerTimeoutAfterClose`)
-    }),
-    Effect.interruptible
-  )

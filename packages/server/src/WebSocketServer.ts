@@ -13,7 +13,8 @@ import { CurrentBudget } from "@effect-ws/connection/Budget"
 import type { Connection } from "@effect-ws/connection/Connection"
 import * as Fanout from "@effect-ws/connection/Fanout"
 import * as ServerObserver from "@effect-ws/connection/ServerObserver"
-import * as TypedConnection from "@effect-ws/connection/TypedConnection"
+import { preparedAs } from "@effect-ws/connection/internal/preparedAs"
+import type * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type * as Message from "@effect-ws/protocol/Message"
 import type * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
@@ -31,13 +32,14 @@ import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as SocketServer from "effect/socket/SocketServer"
-import * as Handlers from "./Handlers.ts"
+import type * as Handlers from "./Handlers.ts"
 import { Admission } from "./internal/Admission.ts"
 import { BatchRunner } from "./internal/BatchRunner.ts"
 import { Broadcaster } from "./internal/Broadcaster.ts"
 import { ConnectionSupervisor } from "./internal/ConnectionSupervisor.ts"
 import { WorkerPool } from "./internal/WorkerPool.ts"
 import { ConnectionRegistry } from "./internal/ConnectionRegistry.ts"
+import { defaultHandlerTimeout, toDispatch } from "./internal/dispatch.ts"
 import { HandshakeRate } from "./internal/HandshakeRate.ts"
 import { closeAtPace, drainPace } from "./internal/PacedDrain.ts"
 import { Readiness } from "./internal/Readiness.ts"
@@ -185,7 +187,7 @@ export const make = <E, R, RD = never>(
     const runner: Runner<R> =
       typeof program === "function"
         ? new FiberRunner(program)
-        : new BatchRunner(Handlers.toDispatch(program, options.handlerTimeoutAfterClose))
+        : new BatchRunner(toDispatch(program, options.handlerTimeoutAfterClose))
     return serve(runner, options)
   })
 
@@ -222,7 +224,7 @@ export const makeQueue = Effect.fnUntraced(function* <E, R, RD = never>(
 ): Effect.fn.Return<WebSocketServer["Service"], never, Requirements<R | RD>> {
   const slice = Argument.limit("maxEventsPerTurn", options.maxEventsPerTurn ?? 64, 1)
   const workers = Argument.integer("workers", options.workers ?? 64, 1)
-  const runner = new WorkerPool(Handlers.toDispatch(handlers, options.handlerTimeoutAfterClose), slice)
+  const runner = new WorkerPool(toDispatch(handlers, options.handlerTimeoutAfterClose), slice)
   yield* runner.startWorkers(workers, leastPatience)
   return yield* serve(runner, options)
 })
@@ -246,7 +248,7 @@ const serve = Effect.fnUntraced(
     const drainTimeout = Argument.duration("drainTimeout", options.drainTimeout ?? "2 seconds")
     const handlerTimeoutAfterClose = Argument.duration(
       "handlerTimeoutAfterClose",
-      options.handlerTimeoutAfterClose ?? Handlers.defaultGrace
+      options.handlerTimeoutAfterClose ?? defaultHandlerTimeout
     )
     const refusalLogInterval = Argument.duration("refusalLogInterval", options.refusalLogInterval ?? "10 seconds")
     const push = pushOf(sockets, context)
@@ -276,7 +278,7 @@ const serve = Effect.fnUntraced(
         options?: PublishOptions &
           SlowSubscriberOptions & { readonly as?: TypedConnection.SentAs<Schema.Constraint>["as"] | undefined }
       ): Effect.Effect<PublishResult, never, never> =>
-        Effect.flatMap(TypedConnection.preparedAs(message, options?.as), (prepared) =>
+        Effect.flatMap(preparedAs(message, options?.as), (prepared) =>
           broadcaster.broadcast(prepared, options)
         ) as Effect.Effect<PublishResult>,
       drain: (options) => drain(options)

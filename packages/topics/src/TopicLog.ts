@@ -13,8 +13,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { LogNode, toLimits } from "./internal/LogNode.ts"
+import { MemoryLogs } from "./internal/MemoryLogs.ts"
 import * as RedisEngine from "./internal/RedisEngine.ts"
-import { MemoryEngine } from "./MemoryEngine.ts"
+import type { MemoryEngine } from "./MemoryEngine.ts"
 import type { EngineUnsupported, LogUnavailable } from "./TopicLogError.ts"
 import type { RedisOptions, TopicLogOptions, TopicLogService } from "./internal/LogTypes.ts"
 
@@ -63,7 +64,9 @@ export interface MemoryOptions extends TopicLogOptions {
 export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<TopicLog> =>
   Layer.sync(TopicLog, () => {
     const limits = toLimits(options)
-    return new LogNode((options.engine ?? new MemoryEngine()).connect(limits), limits).service
+    const engine = options.engine ?? new MemoryLogs()
+    if (!(engine instanceof MemoryLogs)) throw new TypeError("engine: expected an engine that MemoryEngine.make made")
+    return new LogNode(engine.connect(limits), limits).service
   })
 
 /**

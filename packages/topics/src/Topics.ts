@@ -19,7 +19,8 @@
  */
 import type { FanoutTarget } from "@effect-ws/connection/Recipient"
 import * as Fanout from "@effect-ws/connection/Fanout"
-import * as TypedConnection from "@effect-ws/connection/TypedConnection"
+import { preparedAs } from "@effect-ws/connection/internal/preparedAs"
+import type * as TypedConnection from "@effect-ws/connection/TypedConnection"
 import * as Argument from "@effect-ws/protocol/Argument"
 import type * as Message from "@effect-ws/protocol/Message"
 import * as PreparedMessage from "@effect-ws/protocol/PreparedMessage"
@@ -203,7 +204,7 @@ export const make = (
         }),
       unsubscribe: (connection, topic) => Effect.sync(() => book.unsubscribe(Fanout.recipient(connection), topic)),
       publish: (topic: string, message: unknown, options?: MaybeTyped) =>
-        Effect.flatMap(TypedConnection.preparedAs(message, options?.as), (prepared) =>
+        Effect.flatMap(preparedAs(message, options?.as), (prepared) =>
           book.publish(topic, prepared, options)
         ) as Effect.Effect<PublishResult>,
       subscribers: (topic) => Effect.sync(() => book.count(topic)),
@@ -237,7 +238,7 @@ export const makeLog = (
       publish: (topic: string, message: unknown, options?: MaybeTyped) =>
         (options?.as === undefined
           ? Effect.suspend(() => logged.publish(topic, PreparedMessage.contentOf(message as string), options))
-          : Effect.flatMap(TypedConnection.preparedAs(message, options.as), (prepared) =>
+          : Effect.flatMap(preparedAs(message, options.as), (prepared) =>
               logged.publish(topic, prepared, options)
             )) as ReturnType<typeof logged.publish>,
       subscribers: (topic) => Effect.sync(() => logged.count(topic)),

@@ -1,13 +1,13 @@
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import * as TopicLog from "../src/TopicLog.ts"
 import { suite } from "./support/guarantees.ts"
 import type { Cluster } from "./support/guarantees.ts"
 
 const makeCluster = (): Cluster => {
-  const engine = new MemoryEngine()
+  const engine = MemoryEngine.make()
   return {
     node: (options) =>
       Effect.map(Layer.build(TopicLog.layerMemory({ ...options, engine })), (context) =>
@@ -28,7 +28,7 @@ suite("memory", (name, body) => {
 
 it.effect("G1: an append whose answer was lost says so, and its retry does not double it", () =>
   Effect.gen(function* () {
-    const engine = new MemoryEngine()
+    const engine = MemoryEngine.make()
     const log = Context.get(yield* Layer.build(TopicLog.layerMemory({ engine })), TopicLog.TopicLog)
     engine.loseNextAnswers(1)
     const error = yield* Effect.flip(log.append("room", "once", { id: "x" }))

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import type { Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import * as TopicClient from "../src/TopicClient.ts"
 import type { TopicItem } from "../src/TopicLog.ts"
 import * as TopicLog from "../src/TopicLog.ts"
@@ -60,7 +60,7 @@ describe("TopicClient", () => {
   test(
     "publishes and subscribes, text and bytes, and reads history",
     Effect.gen(function* () {
-      yield* serve({ port: 1, engine: new MemoryEngine() })
+      yield* serve({ port: 1, engine: MemoryEngine.make() })
       const client = yield* makeClient([1])
       const got = yield* collect(client.subscribe("room"))
       yield* settle
@@ -78,7 +78,7 @@ describe("TopicClient", () => {
   test(
     "G6: a node that is killed costs nothing: the client resumes at another one, and what was acknowledged arrives",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const one = yield* serve({ port: 1, engine })
       const two = yield* serve({ port: 2, engine })
       const client = yield* makeClient([1, 2])
@@ -98,7 +98,7 @@ describe("TopicClient", () => {
   test(
     "G6: the first entry of an empty topic is not lost to a reconnect",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const one = yield* serve({ port: 1, engine })
       const two = yield* serve({ port: 2, engine })
       const client = yield* makeClient([1, 2])
@@ -115,7 +115,7 @@ describe("TopicClient", () => {
   test(
     "G1: a publish whose node dies between append and answer is in the log once",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const one = yield* serve({ port: 1, engine })
       const two = yield* serve({ port: 2, engine })
       const client = yield* makeClient([1, 2])
@@ -132,7 +132,7 @@ describe("TopicClient", () => {
   test(
     "G1: a publish whose outcome the node does not know is sent again under its id",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const { log } = yield* serve({ port: 1, engine })
       const client = yield* makeClient([1])
       yield* settle
@@ -145,7 +145,7 @@ describe("TopicClient", () => {
   test(
     "G1: says OutcomeUnknown where it was sent and not answered, and LogUnavailable where it was not sent",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const one = yield* serve({ port: 1, engine })
       const client = yield* makeClient([1], { publishTimeout: "5 seconds" })
       yield* settle
@@ -161,7 +161,7 @@ describe("TopicClient", () => {
   test(
     "G1: stops sending again before the idempotence window ends",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       yield* serve({ port: 1, engine, log: { idWindow: "4 seconds" } })
       const client = yield* makeClient([1])
       yield* settle
@@ -175,7 +175,7 @@ describe("TopicClient", () => {
   test(
     "G3: a gap reaches the program, typed",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const { log } = yield* serve({ port: 1, engine, log: { maxEntries: 3 } })
       const { position } = yield* log.append("room", "1")
       for (const number of numbers(2, 10)) yield* log.append("room", number)
@@ -189,7 +189,7 @@ describe("TopicClient", () => {
   test(
     "G4: a program that does not read holds up neither its other topics nor the server",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const { log } = yield* serve({ port: 1, engine })
       const client = yield* makeClient([1], { window: 4 })
       let released = false
@@ -224,7 +224,7 @@ describe("TopicClient", () => {
   test(
     "G5: subscriptions outlive an engine that is away, and publishes wait for it",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       yield* serve({ port: 1, engine })
       const client = yield* makeClient([1])
       const got = yield* collect(client.subscribe("room"))
@@ -247,7 +247,7 @@ describe("TopicClient", () => {
     Effect.gen(function* () {
       const { log, server } = yield* serve({
         port: 1,
-        engine: new MemoryEngine(),
+        engine: MemoryEngine.make(),
         topics: {
           authorize: ({ _tag, topic }) =>
             topic === "open" ? Effect.void : Effect.fail(new TopicProtocol.Denied({ reason: `no ${_tag}` }))
@@ -280,7 +280,7 @@ describe("TopicClient", () => {
   test(
     "topics of the library itself are denied, whatever the program allows",
     Effect.gen(function* () {
-      yield* serve({ port: 1, engine: new MemoryEngine() })
+      yield* serve({ port: 1, engine: MemoryEngine.make() })
       const client = yield* makeClient([1])
       yield* settle
       assert.strictEqual((yield* finish(Effect.flip(client.publish("~presence:room", "x"))))._tag, "Denied")
@@ -294,7 +294,7 @@ describe("TopicClient", () => {
       let asked = 0
       const { log } = yield* serve({
         port: 1,
-        engine: new MemoryEngine(),
+        engine: MemoryEngine.make(),
         topics: {
           authorize: () =>
             Effect.suspend(() => {
@@ -329,7 +329,7 @@ describe("TopicClient", () => {
   test(
     "bounds the subscriptions of a connection, and has one to a topic at a time",
     Effect.gen(function* () {
-      yield* serve({ port: 1, engine: new MemoryEngine(), topics: { maxSubscriptions: 2 } })
+      yield* serve({ port: 1, engine: MemoryEngine.make(), topics: { maxSubscriptions: 2 } })
       const client = yield* makeClient([1])
       yield* collect(client.subscribe("a"))
       yield* Effect.scoped(
@@ -354,7 +354,7 @@ describe("TopicClient", () => {
   test(
     "drops a connection whose server is silent, and resumes on another",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const network = yield* Memory.MemoryNetwork
       // It completes the handshake and says Welcome, and nothing after that.
       yield* serveSilent(network, 1)
@@ -374,7 +374,7 @@ describe("TopicClient", () => {
   test(
     "fails what waits when it is closed",
     Effect.gen(function* () {
-      yield* serve({ port: 1, engine: new MemoryEngine() })
+      yield* serve({ port: 1, engine: MemoryEngine.make() })
       const client = yield* makeClient([1])
       const fiber = yield* Effect.forkChild(Effect.flip(Stream.runDrain(client.subscribe("room"))), {
         startImmediately: true
@@ -391,7 +391,7 @@ describe("TopicServer", () => {
   test(
     "disconnects a user on all nodes, and no other",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const topics = { publisher: (connection: Connection) => connection.request.query }
       const one = yield* serve({ port: 1, engine, topics })
       yield* serve({ port: 2, engine, topics })
@@ -409,7 +409,7 @@ describe("TopicServer", () => {
   test(
     "asks again for the subscriptions of a user when a right was revoked, on all nodes",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       let isAllowed = true
       const topics = {
         authorize: () => (isAllowed ? Effect.void : Effect.fail(new TopicProtocol.Denied({ reason: "revoked" })))
@@ -431,7 +431,7 @@ describe("TopicServer", () => {
   test(
     "drains at a pace, and its clients wait as they are asked to and lose nothing",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const one = yield* serve({ port: 1, engine })
       const two = yield* serve({ port: 2, engine })
       const clients = yield* Effect.forEach(Array.from({ length: 50 }), () => makeClient([1, 2]))
@@ -466,7 +466,7 @@ describe("TopicServer", () => {
   test(
     "answers nonsense and goes on",
     Effect.gen(function* () {
-      yield* serve({ port: 1, engine: new MemoryEngine() })
+      yield* serve({ port: 1, engine: MemoryEngine.make() })
       const connection = yield* Client.connect("ws://node:1/", { subprotocols: [TopicProtocol.subprotocol] })
       const answers: Array<string> = []
       for (const message of ["nonsense", `{"_tag":"Publish","ref":7}`, new Uint8Array(3), `{"_tag":"Ping"}`]) {
@@ -490,7 +490,7 @@ describe("TopicServer", () => {
   test(
     "closes a connection without the subprotocol with 1002",
     Effect.gen(function* () {
-      yield* serve({ port: 1, engine: new MemoryEngine() })
+      yield* serve({ port: 1, engine: MemoryEngine.make() })
       const connection = yield* Client.connect("ws://node:1/")
       assert.strictEqual((yield* Effect.flip(connection.receive))._tag, "ProtocolError")
     })

@@ -2,13 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { PresenceState } from "../src/internal/PresenceState.ts"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import * as TopicLog from "../src/TopicLog.ts"
 import * as TopicPresence from "../src/TopicPresence.ts"
 import { settle } from "./support/servers.ts"
 
 /** A node that can die without a word: what it would append is not. */
-const startNode = Effect.fnUntraced(function* (engine: MemoryEngine, options?: TopicPresence.PresenceOptions) {
+const startNode = Effect.fnUntraced(function* (
+  engine: MemoryEngine.MemoryEngine,
+  options?: TopicPresence.PresenceOptions
+) {
   const log = Context.get(yield* Layer.build(TopicLog.layerMemory({ engine })), TopicLog.TopicLog)
   let isDead = false
   const mortal = Layer.succeed(TopicLog.TopicLog, {
@@ -72,7 +75,7 @@ const names = (seen: { readonly members: ReadonlySet<string> }): ReadonlyArray<s
 describe("TopicPresence", () => {
   it.effect("goes on after what is no message of presence", () =>
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const node = yield* startNode(engine)
       const seen = yield* watch(node.presence, "room")
       yield* pass(1)
@@ -88,7 +91,7 @@ describe("TopicPresence", () => {
 
   it.effect("tells who is there, on all nodes, and a member leaves with the last of its connections", () =>
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const [one, two] = [yield* startNode(engine), yield* startNode(engine)]
       const annOnOne = yield* join(one.presence, "room", "ann")
       yield* join(one.presence, "other", "eve")
@@ -114,7 +117,7 @@ describe("TopicPresence", () => {
 
   it.effect("when a node with 3000 members dies, they leave at once, and those who are elsewhere too stay", () =>
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const options = { lease: "6 seconds" } as const
       const [one, two] = [yield* startNode(engine, options), yield* startNode(engine, options)]
       const seen = yield* watch(two.presence, "room")
@@ -136,7 +139,7 @@ describe("TopicPresence", () => {
 
   it.effect("no member leaves because the engine is away", () =>
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const options = { lease: "6 seconds" } as const
       const [one, two] = [yield* startNode(engine, options), yield* startNode(engine, options)]
       yield* join(one.presence, "room", "ann")
@@ -155,7 +158,7 @@ describe("TopicPresence", () => {
 
   it.effect("an engine that lost everything is told again who is there", () =>
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const [one, two] = [yield* startNode(engine), yield* startNode(engine)]
       yield* join(one.presence, "room", "ann")
       yield* pass(1)
@@ -171,7 +174,7 @@ describe("TopicPresence", () => {
 
   it.effect("bounds the name of a member", () =>
     Effect.gen(function* () {
-      const { presence } = yield* startNode(new MemoryEngine())
+      const { presence } = yield* startNode(MemoryEngine.make())
       const error = yield* Effect.flip(Effect.scoped(presence.join("room", "x".repeat(129))))
       assert.strictEqual(error.message, "129 exceeds maxMemberBytes (128)")
     })

@@ -10,7 +10,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Queue, Schema } from "effect"
 import type { Scope } from "effect"
 import { SocketServer } from "effect/socket"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import * as Position from "../src/Position.ts"
 import * as TopicLog from "../src/TopicLog.ts"
 import * as Topics from "../src/Topics.ts"
@@ -31,7 +31,10 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   let lastPort = 0
 
   /** Starts a node, and gives what connects to it: the client's end and the server's. */
-  const startNode = Effect.fnUntraced(function* (engine: MemoryEngine, { log, ...options }: NodeOptions = {}) {
+  const startNode = Effect.fnUntraced(function* (
+    engine: MemoryEngine.MemoryEngine,
+    { log, ...options }: NodeOptions = {}
+  ) {
     const port = ++lastPort
     const network = yield* Memory.MemoryNetwork
     const sockets = yield* network.listen({ port })
@@ -60,7 +63,7 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   test(
     "publishes values to subscribers on all nodes, and nothing that the Schema refuses",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const [one, two] = [yield* startNode(engine), yield* startNode(engine)]
       const { client, here } = yield* two.connect
       yield* two.topics.subscribe(here, "numbers")
@@ -79,7 +82,7 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   test(
     "sends what any node publishes to the subscribers of all nodes, in one order, except to the sender",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const [one, two] = [yield* startNode(engine), yield* startNode(engine)]
       const [ann, bob] = [yield* one.connect, yield* two.connect]
       const subscription = yield* one.topics.subscribe(ann.here, "room")
@@ -102,7 +105,7 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   test(
     "begins after a position, and tells a client what the log did not keep as the program says",
     Effect.gen(function* () {
-      const node = yield* startNode(new MemoryEngine(), {
+      const node = yield* startNode(MemoryEngine.make(), {
         log: { maxEntries: 3 },
         encode: ({ data, position }) => `${Position.format(position).split("-")[1]} ${String(data)}`,
         encodeGap: (topic, { lost, reason }) => `${topic}: ${reason} ${lost}`
@@ -122,7 +125,7 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   test(
     "holds one page for a subscriber that does not read, which later gets what the log has",
     Effect.gen(function* () {
-      const node = yield* startNode(new MemoryEngine(), {
+      const node = yield* startNode(MemoryEngine.make(), {
         log: { maxEntries: 50, pageEntries: 4, recentEntries: 4 },
         encodeGap: (_, { lost }) => `lost ${lost}`
       })
@@ -154,7 +157,7 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   test(
     "unsubscribes a connection that closes, and bounds the subscriptions of one",
     Effect.gen(function* () {
-      const node = yield* startNode(new MemoryEngine(), { maxSubscriptions: 2, log: { maxFollowedTopics: 2 } })
+      const node = yield* startNode(MemoryEngine.make(), { maxSubscriptions: 2, log: { maxFollowedTopics: 2 } })
       const { client, here } = yield* node.connect
       yield* node.topics.subscribe(here, "a")
       yield* node.topics.subscribe(here, "b")
@@ -181,7 +184,7 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   test(
     "fails to publish while the log is away, keeps subscriptions, and goes on with them",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const node = yield* startNode(engine)
       const { client, here } = yield* node.connect
       yield* node.topics.subscribe(here, "room")
@@ -201,7 +204,7 @@ describe.each(variants)("Topics over a log, $name server", ({ make }) => {
   test(
     "leaves nothing behind where subscribing is interrupted",
     Effect.gen(function* () {
-      const node = yield* startNode(new MemoryEngine(), { log: { maxFollowedTopics: 1 } })
+      const node = yield* startNode(MemoryEngine.make(), { log: { maxFollowedTopics: 1 } })
       const { here } = yield* node.connect
       for (const topic of ["a", "b", "c"]) {
         const fiber = yield* Effect.forkChild(node.topics.subscribe(here, topic))

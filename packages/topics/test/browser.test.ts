@@ -8,13 +8,13 @@ import * as Chromium from "@effect-ws/test-support/Chromium"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import * as TopicLog from "../src/TopicLog.ts"
 import * as TopicProtocol from "../src/TopicProtocol.ts"
 import * as TopicServer from "../src/TopicServer.ts"
 
 /** A node on a port of this machine. Closing its Scope ends it as a node that crashes does: it says nothing. */
-const serve = Effect.fnUntraced(function* (engine: MemoryEngine) {
+const serve = Effect.fnUntraced(function* (engine: MemoryEngine.MemoryEngine) {
   const handlers = yield* TopicServer.make({ authorize: TopicServer.allowAll }).pipe(
     Effect.provide(yield* Layer.build(TopicLog.layerMemory({ engine })))
   )
@@ -67,7 +67,7 @@ globalThis.topics = topics`
         yield* Effect.promise(() => page.addScriptTag({ content: code, type: "module" }))
         yield* Effect.promise(() => page.waitForFunction("globalThis.topics !== undefined"))
 
-        const engine = new MemoryEngine()
+        const engine = MemoryEngine.make()
         const first = yield* Scope.make()
         const urls = [yield* Scope.provide(serve(engine), first), yield* serve(engine)]
         const count = 300

@@ -2,7 +2,7 @@
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import { run } from "./deploy/Deploy.ts"
 import { CoarseClock } from "./support/coarseClock.ts"
 import { serve } from "./support/servers.ts"
@@ -15,7 +15,7 @@ it.live(
   () => {
     const clock = new CoarseClock()
     return Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const log = { recentEntries: 4 }
       const old = yield* serve({ port: 1, engine, log })
       const server = { maxHandshakesPerSecond: rate, maxHandshakes: 2 * rate }

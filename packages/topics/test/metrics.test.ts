@@ -1,7 +1,7 @@
 import * as Memory from "@effect-ws/transport/Memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Metric, Schedule, Stream } from "effect"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import * as TopicClient from "../src/TopicClient.ts"
 import { makeNode, RedisServer, testWithRedis } from "./support/redis.ts"
 import { serve, settle } from "./support/servers.ts"
@@ -30,7 +30,7 @@ describe("metrics of topics", () => {
   it.effect("count what a node appends, delivers, reads in pages, and the gaps that it sends", () =>
     isolated(
       Effect.gen(function* () {
-        const { log } = yield* serve({ port: 1, engine: new MemoryEngine(), log: { maxEntries: 5, recentEntries: 2 } })
+        const { log } = yield* serve({ port: 1, engine: MemoryEngine.make(), log: { maxEntries: 5, recentEntries: 2 } })
         const before = yield* log.head("room")
         for (let at = 1; at <= 8; at++) yield* log.append("room", String(at))
         const client = yield* TopicClient.make({ url: "ws://node:1/" })

@@ -5,7 +5,7 @@
 import { assert, it } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import * as Position from "../src/Position.ts"
 import * as TopicLog from "../src/TopicLog.ts"
 import type { TopicItem, TopicReader } from "../src/TopicLog.ts"
@@ -55,7 +55,7 @@ interface Node {
 const settle = Effect.forEach(Array.from({ length: 8 }), () => Effect.yieldNow, { discard: true })
 
 const world = Effect.fnUntraced(function* (ops: ReadonlyArray<Op>) {
-  const engine = new MemoryEngine()
+  const engine = MemoryEngine.make()
   const happened = new Set<string>()
   const written = new Map<string, string>()
   const positions: Array<{ readonly topic: string; readonly position: Position.Position }> = []

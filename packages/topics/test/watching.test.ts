@@ -5,7 +5,7 @@ import type { Connection } from "@effect-ws/connection/Connection"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Layer, Option, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { MemoryEngine } from "../src/MemoryEngine.ts"
+import * as MemoryEngine from "../src/MemoryEngine.ts"
 import * as TopicClient from "../src/TopicClient.ts"
 import * as TopicProtocol from "../src/TopicProtocol.ts"
 import type { Action } from "../src/TopicServer.ts"
@@ -65,7 +65,7 @@ describe("a client that watches a topic", () => {
   test(
     "is told who is subscribed on all nodes, and who comes and goes",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const options = { engine, topics, presence: {} }
       yield* serve({ port: 1, ...options })
       yield* serve({ port: 2, ...options })
@@ -91,7 +91,7 @@ describe("a client that watches a topic", () => {
   test(
     "begins anew at another node, after its own was lost",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const options = { engine, topics, presence: {} }
       const one = yield* serve({ port: 1, ...options })
       yield* serve({ port: 2, ...options })
@@ -109,7 +109,7 @@ describe("a client that watches a topic", () => {
   test(
     "gets 3000 members in parts, and loses them when their node dies",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       const options = { engine, topics, presence: { lease: "6 seconds" } } as const
       yield* serve({ port: 2, ...options })
       const one = yield* serve({ port: 1, ...options })
@@ -140,7 +140,7 @@ describe("a client that watches a topic", () => {
   test(
     "is denied what it may not watch, also when the right ends, and told where there is nothing to watch",
     Effect.gen(function* () {
-      const engine = new MemoryEngine()
+      const engine = MemoryEngine.make()
       let isAllowed = true
       const authorize = ({ _tag, topic }: Action) =>
         _tag !== "Watch" || (topic === "room" && isAllowed)

@@ -59,11 +59,12 @@ export class SessionPool {
     this.options = options
   }
 
-  get size(): number {
+  /** How many sessions are open. */
+  readonly size: Effect.Effect<number> = Effect.sync(() => {
     let size = 0
     for (const { sessions } of this.entries.values()) size += sessions.size
     return size
-  }
+  })
 
   /** Whether an earlier dial found that the server speaks HTTP/2 without WebSockets. */
   isWithoutConnect(key: string): boolean {

@@ -12,6 +12,7 @@ import * as Http2Sessions from "../Http2Sessions.ts"
 import * as Target from "../Target.ts"
 import { openTransport, openSession, proxyFor } from "./openTransport.ts"
 import type { OpenTransportError, OpenTransportOptions } from "./openTransport.ts"
+import { SessionPool } from "./SessionPool.ts"
 import type { Dialed } from "./SessionPool.ts"
 
 /** Where a handshake can take place. */
@@ -28,7 +29,8 @@ export const openRoute = Effect.fnUntraced(function* (
   const openHttp1 = Effect.map(openTransport(target, options), (socket): Route => ({ _tag: "Http1", socket }))
   // Without TLS there is no ALPN, so the client cannot find out whether the server speaks HTTP/2.
   if (http === "1.1" || (http === "auto" && !target.secure)) return yield* openHttp1
-  const { pool } = (yield* Http2Sessions.CurrentSessions) ?? (yield* Http2Sessions.make())
+  const pool = (yield* Http2Sessions.CurrentSessions) ?? (yield* Http2Sessions.make())
+  if (!(pool instanceof SessionPool)) return yield* Effect.die(new TypeError(foreignSessions))
   const proxy = yield* proxyFor(target, options.proxy)
   const { address, secure, url } = target
   const key = fingerprint([dialerId(yield* Dialer.Dialer), address, secure, url.host, options.tls, proxy])
@@ -46,6 +48,8 @@ export const openRoute = Effect.fnUntraced(function* (
   }
   return dialed._tag === "Http1" ? dialed : yield* openHttp1
 })
+
+const foreignSessions = "CurrentSessions: expected sessions that Http2Sessions.make or Http2Sessions.layer made"
 
 const dialerIds = new WeakMap<object, number>()
 let lastDialerId = 0

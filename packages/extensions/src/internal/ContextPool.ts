@@ -5,13 +5,11 @@
  * reset and lent again. A compressor between two messages may lose its context: its next output refers to nothing
  * older, which every decompressor understands. Above the bound, the compressor that has been idle longest loses its
  * context.
- *
- * @internal
  */
 import type { Kind } from "./NativeHandle.ts"
 import { NativeHandle } from "./NativeHandle.ts"
 
-/** Who holds a context that may be taken away. @internal */
+/** Who holds a context that may be taken away. */
 export interface Holder {
   /** Releases the context. */
   evict(): NativeHandle

@@ -1,8 +1,6 @@
 /**
  * The transforms that permessage-deflate and deflate-frame share: each unit, a message or a frame, is compressed and
  * marked with RSV1, or left unchanged.
- *
- * @internal
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import * as CloseError from "@effect-ws/protocol/CloseError"
@@ -13,10 +11,9 @@ import type { Transforms } from "../Extension.ts"
 import type * as Zlib from "../Zlib.ts"
 import { Zlib as ZlibReference } from "../Zlib.ts"
 
-/** RFC 7692 7.2.1: the bit "Per-Message Compressed"; deflate-frame uses the same. @internal */
+/** RFC 7692 7.2.1: the bit "Per-Message Compressed"; deflate-frame uses the same. */
 export const rsv1 = 0x40
 
-/** @internal */
 export interface Settings {
   readonly deflate: Zlib.DeflaterOptions
   readonly inflate: Zlib.InflaterOptions
@@ -24,7 +21,7 @@ export interface Settings {
   readonly skipIfLarger: boolean
 }
 
-/** Creates the state of one connection. It lives in the Scope, or in the session if that ends earlier. @internal */
+/** Creates the state of one connection. It lives in the Scope, or in the session if that ends earlier. */
 export const open = (settings: Settings): Effect.Effect<Transforms, never, Scope.Scope> =>
   Effect.flatMap(ZlibReference, (zlib) => {
     const codec = new Codec(zlib, settings)
@@ -40,7 +37,7 @@ export const open = (settings: Settings): Effect.Effect<Transforms, never, Scope
     )
   })
 
-/** Throws where an option is out of range; before any connection could fail for it. @internal */
+/** Throws where an option is out of range; before any connection could fail for it. */
 export const checkRange = (
   options: { readonly [name: string]: unknown },
   names: ReadonlyArray<string>,

@@ -5,12 +5,10 @@
  * long and has no takeover. So short payloads bypass the stream and use the object inside it (`_handle`). Long payloads
  * use the stream, whose output buffer (`_outBuffer`) is set for that time only, because an idle context should not hold
  * one. {@link isAvailable} checks for these parts and tests them once; Node 20, 22, 24 and 26 have them.
- *
- * @internal
  */
 import * as Zlib from "node:zlib"
 
-/** What a context is made of: contexts of the same kind can stand in for one another. @internal */
+/** What a context is made of: contexts of the same kind can stand in for one another. */
 export interface Kind {
   readonly key: string
   readonly mode: "deflate" | "inflate"
@@ -24,7 +22,6 @@ export interface Kind {
 /** What Node and zlib need for a context beside tables and window. */
 const overhead = 12 * 1024
 
-/** @internal */
 export const deflateKind = (windowBits: number, level: number, memLevel: number): Kind => {
   // zlib rejects raw deflate with a window of 2^8. With 2^9 it never looks back further than 2^9 - 262 = 250 bytes,
   // because it keeps that much lookahead inside the window. Its output therefore fits a window of 2^8.
@@ -34,7 +31,6 @@ export const deflateKind = (windowBits: number, level: number, memLevel: number)
   return { key: `deflate ${bits} ${level} ${memLevel}`, mode: "deflate", windowBits: bits, level, memLevel, cost }
 }
 
-/** @internal */
 export const inflateKind = (windowBits: number): Kind => {
   const cost = 2 ** windowBits + overhead
   return { key: `inflate ${windowBits}`, mode: "inflate", windowBits, level: 6, memLevel: 8, cost }
@@ -71,10 +67,9 @@ const probe = Uint8Array.of(0x00, 0x00, 0xff, 0xff, 0x00)
 // Output room for a write that produces no output in a whole message.
 const noOutput = new Uint8Array(1)
 
-/** How a write on the thread pool ended; "Ended" by a final block. @internal */
+/** How a write on the thread pool ended; "Ended" by a final block. */
 export type Outcome = "Written" | "Ended" | "Failed"
 
-/** @internal */
 export class NativeHandle {
   readonly kind: Kind
   private readonly stream: Stream
@@ -181,7 +176,7 @@ export class NativeHandle {
 
 let available: boolean | undefined
 
-/** Whether this runtime has what is needed. @internal */
+/** Whether this runtime has what is needed. */
 export const isAvailable = (): boolean => (available ??= hasParts() && works())
 
 const hasParts = (): boolean => {

@@ -1,7 +1,5 @@
 /**
  * The zlib service on the native contexts of `node:zlib`.
- *
- * @internal
  */
 import type * as Zlib from "./ZlibTypes.ts"
 import { OutputBuffer, join } from "./OutputBuffer.ts"
@@ -13,7 +11,6 @@ import { shortStreams } from "./ShortStreams.ts"
 
 export { isAvailable } from "./NativeHandle.ts"
 
-/** @internal */
 export interface Settings {
   readonly inlineBytes: number
   readonly concurrency: number
@@ -27,7 +24,6 @@ interface Shared {
   readonly jobs: ThreadPoolLimiter
 }
 
-/** @internal */
 export const make = (settings: Settings): Zlib.Service & { readonly contexts: ContextPool } => {
   const contexts = new ContextPool(settings.memoryBudget)
   const shared: Shared = { settings, contexts, jobs: new ThreadPoolLimiter(settings.concurrency) }

@@ -3,8 +3,6 @@
  * outputs are not copied and few ArrayBuffers are allocated.
  *
  * An output keeps its slab alive as long as it is referenced.
- *
- * @internal
  */
 const slabSize = 64 * 1024
 const leastRoom = 8 * 1024
@@ -31,7 +29,7 @@ export class OutputBuffer {
   }
 }
 
-/** Joins pieces. @internal */
+/** Joins pieces. */
 export const join = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
   if (pieces.length === 1) return pieces[0]!
   const joined = new Uint8Array(length)

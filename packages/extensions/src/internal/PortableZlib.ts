@@ -1,8 +1,6 @@
 /**
  * The zlib service on the public API of `node:zlib`, which processes whole buffers only: every message is compressed
  * with an empty window, and the pieces of a compressed message are collected until it ends.
- *
- * @internal
  */
 import { randomBytes } from "node:crypto"
 import * as NodeZlib from "node:zlib"
@@ -29,7 +27,6 @@ const noBytes = new Uint8Array(0)
 const shortStreamsAtOnce = 16 * 1024
 const mostOfShortStreams = 64 * 1024
 
-/** @internal */
 export const make = (settings: Settings): Zlib.Service => {
   const jobs = new ThreadPoolLimiter(settings.concurrency)
   return {

@@ -5,11 +5,9 @@
  * needs a new or reset context for each, which costs far more than the two bytes that a peer spends on it. So a stream
  * after a final block is first decoded here, at a cost proportional to the input. zlib decodes streams that are longer
  * than {@link longest}, need more output than there is room for, or are invalid.
- *
- * @internal
  */
 
-/** The most bytes of input that a stream may have here. @internal */
+/** The most bytes of input that a stream may have here. */
 export const longest = 256
 
 /** A canonical Huffman code: the number of symbols of each length, and the symbols in the order of their codes. */
@@ -79,7 +77,6 @@ const lengthCode = emptyCode(19)
 const literals = emptyCode(286)
 const distances = emptyCode(distanceCodes)
 
-/** @internal */
 export class ShortStreams {
   /** Input position after the last whole stream. */
   at = 0
@@ -239,5 +236,5 @@ export class ShortStreams {
   }
 }
 
-/** All decompressors share one: a run is over before the next begins. @internal */
+/** All decompressors share one: a run is over before the next begins. */
 export const shortStreams: ShortStreams = new ShortStreams()

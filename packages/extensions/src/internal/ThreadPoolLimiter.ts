@@ -1,7 +1,5 @@
 /**
  * Bounds the number of jobs on the thread pool; the others wait.
- *
- * @internal
  */
 export class ThreadPoolLimiter {
   private readonly concurrency: number
@@ -28,5 +26,5 @@ export class ThreadPoolLimiter {
   }
 }
 
-/** Work that calls `release` when it is done, once. @internal */
+/** Work that calls `release` when it is done, once. */
 export type Job = (release: () => void) => void

@@ -12,6 +12,7 @@ import * as zlib from "node:zlib"
 import * as Inspector from "../../src/Inspector.ts"
 import { InspectorProtocol } from "../../src/InspectorProtocol.ts"
 import { page } from "../../src/internal/page.ts"
+import { recordOf } from "../../src/internal/recordOf.ts"
 import { Viewer } from "../../src/internal/Viewer.ts"
 
 const size = Number(process.argv[2] ?? 10_000)
@@ -67,7 +68,7 @@ await run(
     const { bytes, clients } = yield* opened
     yield* Console.log(`${size} connections, both ends in this process`)
     yield* Console.log(`heap for each: ${bare.toFixed(0)} bytes without, ${bytes.toFixed(0)} with the inspector`)
-    const { record } = yield* Inspector.Inspector
+    const record = recordOf(yield* Inspector.Inspector)
     for (let round = 0; round < 3; round++) yield* say("a viewer arrives", update(new Viewer(record)))
     const viewer = new Viewer(record)
     update(viewer)

@@ -61,7 +61,7 @@ export const hashName = (algorithm: DigestAlgorithm): HashName =>
 /** Returns whether an algorithm hashes the nonces along with the password. */
 export const isSession = (algorithm: DigestAlgorithm): boolean => algorithm.endsWith("-sess")
 
-/** Returns the strength of an algorithm: lower is stronger. @internal */
+/** Returns the strength of an algorithm: lower is stronger. */
 export const weakness = (algorithm: DigestAlgorithm): number => algorithms.indexOf(algorithm) >> 1
 
 /**

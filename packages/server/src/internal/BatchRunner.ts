@@ -11,7 +11,7 @@ import * as Polling from "@effect-ws/connection/Polling"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Dispatch } from "../Handlers.ts"
+import type { Dispatch } from "./dispatch.ts"
 import { concludeHandlers } from "./Runner.ts"
 import type { Runner, RunContext } from "./Runner.ts"
 

@@ -8,7 +8,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Dispatch } from "../Handlers.ts"
+import type { Dispatch } from "./dispatch.ts"
 
 /** A connection whose program is to run. */
 export interface RunContext<R> {

@@ -8,7 +8,7 @@ import * as Tcp from "@effect-ws/transport/Tcp"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Context, Effect, Layer, Logger } from "effect"
 import type * as NetAddress from "effect/net/NetAddress"
-import { MemoryEngine } from "../../src/MemoryEngine.ts"
+import * as MemoryEngine from "../../src/MemoryEngine.ts"
 import * as TopicLog from "../../src/TopicLog.ts"
 import * as TopicServer from "../../src/TopicServer.ts"
 import { run } from "./Deploy.ts"
@@ -17,7 +17,7 @@ const clients = Number(process.argv[2] ?? 10_000)
 const rate = clients / 10
 const write = (line: string): void => void process.stdout.write(`${line}\n`)
 
-const engine = new MemoryEngine()
+const engine = MemoryEngine.make()
 
 const startNode = Effect.gen(function* () {
   const options = { origins: "any", maxHandshakesPerSecond: rate, maxHandshakes: clients } as const

@@ -5,7 +5,7 @@ import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { SocketServer } from "effect/socket"
 import { TestClock } from "effect/testing"
-import type { MemoryEngine } from "../../src/MemoryEngine.ts"
+import type * as MemoryEngine from "../../src/MemoryEngine.ts"
 import * as TopicLog from "../../src/TopicLog.ts"
 import type { TopicLogOptions } from "../../src/TopicLog.ts"
 import * as TopicPresence from "../../src/TopicPresence.ts"
@@ -19,7 +19,7 @@ export const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.pr
 
 export interface ServeOptions {
   readonly port: number
-  readonly engine: MemoryEngine
+  readonly engine: MemoryEngine.MemoryEngine
   readonly log?: TopicLogOptions
   readonly topics?: Partial<TopicServer.TopicServerOptions>
   readonly server?: WebSocketServer.ServerOptions
