@@ -41,7 +41,9 @@ export class PendingPings {
   onPong(newest: number, now: bigint): Duration.Duration | undefined {
     // RFC 6455 5.5.3: a pong answers the newest ping, and with it the ones before.
     let roundTrip: Duration.Duration | undefined = undefined
+    let answered = 0
     if (this.asked !== 0 && this.asked <= newest) {
+      answered = this.asked
       roundTrip = Duration.nanos(now - this.askedAt)
       this.latency = roundTrip
       this.asked = 0
@@ -50,10 +52,14 @@ export class PendingPings {
       for (const [id, ping] of this.awaited) {
         if (id > newest) break
         this.awaited.delete(id)
-        roundTrip = Duration.nanos(now - ping.sentAt)
-        // The program that waits for it may look at once.
-        this.latency = roundTrip
-        ping.succeed(roundTrip)
+        const own = Duration.nanos(now - ping.sentAt)
+        // That of an older ping contains the time until the newer one was sent.
+        if (id > answered) {
+          roundTrip = own
+          // The program that waits for it may look at once.
+          this.latency = own
+        }
+        ping.succeed(own)
       }
     }
     return roundTrip
