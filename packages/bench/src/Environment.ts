@@ -1,5 +1,5 @@
 /**
- * Where and with what the figures were made: without it they cannot be compared with anybody else's.
+ * The machine and the versions that the figures are from, without which they cannot be compared with others.
  */
 import { cpus, loadavg, release, totalmem, type } from "node:os"
 import type { Peer, Peers } from "./Peer.ts"

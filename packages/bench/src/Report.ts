@@ -102,7 +102,7 @@ export const summarize = (row: Row, entries: ReadonlyArray<Entry>): Table => {
   }
 }
 
-/** Writes a number with a fixed number of digits behind the point, or a dash. */
+/** Writes a number with a fixed number of digits after the decimal point, or a dash. */
 export const figure = (value: number | undefined, digits: number): string =>
   value === undefined
     ? "-"

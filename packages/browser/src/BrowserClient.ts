@@ -144,7 +144,7 @@ const opened = (
 ): Effect.Effect<OpenWebSocket, BrowserConnectError> =>
   Effect.callback((resume) => {
     socket.binaryType = "arraybuffer"
-    // Messages may come before the fiber goes on.
+    // Messages may come before the fiber is resumed.
     socket.addEventListener("open", () => resume(Effect.succeed(make())))
     socket.addEventListener("close", () => resume(failed))
     return Effect.sync(() => socket.close())

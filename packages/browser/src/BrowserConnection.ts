@@ -73,8 +73,9 @@ export interface BrowserConnection extends MessageConnection<CloseError.CloseErr
   /** Waits until the browser has handed everything that was sent to the system. */
   readonly flushed: Effect.Effect<void, CloseError.CloseError>
   /**
-   * Closes the connection and waits for the end, at most `closeTimeout`; then it gives 1006, and the browser goes on in
-   * the background. A reason has at most 123 bytes; more is cut off. On a connection that is closing it only waits.
+   * Closes the connection and waits for the end, at most `closeTimeout`. After it this returns 1006, and the browser
+   * closes in the background. A reason has at most 123 bytes; more is cut off. On a connection that is closing it only
+   * waits.
    *
    * **Details**
    *

@@ -97,7 +97,7 @@ export class RawPeer {
     if (!this.socket.destroyed) this.socket.write(bytes)
   }
 
-  /** Writes, and waits while the system takes no more; gives up when the socket closes. */
+  /** Writes, and waits until the system takes more or the socket closes. */
   async send(bytes: Buffer | string): Promise<void> {
     if (this.socket.destroyed || this.socket.write(bytes)) return
     await Promise.race([once(this.socket, "drain"), once(this.socket, "close")]).catch(() => undefined)

@@ -86,7 +86,7 @@ const fuzz = Effect.fnUntraced(function* (options: FuzzOptions) {
     ["-m", "fuzzingclient", options.address, "-p", "4", "-o", options.reports, ...includes],
     options.timeout
   )
-  // It ends with 1 where a case failed, with a report all the same.
+  // It exits with 1 if a case failed, and writes the report anyway.
   const index = path.join(options.reports, "index.json")
   if (exitCode > 1 || !(yield* fs.exists(index))) {
     return yield* new ConformanceError({

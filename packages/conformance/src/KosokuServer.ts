@@ -41,7 +41,7 @@ export const fuzzClient = Effect.fnUntraced(
     const { cases, http2 } = options
     const address = http2 === true ? yield* Http2Bridge.toSuite(suite.address) : suite.address
     yield* Visitor.visit({ address, count: cases.length, concurrency, http2 })
-    // It ends with 1 where a case failed, with a report all the same.
+    // It exits with 1 if a case failed, and writes the report anyway.
     yield* suite.ended
     const index = path.join(options.reports, "index.json")
     if (!(yield* fs.exists(index))) {

@@ -57,7 +57,7 @@ export type {
 } from "./internal/handshake/HandshakeDecision.ts"
 
 /**
- * What the server's side of a handshake may be told.
+ * Options of the server's side of a handshake.
  *
  * @category models
  * @since 0.1.0
@@ -77,13 +77,11 @@ export interface AcceptOptions<R = never>
    * chooses another. Default: none.
    */
   readonly subprotocols?: ReadonlyArray<string> | undefined
-  /**
-   * Decides over the requests that `paths` and `origins` let pass. Default: all of them are accepted.
-   */
+  /** Accepts or refuses a request that passed the checks of `paths` and `origins`. Default: accepts. */
   readonly decide?: Decide<R> | undefined
   /**
-   * How long the handshake may take: a client that has not sent its request by then gets 408, and one over whose
-   * request `decide` has not decided gets 503. Default: 10 seconds.
+   * Maximum time of the handshake. If the request is not complete by then, the client gets 408; if `decide` has not
+   * returned by then, it gets 503. Default: 10 seconds.
    */
   readonly handshakeTimeout?: Duration.Input | undefined
   /**
@@ -94,7 +92,7 @@ export interface AcceptOptions<R = never>
 }
 
 /**
- * Accepts every request that the checks of the options let pass: what a server without `decide` does.
+ * Accepts every request that passed the checks of the options, as a server without `decide` does.
  *
  * @category constructors
  * @since 0.1.0

@@ -20,7 +20,7 @@ import * as Layer from "effect/Layer"
 import type * as NetAddress from "effect/net/NetAddress"
 
 /**
- * What a budget may be told.
+ * Options of a budget.
  *
  * @category models
  * @since 0.1.0

@@ -91,8 +91,8 @@ export interface Connection
   /** The subprotocol that was agreed on, if any. */
   readonly subprotocol: string | undefined
   /**
-   * The peer: its address and TLS identity, as far as the transport knows them. At a server behind trusted proxies,
-   * the client that they forward. What was not asked for while the socket was open is unknown afterwards.
+   * The peer: its address and TLS identity, as far as the transport knows them. On a server behind trusted proxies it
+   * is the client that they forward. Read a field while the socket is open: later a first read may find it `undefined`.
    */
   readonly peer: Peer
   /** The address of `peer`. */

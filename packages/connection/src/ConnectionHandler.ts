@@ -29,9 +29,8 @@ export type Handler<E = unknown, R = never> = (connection: Connection) => Effect
  *
  * **Details**
  *
- * Never fails: everything that a handler can do wrong ends in a close code and, where it was not asked for, a log
- * entry. The wait is bounded by the connection's `closeTimeout`. Interruption interrupts the handler and then closes
- * with 1001.
+ * Never fails: every failure of the handler becomes a close code, and an unexpected one a log entry too. The wait is
+ * bounded by the connection's `closeTimeout`. Interruption interrupts the handler and then closes with 1001.
  *
  * @category destructors
  * @since 0.1.0

@@ -12,7 +12,7 @@ import { KeepaliveTimer } from "./internal/keepalive/KeepaliveTimer.ts"
 import { StallTimer } from "./internal/keepalive/StallTimer.ts"
 
 /**
- * What a connection may be told.
+ * Options of a connection.
  *
  * @category models
  * @since 0.1.0
@@ -37,9 +37,8 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly reuseReceiveBuffers?: boolean | undefined
   /**
-   * Where `send` does not wait (on a connection that is polled, see `Polling`): the bytes that may wait for the peer
-   * before the connection fails with 1013. Default: twice `maxMessageSize`, and
-   * 32 MiB at least.
+   * Maximum bytes buffered for the peer if `send` does not wait, as on a connection that is polled (see `Polling`).
+   * Above it the connection fails with 1013. Default: twice `maxMessageSize`, at least 32 MiB.
    */
   readonly maxBufferedBytes?: number | undefined
   /**
@@ -48,21 +47,21 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly writeTimeout?: Duration.Input | undefined
   /**
-   * How long the peer may let an incomplete message wait for its next byte, before the connection fails with 1008. It
-   * is kept to within an eighth. Control frames do not count, nor does time in which it is us who does not read. A peer
-   * that streams a message with longer pauses needs more. Default: 30 seconds; `false` switches it off.
+   * Maximum time between two parts of one message. After it the connection fails with 1008, at most an eighth of the
+   * time later. Control frames are no parts, and time in which this end does not read does not count. Raise it for a
+   * peer that streams a message with longer pauses. Default: 30 seconds; `false` switches it off.
    */
   readonly messageTimeout?: Duration.Input | false | undefined
   /**
-   * How long the peer may take to answer our close frame, and to end its stream, before we end the connection with
-   * 1006. It starts when the system has taken everything that was sent, the close frame last, and allows for what the
-   * system still holds for a peer that kept us waiting. Where everything was taken, the end is a FIN, so that the peer
-   * can still read it. Default: 10 seconds.
+   * Maximum time for the peer to answer our close frame and to end its stream. After it the connection ends with 1006.
+   * The time starts when the system has taken everything that was sent, the close frame included. After blocked output
+   * it is longer, by the time that the peer needs for the bytes that the system still holds. If the system has taken
+   * everything, this end sends a FIN, so that the peer can still read the bytes. Default: 10 seconds.
    */
   readonly closeTimeout?: Duration.Input | undefined
   /**
-   * The longest that closing takes in all, for a peer that reads slowly what was sent before the close frame. Then the
-   * socket is dropped. Values below `closeTimeout` have no effect. Default: 60 seconds.
+   * Maximum time of the whole close, for a peer that reads slowly what was sent before the close frame. After it the
+   * socket is destroyed. Values below `closeTimeout` have no effect. Default: 60 seconds.
    */
   readonly maxCloseTime?: Duration.Input | undefined
   /**
@@ -73,9 +72,9 @@ export interface ConnectionOptions extends Partial<{
    */
   readonly closeReplyTimeout?: Duration.Input | undefined
   /**
-   * When to ask a silent peer whether it lives: after `interval` without a byte from it a ping is sent, and when
-   * `timeout` more passes without a byte the connection fails with 1011. Both are kept to within a quarter of the
-   * shorter. Default: 20 seconds each; `false` switches it off.
+   * Detection of a dead peer. After `interval` without a byte from the peer this end sends a ping, and after `timeout`
+   * more without a byte the connection fails with 1011. Both are accurate to a quarter of the shorter. Default: 20
+   * seconds each; `false` switches it off.
    *
    * Progress is life: `timeout` starts when the system has taken the ping, and starts again when output moves that the
    * system had refused; after that it allows for what the system still holds, at the rate at which the peer read, up to
@@ -88,10 +87,9 @@ export interface ConnectionOptions extends Partial<{
     | false
     | undefined
   /**
-   * How long a program may take nothing of the messages that wait for it, once they fill `receiveBufferSize` and the
-   * socket is not read any more. Then the connection is closed with 1011: what the peer does in the meantime, its end
-   * included, goes unnoticed. Time in which output is blocked does not count. Default: 5 minutes; `Infinity` switches
-   * it off.
+   * Maximum time for which a program takes none of its messages while they fill `receiveBufferSize`. After it the
+   * connection closes with 1011, because the socket is not read meanwhile and nothing notices that the peer has gone.
+   * Time in which output is blocked does not count. Default: 5 minutes; `Infinity` switches it off.
    */
   readonly handlerStallTimeout?: Duration.Input | undefined
 }

@@ -50,9 +50,9 @@ export interface Recipient {
   readonly sendUnsafe: (message: PreparedMessage, options?: SendOptions) => SendFailure | undefined
   /** Writes everything that was sent. */
   readonly flushUnsafe: () => void
-  /** Calls back once, when the connection may be ready or is over; the result takes that back. */
+  /** Calls `resume` once, when the connection may be writable or has closed. The returned function cancels that. */
   readonly onWritable: (resume: () => void) => () => void
-  /** Calls back once, when the connection is over; the result takes that back. */
+  /** Calls `over` once, when the connection has closed. The returned function cancels that. */
   readonly onClosed: (over: () => void) => () => void
   /** Closes the connection at once, with an error of ours. */
   readonly failUnsafe: (error: CloseError.SendableCloseError) => void

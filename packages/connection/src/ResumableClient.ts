@@ -1,7 +1,6 @@
 /**
- * The client's end of a resumable session: it connects, and when the connection is lost it connects again and goes on
- * where the session was. It works over any way to connect, `Client.connect` and a browser's `BrowserClient.connect`
- * alike.
+ * The client's end of a resumable session: it connects, and when the connection is lost it connects again and continues
+ * the session. It works over any way to connect, `Client.connect` and a browser's `BrowserClient.connect` alike.
  *
  * @since 0.1.0
  */
@@ -53,8 +52,8 @@ export interface ResumableClientOptions<
  *
  * **Details**
  *
- * The session's `messages` fail with the last failure where `while` or the schedule gives up. Closing the Scope ends
- * the session, at the server too where there is a connection.
+ * The session's `messages` fail with the last failure when `while` or the schedule stops the retries. Closing the Scope
+ * ends the session, at the server too where there is a connection.
  *
  * A server that has lost the session, such as one that was restarted, begins a new one: what it may have received fails
  * with `OutcomeUnknown`, what was never written is sent to it.

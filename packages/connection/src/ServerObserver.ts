@@ -50,7 +50,7 @@ export interface ConnectionObserver {
   readonly sent: (data: string | Uint8Array, last: boolean) => void
   /** Frames are written, whole ones, as they are on the wire. */
   readonly written: (chunks: ReadonlyArray<Uint8Array>) => void
-  /** The connection is over. */
+  /** The connection has closed. */
   readonly closed: (closeInfo: CloseInfo) => void
 }
 

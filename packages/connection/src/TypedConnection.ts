@@ -170,8 +170,8 @@ export const protocol = <FromClient extends Schema.Constraint, FromServer extend
  *
  * **Gotchas**
  *
- * Closing a client that reconnects ends it for good, so a message that does not decode does too. With `skip` or an
- * effect it goes on.
+ * A message that does not decode closes the connection, and closing a client that reconnects stops it. With `skip` or
+ * an effect it continues.
  *
  * @category constructors
  * @since 0.1.0

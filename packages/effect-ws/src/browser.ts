@@ -1,7 +1,7 @@
 /**
- * What of effect-ws runs in a page: the client over the browser's own `WebSocket`, typed messages, topics, and the
- * types of a close.
- * A module of Schemas that the server and the page share imports from here; it works in Node all the same.
+ * The part of effect-ws that runs in a page: the client over the browser's own `WebSocket`, typed messages, topics, and
+ * the types of a close. A module of Schemas that the server and the page share imports from here; it works in Node all
+ * the same.
  *
  * @since 0.1.0
  */

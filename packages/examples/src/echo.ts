@@ -21,7 +21,7 @@ export const frames: Server = WebSocketServer.layer((connection) =>
   Stream.runForEach(connection.frames, (frame) => connection.sendFrame(frame))
 )
 
-/** No fiber for a connection; the order of one connection's messages is kept all the same. */
+/** No fiber for a connection; the messages of one connection still keep their order. */
 export const handlers: Server = WebSocketServer.layerQueue({
   onMessage: (connection, message) => connection.send(message)
 })

@@ -1,6 +1,6 @@
 /**
- * A chat room with the inspector beside it, on one port: the room is for everybody, the inspector is a route behind the
- * program's own sign-in. Who signs in as admin may close connections and drain the server.
+ * A chat room with the inspector beside it, on one port: the room is public, the inspector is a route behind the
+ * program's own sign-in. The admin may close connections and drain the server.
  *
  * `node packages/examples/src/inspected.ts` listens on port 8000. Open http://127.0.0.1:8000/inspector as `admin` with
  * the password `hatter`, and connect with `effect-ws connect ws://127.0.0.1:8000/room`.

@@ -29,7 +29,7 @@ export interface Options {
   readonly threshold?: number | undefined
   /**
    * Whether a frame that compression does not make smaller is sent uncompressed. With context takeover it is compressed
-   * all the same, because otherwise the windows of the two ends would differ. Default: true.
+   * anyway, because otherwise the windows of the two ends would differ. Default: true.
    */
   readonly skipIfLarger?: boolean | undefined
   /** Whether this end may keep its window from one frame to the next. Default: true. */

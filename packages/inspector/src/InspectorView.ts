@@ -74,7 +74,7 @@ export const make = (
       const viewer = new Viewer(record)
       // What is sent fits the Schema by construction.
       const send = (message: FromInspector) => Effect.catchTag(typed.send(message), "SchemaError", Effect.die)
-      // The server that is inspected goes on between two messages, and none is made before its turn.
+      // The inspected server runs between two messages, and each is made when it is sent.
       const sendAll = Effect.fnUntraced(function* (messages: Iterable<FromInspector>) {
         for (const message of messages) {
           yield* send(message)

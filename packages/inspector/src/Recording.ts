@@ -26,7 +26,7 @@ export const Opening = Schema.Struct({
   headers: Schema.Array(Schema.Tuple([Schema.String, Schema.String])),
   subprotocol: Schema.optionalKey(Schema.String),
   extensions: Schema.Array(Schema.String),
-  /** The frames that are not in the recording, because it began later or its bounds were reached. */
+  /** Whether the first frames are missing, because the recording began later or reached its bounds. */
   missing: Schema.Union([Schema.Literal("none"), Schema.Literal("first")])
 })
 

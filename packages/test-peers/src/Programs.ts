@@ -19,7 +19,7 @@ export const echoHandlers = {
     connection.send(message)
 }
 
-/** What our own client may be told. */
+/** Options of our own client. */
 export interface ClientOptions extends Connect.ConnectOptions {
   /** Path and query of the URL. Default: `/`. */
   readonly target?: string | undefined
@@ -76,7 +76,7 @@ export interface Entry {
   readonly cause: Cause.Cause<unknown>
 }
 
-/** A logger that keeps what it is told, in place of printing it. */
+/** A logger that collects the entries instead of printing them. */
 export const captureLogs = (entries: Array<Entry>): Layer.Layer<never> =>
   Logger.layer([
     Logger.make(({ cause, logLevel, message }) => {

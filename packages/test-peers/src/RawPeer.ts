@@ -18,7 +18,7 @@ export interface FrameFields {
   readonly opcode: number
   readonly payload?: string | Uint8Array
   readonly masked?: boolean
-  /** The length that the header tells, where it is not that of the payload. */
+  /** Length in the header, if it differs from that of the payload. */
   readonly announced?: number | bigint
   /** How many bytes the header takes for the length. Default: the fewest that will do. */
   readonly lengthBytes?: 1 | 2 | 8

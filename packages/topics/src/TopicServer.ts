@@ -2,7 +2,7 @@
  * The server's side of `TopicProtocol`: handlers that serve the `TopicLog` to the connections of a WebSocket server.
  *
  * One effect of the program decides over each action. A subscriber that reads slowly holds no messages here: its fiber
- * waits for the connection, and then goes on from its position, from the node's newest entries or in pages from the
+ * waits for the connection, and then continues from its position, with the node's newest entries or with pages from the
  * log.
  *
  * @since 0.1.0
@@ -38,9 +38,9 @@ export type { Action } from "./internal/TopicAction.ts"
 export interface TopicServerOptions<R = never> {
   /**
    * Decides over each action. A failure with `Denied` is the client's answer. The result is for how long the decision
-   * holds: a subscription that goes on after that asks again, and ends where it is denied. Nothing, or an infinite
-   * duration, holds for as long as the connection. Topics that begin with `~` are the library's own, and denied before
-   * it is asked. The connection's next request waits for it.
+   * holds: a longer subscription is authorized again, and ends if that is denied. Nothing, or an infinite duration,
+   * holds for as long as the connection. Topics that begin with `~` are the library's own, and denied before it is
+   * asked. The connection's next request waits for it.
    */
   readonly authorize: (action: Action) => Effect.Effect<Duration.Input | void, TopicProtocol.Denied, R>
   /**

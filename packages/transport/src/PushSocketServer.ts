@@ -66,7 +66,7 @@ export interface ArrivalListener {
  * **Gotchas**
  *
  * One acceptor at a time: `accept`, or `SocketServer.run` of the same Layer, replaces the current acceptor until it is
- * interrupted. What a callback throws is logged and resets its connection; the server goes on.
+ * interrupted. What a callback throws is logged and resets its connection; the server keeps running.
  *
  * @category services
  * @since 0.1.0

@@ -176,7 +176,7 @@ const idle = async (): Promise<number> => {
       stream.feed(message)
       held.push(stream)
     }
-    // Two ticks of the keepalive: connections let go of what they need while they are busy.
+    // Two ticks of the keepalive: connections release what they need only while they are busy.
     if (quick === undefined) await setTimeout(11_000)
     await turn()
     for (const stream of held) stream.last = undefined

@@ -137,7 +137,7 @@ const sample = Effect.fnUntraced(function* (name: string) {
     )
   const cpu = () => nodes.reduce((sum, { pid }) => sum + (cpuSeconds(pid) ?? 0), 0)
 
-  // As much as goes.
+  // Warms up at full load.
   yield* until(performance.now() + 1000, publish)
   openLedger()
   const before = { cpu: cpu(), redis: cpuSeconds(redis.pid) ?? 0, deliveries, at: performance.now() }

@@ -1,6 +1,6 @@
 /**
  * The state of one `connect` across redirects and challenges: the current target, and the secrets of the program that
- * the next request may carry. A redirect to another origin drops these secrets for good.
+ * the next request may carry. A redirect to another origin drops these secrets permanently.
  */
 import * as Argument from "@effect-ws/protocol/Argument"
 import type { Challenge } from "@effect-ws/protocol/Authorization"

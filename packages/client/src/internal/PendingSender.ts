@@ -141,5 +141,5 @@ export const trySend = <C extends ReconnectableConnection>(
   })
 }
 
-// The program's own misuse, after which the connection goes on.
+// Misuse by the program, after which the connection stays open.
 const isMisuse = (error: unknown): boolean => Predicate.isTagged(error, "SendError")

@@ -264,7 +264,7 @@ export class ConnectionCore
       )
     }
     guard(this, () => this.closing.shed())
-    // The budget goes on with what is left, even where `advance` is already running and has not come so far.
+    // The budget needs the new number now; if `advance` is already running, it updates the budget only later.
     this.updateBudget()
   }
 
@@ -294,7 +294,7 @@ export class ConnectionCore
 
   // -- the end --------------------------------------------------------------------------------------------------------
 
-  /** Calls back once, when the connection is over; the result takes that back. */
+  /** Calls `resume` once, when the connection has closed. The returned function cancels that. */
   onClosed(resume: (closeInfo: CloseInfo) => void): () => void {
     this.closeWaiters ??= []
     this.closeWaiters.push(resume)

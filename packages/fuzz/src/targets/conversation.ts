@@ -1,6 +1,6 @@
 /**
- * The session while its program is busy: between the chunks of a peer it sends, pings, closes, fails and gives up, in
- * any order. It is always in one state, and what it writes is what RFC 6455 allows, as a peer of ours sees it.
+ * The session while its program is busy: between the chunks of a peer it sends, pings, closes, fails and aborts, in any
+ * order. It is always in one state, and what it writes is what RFC 6455 allows, as a peer of ours sees it.
  */
 import { CloseError } from "@effect-ws/protocol"
 import type { Session } from "@effect-ws/protocol/Session"

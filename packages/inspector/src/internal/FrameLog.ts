@@ -90,7 +90,7 @@ export class FrameLog {
     while (this.frames.length - gone > 1 && (this.frames.length - gone > maxFrames || this.bytes > maxBytes)) {
       this.bytes -= sizeOf(this.frames[gone++]!)
     }
-    // A large log gives up many at a time, since each cut copies what is left.
+    // A large log drops many frames at a time, because each cut copies the rest.
     if (gone > 0) this.frames.splice(0, gone)
   }
 }

@@ -73,7 +73,7 @@ export class FrameScanner {
     return end
   }
 
-  // Goes on with a header that is cut between chunks, a byte at a time.
+  // Reads a header that is split between chunks, byte by byte.
   private readSplit(chunk: Uint8Array, start: number): number {
     const header = (this.split ??= [])
     let at = start

@@ -6,7 +6,7 @@ import { drawn } from "./elements.js"
  *
  * @param {Element} svg
  * @param {ReadonlyArray<number>} values
- * @param {{ most?: number, line?: string, at?: number }} [options] `at` is which of several lines it is.
+ * @param {{ most?: number, line?: string, at?: number }} [options] `at` is the index of the line.
  */
 export const spark = (svg, values, { at = 0, line = "", most = Math.max(...values, 0) } = {}) => {
   const width = 100

@@ -21,13 +21,13 @@ export interface DrainOptions {
    */
   readonly reason?: string | undefined
   /**
-   * Time in which `isReady` is false, `readyPath` answers 503, and all else goes on: as long as the load balancer takes
-   * to notice. Default: 0.
+   * Time for which `isReady` is false and `readyPath` answers 503 while the server still works: as long as the load
+   * balancer needs to notice. Default: 0.
    */
   readonly notReadyFor?: Duration.Input | undefined
   /**
-   * Time over which the connections are closed, evenly and one after the other, so that their clients do not come to
-   * other nodes all at once. Then the drain goes on with what is left. Default: 0, all at once.
+   * Time over which the connections are closed, evenly and one after the other, so that their clients do not connect to
+   * other nodes all at once. After it the drain closes the rest. Default: 0, all at once.
    */
   readonly over?: Duration.Input | undefined
   /**

@@ -90,14 +90,14 @@ export class PublishJob {
     this.step()
   }
 
-  /** Records that the pass has visited all subscribers. */
+  /** Records that the pass has reached all subscribers. */
   served(): void {
     this.isServed = true
     if (this.isDone) this.counters?.add(this)
     this.step()
   }
 
-  // Whether the pass has visited all subscribers, and the publisher waits for none of them.
+  // Whether the pass has reached all subscribers, and the publisher waits for none of them.
   private get isDone(): boolean {
     return this.isServed && (this.waiting === undefined || this.waiting.size === 0)
   }
@@ -114,7 +114,7 @@ export class PublishJob {
       Effect.callback((resume) => {
         const publisher = Fiber.getCurrent()!
         this.onStep = () => {
-          // The publisher goes on in here, in the middle of a pass for others.
+          // The publisher resumes in here, in the middle of a pass for others.
           try {
             resume(Effect.void)
           } catch (defect) {

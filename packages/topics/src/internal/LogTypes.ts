@@ -118,7 +118,7 @@ export interface ReadOptions {
 }
 
 /**
- * A reader of a topic that goes on for ever.
+ * An endless reader of a topic.
  *
  * @category models
  * @since 0.1.0

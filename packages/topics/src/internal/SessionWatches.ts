@@ -36,8 +36,8 @@ export class SessionWatches {
   }
 
   /**
-   * Watches a topic until it is dropped, or until `renew` ends, which then has told the client. A topic that cannot be
-   * watched now is told by `onFailure`.
+   * Watches a topic until it is dropped, or until `renew` ends, which then has told the client. If the topic cannot be
+   * watched now, this runs `onFailure`.
    */
   watch(
     topic: string,

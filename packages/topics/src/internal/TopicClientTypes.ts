@@ -33,7 +33,7 @@ export type SubscribeError = Denied | RequestFailed | SubscriptionEnded | Client
 export type PublishError = Denied | RequestFailed | LogUnavailable | OutcomeUnknown | ClientClosed
 
 /**
- * What a topic client may be told about topics.
+ * Options of a topic client that concern topics.
  *
  * @category models
  * @since 0.1.0

@@ -16,7 +16,7 @@ export interface FeedLimits {
   readonly pageBytes: number
 }
 
-/** Where a reader goes on: entries of the ring, the log, or later. */
+/** What a reader does next: deliver these entries of the ring, read the log, or wait. */
 export type Step = ReadonlyArray<Entry> | "read" | "wait"
 
 export class TopicFeed implements EntrySink {
@@ -77,7 +77,9 @@ export class TopicFeed implements EntrySink {
     }
   }
 
-  /** Says how a reader goes on that has everything up to `after`, and checked it against the log in `generation`. */
+  /**
+   * Returns what a reader does next that has everything up to `after`, and checked it against the log in `generation`.
+   */
   next(after: Position, generation: number): Step {
     const { head, ring } = this
     if (head === undefined) return "wait"
@@ -95,7 +97,7 @@ export class TopicFeed implements EntrySink {
     return this.head
   }
 
-  /** Calls back once, when there may be more; the result takes that back. */
+  /** Calls `resume` once, when there may be more. The returned function cancels that. */
   onceMore(resume: () => void): () => void {
     this.waiting.add(resume)
     return () => this.waiting.delete(resume)

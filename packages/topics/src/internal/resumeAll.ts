@@ -3,8 +3,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 
 /**
- * Resumes fibers of programs that wait for a topic or its engine. What one of them throws is logged: the log goes on for
- * all others.
+ * Resumes fibers of programs that wait for a topic or its engine. What one of them throws is logged, and the others are
+ * resumed too.
  */
 export const resumeAll = (waiting: Iterable<() => void>): void => {
   try {

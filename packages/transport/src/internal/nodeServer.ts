@@ -37,7 +37,7 @@ export interface NodeServerOptions {
   readonly maxPending: number
   /** Whether a PROXY protocol header comes first. */
   readonly proxyProtocol: boolean | ProxyProtocolOptions | undefined
-  /** How to speak HTTP/2 on connections that begin it. Default: not at all. */
+  /** Settings of HTTP/2, for connections that begin with its preface. Default: no HTTP/2. */
   readonly http2?: Http2Settings | undefined
   readonly duplex: NodeDuplexSettings
 }

@@ -24,7 +24,7 @@ export class CloseTimer implements TimeoutTarget {
   private readonly context: Context.Context<never>
   private readonly expired: () => void
   private readonly timeout: SharedTimeouts.Timeout
-  // Where `closeTimeout` has passed and the peer has more time.
+  // Waits for the rest of the time if the peer may need more than `closeTimeout`.
   private fiber: Fiber.Fiber<void> | undefined = undefined
   // When `closeTimeout` started last.
   private startedAt: number

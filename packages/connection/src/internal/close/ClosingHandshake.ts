@@ -58,7 +58,7 @@ export class ClosingHandshake {
     return this.draining !== undefined
   }
 
-  /** Closes when the program has handled everything that was received; `undefined` takes that back. */
+  /** Closes when the program has handled everything that was received; `undefined` cancels that. */
   drain(closeFrame: { readonly code: number; readonly reason: string } | undefined): void {
     this.draining = closeFrame
   }
@@ -137,7 +137,7 @@ export class ClosingHandshake {
     this.connection.advance()
   }
 
-  // -- how this end gives up ------------------------------------------------------------------------------------------
+  // -- ends without an answer of the peer -----------------------------------------------------------------------------
 
   /** Fails the connection. RFC 6455 7.1.7: the close frame does not wait for data that the peer does not take. */
   fail(error: CloseError.SendableCloseError): void {

@@ -35,8 +35,8 @@ export class PendingPings {
   }
 
   /**
-   * Returns the round-trip time of the newest ping that the pong answers. Throws what one of the pings threw when it was
-   * answered; those after it are not answered then.
+   * Completes the pings that a pong answers, and returns the round-trip time of the newest. If completing a ping
+   * throws, this throws the same, and the pings after it stay pending.
    */
   onPong(newest: number, now: bigint): Duration.Duration | undefined {
     // RFC 6455 5.5.3: a pong answers the newest ping, and with it the ones before.

@@ -16,8 +16,8 @@ export interface Poll {
   /** Whether the connection has ended, with nothing left to take. */
   readonly isEnded: boolean
   /**
-   * Tells that what was taken is dealt with. `true`: nothing more is there, and `onReady` will be called when there is.
-   * `false`: there is more, and the caller goes on when it can.
+   * Reports that the caller has handled what it took. Returns `true` if nothing more is there: `onReady` is called when
+   * there is. Returns `false` if there is more, which the caller takes when it can.
    */
   readonly done: () => boolean
   /** Sends a message outside of any Effect; gives why it could not be sent, if it could not. */

@@ -19,7 +19,7 @@ export interface Source {
    * pull is `strict` an ordinary end is a `CloseError`, too. `reader` is the id of the fiber.
    */
   takeNext<A>(take: () => A | undefined, strict: boolean, reader: number): Exit.Exit<A, End> | undefined
-  /** Lets a fiber wait until there may be something to take. It goes on with `pull`. */
+  /** Lets a fiber wait until there may be something to take. It then runs `pull`. */
   park<A>(
     fiber: Fiber.Fiber<unknown, unknown>,
     resume: (pull: Effect.Effect<A, End>) => void,

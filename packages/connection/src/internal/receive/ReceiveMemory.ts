@@ -1,9 +1,9 @@
 /**
  * The memory of received chunks. The transport hands each chunk over together with its memory.
  *
- * Freeing a chunk detaches its memory, which is then empty for everybody who still refers to it. A chunk is freed at
- * once when no event refers to it. With `reuseReceiveBuffers` the other chunks are freed as well, once the program has
- * asked for the next message after theirs. All other chunks are left to the garbage collector, see `gcPacing`.
+ * Freeing a chunk detaches its memory, so that every view of it becomes empty. A chunk is freed at once when no event
+ * refers to it. With `reuseReceiveBuffers` the other chunks are freed as well, once the program has asked for the next
+ * message after theirs. All other chunks are left to the garbage collector, see `gcPacing`.
  *
  * A connection has one of these from the first chunk that is large enough to be worth the call that frees it.
  */

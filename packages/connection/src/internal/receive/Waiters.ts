@@ -26,7 +26,7 @@ export class Waiters {
     return this.fiber !== undefined
   }
 
-  /** Adds a fiber that waits; it goes on with `attempt`. */
+  /** Adds a fiber that waits. When resumed it runs `attempt`. */
   add<A, E>(
     fiber: Fiber.Fiber<unknown, unknown>,
     resume: (attempt: Effect.Effect<A, E>) => void,

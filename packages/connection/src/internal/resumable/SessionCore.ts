@@ -88,7 +88,7 @@ export class SessionCore<E> implements ResumableSession<unknown, unknown, E> {
   private taken = 0
   private epoch = 0
   private saysBye = false
-  // The link that is written to. A newer one takes the place of one whose end was not noticed yet.
+  // The link that is written to. A new link replaces an old one whose end was not noticed yet.
   private current: Link | undefined = undefined
   private readonly encoding = Semaphore.makeUnsafe(1)
   // Open when there is something for the connection: values, an acknowledgement, or the end.

@@ -1,5 +1,5 @@
 /**
- * The messages that were sent and that the system does not have yet, for those who want to know when it does.
+ * Tracks the messages that the system has not taken yet, for callers that wait until it has.
  *
  * Bytes are counted from the beginning of the connection: a message is written when the transport has handed on as many
  * as there were up to its end.

@@ -38,7 +38,7 @@ export interface SenderHost extends Host {
   readonly sendWaits: boolean
   /** Messages were written, and the program has asked to be told. */
   onWritten(messages: ReadonlyArray<Message.Message>): void
-  /** Calls back once, when the connection is over; the result takes that back. */
+  /** Calls `resume` once, when the connection has closed. The returned function cancels that. */
   onClosed(over: () => void): () => void
 }
 
@@ -211,7 +211,7 @@ export class Sender implements Recipient {
     if (queue.waitingBytes > settings.maxBufferedBytes) {
       connection.fail(new CloseError.TryAgainLater({ reason: "the peer does not read what it is sent" }))
     } else if (settings.writeTimeout !== undefined && !queue.isAwaited) {
-      // No fiber waits for the peer, but `writeTimeout` applies all the same.
+      // No fiber waits for the peer, but `writeTimeout` still applies.
       Effect.runForkWith(context)(Effect.ignore(this.drained))
     }
     return false
@@ -253,7 +253,7 @@ export class Sender implements Recipient {
     if (written !== undefined) this.connection.onWritten(written)
   }
 
-  // What another sender throws when it goes on costs the connection, and not the caller.
+  // If another sender throws when it is resumed, the connection fails, and not the caller.
   private wake(): void {
     try {
       this.queue.wake()

@@ -173,12 +173,12 @@ export class WriteQueue {
     return this.waitingBytes === 0 && this.session.pendingEncode === undefined
   }
 
-  /** Whether anybody waits for that. */
+  /** Whether a sender waits. */
   get isAwaited(): boolean {
     return this.waiters !== undefined
   }
 
-  /** Calls back when senders may go on, or flushing has come further; the result takes that back. */
+  /** Calls `resume` once, when senders may continue or more was flushed. The returned function cancels that. */
   wait(resume: () => void): () => void {
     this.waiters ??= []
     this.waiters.push(resume)
@@ -188,7 +188,7 @@ export class WriteQueue {
     }
   }
 
-  /** Lets those go on that wait, unless they would have to wait again. */
+  /** Resumes the senders that wait, unless they would have to wait again. */
   wake(): void {
     if (this.waiters !== undefined && !this.isAboveLimit) this.wakeAll()
   }
