@@ -216,7 +216,7 @@ describe("keepalive and output", () => {
     })
   )
 
-  it.effect("is the same over a network with a narrow line", () =>
+  it.effect("is the same over a network of little bandwidth", () =>
     Effect.gen(function* () {
       const { client, server } = yield* pair({ keepalive })
       const sent = yield* Effect.forkScoped(server.send(new Uint8Array(1_000_000)), { startImmediately: true })

@@ -3,7 +3,7 @@
  * others say. The handshake's decision reads both and turns away what makes no sense; the handlers find the guest in
  * the connection's context.
  *
- * Each room is a topic: what is said is encoded once, and a guest with a slow line delays no other. One who does not
+ * Each room is a topic: what is said is encoded once, and a guest with a slow connection delays no other. One who does not
  * read at all is closed with 1013 when 256 messages wait for it.
  *
  * `node packages/examples/src/chat.ts` listens on port 8000; open http://127.0.0.1:8000/ in two windows.

@@ -49,16 +49,16 @@ const start = Effect.fnUntraced(function* (
     ),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )
-  const inbox = yield* Queue.unbounded<unknown>()
+  const messages = yield* Queue.unbounded<unknown>()
   const exited = yield* Deferred.make<number | string | null>()
-  child.on("message", (message) => Queue.offerUnsafe(inbox, message))
+  child.on("message", (message) => Queue.offerUnsafe(messages, message))
   child.on("exit", (code, signal) => Deferred.doneUnsafe(exited, Effect.succeed(code ?? signal)))
-  const { port } = (yield* Queue.take(inbox)) as { port: number }
+  const { port } = (yield* Queue.take(messages)) as { port: number }
   const pid = child.pid!
   const ask = (question: string): Effect.Effect<Figures> =>
     Effect.andThen(
       Effect.sync(() => child.send(question)),
-      Effect.map(Queue.take(inbox), (answer) => answer as Figures)
+      Effect.map(Queue.take(messages), (answer) => answer as Figures)
     )
   // What the first connection loads and compiles is no growth.
   yield* Effect.scoped(

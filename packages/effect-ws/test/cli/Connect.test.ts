@@ -119,9 +119,9 @@ describe("connect, from a pipe", { timeout: 60_000 }, () => {
   it.live("sends what comes before /close first", () =>
     Effect.gen(function* () {
       const { first, url } = yield* observed((socket) => {
-        const line = socketOf(socket) as Net.Socket
-        line.pause()
-        setTimeout(() => line.resume(), 2500)
+        const tcp = socketOf(socket) as Net.Socket
+        tcp.pause()
+        setTimeout(() => tcp.resume(), 2500)
       })
       const input = `${"x".repeat(9999)}\n`.repeat(500)
       const ended = yield* ConnectProcess.run(`${input}/close 4000\n`, url, "--no-deflate", "--commands", ...quick)

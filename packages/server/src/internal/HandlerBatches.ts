@@ -36,7 +36,7 @@ export type BatchOutcome = "More" | "Idle"
 /** `Effect.whileLoop` calls `while`, `body` and `step` for each event. */
 export class HandlerBatches<E, R> implements Polling.Poller {
   private readonly scheduler: BatchScheduler<E, R>
-  private readonly visit: RunContext<R>
+  private readonly runContext: RunContext<R>
   private readonly poll: Polling.Poll
   private isOpen = false
   private isOver = false
@@ -50,10 +50,10 @@ export class HandlerBatches<E, R> implements Polling.Poller {
   // What became of the current batch: `undefined` while it runs inside `runBatch`.
   private outcome: BatchOutcome | "Suspended" | undefined = undefined
 
-  constructor(scheduler: BatchScheduler<E, R>, visit: RunContext<R>) {
+  constructor(scheduler: BatchScheduler<E, R>, runContext: RunContext<R>) {
     this.scheduler = scheduler
-    this.visit = visit
-    this.poll = Polling.poll(visit.connection, scheduler.dispatch.kinds, this)
+    this.runContext = runContext
+    this.poll = Polling.poll(runContext.connection, scheduler.dispatch.kinds, this)
   }
 
   get sendWaits(): boolean {
@@ -98,7 +98,7 @@ export class HandlerBatches<E, R> implements Polling.Poller {
   }
 
   private startFiber(): void {
-    const fork = this.fork ?? Effect.runForkWith(this.visit.makeContext())
+    const fork = this.fork ?? Effect.runForkWith(this.runContext.makeContext())
     if (this.isOpen) this.fork = fork
     const fiber = fork(Effect.whileLoop(this))
     const exit = fiber.pollUnsafe()
@@ -121,12 +121,12 @@ export class HandlerBatches<E, R> implements Polling.Poller {
   }
 
   body(): Effect.Effect<unknown, E, R> {
-    const { scheduler, visit } = this
+    const { scheduler, runContext } = this
     if (!this.isOpen) {
       this.isOpen = true
-      return scheduler.dispatch.open(visit.connection)
+      return scheduler.dispatch.open(runContext.connection)
     }
-    return this.hasWork ? scheduler.dispatch.handle(visit.connection, this.events[this.at++]!) : this.nextBatch
+    return this.hasWork ? scheduler.dispatch.handle(runContext.connection, this.events[this.at++]!) : this.nextBatch
   }
 
   step(): void {}
@@ -159,7 +159,7 @@ export class HandlerBatches<E, R> implements Polling.Poller {
 
   private conclude(exit: Exit.Exit<void, E>): void {
     this.isOver = true
-    concludeHandlers(this.visit, exit, this.scheduler.dispatch)
+    concludeHandlers(this.runContext, exit, this.scheduler.dispatch)
   }
 }
 

@@ -22,7 +22,7 @@ export const mostInOneTurn = 512
 export class SliceScheduler {
   private readonly slice: number
   private left: number
-  private line: Array<Work> = []
+  private queue: Array<Work> = []
   private isScheduled = false
   private isRenewing = false
 
@@ -35,7 +35,7 @@ export class SliceScheduler {
   add(work: Work): void {
     if (!work.isListed) {
       work.isListed = true
-      this.line.push(work)
+      this.queue.push(work)
     }
     // If nothing is left of this turn, the next one is scheduled already.
     if (this.isScheduled || this.left <= 0) return
@@ -47,10 +47,10 @@ export class SliceScheduler {
   }
 
   private run(): void {
-    while (this.left > 0 && this.line.length > 0) {
-      const work = this.line.shift()!
+    while (this.left > 0 && this.queue.length > 0) {
+      const work = this.queue.shift()!
       this.left -= work.serve(this.left)
-      if (work.hasWork) this.line.push(work)
+      if (work.hasWork) this.queue.push(work)
       else work.isListed = false
     }
     if (this.left === this.slice || this.isRenewing) return

@@ -33,7 +33,7 @@ export class WriteQueue {
   // How many bytes the transport was given, except for pings and pongs that overtook data.
   private handedBytes = 0
   private waiters: Array<() => void> | undefined = undefined
-  private unwritten: FlushTracker | undefined = undefined
+  private flushTracker: FlushTracker | undefined = undefined
 
   constructor(session: Session, writer: PushWriter, limit: number, meter: ConnectionMetrics | undefined) {
     this.meter = meter
@@ -132,7 +132,7 @@ export class WriteQueue {
   /** Drops what the transport was not given, to make way for that frame. */
   discard(): void {
     this.waiting = undefined
-    this.unwritten = undefined
+    this.flushTracker = undefined
     this.session.output.discard()
   }
 
@@ -202,19 +202,19 @@ export class WriteQueue {
 
   /** From now on {@link takeSent} tells of messages that were written. */
   observe(): void {
-    this.unwritten ??= new FlushTracker()
+    this.flushTracker ??= new FlushTracker()
   }
 
   /** A message was handed to the session. */
   onSend(data: string | Uint8Array): void {
     this.meter?.sent(data, true)
-    this.unwritten?.add(data, this.endOfSent)
+    this.flushTracker?.add(data, this.endOfSent)
   }
 
   /** A piece of a message was handed to the session. */
   onSendPiece(type: "Text" | "Binary", data: string | Uint8Array, last: boolean): void {
     this.meter?.sent(data, last)
-    this.unwritten?.addPiece(type, data, last, this.endOfSent)
+    this.flushTracker?.addPiece(type, data, last, this.endOfSent)
   }
 
   /** A frame was handed to the session. */
@@ -225,12 +225,12 @@ export class WriteQueue {
 
   /** An extension is done with what it left to be done. */
   onEncoded(): void {
-    if (this.session.pendingEncode === undefined) this.unwritten?.encoded(this.endOfOutput)
+    if (this.session.pendingEncode === undefined) this.flushTracker?.encoded(this.endOfOutput)
   }
 
   /** The messages that were written since the last call. */
   takeSent(): ReadonlyArray<Message.Message> | undefined {
-    return this.unwritten?.take(this.handedBytes - this.writer.pendingBytes)
+    return this.flushTracker?.take(this.handedBytes - this.writer.pendingBytes)
   }
 
   private get endOfSent(): number {
