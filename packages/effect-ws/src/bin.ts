@@ -17,3 +17,6 @@ Object.assign(globalThis, { gc: runInNewContext("gc") as unknown })
 Module.enableCompileCache?.()
 
 await import("./cli/Main.ts")
+
+// Node writes the cache when the process exits. A process that is killed would never write it.
+setTimeout(() => Module.flushCompileCache?.(), 1000).unref()

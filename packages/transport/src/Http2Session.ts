@@ -7,12 +7,13 @@
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
-import * as Http2 from "node:http2"
+import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import { openError } from "./internal/errors.ts"
 import { Http2Duplex, SessionPeer, toHeaders } from "./internal/Http2Duplex.ts"
 import { fromRawHeaders } from "./internal/rawHeaders.ts"
 import { windowSize } from "./internal/http2Sessions.ts"
+import { nodeHttp2 } from "./internal/nodeHttp2.ts"
 import { duplexSettings, NodeDuplex } from "./internal/NodeDuplex.ts"
 import type { NodeDuplexSettings } from "./internal/NodeDuplex.ts"
 import type { NodeDuplexOptions } from "./NodeDuplex.ts"
@@ -130,7 +131,7 @@ class Session implements Http2Session {
     this.stream = stream
     this.peer = new SessionPeer(stream, { localAddress, remoteAddress })
     // Node requires an authority here. It is never sent, because each request has its own `:authority`.
-    const session = Http2.connect("http://localhost", {
+    const session = nodeHttp2().connect("http://localhost", {
       createConnection: () => stream,
       settings: { enablePush: false, initialWindowSize }
     })

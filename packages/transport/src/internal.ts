@@ -3,4 +3,6 @@
  * check lets only published packages import it.
  */
 export { callEach } from "./internal/callEach.ts"
+export { LinkedList } from "./internal/LinkedList.ts"
+export type { Links } from "./internal/LinkedList.ts"
 export { unknownPeer } from "./internal/unknownPeer.ts"

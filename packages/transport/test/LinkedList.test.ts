@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { LinkedList } from "../src/LinkedList.ts"
-import type { Links } from "../src/LinkedList.ts"
+import { LinkedList } from "../src/internal/LinkedList.ts"
+import type { Links } from "../src/internal/LinkedList.ts"
 
 class Entry implements Links<Entry> {
   previous: Entry | undefined = undefined

@@ -6,7 +6,6 @@ import * as Context from "effect/Context"
 import type * as NetAddress from "effect/net/NetAddress"
 import type * as Socket from "effect/socket/Socket"
 import type * as Http2 from "node:http2"
-import { constants } from "node:http2"
 import type { Duplex } from "node:stream"
 import type { PeerCertificate } from "node:tls"
 import { ParsedUpgradeTypeId } from "../Push.ts"
@@ -18,6 +17,10 @@ import * as TlsPeer from "./tlsPeer.ts"
 import { UnansweredRequest } from "./UnansweredRequest.ts"
 import type { AnswerListeners } from "./UnansweredRequest.ts"
 import { unknownPeer } from "./unknownPeer.ts"
+
+// RFC 9113 7: error codes
+const NO_ERROR = 0x0
+const CANCEL = 0x8
 
 /** Addresses and TLS details of the peer of a session. All streams of the session share them. */
 export class SessionPeer implements PeerInfo {
@@ -136,7 +139,7 @@ export class Http2Duplex extends NodeDuplex {
   protected override abort(): void {
     this._pieces = undefined
     this._piecesBytes = 0
-    this._http2.close(constants.NGHTTP2_CANCEL)
+    this._http2.close(CANCEL)
   }
 
   protected override finish(): void {
@@ -231,7 +234,7 @@ export class Http2RequestDuplex extends Http2Duplex {
     const stream = this.release() as Http2.ServerHttp2Stream
     stream.resume()
     // RFC 9113 8.1: after its response a server may ask the client, with NO_ERROR, to send nothing more.
-    stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR))
+    stream.once("finish", () => stream.close(NO_ERROR))
     this.onClose()
   }
 

@@ -3,13 +3,13 @@
  * serves to close idle ones, and to send GOAWAY to all of them when the server stops accepting.
  */
 import type * as Http2 from "node:http2"
-import { performServerHandshake } from "node:http2"
 import type * as Net from "node:net"
 import type { PeerInfo } from "../Push.ts"
 import type { Http2Options } from "../Http2.ts"
 import type { Arrival } from "../PushSocketServer.ts"
 import type { Acceptor } from "./Acceptor.ts"
 import { Http2RequestDuplex, requestHeadOf, SessionPeer } from "./Http2Duplex.ts"
+import { nodeHttp2 } from "./nodeHttp2.ts"
 import { fromRawHeaders } from "./rawHeaders.ts"
 import type { NodeDuplexSettings } from "./NodeDuplex.ts"
 import { integer, limit, millis } from "./options.ts"
@@ -131,7 +131,7 @@ class Session {
     // A session needs both directions, so close the connection when the peer ends its side.
     stream.allowHalfOpen = false
     const { server, sessionWindow } = owner.settings
-    const session = performServerHandshake(stream, server)
+    const session = nodeHttp2().performServerHandshake(stream, server)
     this.session = session
     session.on("error", (error: Error) => owner.onFailed(peer.remoteAddress, error.message))
     session.on("connect", () => {

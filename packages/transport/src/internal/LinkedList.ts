@@ -5,15 +5,10 @@
  * When a `Set` or a `Map` grows or is cleaned up, V8 moves its entries to a new table, and the old table refers to the
  * new one. Once an old table has moved to the old generation, all later tables and their entries survive until the next
  * full collection. A server that opens and closes many connections would keep each of them that long.
- *
- * @since 0.1.0
  */
 
 /**
  * The links of an entry. Only the list sets them. They are `undefined` while the entry is in no list.
- *
- * @category models
- * @since 0.1.0
  */
 export interface Links<Self> {
   previous: Self | undefined
@@ -22,9 +17,6 @@ export interface Links<Self> {
 
 /**
  * A list in the order of insertion. An entry is in at most one list at a time.
- *
- * @category models
- * @since 0.1.0
  */
 export class LinkedList<A extends Links<A>> implements Iterable<A> {
   private head: A | undefined = undefined

@@ -1,1 +1,0 @@
-export * from "@effect-ws/transport/LinkedList"
