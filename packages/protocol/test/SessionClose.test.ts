@@ -205,6 +205,21 @@ describe.each(roles)("Session as %s, closing", (role) => {
     assert.strictEqual(end.session.closeInfo!.error.reason, "é".repeat(61))
   })
 
+  it("shares the error with sessions that were lost for the same reason, and with no others", () => {
+    const errorOf = (why: string) => {
+      const { session } = new End(role)
+      session.abort(why)
+      return session.closeInfo!.error
+    }
+    const first = errorOf("read ECONNRESET")
+    assert.strictEqual(errorOf("read ECONNRESET"), first)
+    const other = errorOf("it took too long")
+    assert.deepStrictEqual(
+      [first.message, other.message],
+      ["1006 AbnormalClosure: read ECONNRESET", "1006 AbnormalClosure: it took too long"]
+    )
+  })
+
   it("still answers a close when the peer's stream ended behind it", () => {
     const end = new End(role)
     end.receive(close(1000))

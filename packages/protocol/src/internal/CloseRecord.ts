@@ -52,14 +52,14 @@ export class CloseRecord {
 
   /** Records that the stream was lost. RFC 6455 7.1.5: without a close frame from the peer the code is 1006. */
   lost(why: string): void {
-    this.cause = CloseError.fromCode(1006, why)
+    this.cause = abnormal(why)
   }
 
   /** The close as an error. */
   get error(): CloseError.CloseError {
     this.cause ??=
       this.initiator === "transport"
-        ? CloseError.fromCode(1006, brokenStream)
+        ? abnormal(brokenStream)
         : ofFrame(this.initiator === "remote" ? this.received : this.sent)
     return this.cause
   }
@@ -68,6 +68,15 @@ export class CloseRecord {
     const { error, failed, initiator, received, sent, violation } = this
     return { initiator, sent, received, clean: sent !== undefined && received !== undefined, failed, violation, error }
   }
+}
+
+let latest: CloseError.CloseError | undefined
+
+// Most connections that are lost are lost for one reason, such as a reset by the peer. Without a stack, their errors
+// are equal, and to make an error costs more than the rest of a short connection's close. So they share one.
+const abnormal = (why: string): CloseError.CloseError => {
+  if (latest === undefined || latest.reason !== why) latest = CloseError.fromCode(1006, why)
+  return latest
 }
 
 const ofFrame = (frame: CloseFrame.CloseFrame | undefined): CloseError.CloseError =>
