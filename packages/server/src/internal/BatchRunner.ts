@@ -34,7 +34,7 @@ class Batches<E, R> implements Polling.Poller {
   private readonly dispatch: Dispatch<E, R>
   private readonly runContext: RunContext<R>
   private readonly poll: Polling.Poll
-  private isOpen = false
+  private isOpen: boolean
   private isOver = false
   private events: ReadonlyArray<ConnectionEvent> = noEvents
   private at = 0
@@ -47,6 +47,7 @@ class Batches<E, R> implements Polling.Poller {
   constructor(dispatch: Dispatch<E, R>, runContext: RunContext<R>) {
     this.dispatch = dispatch
     this.runContext = runContext
+    this.isOpen = dispatch.open === undefined
     this.poll = Polling.poll(runContext.connection, dispatch.kinds, this)
   }
 
@@ -119,7 +120,7 @@ class Batches<E, R> implements Polling.Poller {
     const { dispatch, runContext } = this
     if (!this.isOpen) {
       this.isOpen = true
-      return dispatch.open(runContext.connection)
+      return dispatch.open!(runContext.connection)
     }
     return this.hasWork ? dispatch.handle(runContext.connection, this.events[this.at++]!) : this.nextBatch
   }

@@ -124,7 +124,7 @@ export class HandlerBatches<E, R> implements Polling.Poller {
     const { scheduler, runContext } = this
     if (!this.isOpen) {
       this.isOpen = true
-      return scheduler.dispatch.open(runContext.connection)
+      return scheduler.dispatch.open!(runContext.connection)
     }
     return this.hasWork ? scheduler.dispatch.handle(runContext.connection, this.events[this.at++]!) : this.nextBatch
   }

@@ -36,7 +36,7 @@ export class WorkerPool<E, R> implements Runner<R> {
   start(runContext: RunContext<R>): void {
     const scheduled = new ScheduledConnection(this, runContext)
     runContext.track(scheduled)
-    this.ready(scheduled)
+    scheduled.start()
   }
 
   /** Gives a connection to an idle worker, or queues it. */
@@ -120,18 +120,27 @@ class ScheduledConnection<E, R> implements Polling.Poller {
   private readonly runner: WorkerPool<E, R>
   private readonly runContext: RunContext<R>
   private readonly poll: Polling.Poll
-  private isOpen = false
+  private isOpen: boolean
   // Kept while there are events: an idle connection retains none.
   private context: Context.Context<R> | undefined = undefined
 
   constructor(runner: WorkerPool<E, R>, runContext: RunContext<R>) {
     this.runner = runner
     this.runContext = runContext
+    this.isOpen = runner.dispatch.open === undefined
     this.poll = Polling.poll(runContext.connection, runner.dispatch.kinds, this)
   }
 
+  /** Queues the connection for `onOpen`. Without this handler it waits for its first event. */
+  start(): void {
+    if (this.isOpen) this.settle(Exit.void)
+    else this.runner.ready(this)
+  }
+
   onReady(): void {
-    this.runner.ready(this)
+    // No handler of a worker is left to run at the end of a connection.
+    if (this.poll.isEnded) this.settle(Exit.void)
+    else this.runner.ready(this)
   }
 
   onIdle(): void {
@@ -160,7 +169,7 @@ class ScheduledConnection<E, R> implements Polling.Poller {
     return Effect.suspend(() => {
       if (!this.isOpen) {
         this.isOpen = true
-        return dispatch.open(connection)
+        return dispatch.open!(connection)
       }
       const events: ReadonlyArray<ConnectionEvent> = this.poll.take(maxEventsPerTurn)
       let at = 0

@@ -1,5 +1,5 @@
 /**
- * Handlers as a server calls them: none is missing, and failures of `onError` and `onClose` are logged.
+ * Handlers as a server calls them; failures of `onError` and `onClose` are logged.
  */
 import type { Connection, ConnectionEvent } from "@effect-ws/connection/Connection"
 import * as ConnectionHandler from "@effect-ws/connection/ConnectionHandler"
@@ -14,11 +14,12 @@ import type { Handlers } from "../Handlers.ts"
 /** Default of `handlerTimeoutAfterClose`: the time that a handler may run after its connection has closed. */
 export const defaultHandlerTimeout: Duration.Input = "30 seconds"
 
-/** Handlers as a server calls them: none is missing, and `failed` and `closed` do not fail. */
+/** Handlers as a server calls them; `failed` and `closed` do not fail. */
 export interface Dispatch<E, R> {
   /** Events beside messages that have a handler. */
   readonly kinds: ReadonlyArray<"Ping" | "Pong" | "Sent">
-  readonly open: (connection: Connection) => Effect.Effect<void, E, R>
+  /** Calls `onOpen`. `undefined` without this handler: the program of a connection then begins with its first event. */
+  readonly open: ((connection: Connection) => Effect.Effect<void, E, R>) | undefined
   readonly handle: (connection: Connection, event: ConnectionEvent) => Effect.Effect<unknown, E, R>
   /** Calls `onError` after a handler failed. */
   readonly failed: (connection: Connection, exit: Exit.Exit<unknown, E>) => Effect.Effect<void, never, R>
@@ -41,7 +42,7 @@ export const toDispatch = <E, R>(
       ...(onPong === undefined ? [] : ["Pong" as const]),
       ...(onSent === undefined ? [] : ["Sent" as const])
     ],
-    open: (connection) => Effect.asVoid(Effect.suspend(() => onOpen?.(connection) ?? Effect.void)),
+    open: onOpen && ((connection) => Effect.asVoid(Effect.suspend(() => onOpen(connection)))),
     handle: (connection, event) => {
       switch (event._tag) {
         case "Ping":
