@@ -1,6 +1,7 @@
 /**
  * The method `close`, step by step as https://websockets.spec.whatwg.org numbers them.
  */
+import * as SlowLink from "@effect-ws/test-support/SlowLink"
 import type { CloseFrame } from "@effect-ws/protocol/CloseFrame"
 import * as FaultInjection from "@effect-ws/transport/FaultInjection"
 import { assert, describe, it } from "@effect/vitest"
@@ -225,22 +226,7 @@ const slowServer = Effect.fnUntraced(function* (isSecure: boolean, bytesPerSecon
   const ws = new WebSocketServer({ server: web, perMessageDeflate: false })
   ws.on("connection", (far) => far.on("message", onMessage).on("error", () => {}))
   const behind = yield* listening(web)
-  const link = Net.createServer((near) => {
-    const far = Net.connect(behind, "127.0.0.1")
-    far.on("error", () => near.destroy()).pipe(near)
-    near.on("error", () => far.destroy())
-    near.on("data", (chunk) => {
-      near.pause()
-      setTimeout(
-        () => {
-          far.write(chunk)
-          near.resume()
-        },
-        (chunk.length / bytesPerSecond) * 1000
-      )
-    })
-    near.on("end", () => far.end())
-  })
+  const link = Net.createServer((near) => SlowLink.carry(near, behind, bytesPerSecond))
   return { port: yield* listening(link) }
 })
 

@@ -2,6 +2,7 @@
  * Our server behind the real haproxy: it learns of the client by the PROXY protocol, over TCP and before TLS, and by
  * headers; and our client through it.
  */
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import type * as Peer from "@effect-ws/connection/Peer"
 import type { UpgradeRequest } from "@effect-ws/protocol/ServerHandshake"
 import * as WebSocketServer from "@effect-ws/server/WebSocketServer"
@@ -16,7 +17,7 @@ import type { SocketServer, SocketServerError } from "effect/socket/SocketServer
 import * as Fs from "node:fs"
 import * as Client from "../src/Client.ts"
 import * as certificates from "./support/certificates.ts"
-import { folder, freePort, run, testWith } from "./support/programs.ts"
+import { folder, run, testWith } from "./support/programs.ts"
 
 /** A server that echoes, its port, and the peers of its connections. */
 const serve = Effect.fnUntraced(function* (

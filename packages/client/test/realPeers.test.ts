@@ -1,6 +1,7 @@
 /**
  * Other people's servers and proxies, over the real network: `ws`, python `websockets`, nginx, tinyproxy, microsocks.
  */
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import * as PermessageDeflate from "@effect-ws/extensions/PermessageDeflate"
 import * as ClientAuth from "@effect-ws/protocol/ClientAuth"
 import { HttpHeadError } from "@effect-ws/protocol/HeadParser"
@@ -26,7 +27,7 @@ import * as HttpProxy from "../src/HttpProxy.ts"
 import { ProxyError } from "../src/ProxyError.ts"
 import { UnexpectedResponse } from "../src/UnexpectedResponse.ts"
 import * as certificates from "./support/certificates.ts"
-import { folder, freePort, python, run, testWith } from "./support/programs.ts"
+import { folder, python, run, testWith } from "./support/programs.ts"
 
 const connect = (url: string, options?: Client.ClientOptions) =>
   Effect.provide(Client.connect(url, options), Client.layerDirect())

@@ -3,12 +3,13 @@
  * on Node. `BUN` and `DENO` name the programs; they may also be on the `PATH`. The table of docs/runtimes.md says the
  * same.
  */
+import * as Executable from "@effect-ws/test-support/Executable"
 import * as TestCertificates from "@effect-ws/test-support/Certificates"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Client } from "effect-ws"
-import { accessSync, constants, readFileSync } from "node:fs"
-import { delimiter, join } from "node:path"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { checks, serveEcho, talkTo } from "./runtimes/checks.ts"
 import { launch } from "./support/Child.ts"
 
@@ -18,21 +19,7 @@ const runtimes = {
   Deno: { program: "deno", args: ["run", "--allow-all", "--node-modules-dir=manual"], lacks: [] }
 } satisfies Record<string, { program: string; args: Array<string>; lacks: Array<string> }>
 
-const isExecutable = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const find = (program: string): string | undefined =>
-  process.env[program.toUpperCase()] ??
-  (process.env["PATH"] ?? "")
-    .split(delimiter)
-    .map((path) => join(path, program))
-    .find(isExecutable)
+const find = (program: string): string | undefined => process.env[program.toUpperCase()] ?? Executable.find(program)
 
 const main = join(import.meta.dirname, "runtimes/main.ts")
 

@@ -1,4 +1,6 @@
 /** The three nodes, the Redis and the load balancer of docs/scale.md, as that page has them but for the ports. */
+import * as Executable from "@effect-ws/test-support/Executable"
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import { assert, it } from "@effect/vitest"
 import { Effect, Schedule, Stream } from "effect"
 import { Client } from "effect-ws"
@@ -6,9 +8,12 @@ import * as TopicClient from "effect-ws/TopicClient"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { freePort, has, kill, start } from "./support/programs.ts"
+import { kill, start } from "./support/programs.ts"
 
-const missing = [...(has("redis-server") ? [] : ["redis-server"]), ...(has("haproxy", "-v") ? [] : ["haproxy"])]
+const missing = [
+  ...(Executable.runs("redis-server", "--version") ? [] : ["redis-server"]),
+  ...(Executable.runs("haproxy", "-v") ? [] : ["haproxy"])
+]
 const isLeftOut = missing.length > 0 && process.env["CI"] === undefined
 
 const page = readFileSync(new URL("../../../docs/scale.md", import.meta.url), "utf8")

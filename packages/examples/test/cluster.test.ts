@@ -1,16 +1,8 @@
 /** Two runners of Effect Cluster, each with a listener of its own, reach each other over WebSockets. */
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schedule, Scope } from "effect"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { count, Runner, Shared } from "../src/cluster.ts"
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 const names = Array.from({ length: 12 }, (_, n) => `counter ${n}`)
 

@@ -1,3 +1,5 @@
+import * as Executable from "@effect-ws/test-support/Executable"
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import * as Chromium from "@effect-ws/test-support/Chromium"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
@@ -10,7 +12,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Page } from "playwright-core"
 import { node } from "../src/rooms.ts"
-import { freePort, has, kill, start } from "./support/programs.ts"
+import { kill, start } from "./support/programs.ts"
 
 describe("rooms", () => {
   it.effect("keeps what was said for who comes later, in rooms and nowhere else", () =>
@@ -26,7 +28,8 @@ describe("rooms", () => {
   )
 })
 
-const isLeftOut = Chromium.isLeftOut || (!has("redis-server") && process.env["CI"] === undefined)
+const isLeftOut =
+  Chromium.isLeftOut || (!Executable.runs("redis-server", "--version") && process.env["CI"] === undefined)
 
 /** A load balancer: each connection goes to the first node that accepts, and breaks with it. */
 const balancer = (ports: ReadonlyArray<number>): Effect.Effect<number, never, Scope.Scope> =>

@@ -1,30 +1,16 @@
 /**
  * A route on Bun, whose `node:http` is not Node's. `BUN` names the program; it may also be on the `PATH`.
  */
+import * as Executable from "@effect-ws/test-support/Executable"
 import * as Tcp from "@effect-ws/transport/Tcp"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { accessSync, constants } from "node:fs"
-import { delimiter, join } from "node:path"
+import { join } from "node:path"
 import * as RawPeer from "@effect-ws/test-peers/RawPeer"
 import * as NetAddress from "effect/net/NetAddress"
 
-const isExecutable = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const bun =
-  process.env["BUN"] ??
-  (process.env["PATH"] ?? "")
-    .split(delimiter)
-    .map((path) => join(path, "bun"))
-    .find(isExecutable)
+const bun = process.env["BUN"] ?? Executable.find("bun")
 
 const routes = Effect.gen(function* () {
   const child = yield* Effect.acquireRelease(

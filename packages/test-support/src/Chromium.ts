@@ -3,15 +3,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { existsSync } from "node:fs"
-import { delimiter, join } from "node:path"
 import { chromium } from "playwright-core"
 import type { Browser } from "playwright-core"
+import * as Executable from "./Executable.ts"
 
-const executablePath = (process.env["PATH"] ?? "")
-  .split(delimiter)
-  .flatMap((folder) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(folder, name)))
-  .find((path) => existsSync(path))
+const executablePath = Executable.find("chromium", "chromium-browser", "google-chrome")
 
 const args = [
   "--no-sandbox",

@@ -1,3 +1,4 @@
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import type { Scope } from "effect"
@@ -6,7 +7,7 @@ import * as TopicLogError from "../src/TopicLogError.ts"
 import * as TopicPresence from "../src/TopicPresence.ts"
 import { collect, suite, take, tell } from "./support/guarantees.ts"
 import type { Cluster } from "./support/guarantees.ts"
-import { freePort, makeNode, RedisServer, testWithRedis } from "./support/redis.ts"
+import { makeNode, RedisServer, testWithRedis } from "./support/redis.ts"
 
 const makeCluster: Effect.Effect<Cluster, unknown, Scope.Scope> = Effect.map(
   RedisServer.start("--appendonly", "no", "--dbfilename", "dump.rdb"),

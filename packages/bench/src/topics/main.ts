@@ -4,13 +4,12 @@
  * then so again while one node is killed. `node packages/bench/src/topics/main.ts [--rounds N] [--seconds N]`, on a
  * machine that is quiet.
  */
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Fiber, Logger } from "effect"
 import type { Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -57,14 +56,6 @@ interface Sample {
   readonly lost: number
   readonly doubled: number
 }
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 const startRedis = Effect.gen(function* () {
   const port = yield* freePort

@@ -1,32 +1,24 @@
+import * as Executable from "@effect-ws/test-support/Executable"
 import { it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import type { Scope } from "effect"
-import { execFileSync, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 
-const finds = (command: string, ...args: ReadonlyArray<string>): boolean => {
-  try {
-    execFileSync(command, args, { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** A Python with the package `websockets`; `.ci/run` installs one. */
 export const python: string = process.env["EFFECT_WS_PYTHON"] ?? "python3"
 
 const present = {
-  nginx: finds("nginx", "-v"),
-  haproxy: finds("haproxy", "-v"),
-  tinyproxy: finds("tinyproxy", "-v"),
+  nginx: Executable.runs("nginx", "-v"),
+  haproxy: Executable.runs("haproxy", "-v"),
+  tinyproxy: Executable.runs("tinyproxy", "-v"),
   // It knows no flag that does nothing.
-  microsocks: finds("sh", "-c", "command -v microsocks"),
-  openssl: finds("openssl", "version"),
-  "python websockets": finds(python, "-c", "import websockets.asyncio.server")
+  microsocks: Executable.runs("sh", "-c", "command -v microsocks"),
+  openssl: Executable.runs("openssl", "version"),
+  "python websockets": Executable.runs(python, "-c", "import websockets.asyncio.server")
 }
 
 /** A test that needs a program: left out by name where it is missing, which in CI is a failure. */
@@ -45,15 +37,6 @@ export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireR
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-ws-client-"))),
   (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
 )
-
-/** A port that was free a moment ago. */
-export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
-  const server = Net.createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as Net.AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 /** Runs a program until the Scope closes, from the moment on at which something listens where it should. */
 export const run = Effect.fnUntraced(function* (

@@ -1,4 +1,5 @@
 /** Tests of the configurations that the page on deployment shows, with the programs that they are for. */
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import * as Client from "@effect-ws/client/Client"
 import * as FailureKind from "@effect-ws/client/FailureKind"
 import { assert } from "@effect/vitest"
@@ -7,8 +8,6 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Child from "../support/Child.ts"
@@ -18,13 +17,6 @@ const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-ws-docs-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 /** Runs the test with the program, or says that it is not here; CI has to have it. */
 const withProgram = (

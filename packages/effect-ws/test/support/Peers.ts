@@ -1,4 +1,5 @@
 /** Servers that are not ours, for a client to meet: `ws`, and plain HTTP and TCP that do what they are told. */
+import * as SlowLink from "@effect-ws/test-support/SlowLink"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { readFileSync } from "node:fs"
@@ -33,22 +34,7 @@ export const ws = (
 /** A link to a server of `ws` that carries so many bytes a second towards it; gives its URL. */
 export const slowLink = (url: string, bytesPerSecond: number): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(
-    tcp((near) => {
-      const far = Net.connect({ host: "127.0.0.1", port: Number(new URL(url).port) })
-      far.on("error", () => near.destroy()).pipe(near)
-      near.on("data", (chunk) => {
-        near.pause()
-        setTimeout(
-          () => {
-            far.write(chunk)
-            near.resume()
-          },
-          (chunk.length / bytesPerSecond) * 1000
-        )
-      })
-      near.on("end", () => far.end())
-      near.on("close", () => far.destroy())
-    }),
+    tcp((near) => SlowLink.carry(near, Number(new URL(url).port), bytesPerSecond)),
     (address) => `ws://${address}`
   )
 

@@ -1,28 +1,9 @@
-/** Programs that the tests of examples run: a free port, a start that waits until it accepts, an end by process id. */
+/** Programs that the tests of examples run: a start that waits until it accepts, an end by process id. */
 import { Effect } from "effect"
 import type { Scope } from "effect"
-import { execFileSync, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import * as Net from "node:net"
-
-/** Whether a program is installed. */
-export const has = (program: string, flag = "--version"): boolean => {
-  try {
-    execFileSync(program, [flag], { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** A port that was free a moment ago. */
-export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
-  const server = Net.createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as Net.AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 const accepts = (port: number): Effect.Effect<boolean> =>
   Effect.callback((resume) => {

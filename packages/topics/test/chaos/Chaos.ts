@@ -6,6 +6,7 @@
  * A process that is killed loses nothing that it wrote to a file, whatever `appendfsync` says; a machine that is cut
  * off its power does. So with `everysec` the end of the append-only file is cut off before Redis is started again.
  */
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import * as Client from "@effect-ws/client/Client"
 import { Effect, Exit, Fiber, Schedule, Stream } from "effect"
 import type { Scope } from "effect"
@@ -16,7 +17,7 @@ import * as Position from "../../src/Position.ts"
 import * as TopicClient from "../../src/TopicClient.ts"
 import type * as TopicLog from "../../src/TopicLog.ts"
 import type { TopicItem } from "../../src/TopicLog.ts"
-import { freePort, RedisServer } from "../support/redis.ts"
+import { RedisServer } from "../support/redis.ts"
 
 /** The size of a run. */
 export interface ChaosOptions {

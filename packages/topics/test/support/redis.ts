@@ -1,10 +1,12 @@
 /** A Redis server of the test's own: a free port, a folder that is removed, stopped by its process id. */
+import * as Executable from "@effect-ws/test-support/Executable"
+import { freePort } from "@effect-ws/test-support/LocalPort"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Schedule } from "effect"
 import type { Scope } from "effect"
 import type * as Redis from "effect/persistence/Redis"
-import { execFileSync, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
@@ -13,14 +15,7 @@ import * as Path from "node:path"
 import * as TopicLog from "../../src/TopicLog.ts"
 import type { RedisOptions } from "../../src/TopicLog.ts"
 
-const isPresent = (() => {
-  try {
-    execFileSync("redis-server", ["--version"], { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
-})()
+const isPresent = Executable.runs("redis-server", "--version")
 
 /** A test that needs redis-server: left out by name where it is missing, which in CI is a failure. */
 export const testWithRedis = (
@@ -33,15 +28,6 @@ export const testWithRedis = (
   else if (process.env["CI"] === undefined) it.skip(`${name} (left out: no redis-server here)`, () => {})
   else it(name, () => Promise.reject(new Error("redis-server is not installed")))
 }
-
-/** A port that was free a moment ago. */
-export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
-  const server = Net.createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as Net.AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 const ended = (child: ChildProcess): Effect.Effect<void> =>
   Effect.callback((resume) => {
