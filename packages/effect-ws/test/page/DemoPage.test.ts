@@ -119,7 +119,7 @@ describe.skipIf(Chromium.isLeftOut)("DemoPage in Chromium (left out where Chromi
           await page.setInputFiles("#file", { name: "f.bin", mimeType: "", buffer: Buffer.alloc(3000, 1) })
           const file = page.locator('#log li[data-direction="in"][data-size="3000"]')
           assert.match((await file.locator(".body").textContent())!, /^01 01 .*2,936 more bytes$/)
-          await page.waitForFunction("document.getElementById('received').textContent === '3'")
+          await page.locator("#received", { hasText: /^3$/ }).waitFor()
           assert.match((await page.textContent("#rtt"))!, /^\d+(\.\d+)?$/)
 
           await page.fill("#close-code", "4001")
@@ -275,7 +275,7 @@ describe.skipIf(Chromium.isLeftOut)("DemoPage in Chromium (left out where Chromi
         yield* Effect.promise(async () => {
           await connect(page)
           await page.click("#send-text")
-          await page.waitForFunction("document.getElementById('received').textContent === '1,500'")
+          await page.locator("#received", { hasText: /^1,500$/ }).waitFor()
           assert.strictEqual(await page.locator("#log li").count(), 500)
           assert.include((await last(page, "").textContent())!, "flood 1499")
           assert.strictEqual(await page.textContent("#rtt"), "–")
