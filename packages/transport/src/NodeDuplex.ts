@@ -25,7 +25,8 @@ export type { NodeDuplexOptions } from "./internal/NodeDuplexOptions.ts"
  *
  * **Gotchas**
  *
- * The socket keeps the stream open until it is closed: acquire its `reader` in a Scope, or call `close`.
+ * The socket keeps the stream open until it is closed: acquire its `reader` in a Scope, or call `close`. Written memory
+ * is used again as soon as the stream has called back, so `_write` must copy what it still reads then.
  *
  * @category constructors
  * @since 0.1.0
