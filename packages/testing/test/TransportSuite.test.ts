@@ -55,7 +55,7 @@ transportSuite({
   name: "Unix",
   layer: Layer.unwrap(Effect.sync(() => Unix.layer({ path: freshPath() }))),
   listenAgain: (address) => Unix.layerServer({ path: "path" in address ? address.path : "" }),
-  unused: { path: Path.join(directory, "nobody.sock") },
+  unused: { path: Path.join(directory, "unused.sock") },
   resets: false,
   pushes: true,
   connects: 2000,

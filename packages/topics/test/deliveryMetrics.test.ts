@@ -18,7 +18,7 @@ describe("metrics of what is published", () => {
       yield* connect(server)
       const slow = yield* RawPeer.upgrade(server.address)
       const [one, two] = yield* server.connections
-      yield* topics.publish("news", "to nobody")
+      yield* topics.publish("news", "without subscribers")
       yield* topics.subscribe(one!, "news")
       yield* topics.subscribe(two!, "news")
       yield* topics.subscribe(two!, "sports")

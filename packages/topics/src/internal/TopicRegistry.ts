@@ -19,7 +19,7 @@ import {
 import type { Audience, SubscriberQueueOptions } from "@effect-ws/server/internal/publishing"
 import type { Subscription, TopicsOptions } from "./TopicsTypes.ts"
 
-const nobody: PublishResult = { subscribers: 0, delivered: 0, queued: 0, dropped: 0, disconnected: 0, closed: 0 }
+const noDelivery: PublishResult = { subscribers: 0, delivered: 0, queued: 0, dropped: 0, disconnected: 0, closed: 0 }
 
 const subscribed: Audience<TopicSubscription> = {
   recipient: (subscription) => subscription.recipient,
@@ -121,8 +121,8 @@ export class TopicRegistry {
   publish(name: string, message: PreparedMessage, options: PublishOptions = {}): Effect.Effect<PublishResult> {
     const topic = this.topics.get(name)
     if (topic === undefined) {
-      this.counters?.add(nobody)
-      return Effect.succeed(nobody)
+      this.counters?.add(noDelivery)
+      return Effect.succeed(noDelivery)
     }
     return new PublishJob(message, options, this.behind, ++this.published, this.counters).run(topic.channel)
   }
